@@ -1,0 +1,1 @@
+"""bankmine: the small library that the notebooks of the workspace share."""

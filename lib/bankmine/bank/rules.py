@@ -1,0 +1,104 @@
+"""Rules: what the contract forbids, as boolean expressions over the rows of one table."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+
+from bankmine.bank.contract import TABLES, Column, Table
+from bankmine.bank.casting import BAD
+
+ROW, VALUE = "row", "value"
+
+MEANINGS = {
+    "wrong_type": "the value is not of the column's type",
+    "null_key": "the key is empty",
+    "missing_value": "a required value is empty",
+    "unknown_value": "the contract does not know the value",
+    "not_positive": "the amount is zero or negative",
+    "negative": "the value is below zero",
+    "in_future": "dated after the day the source was extracted",
+    "unknown_parent": "refers to an account or customer that is not there",
+    "before_parent": "dated before its account was opened or its customer joined",
+    "duplicate_key": "the key was there before",
+    "unreconciled": "the balance does not follow from the flows",
+}
+"""Rule -> what is wrong with a row or value that breaks it."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on one column. `level` says whether the whole row or just the value is left out."""
+
+    name: str
+    column: str
+    level: str
+    broken: ir.BooleanValue
+
+
+def rules_of(rows: ir.Table, table: Table, extracted_on: datetime.date) -> list[Rule]:
+    """List the rules that can be judged row by row.
+
+    Parameters
+    ----------
+    rows : ir.Table
+        Rows with `casting.typed` and `with_parents` applied.
+    table : Table
+        The contract's table.
+    extracted_on : datetime.date
+        Last day that the source can speak of.
+    """
+    columns = [c for c in table.columns if c.name in rows.columns]
+    found = [rule for c in columns for rule in _column_rules(rows[c.name], rows[BAD + c.name], table, c)]
+    future = rows[table.time].cast("date") > ibis.literal(extracted_on)
+    found.append(_rule("in_future", table.time, ROW, future))
+    return found + [rule for column in table.parents for rule in _parent_rules(rows, table, column)]
+
+
+def with_parents(rows: ir.Table, table: Table, kept: dict[str, ir.Table]) -> ir.Table:
+    """Add, for each column that refers to another table, the key and the first day of the row referred to."""
+    for column, name in table.parents.items():
+        if name in kept and column in rows.columns:
+            parent, told = kept[name], TABLES[name]
+            key, day = parent[told.key[0]], parent[told.time].cast("date")
+            parent = parent.select(**{_key(column): key, _day(column): day})
+            rows = rows.left_join(parent, rows[column] == parent[_key(column)])
+    return rows
+
+
+def _column_rules(value: ir.Value, bad: ir.BooleanValue, table: Table, column: Column) -> list[Rule]:
+    level = ROW if column.required else VALUE
+    found = [_rule("wrong_type", column.name, level, bad)]
+    if column.required:
+        name = "null_key" if column.name in table.key else "missing_value"
+        found.append(_rule(name, column.name, level, value.isnull() & ~bad))
+    if column.values:
+        found.append(_rule("unknown_value", column.name, level, value.notin(column.values)))
+    if column.positive:
+        found.append(_rule("not_positive", column.name, level, value <= 0))
+    if column.non_negative:
+        found.append(_rule("negative", column.name, level, value < 0))
+    return found
+
+
+def _parent_rules(rows: ir.Table, table: Table, column: str) -> list[Rule]:
+    if _key(column) not in rows.columns:
+        return []
+    unknown = rows[column].notnull() & rows[_key(column)].isnull()
+    before = rows[table.time].cast("date") < rows[_day(column)]
+    return [_rule("unknown_parent", column, ROW, unknown), _rule("before_parent", table.time, ROW, before)]
+
+
+def _rule(name: str, column: str, level: str, broken: ir.BooleanValue) -> Rule:
+    return Rule(name, column, level, broken.fill_null(False))
+
+
+def _key(column: str) -> str:
+    return f"_key_{column}"
+
+
+def _day(column: str) -> str:
+    return f"_day_{column}"
