@@ -1,0 +1,85 @@
+# Two commands need nothing else: `make reports` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Byte code makes every import after the first fast; some machines switch it off.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.made
+SPARK  := $(VENV)/.made-with-spark
+SYNC    = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode
+
+SOURCE  ?= demo
+AS_OF   ?=
+REPORTS ?=
+OUT     ?= reports
+
+.PHONY: help setup reports lab test check bench demo lock format spark clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make the environment in .venv; done once, and again when the lock changes
+
+# uv is used where there is one; otherwise the pinned one of the lock is installed with pip, by its hash as all others.
+# The stamp is written last: an interrupted set-up is made anew.
+$(STAMP): requirements.lock pyproject.toml requirements.in
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: set PYTHON to it, like make PYTHON=/opt/python3.11/bin/python3 reports" >&2; exit 2; }
+	@echo "making the environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11: set PYTHON to one that is" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null; then ln -sf "$$(command -v uv)" $(BIN)/uv; \
+	elif ! test -x $(BIN)/uv; then \
+	  awk '/^[^ ]/ {keep = /^uv==/} keep' requirements.lock > $(VENV)/uv.lock.txt; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock.txt; fi
+	@$(SYNC) -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
+	@rm -f $(SPARK)
+	@touch $@
+
+reports: $(STAMP) ## Run all reports (SOURCE=demo AS_OF=… REPORTS="01_data_quality …" OUT=reports)
+	@$(BIN)/bankmine run $(REPORTS) --source "$(SOURCE)" $(if $(AS_OF),--as-of "$(AS_OF)") --out "$(OUT)"
+
+lab: $(STAMP) ## Open JupyterLab in notebooks/
+	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+
+demo: $(STAMP) ## Make the demo bank anew in data/demo
+	@$(BIN)/bankmine demo
+
+check: $(STAMP) ## The fast part of the tests: lint and unit tests
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/python -m pytest -m "not slow and not browser and not notebook and not property" --maxfail 5
+
+test: $(STAMP) ## All tests: lint, unit, property, notebooks, failure paths, browser
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests notebooks
+
+bench: $(STAMP) ## Measure the speed goals, each as a ratio within one run
+	@$(BIN)/python tests/bench.py
+
+spark: $(SPARK) ## Add PySpark to the environment (needs Java 17)
+
+$(SPARK): $(STAMP) requirements-spark.lock
+	@$(SYNC) --no-build-isolation -r requirements-spark.lock
+	@touch $@
+
+lock: $(STAMP) ## Resolve requirements.in and requirements-spark.in anew
+	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements.in -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements-spark.in -c requirements.lock -o requirements-spark.lock
+LOCKING := --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+  --no-strip-extras
+
+format: $(STAMP) ## Format code and strip notebooks
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/nbstripout notebooks/*.ipynb
+
+clean: ## Remove what is generated; the environment stays
+	@rm -rf reports data/demo build .pytest_cache .ruff_cache .hypothesis lib/*.egg-info
+	@find lib tests -name __pycache__ -type d -prune -exec rm -rf {} +

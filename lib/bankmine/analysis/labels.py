@@ -1,0 +1,41 @@
+"""Labels: what became of customers after a day, and only where that is known by now."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from bankmine.analysis.windows import KEYS
+from bankmine.bank.snapshot import Snapshot
+
+BOOKED_BY_THE_BANK = ("fee", "interest", "loan_payment")
+
+
+def fell_silent(snapshot: Snapshot, spine: ir.Table, days: int = 90) -> ir.Table:
+    """Label customers who did not move any money themselves in the days that followed.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known by now.
+    spine : ir.Table
+        `customer_id`, `day`.
+    days : int
+        Length of the outcome window, which starts on the day after.
+
+    Returns
+    -------
+    ir.Table
+        The spine with `fell_silent`: null where the window had not closed by the snapshot's day.
+    """
+    own = snapshot.transactions.filter(snapshot.transactions.direction == "out")
+    if "kind" in own.columns:
+        own = own.filter(own.kind.isnull() | own.kind.notin(BOOKED_BY_THE_BANK))
+    own = own.select("account_id", date=own["at"].cast("date"))
+    held = spine.inner_join(snapshot.accounts.select("customer_id", "account_id"), "customer_id")
+    after = own.inner_join(held.select(*KEYS, "account_id"), "account_id")
+    age = after.date.delta(after.day, unit="day")
+    after = after.filter(age > 0, age <= days).select(*KEYS).distinct().mutate(moved=True)
+    joined = spine.left_join(after, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    closed = joined.day + ibis.interval(days=days) <= ibis.literal(snapshot.as_of)
+    return joined.select(*KEYS, fell_silent=closed.ifelse(joined.moved.isnull(), ibis.null("boolean")))

@@ -1,0 +1,153 @@
+"""Tags (标签): a registry of rules over features, who holds each tag, and how steady it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from bankmine.bank.sources import WORKSPACE
+from bankmine.errors import BankmineError
+
+REGISTRY = WORKSPACE / "data" / "tags.yml"
+_WORDS = {"and", "or", "not", "in", "quantile", "median", "mean", "True", "False"}
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One tag: its names, what it means, the rule that assigns it and who answers for it."""
+
+    id: str
+    name: str
+    name_zh: str
+    kind: str
+    definition: str
+    rule: str
+    owner: str
+    refresh: str
+    privacy: str
+
+    @property
+    def needs(self) -> set[str]:
+        """Names of the features that the rule uses."""
+        return set(re.findall(r"[A-Za-z_]\w*", self.rule)) - _WORDS
+
+
+def load_tags(file: Path = REGISTRY) -> list[Tag]:
+    """Read the registry.
+
+    Raises
+    ------
+    BankmineError
+        If an entry lacks a field, has an unknown one, or an id comes twice.
+    """
+    try:
+        tags = [Tag(**entry) for entry in yaml.safe_load(file.read_text("utf-8"))]
+    except (TypeError, yaml.YAMLError) as error:
+        raise BankmineError(f"{file} is not a list of tags: {' '.join(str(error).split())}") from None
+    ids = [t.id for t in tags]
+    if twice := sorted({i for i in ids if ids.count(i) > 1}):
+        raise BankmineError(f"{file}: the id {twice[0]} comes twice.")
+    return tags
+
+
+def available(tags: list[Tag], customers: pd.DataFrame) -> list[Tag]:
+    """Pick the tags whose rules find all they need in the columns of a customer table."""
+    return [t for t in tags if t.needs <= set(customers.columns)]
+
+
+def assign(tags: list[Tag], customers: pd.DataFrame) -> pd.DataFrame:
+    """Assign tags to customers.
+
+    Parameters
+    ----------
+    tags : list of Tag
+        Rules; those that are not available are left out.
+    customers : pd.DataFrame
+        One row a customer, with features. Quantiles in rules are taken over these rows.
+
+    Returns
+    -------
+    pd.DataFrame
+        Boolean, same index, one column a tag id. A customer of whom a feature is unknown does not hold the tag.
+
+    Raises
+    ------
+    BankmineError
+        If a rule cannot be computed.
+    """
+    return pd.DataFrame({t.id: _holds(t, customers) for t in available(tags, customers)}, index=customers.index)
+
+
+def coverage(tags: list[Tag], held: pd.DataFrame, held_before: pd.DataFrame) -> pd.DataFrame:
+    """Say of each tag how many hold it and how steady it is from one day to another.
+
+    Parameters
+    ----------
+    tags : list of Tag
+        The registry.
+    held, held_before : pd.DataFrame
+        From `assign`, on two days, indexed by customer.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a tag: names, definition, `kind`, `owner`, `customers`, `share`, and over the customers known on both
+        days `kept` (share of the holders before who still hold it) and `agreement` (Jaccard index of the holders).
+        Tags that are not available have no numbers.
+    """
+    rows = [{"tag": t.name, "标签": t.name_zh, "definition": t.definition, "kind": t.kind, "owner": t.owner,
+             **_steadiness(t.id, held, held_before)} for t in tags]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def outcome_by_tag(tags: list[Tag], held: pd.DataFrame, outcome: pd.Series) -> pd.DataFrame:
+    """Compare how often an outcome came about for the holders of each tag and for all customers.
+
+    Returns
+    -------
+    pd.DataFrame
+        `tag`, `holders`, `rate`, `low`, `high` (Wilson interval, 95 %) and `lift` over the rate of all; tags with fewer
+        than 30 holders are left out.
+    """
+    known = outcome.dropna().astype(bool)
+    held = held.loc[held.index.intersection(known.index)]
+    rows = []
+    for tag in (t for t in tags if t.id in held.columns and held[t.id].sum() >= 30):
+        hits = known.loc[held.index[held[tag.id]]]
+        rows.append((tag.name, len(hits), hits.mean(), *wilson(int(hits.sum()), len(hits)), hits.mean() / known.mean()))
+    frame = pd.DataFrame(rows, columns=["tag", "holders", "rate", "low", "high", "lift"])
+    return frame.sort_values("rate", ascending=False).reset_index(drop=True)
+
+
+def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share (Wilson 1927), in [0, 1]."""
+    share, square = hits / n, z**2 / n
+    centre = (share + square / 2) / (1 + square)
+    half = z * np.sqrt(share * (1 - share) / n + square / (4 * n)) / (1 + square)
+    return float(centre - half), float(centre + half)
+
+
+def _holds(tag: Tag, customers: pd.DataFrame) -> pd.Series:
+    try:
+        found = customers.eval(tag.rule, engine="python")
+    except (SyntaxError, TypeError, ValueError, NotImplementedError, AttributeError) as error:
+        raise BankmineError(f"Rule of tag {tag.id} cannot be computed: {tag.rule!r}: {error}") from None
+    return pd.Series(found, index=customers.index).fillna(False).astype(bool)
+
+
+def _steadiness(tag: str, held: pd.DataFrame, held_before: pd.DataFrame) -> dict[str, float]:
+    if tag not in held.columns:
+        return dict.fromkeys(("customers", "share", "kept", "agreement"), np.nan)
+    both = held.index.intersection(held_before.index)
+    now, before = held.loc[both, tag], held_before.loc[both, tag]
+    either = (now | before).sum()
+    return {
+        "customers": held[tag].sum(), "share": held[tag].mean(),
+        "kept": (now & before).sum() / before.sum() if before.any() else np.nan,
+        "agreement": (now & before).sum() / either if either else np.nan,
+    }  # fmt: skip

@@ -1,0 +1,92 @@
+"""Windows: sums over 30, 90, 180 and 365 days before each day of a spine, in one pass over the bookings.
+
+Each booking falls into one of four disjoint bands of age; a window is the sum of its bands. So every measure is
+aggregated once, not once a window, which is what makes hundreds of features cheap.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+
+import ibis
+import ibis.expr.types as ir
+
+WINDOWS = (30, 90, 180, 365)
+"""Lengths in days; the spine's day is the last of them."""
+
+KEYS = ("customer_id", "day")
+
+
+def aged(bookings: ir.Table, owned: ir.Table) -> ir.Table:
+    """Give every booking to the spine rows whose longest window it falls into.
+
+    Parameters
+    ----------
+    bookings : ir.Table
+        `account_id`, `date` and whatever is to be measured.
+    owned : ir.Table
+        `customer_id`, `day`, `account_id`: the spine with the accounts of each customer.
+
+    Returns
+    -------
+    ir.Table
+        Bookings with `customer_id`, `day`, `age` in whole days (0 on the day itself) and `band`.
+    """
+    first = (owned.day.min() - ibis.interval(days=WINDOWS[-1])).as_scalar()
+    joined = bookings.filter(bookings.date > first).inner_join(owned, "account_id")
+    joined = joined.mutate(age=joined.day.delta(joined.date, unit="day").cast("int32"))
+    joined = joined.filter(joined.age >= 0, joined.age < WINDOWS[-1])
+    bands = [(joined.age < w, i) for i, w in enumerate(WINDOWS[:-1])]
+    return joined.mutate(band=ibis.cases(*bands, else_=len(WINDOWS) - 1))
+
+
+def by_window(bands: ir.Table, spine: ir.Table, measures: list[str]) -> ir.Table:
+    """Turn sums by band into sums by window.
+
+    Parameters
+    ----------
+    bands : ir.Table
+        One row for each spine row and band in which something happened.
+    spine : ir.Table
+        `customer_id`, `day`.
+    measures : list of str
+        Columns of `bands` that can be added up.
+
+    Returns
+    -------
+    ir.Table
+        One row a spine row, with `<measure>_<window>d`, 0 where nothing happened.
+    """
+    wide = spine
+    for i, _ in enumerate(WINDOWS):
+        band = bands.filter(bands.band == i).select(*KEYS, **{f"{m}_band{i}": bands[m] for m in measures})
+        wide = wide.left_join(band, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    sums = {
+        f"{m}_{w}d": reduce(add, [wide[f"{m}_band{j}"].fill_null(0) for j in range(i + 1)])
+        for i, w in enumerate(WINDOWS)
+        for m in measures
+    }
+    return wide.select(*KEYS, **sums)
+
+
+def trend(total: ir.NumericValue, weighted_by_age: ir.NumericValue, window: int) -> ir.NumericValue:
+    """Slope of the least-squares line through the daily sums of a window, per 30 days.
+
+    The days of a window are evenly spaced, so the slope needs only two sums: with t = window − 1 − age and its
+    mean m = (window − 1) / 2, slope = Σ (t − m) · amount / Σ (t − m)² and Σ (t − m)² = window (window² − 1) / 12.
+
+    Parameters
+    ----------
+    total, weighted_by_age : ir.NumericValue
+        Σ amount and Σ amount · age over the window.
+    window : int
+        Days.
+
+    Returns
+    -------
+    ir.NumericValue
+        Change of the daily sum over 30 days, in the unit of the amounts.
+    """
+    centred = (window - 1) / 2 * total - weighted_by_age
+    return centred * 30 / (window * (window**2 - 1) / 12)

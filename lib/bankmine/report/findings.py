@@ -1,0 +1,172 @@
+"""Findings: sentences whose numbers are computed, shown to the reader and kept for the next report.
+
+A finding is displayed as text and HTML, and as JSON under a MIME type of our own, so that an executed notebook carries
+its numbers with it: the runner collects them into the manifest, and the index compares them from month to month.
+"""
+
+import datetime as dt
+import html
+import math
+import re
+import string
+from collections.abc import Iterator
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from nbformat import NotebookNode
+
+MIME = "application/vnd.bankmine.finding+json"
+MISSING = "n/a"
+FLAG = "▲ Alert: "
+FLAG_HTML = f"<strong>{FLAG}</strong>"
+ID = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){1,2}")
+# What HTML and UTF-8 cannot carry unchanged: control characters (tab and line feed apart) and lone surrogates.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def finding(template: str, *, id: str, headline: bool = False, alert: bool = False, **values: object) -> None:
+    """Display a sentence and record the values in it.
+
+    Parameters
+    ----------
+    template : str
+        The sentence as a format string, ``"{share:.0%} of customers left"``.
+    id : str
+        ``<report>.<metric>`` or ``<report>.<part>.<metric>``, lower case.
+    headline : bool
+        Shown at the top of the report and followed from run to run in the index.
+    alert : bool
+        A reviewer must act on it.
+    **values
+        Numbers, strings and dates that the sentence names. A missing or infinite number reads "n/a".
+
+    Raises
+    ------
+    ValueError
+        If the id is malformed, or the template and the values do not fit each other.
+    TypeError
+        If a value is neither a number, a string nor a date.
+    """
+    display(bundle(template, id=id, headline=headline, alert=alert, **values), raw=True)
+
+
+def bundle(
+    template: str, *, id: str, headline: bool = False, alert: bool = False, **values: object
+) -> dict[str, object]:
+    """Return what `finding` displays: MIME type → content.
+
+    Parameters
+    ----------
+    template, id, headline, alert, **values
+        As for `finding`.
+
+    Returns
+    -------
+    dict
+        ``text/plain``, ``text/html`` and the record under `MIME`.
+    """
+    if not ID.fullmatch(id):
+        raise ValueError(f"finding id {id!r}: expected <report>.<metric> or <report>.<part>.<metric> of a–z, 0–9 and _")
+    plain = {name: _plain(value, f"finding {id}: {name}") for name, value in values.items()}
+    parts = list(_parts(template, plain, id))
+    text = "".join(part for part, _, _ in parts)
+    record = {
+        "id": id,
+        "text": text,
+        "values": {name: _json(value) for name, value in plain.items()},
+        "formats": {name: spec for _, name, spec in reversed(parts) if name},
+        "headline": bool(headline),
+        "alert": bool(alert),
+    }
+    sentence = "".join(_html(part, plain[name] if name else None, name) for part, name, _ in parts)
+    shown = f'<p class="finding alert">{FLAG_HTML}{sentence}</p>' if alert else f'<p class="finding">{sentence}</p>'
+    return {"text/plain": f"{FLAG if alert else ''}{text}", "text/html": shown, MIME: record}
+
+
+def collect(notebook: NotebookNode) -> list[dict]:
+    """Return the findings in an executed notebook's outputs, in order.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        As nbformat reads it, version 4.
+
+    Returns
+    -------
+    list of dict
+        The records: id, text, values, formats, headline, alert.
+    """
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return [dict(output["data"][MIME]) for output in outputs if MIME in output.get("data", {})]
+
+
+def printable(text: str) -> str:
+    """Replace the characters that a page cannot carry, so that what is left is shown and stored unchanged.
+
+    Parameters
+    ----------
+    text : str
+        Any text, also from a bank's customers.
+
+    Returns
+    -------
+    str
+        The text with line ends as line feeds and U+FFFD for control characters and lone surrogates.
+    """
+    return UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _plain(value: object, where: str) -> object:
+    """Turn numpy's and pandas' scalars into Python's, and every kind of missing into None."""
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        value = pd.Timestamp(value) if isinstance(value, np.datetime64) else pd.Timedelta(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, int | dt.date):
+        return value
+    if isinstance(value, float | Decimal):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return printable(value)
+    raise TypeError(f"{where} is a {type(value).__name__}; a finding takes numbers, strings and dates")
+
+
+def _json(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def _parts(template: str, values: dict[str, object], id: str) -> Iterator[tuple[str, str | None, str]]:
+    """Yield (text, value name or None, format spec) piece by piece."""
+    for literal, name, spec, conversion in string.Formatter().parse(template):
+        yield printable(literal), None, ""
+        if name is None:
+            continue
+        if name not in values:
+            known = ", ".join(values) or "no values"
+            raise ValueError(f"finding {id}: the sentence names {{{name}}}, given are {known}")
+        if conversion or "{" in spec:
+            raise ValueError(f"finding {id}: {{{name}}} takes a plain format, as in {{{name}:.1%}}")
+        yield _formatted(values[name], spec, f"finding {id}: {name}"), name, spec
+
+
+def _formatted(value: object, spec: str, where: str) -> str:
+    if value is None:
+        return MISSING
+    try:
+        return format(value, spec)
+    except ValueError as error:
+        raise ValueError(f"{where}={value!r} does not fit the format {spec!r}") from error
+
+
+def _html(part: str, value: object, name: str | None) -> str:
+    """Escape a piece; numbers and dates stand out, and a string cannot turn the direction of what follows it."""
+    text = html.escape(part)
+    if name is None:
+        return text
+    return f"<bdi>{text}</bdi>" if isinstance(value, str) else f"<strong>{text}</strong>"

@@ -1,0 +1,85 @@
+"""Manifest: how a report came to be, beside the report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import subprocess
+from functools import cache
+
+from nbformat import NotebookNode
+
+from bankmine.bank.snapshot import SOURCE_MIME
+from bankmine.bank.sources import WORKSPACE
+from bankmine.report.catalogue import Report
+from bankmine.report.findings import collect
+
+
+def build_manifest(report: Report, notebook: NotebookNode, base: dict, error: str | None) -> dict:
+    """Put together what a reviewer needs to trace a report.
+
+    Parameters
+    ----------
+    report : Report
+        What was run.
+    notebook : NotebookNode
+        Executed.
+    base : dict
+        `source`, `as_of` and `parameters` of the run; the source as the notebook itself read it takes their place.
+    error : str or None
+        One line on why it failed.
+    """
+    findings = collect(notebook)
+    run = notebook.metadata.get("papermill", {})
+    read = _read_source(notebook)
+    return {
+        "report": report.name, "title": report.title, "audience": report.audience, "cadence": report.cadence,
+        "status": "failed" if error else "ok", "error": error,
+        **base, "source": read or base["source"],
+        "started_at": run.get("start_time"), "finished_at": run.get("end_time"), "seconds": run.get("duration"),
+        "cells": _seconds_by_cell(notebook), "git": _git(), "python": platform.python_version(),
+        "packages": _versions(), "findings": findings, "metrics": _metrics(findings),
+        "alerts": [f["text"] for f in findings if f["alert"]],
+    }  # fmt: skip
+
+
+def _metrics(findings: list[dict]) -> dict[str, float]:
+    return {
+        f"{f['id']}.{name}": value
+        for f in findings
+        for name, value in f["values"].items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _read_source(notebook: NotebookNode) -> dict | None:
+    outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+    return next((dict(o["data"][SOURCE_MIME]) for o in outputs if SOURCE_MIME in o.get("data", {})), None)
+
+
+def _seconds_by_cell(notebook: NotebookNode) -> list[dict]:
+    code = [(i, c.metadata.get("papermill", {})) for i, c in enumerate(notebook.cells) if c.cell_type == "code"]
+    return [{"cell": i, "seconds": round(told["duration"], 3)} for i, told in code if told.get("duration") is not None]
+
+
+@cache
+def _git() -> dict:
+    commit = _ask_git("rev-parse", "HEAD")
+    return {"commit": commit, "dirty": bool(_ask_git("status", "--porcelain")) if commit else None}
+
+
+def _ask_git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], cwd=WORKSPACE, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # a workspace that was copied rather than cloned runs as well
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Versions of the direct dependencies that are installed."""
+    names = [re.split(r"[\[<>=!~; ]", r)[0] for r in importlib.metadata.requires("bankmine") or []]
+    installed = {d.name.lower().replace("_", "-"): d.version for d in importlib.metadata.distributions()}
+    return {n: installed[n] for n in sorted(names) if n in installed}

@@ -1,0 +1,151 @@
+"""Tables that a reader can trust: every label escaped, numbers rounded and aligned, the same bytes on every run."""
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from bankmine.report.findings import MISSING, printable
+from bankmine.report.template import environment
+
+SIGNIFICANT = 3
+MOST_DECIMALS = 4
+
+
+class Table:
+    """A data frame as the reader sees it; Jupyter and the report show its HTML.
+
+    Parameters
+    ----------
+    frame, caption, formats, limit
+        As for `table`.
+    """
+
+    def __init__(self, frame: pd.DataFrame, caption: str, formats: dict[str, str], limit: int) -> None:
+        self.frame, self.caption, self.formats, self.limit = frame, caption, formats, limit
+
+    def __repr__(self) -> str:
+        return f"{printable(self.caption)}\n{self.frame.head(self.limit).to_string()}"
+
+    def _repr_html_(self) -> str:
+        shown = self.frame.head(self.limit)
+        columns = [self._column(shown, position) for position in range(shown.shape[1])]
+        labels = [_index_labels(shown.index, level) for level in _levels(shown.index)]
+        return environment.get_template("table.html.j2").render(
+            caption=printable(self.caption),
+            note=f"first {len(shown):,} of {len(self.frame):,} rows" if len(shown) < len(self.frame) else "",
+            index_names=[_label(shown.index.names[level]) for level in _levels(shown.index)],
+            columns=columns,
+            rows=[
+                ([label[row] for label in labels], [column["cells"][row] for column in columns])
+                for row in range(len(shown))
+            ],
+        )
+
+    def _column(self, shown: pd.DataFrame, position: int) -> dict[str, object]:
+        name, values = shown.columns[position], shown.iloc[:, position]
+        spec = self.formats.get(name)
+        write = partial(_given, spec=spec) if spec else _writer(values)
+        return {
+            "label": _label(name),
+            "kind": "num" if _is_number(values) else "text",
+            "cells": [write(value) for value in values],
+        }
+
+
+def table(frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = None, limit: int = 100) -> Table:
+    """Return a data frame as a table for readers.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Its index becomes row headers, unless it only counts the rows.
+    caption : str
+        What the table holds, with the units.
+    formats : dict of str, optional
+        Column → format spec, ``{"share": ".1%"}``. Other columns are rounded to about three significant digits.
+    limit : int
+        The most rows to show; the caption then says how many there are.
+
+    Returns
+    -------
+    Table
+        Displays itself in Jupyter and in the report.
+
+    Raises
+    ------
+    ValueError
+        If the caption is empty or a format names no column.
+    """
+    if not caption.strip():
+        raise ValueError("a table needs a caption that says what it holds")
+    if unknown := [name for name in formats or {} if name not in frame.columns]:
+        raise ValueError(f"formats for columns that are not in the table: {unknown}")
+    return Table(frame, caption, formats or {}, limit)
+
+
+def _levels(index: pd.Index) -> range:
+    """Return no level for an index that only counts the rows."""
+    return range(0 if isinstance(index, pd.RangeIndex) and index.name is None else index.nlevels)
+
+
+def _index_labels(index: pd.Index, level: int) -> list[str]:
+    return [_label(value) for value in index.get_level_values(level)]
+
+
+def _label(name: object) -> str:
+    if isinstance(name, tuple):
+        return " · ".join(filter(None, map(_label, name)))
+    return "" if name is None else _any(name)
+
+
+def _is_number(values: pd.Series) -> bool:
+    if isinstance(values.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(values):
+        return False
+    return pd.api.types.is_numeric_dtype(values) or pd.api.types.is_timedelta64_dtype(values)
+
+
+def _writer(values: pd.Series) -> Callable[[object], str]:
+    if not _is_number(values) or pd.api.types.is_timedelta64_dtype(values):
+        return _any
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64").abs()
+    numbers = numbers[np.isfinite(numbers)]
+    return partial(_rounded, decimals=_decimals(numbers[numbers > 0]))
+
+
+def _decimals(sizes: pd.Series) -> int:
+    """Give the column's typical number three significant digits; one number of decimals keeps the points in line."""
+    if not len(sizes) or (sizes == sizes.round()).all():
+        return 0
+    return min(max(SIGNIFICANT - 1 - math.floor(math.log10(sizes.median())), 0), MOST_DECIMALS)
+
+
+def _rounded(value: float, decimals: int) -> str:
+    if pd.isna(value):
+        return MISSING
+    text = f"{value:,.{decimals}f}"
+    # A p-value of 3e-9 is not zero.
+    return f"{value:.2g}" if value != 0 and not text.strip("-0.,") else text
+
+
+def _given(value: object, spec: str) -> str:
+    return MISSING if _is_missing(value) else printable((spec if "{" in spec else f"{{:{spec}}}").format(value))
+
+
+def _any(value: object) -> str:
+    if _is_missing(value):
+        return MISSING
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.{SIGNIFICANT}g}" if abs(value) < 1 else f"{value:,.6g}"
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d}" if value.time() == dt.time() else f"{value:%Y-%m-%d %H:%M}"
+    return printable(str(value))
+
+
+def _is_missing(value: object) -> bool:
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))

@@ -1,0 +1,33 @@
+"""The Jinja environment of everything that is written as HTML: names are escaped unless a template says ``safe``."""
+
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def moment(text: str | None) -> str:
+    """Return an ISO time for readers.
+
+    Parameters
+    ----------
+    text : str or None
+        As a manifest holds it, ``2026-11-21T20:00:00Z``.
+
+    Returns
+    -------
+    str
+        ``2026-11-21 20:00 UTC``.
+    """
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %Z}".strip() if text else "unknown"
+
+
+environment.filters["moment"] = moment

@@ -1,0 +1,353 @@
+"""The report page: what a reviewer sees, with and without sight, on a phone, and with hostile data."""
+
+import pytest
+from bankmine.report.exporter import render
+from bankmine.report.findings import collect
+from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, chromium, opened, violations
+from bs4 import BeautifulSoup
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+__all__ = ["chromium"]  # a fixture of this module
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = "<img src=x onerror=alert(2)>"
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+TITLE = "Can we trust this snapshot?"
+INTRO = f"""# {TITLE}
+
+For those who validate models. It does not say *why* a value is missing; see [Limits](#limits)."""
+PARAMETERS = """as_of = "2025-12-31"  # the last day that is known
+customers = 500  # how many to draw"""
+SETUP = """import numpy as np
+import pandas as pd
+import matplotlib.pyplot as plt
+from IPython.display import HTML, Markdown, display
+from bankmine.report.findings import finding
+from bankmine.report.plots import show, use_theme
+from bankmine.report.tables import table
+use_theme()"""
+COUNTS = """finding("Of {n:,} customers, {share:.1%} have no birth date.",
+        id="data_quality.birth.share", headline=True, n=12_345, share=0.1234)
+finding("The newest transaction of {name} is {days} days old: ask the bank for the missing days.",
+        id="data_quality.transactions.age", alert=True, name=NAME, days=np.int64(9))
+finding("Nothing to compare with: {change:+.1%}.", id="data_quality.change", change=float("nan"))"""
+TABLE = """frame = pd.DataFrame({"客户 customer": [NAME, "王小明", "Ada"], IMAGE: [1234567.0, 0.5, None]})
+frame["share"] = [.1, .25, .65]
+for column in ["current", "savings", "term deposit", "credit card", "personal loan", "mortgage"]:
+    frame[column + " balance, CNY"] = [1_000_000, 25_000, 3]
+table(frame, "Balances by product, CNY", formats={"share": ".0%"})"""
+CHART = """fig, ax = plt.subplots()
+ax.plot([1, 2, 3], [3, 1, 2], label="储蓄 $5 to $6")
+ax.set(title="Missing values by month, 客户", xlabel="Month", ylabel="Share, %")
+ax.legend()
+show(fig, "Missing values fall from 3 to 1 and rise to 2.")"""
+HOSTILE = """print(NAME, IMAGE)
+display(HTML("<p onclick='alert(3)' class='masthead' style='position:fixed;color:red'>raw " + NAME + IMAGE + "</p>"
+             "<svg onload=alert(4)></svg><iframe src=https://example.com></iframe>"
+             "<a href='javascript:alert(5)'>link</a>"
+             "<img src='https://example.com/pixel.png' alt='a logo'>"))
+display(Markdown("**" + IMAGE + "** [bank](https://example.com)"))
+pd.DataFrame({NAME: [IMAGE]}, index=[NAME])"""
+LIMITS = r"""## Limits
+
+| What | How much |
+|---|---:|
+| accounts | 3 |
+
+Inline $\hat{p} = \frac{k}{n}$, and on a line of its own, wide enough to scroll on a phone:
+
+$$\mathrm{WoE}_i = \ln \frac{\text{share of good}_i}{\text{share of bad}_i}
+\quad\text{and}\quad \mathrm{IV} = \sum_i (g_i - b_i)\,\mathrm{WoE}_i$$
+
+A slip: $\frac{$. ![](attachment:dot.png) ![gone](attachment:gone.png) ![a map](https://example.com/map.png)
+
+```python
+finding("x")  # not run
+```
+"""
+
+
+def built():
+    notebook = new_notebook(cells=[
+        new_markdown_cell(INTRO),
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        new_code_cell("customers = 900", metadata={"tags": ["injected-parameters"]}),
+        new_code_cell(SETUP),
+        new_code_cell(f"NAME, IMAGE = {SCRIPT!r}, {IMAGE!r}"),
+        new_markdown_cell("## What is missing?"),
+        new_code_cell(COUNTS),
+        new_markdown_cell("### By product"),
+        new_code_cell(TABLE),
+        new_markdown_cell("### By month"),
+        new_code_cell(CHART),
+        new_markdown_cell("## What if a customer is hostile?"),
+        new_code_cell(HOSTILE),
+        new_code_cell("import sys; print('\\x1b[31mslow\\x1b[0m query', file=sys.stderr)"),
+        new_markdown_cell(LIMITS, attachments={"dot.png": {"image/png": DOT}}),
+        new_markdown_cell("## Limits"),
+    ])  # fmt: skip
+    notebook.metadata["papermill"] = {"parameters": {"customers": 900}}
+    return notebook
+
+
+def manifest(**changes):
+    return {
+        "report": "01_data_quality",
+        "title": TITLE,
+        "audience": "model validation",
+        "status": "ok",
+        "error": None,
+        "source": {"name": "demo", "title": "The demo bank", "currency": "CNY", "fingerprint": "9f86d081884c7d65" * 4},
+        "as_of": "2025-12-31",
+        "parameters": {"customers": 900},
+        "started_at": "2026-11-21T20:00:00Z",
+        "finished_at": "2026-11-21T20:00:08Z",
+        "seconds": 8.1,
+        "cells": [{"cell": number, "seconds": 0.21 * number} for number in range(1, 30)],
+        "git": {"commit": "4f0c2d9be1a7c3f86d5e4b3a2918f7e6d5c4b3a2", "dirty": True},
+        "python": "3.11.7",
+        "packages": {"pandas": "2.3.3", "scikit-learn": "1.7.2", "duckdb": "1.5.1"},
+        "findings": [],
+        "metrics": {},
+        "alerts": ["one"],
+    } | changes
+
+
+@pytest.fixture(scope="module")
+def executed():
+    return NotebookClient(built(), kernel_name="python3", timeout=120).execute()
+
+
+@pytest.fixture(scope="module")
+def soup(executed):
+    return BeautifulSoup(render(executed, manifest()), "html.parser")
+
+
+@pytest.fixture(scope="module")
+def files(executed, tmp_path_factory):
+    """Write the pages of a good and of a failed run."""
+    folder = tmp_path_factory.mktemp("reports")
+    pages = {"good": render(executed, manifest()), "failed": render(failed(), FAILED)}
+    for name, page in pages.items():
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in pages}
+
+
+def failed():
+    traceback = ["\x1b[31m" + "-" * 75, *(f"frame {n}" for n in range(30)), "\x1b[31mKeyError\x1b[39m: '<b>age</b>'"]
+    error = new_output("error", ename="KeyError", evalue="'<b>age</b>'", traceback=traceback)
+    marker = new_markdown_cell("Papermill stopped here", metadata={"tags": ["papermill-error-cell-tag"]})
+    question, cell = new_markdown_cell("## Who left?"), new_code_cell("ages()", execution_count=2, outputs=[error])
+    return new_notebook(cells=[marker, question, cell])
+
+
+FAILED = manifest(status="failed", error="KeyError: '<b>age</b>'", source=None, alerts=[], git=None, packages={})
+
+
+def page_of(*outputs, **changes):
+    notebook = new_notebook(cells=[new_code_cell(f"step({n})", outputs=[o]) for n, o in enumerate(outputs)])
+    return BeautifulSoup(render(notebook, manifest(**changes)), "html.parser")
+
+
+def shown(**data):
+    return new_output("display_data", data={name.replace("_", "/", 1): value for name, value in data.items()})
+
+
+def text(tag):
+    return " ".join(tag.get_text(" ").split())
+
+
+@pytest.mark.parametrize("name", ["good", "failed"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everyone_can_read_it(chromium, files, name, scheme):
+    with opened(chromium, files[name], scheme=scheme) as page:
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("viewport", [NARROW, WIDE])
+@pytest.mark.parametrize("name", ["good", "failed"])
+def test_it_fits_and_its_links_lead_somewhere(chromium, files, name, viewport):
+    with opened(chromium, files[name], viewport) as page:
+        assert page.evaluate(OVERFLOWING) == []
+        assert page.evaluate(BROKEN_LINKS) == []
+        assert page.locator("nav:visible a").count() == (0 if viewport is NARROW else page.locator(".wide a").count())
+        assert page.locator("summary:visible", has_text="Contents").count() == (1 if viewport is NARROW else 0)
+
+
+def test_a_wide_table_scrolls_in_its_own_box_by_keyboard(chromium, files):
+    with opened(chromium, files["good"], NARROW) as page:
+        box = page.get_by_role("group", name="Table: Balances by product, CNY")
+        assert box.evaluate("e => e.scrollWidth > e.clientWidth")
+        box.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("e => e.scrollLeft > 0", arg=box.element_handle())
+
+
+def test_keyboard_readers_can_skip_to_the_report(chromium, files):
+    with opened(chromium, files["good"]) as page:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_hostile_text_does_not_run_even_without_the_policy(chromium, files):
+    with opened(chromium, files["good"], policy=False) as page:
+        page.locator("summary:visible").evaluate_all("all => all.forEach(summary => summary.click())")
+        assert page.locator("td, th", has_text=IMAGE).count() == 2
+        assert page.locator(".findings", has_text=SCRIPT).count() == 1
+        assert page.locator("pre", has_text=f"{SCRIPT} {IMAGE}").first.is_visible()
+        assert page.locator("[onclick], [onerror], [onload], iframe, script, [style*=position]").count() == 0
+        assert page.locator("main .masthead").count() == 0
+
+
+def test_print_shows_findings_and_drops_what_only_works_on_a_screen(chromium, files):
+    with opened(chromium, files["good"], scheme="dark") as page:
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.locator(".findings").is_visible()
+        assert not page.locator(".contents.wide").is_visible()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_the_page_is_one_small_file_without_scripts(soup):
+    assert len(str(soup).encode()) < 1_500_000
+    assert not soup.find_all(["script", "link", "iframe", "object", "form"])
+    policy = soup.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert all(link.get("rel") == ["noopener", "noreferrer"] for link in soup.select("a[href^=http]"))
+    assert len(soup.select("a[href^=http]")) == 1
+
+
+def test_title_and_date_come_first_and_the_title_once(soup):
+    assert [text(h1) for h1 in soup.find_all("h1")] == [TITLE]
+    assert text(soup.header).startswith(
+        f"For model validation {TITLE} As of 2025-12-31 Source The demo bank Status ✓ OK"
+    )
+    assert text(soup.title) == f"{TITLE} – 2025-12-31"
+
+
+def test_alerts_come_before_headlines_and_lead_to_their_evidence(soup):
+    alert, headline = soup.select(".findings li")
+    assert text(alert).startswith(f"▲ Alert The newest transaction of {SCRIPT} is 9 days old")
+    assert text(headline).startswith("Of 12,345 customers, 12.3% have no birth date.")
+    evidence = soup.find(id=headline.a["href"].removeprefix("#"))
+    assert "evidence" in evidence["class"]
+    assert text(evidence) == "Of 12,345 customers, 12.3% have no birth date."
+
+
+def test_contents_are_nested_and_every_anchor_is_unique(soup):
+    top = soup.select_one("nav.wide > ol")
+    assert [text(li.a) for li in top.find_all("li", recursive=False)] == [
+        "Findings", "What is missing?", "What if a customer is hostile?", "Limits", "Limits",
+        "How this report was made",
+    ]  # fmt: skip
+    assert [text(a) for a in top.select("ol ol a")] == ["By product", "By month"]
+    ids = [tag["id"] for tag in soup.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+
+
+def test_headings_do_not_take_the_pages_own_anchors():
+    words = ["Findings", "Main", "How", "Failed", "Error", "Finding 1", "！"]
+    cells = [new_markdown_cell(f"## {word}\n\nSee [{word}](#{word}), [nothing](#nowhere).") for word in words]
+    soup = BeautifulSoup(render(new_notebook(cells=cells), manifest()), "html.parser")
+    ids = [tag["id"] for tag in soup.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+    assert {link["href"].removeprefix("#") for link in soup.select("a[href^='#']")} <= set(ids)
+
+
+def test_every_picture_is_in_the_page_and_described(soup):
+    assert [img["alt"] for img in soup.find_all("img")] == [
+        "Missing values fall from 3 to 1 and rise to 2.",
+        "Chart in the section “Limits”",
+    ]
+    assert all(img["src"].startswith("data:image/png;base64,") for img in soup.find_all("img"))
+    body = text(soup.main)
+    assert "[picture not in this page: gone] [picture not in this page: a map]" in body
+
+
+def test_formulas_are_mathml_and_a_slip_is_shown_as_typed(soup):
+    inline, block = soup.find_all("math")
+    assert inline.find("mfrac")
+    assert block.parent["aria-label"] == "Formula"
+    assert any(code.get_text() == r"\frac{" for code in soup.main.find_all("code"))
+
+
+def test_code_and_log_are_folded_and_parameters_are_not_code(soup):
+    folded = soup.select("details.folded")
+    assert all(not details.has_attr("open") for details in folded)
+    assert text(folded[0]).startswith("Code [3–4] import numpy as np")
+    log = folded[-1]
+    assert text(log) == "Log slow query"
+    assert log.find(class_="ansi-red-fg").get_text() == "slow"
+    assert not any("injected" in text(details) or "customers = " in text(details) for details in folded)
+
+
+def test_provenance_says_what_was_given(soup):
+    rows = [[text(cell) for cell in row.find_all(["th", "td"])] for row in soup.select(".provenance tbody tr")]
+    assert rows == [
+        ["as_of", "'2025-12-31'", "'2025-12-31'", "the last day that is known"],
+        ["customers", "900 not the default", "500", "how many to draw"],
+    ]
+    made = text(soup.select_one(".made"))
+    for part in ["9f86d081884c7d65", "commit 4f0c2d9b", "changes that were not committed", "pandas 2.3.3", "[2] 0.42"]:
+        assert part in made
+
+
+def test_a_failed_run_says_why_at_the_top():
+    soup = BeautifulSoup(render(failed(), FAILED), "html.parser")
+    banner = soup.main.find("section")
+    assert text(banner).startswith("✕ FAILED: this report did not run to its end KeyError: '<b>age</b>'")
+    assert banner.pre.get_text().splitlines()[-2:] == ["frame 29", "KeyError: '<b>age</b>'"]
+    assert len(banner.pre.get_text().splitlines()) == 12
+    assert soup.find(id="error").name == "pre"
+    assert soup.title.get_text().startswith("FAILED: ")
+    assert "Papermill" not in soup.get_text()
+
+
+def test_a_run_that_failed_before_its_first_cell_still_has_a_page():
+    soup = BeautifulSoup(render(new_notebook(), FAILED | {"error": None, "python": None}), "html.parser")
+    assert "The run left no message." in text(soup.main)
+    assert "none opened" in text(soup.header)
+
+
+def test_unknown_outputs_are_named_and_poorer_forms_are_used():
+    soup = page_of(
+        new_output(
+            "display_data", data={"application/vnd.bankmine.source+json": {"rows": 3}, "text/html": "<p>rows</p>"}
+        ),
+        new_output("display_data", data={"application/vnd.plotly.v1+json": {"data": []}}),
+        shown(text_html="<script>draw()</script>", text_plain="<Chart>"),
+        shown(text_html="<p>" + "x" * 400_000 + "</p>", text_plain="a long table"),
+    )
+    assert [text(p) for p in soup.main.find_all("p", recursive=False)] == [
+        "rows",
+        "Not shown: an output of type application/vnd.plotly.v1+json.",
+    ]
+    assert [text(pre) for pre in soup.main.find_all("pre", recursive=False)] == ["<Chart>", "a long table"]
+
+
+def test_vector_pictures_cannot_run_either():
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(6)"></svg>'
+    picture = page_of(new_output("display_data", data={"image/svg+xml": svg})).main.img
+    assert picture["src"].startswith("data:image/svg+xml;base64,")
+    assert picture["alt"] == f"Chart in the section “{TITLE}”"
+
+
+def test_long_listings_are_cut_and_progress_bars_are_one_line():
+    listing, bar = new_output("stream", text="x" * 30_000), new_output("stream", text="1%\r50%\r100%\n")
+    soup = page_of(listing, bar)
+    long, progress = soup.main.find_all("pre", recursive=False)
+    assert long.get_text().endswith("… 10,000 more characters in the notebook")
+    assert progress.get_text() == "100%\n"
+
+
+def test_the_notebook_is_left_as_it_was_and_the_page_is_the_same_each_time(executed):
+    before = executed.copy()
+    assert render(executed, manifest()) == render(executed, manifest())
+    assert executed == before
+    assert [found["id"] for found in collect(executed)] == [
+        "data_quality.birth.share",
+        "data_quality.transactions.age",
+        "data_quality.change",
+    ]
