@@ -1,0 +1,70 @@
+"""The table of transactions: all bookings of a block, numbered and put into words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from bankmine.bank.contract import CATEGORIES, CHANNELS
+from bankmine.demo.accounts import PER_CUSTOMER, Accounts
+from bankmine.demo.arrow import keys, timestamps, words, yuan
+from bankmine.demo.bookings import COUNTRIES, KINDS, UNKNOWN_ACCOUNT
+from bankmine.demo.dues import dues
+from bankmine.demo.habits import Habits
+from bankmine.demo.income import income
+from bankmine.demo.purchases import purchases
+from bankmine.demo.streams import Streams
+from bankmine.demo.world import World
+
+PER_CUSTOMER_BOOKINGS = 100_000
+"""Transaction numbers set aside for each customer."""
+
+
+def known_flows(world: World, accounts: Accounts, habits: Habits, streams: Streams) -> np.ndarray:
+    """Return the bookings that do not depend on balances, on accounts that are open, within the window."""
+    rows = np.concatenate(
+        [
+            income(world, habits, streams),
+            dues(world, accounts, habits, streams),
+            purchases(world, accounts, habits, streams),
+        ]
+    )
+    return rows[accounts.live(rows["customer"], rows["product"], rows["day"])]
+
+
+def numbered(rows: np.ndarray) -> np.ndarray:
+    """Count each customer's bookings from 0; `rows` are in order of customer and time."""
+    customer = rows["customer"]
+    first = np.searchsorted(customer, np.arange(customer[-1] + 1 if len(rows) else 0))
+    rows["number"] = np.arange(len(rows)) - first[customer]
+    return rows
+
+
+def transactions(world: World, accounts: Accounts, rows: np.ndarray) -> pa.Table:
+    """Return bookings as the table of transactions."""
+    customer = rows["customer"].astype(np.int64)
+    own = rows["own"]
+    other = np.where(own >= 0, accounts.number[customer, np.maximum(own, 0)], rows["payee"])
+    return pa.table(
+        {
+            "transaction_id": keys("T", (world.first + customer) * PER_CUSTOMER_BOOKINGS + rows["number"], 12),
+            "account_id": keys("A", _account_number(world, accounts, rows), 9),
+            "at": timestamps(world.calendar, rows["day"], rows["second"]),
+            "amount": yuan(rows["cents"]),
+            "direction": words(rows["out"], ("in", "out")),
+            "kind": words(rows["kind"], KINDS),
+            "channel": words(rows["channel"], CHANNELS),
+            "category": words(rows["category"], CATEGORIES),
+            "merchant_id": keys("M", rows["merchant"], 6, rows["merchant"] < 0),
+            "counterparty": keys(np.where(own >= 0, b"A", b"X"), other, 9, other < 0),
+            "country": words(rows["country"], COUNTRIES),
+            "device_id": keys("D", (world.first + customer) * 10 + rows["device"], 8, rows["device"] < 0),
+        }
+    )
+
+
+def _account_number(world: World, accounts: Accounts, rows: np.ndarray) -> np.ndarray:
+    customer, product = rows["customer"], rows["product"]
+    unknown = (world.first + customer.astype(np.int64)) * PER_CUSTOMER + PER_CUSTOMER - 1
+    known = accounts.number[customer, np.minimum(product, accounts.number.shape[1] - 1)]
+    return np.where(product == UNKNOWN_ACCOUNT, unknown, known)

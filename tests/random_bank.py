@@ -1,0 +1,62 @@
+"""A seeded bank with some hundred bookings, irregular enough to tell features apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bankmine.bank.contract import CATEGORIES, CHANNELS, PRODUCTS
+
+FIRST, LAST = pd.Timestamp("2024-01-01"), pd.Timestamp("2025-12-31")
+
+
+def random_bank(seed: int = 0, customers: int = 40, bookings: int = 3000) -> dict[str, pd.DataFrame]:
+    """Make customers, accounts, transactions and balances; every id is text, every amount has two decimals."""
+    rng = np.random.default_rng(seed)
+    people = pd.DataFrame({
+        "customer_id": [f"{i:05}" for i in range(customers)],
+        "joined_on": (FIRST + pd.to_timedelta(rng.integers(0, 500, customers), "D")).date,
+        "birth_date": (pd.Timestamp("1950-01-01") + pd.to_timedelta(rng.integers(0, 20000, customers), "D")).date,
+        "gender": rng.choice(["female", "male", None], customers),
+        "region": rng.choice(["北京", "上海", "<b>"], customers),
+    })  # fmt: skip
+    accounts = _accounts(rng, people)
+    transactions = _transactions(rng, accounts, bookings)
+    return {"customers": people, "accounts": accounts, "transactions": transactions,
+            "balances": _balances(accounts, transactions)}  # fmt: skip
+
+
+def _accounts(rng: np.random.Generator, people: pd.DataFrame) -> pd.DataFrame:
+    owner = np.repeat(np.arange(len(people)), rng.integers(1, 4, len(people)))
+    opened = pd.to_datetime(people.joined_on.iloc[owner]) + pd.to_timedelta(rng.integers(0, 200, len(owner)), "D")
+    closed = (opened + pd.to_timedelta(rng.integers(30, 900, len(owner)), "D")).dt.date
+    return pd.DataFrame({
+        "account_id": [f"A{i:04}" for i in range(len(owner))], "customer_id": people.customer_id.to_numpy()[owner],
+        "product": rng.choice(PRODUCTS, len(owner)), "opened_on": opened.dt.date.to_numpy(),
+        "closed_on": np.where(rng.random(len(owner)) < 0.3, closed, None),
+    })  # fmt: skip
+
+
+def _transactions(rng: np.random.Generator, accounts: pd.DataFrame, bookings: int) -> pd.DataFrame:
+    which = rng.integers(0, len(accounts), bookings)
+    opened = pd.to_datetime(accounts.opened_on.iloc[which]).to_numpy()
+    room = (LAST.to_datetime64() - opened) / np.timedelta64(1, "s")
+    at = opened + (room * rng.random(bookings)).astype("timedelta64[s]")
+    at = np.where(rng.random(bookings) < 0.2, at.astype("datetime64[D]"), at).astype("datetime64[us]")
+    return pd.DataFrame({
+        "transaction_id": [f"T{i:05}" for i in range(bookings)], "account_id": accounts.account_id.to_numpy()[which],
+        "at": at, "amount": rng.lognormal(4, 1.5, bookings).round(2) + 0.01,
+        "direction": rng.choice(["in", "out"], bookings), "kind": rng.choice(["salary", "card", "fee"], bookings),
+        "channel": rng.choice([*CHANNELS, "wechat", None], bookings),
+        "category": rng.choice([*CATEGORIES, "crypto", None], bookings),
+    })  # fmt: skip
+
+
+def _balances(accounts: pd.DataFrame, transactions: pd.DataFrame) -> pd.DataFrame:
+    signed = transactions.amount.where(transactions.direction == "in", -transactions.amount)
+    month = transactions["at"].dt.to_period("M")
+    flows = signed.groupby([transactions.account_id, month]).sum().unstack(fill_value=0.0)
+    held = flows.cumsum(axis=1).round(2).stack().rename_axis(["account_id", "month"]).rename("balance").reset_index()
+    held["month_end"] = held["month"].dt.end_time.dt.date
+    opened = held.account_id.map(accounts.set_index("account_id").opened_on)
+    return held.loc[held.month_end >= opened, ["account_id", "month_end", "balance"]]
