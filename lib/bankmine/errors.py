@@ -1,5 +1,12 @@
 """The one kind of error that a user is meant to read: it says what is wrong and what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+_LONGEST = 300
+
 
 class BankmineError(Exception):
     """A fault in what was asked or given, told in one line that says what to do."""
@@ -11,3 +18,26 @@ class SourceError(BankmineError):
 
 class UnusableSourceError(SourceError):
     """A source that was read, but lacks what the contract requires."""
+
+
+def one_line(error: object, secrets: Iterable[str] = ()) -> str:
+    """Fold a library's message into one short line in which no secret is left."""
+    text = str(error)
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return " ".join(text.split())[:_LONGEST]
+
+
+@contextmanager
+def told(what: str, secrets: Iterable[str] = ()) -> Iterator[None]:
+    """Turn whatever a library raises over foreign data into one line that begins with `what`.
+
+    Libraries raise errors of every kind over a broken file, so every kind is caught; the cause is dropped
+    because its text may hold a secret.
+    """
+    try:
+        yield
+    except BankmineError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{what}: {one_line(error, secrets) or type(error).__name__}") from None

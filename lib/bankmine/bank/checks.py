@@ -14,10 +14,12 @@ from operator import or_
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+from ibis.util import gen_name
 
+from bankmine.bank.casting import BAD
 from bankmine.bank.contract import Table
 from bankmine.bank.reconciliation import unreconciled
-from bankmine.bank.rules import ROW, VALUE, Rule, rules_of, with_parents
+from bankmine.bank.rules import ROW, VALUE, Rule, rules_of_parents, rules_of_rows, with_parents
 
 EXAMPLES = 3
 
@@ -75,52 +77,54 @@ def check(
         Rows that break no rule, with bad values dropped, and what was found.
     """
     joined = with_parents(rows, table, kept)
-    result, broken = _count(joined, table, rules_of(joined, table, extracted_on))
-    good = _apply(joined, broken)
-    good = _keep_first(good, table, result)
+    of_rows, of_parents = rules_of_rows(rows, table, extracted_on), rules_of_parents(joined, table)
+    rules = of_rows + of_parents
+    counts = _counts(joined, table, rules)
+    result = TableCheck(table.name, counts["rows"], counts["kept"], counts["first"], counts["last"])
+    broken = [rule for i, rule in enumerate(rules) if counts[f"rule_{i}"]]
+    for rule in broken:
+        keys = _examples(joined.filter(rule.broken), table)
+        number = counts[f"rule_{rules.index(rule)}"]
+        result.violations.append(Violation(table.name, rule.name, rule.column, rule.level, number, keys))
+    # joining the parents again on every use is dear, so only tables with orphans do
+    good = _apply(joined if any(r in broken for r in of_parents) else rows, broken)
+    good = good.select([c for c in rows.columns if not c.startswith(BAD)])
+    good = rows.get_backend().create_view(gen_name(table.name), good)  # queries upon a view compile quickly
+    if counts["keys"] < counts["kept"]:
+        good = _keep_first(good, table, result)
     if table.name == "balances" and "transactions" in kept:
         wrong = unreconciled(good, kept["transactions"], tolerance).to_pyarrow()
         good = _leave_out(good, table, wrong, result)
     return good, result
 
 
-def _count(rows: ir.Table, table: Table, rules: list[Rule]) -> tuple[TableCheck, list[Rule]]:
-    """Count each rule's violations in one query; then ask for examples of those that are broken."""
-    rows_broken = reduce(or_, [r.broken for r in rules if r.level == ROW])
-    day, good = rows[table.time].cast("date"), ~rows_broken
-    counts = rows.aggregate(
-        rows=rows.count(), left_out=rows_broken.sum(), first=day.min(where=good), last=day.max(where=good),
+def _counts(rows: ir.Table, table: Table, rules: list[Rule]) -> dict:
+    """Count in one query the rows, those that break no rule, the keys of these, and each rule's violations."""
+    good = ~reduce(or_, [r.broken for r in rules if r.level == ROW])
+    day, kept = rows[table.time].cast("date"), good.sum().fill_null(0)
+    key = rows[table.key[0]] if len(table.key) == 1 else ibis.struct({c: rows[c] for c in table.key or rows.columns})
+    return rows.aggregate(
+        rows=rows.count(), kept=kept, first=day.min(where=good), last=day.max(where=good),
+        keys=key.nunique(where=good) if table.key else kept,
         **{f"rule_{i}": rule.broken.sum() for i, rule in enumerate(rules)},
     ).to_pyarrow().to_pylist()[0]  # fmt: skip
-    total = counts["rows"]
-    result = TableCheck(table.name, total, total - (counts["left_out"] or 0), counts["first"], counts["last"])
-    broken = [rule for i, rule in enumerate(rules) if counts[f"rule_{i}"]]
-    for rule in broken:
-        number = counts[f"rule_{rules.index(rule)}"]
-        keys = _examples(rows.filter(rule.broken), table)
-        result.violations.append(Violation(table.name, rule.name, rule.column, rule.level, number, keys))
-    return result, broken
 
 
 def _apply(rows: ir.Table, broken: list[Rule]) -> ir.Table:
+    """Leave out the rows that break a rule of rows, and blank the values that break a rule of values."""
     dropped: dict[str, ir.Value] = {}
     for rule in (r for r in broken if r.level == VALUE):
         value = dropped.get(rule.column, rows[rule.column])
         dropped[rule.column] = rule.broken.ifelse(ibis.null(value.type()), value)
     of_rows = [rule.broken for rule in broken if rule.level == ROW]
     good = rows.filter(~reduce(or_, of_rows)) if of_rows else rows
-    good = good.mutate(**dropped) if dropped else good
-    return good.drop([c for c in good.columns if c.startswith("_")])
+    return good.mutate(**dropped) if dropped else good
 
 
 def _keep_first(rows: ir.Table, table: Table, result: TableCheck) -> ir.Table:
     """Keep the earliest row of each key."""
-    if not table.key:
-        return rows
-    repeated = rows.group_by(*table.key).agg(copies=rows.count())
-    repeated = repeated.filter(repeated.copies > 1).to_pyarrow()
-    if not repeated.num_rows:
-        return rows
+    counted = rows.group_by(*table.key).agg(copies=rows.count())
+    repeated = counted.filter(counted.copies > 1).to_pyarrow()
     keys = ibis.memtable(repeated).drop("copies")
     extra = sum(repeated["copies"].to_pylist()) - repeated.num_rows
     _quarantine(result, "duplicate_key", table.key[-1], extra, _examples(keys, table))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
+
 def unreconciled(balances: ir.Table, transactions: ir.Table, tolerance: float) -> ir.Table:
     """Find the balances that do not follow from the flows.
 

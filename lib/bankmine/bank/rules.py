@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from bankmine.bank.contract import TABLES, Column, Table
 from bankmine.bank.casting import BAD
+from bankmine.bank.contract import TABLES, Column, Table
 
 ROW, VALUE = "row", "value"
 
@@ -39,29 +39,38 @@ class Rule:
     broken: ir.BooleanValue
 
 
-def rules_of(rows: ir.Table, table: Table, extracted_on: datetime.date) -> list[Rule]:
-    """List the rules that can be judged row by row.
+def rules_of_rows(rows: ir.Table, table: Table, extracted_on: datetime.date) -> list[Rule]:
+    """List the rules that a row is judged by alone.
 
     Parameters
     ----------
     rows : ir.Table
-        Rows with `casting.typed` and `with_parents` applied.
+        Rows as `casting.typed` gives them.
     table : Table
         The contract's table.
     extracted_on : datetime.date
         Last day that the source can speak of.
     """
     columns = [c for c in table.columns if c.name in rows.columns]
-    found = [rule for c in columns for rule in _column_rules(rows[c.name], rows[BAD + c.name], table, c)]
+    found = [rule for c in columns for rule in _column_rules(rows, table, c)]
     future = rows[table.time].cast("date") > ibis.literal(extracted_on)
-    found.append(_rule("in_future", table.time, ROW, future))
-    return found + [rule for column in table.parents for rule in _parent_rules(rows, table, column)]
+    return [*found, _rule("in_future", table.time, ROW, future)]
+
+
+def rules_of_parents(joined: ir.Table, table: Table) -> list[Rule]:
+    """List the rules that a row is judged by through what it refers to; rows are those of `with_parents`."""
+    found = []
+    for column in (c for c in table.parents if _key(c) in joined.columns):
+        unknown = joined[column].notnull() & joined[_key(column)].isnull()
+        before = joined[table.time].cast("date") < joined[_day(column)]
+        found += [_rule("unknown_parent", column, ROW, unknown), _rule("before_parent", table.time, ROW, before)]
+    return found
 
 
 def with_parents(rows: ir.Table, table: Table, kept: dict[str, ir.Table]) -> ir.Table:
     """Add, for each column that refers to another table, the key and the first day of the row referred to."""
     for column, name in table.parents.items():
-        if name in kept and column in rows.columns:
+        if name in kept:
             parent, told = kept[name], TABLES[name]
             key, day = parent[told.key[0]], parent[told.time].cast("date")
             parent = parent.select(**{_key(column): key, _day(column): day})
@@ -69,9 +78,11 @@ def with_parents(rows: ir.Table, table: Table, kept: dict[str, ir.Table]) -> ir.
     return rows
 
 
-def _column_rules(value: ir.Value, bad: ir.BooleanValue, table: Table, column: Column) -> list[Rule]:
-    level = ROW if column.required else VALUE
-    found = [_rule("wrong_type", column.name, level, bad)]
+def _column_rules(rows: ir.Table, table: Table, column: Column) -> list[Rule]:
+    value, level, found = rows[column.name], ROW if column.required else VALUE, []
+    bad = rows[BAD + column.name] if BAD + column.name in rows.columns else ibis.literal(False)
+    if BAD + column.name in rows.columns:
+        found.append(_rule("wrong_type", column.name, level, bad))
     if column.required:
         name = "null_key" if column.name in table.key else "missing_value"
         found.append(_rule(name, column.name, level, value.isnull() & ~bad))
@@ -82,14 +93,6 @@ def _column_rules(value: ir.Value, bad: ir.BooleanValue, table: Table, column: C
     if column.non_negative:
         found.append(_rule("negative", column.name, level, value < 0))
     return found
-
-
-def _parent_rules(rows: ir.Table, table: Table, column: str) -> list[Rule]:
-    if _key(column) not in rows.columns:
-        return []
-    unknown = rows[column].notnull() & rows[_key(column)].isnull()
-    before = rows[table.time].cast("date") < rows[_day(column)]
-    return [_rule("unknown_parent", column, ROW, unknown), _rule("before_parent", table.time, ROW, before)]
 
 
 def _rule(name: str, column: str, level: str, broken: ir.BooleanValue) -> Rule:

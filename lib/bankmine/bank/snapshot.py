@@ -13,11 +13,11 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from bankmine.bank import readers
+from bankmine.bank.casting import BAD, named, typed
 from bankmine.bank.checks import TableCheck, check
 from bankmine.bank.contract import TABLES, Table
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
-from bankmine.bank.casting import typed
 from bankmine.errors import BankmineError, UnusableSourceError
 
 SOURCE_MIME = "application/vnd.bankmine.source+json"
@@ -52,7 +52,7 @@ def read_source(name: str, engine: str = "duckdb") -> Bank:
     source = find_source(name)
     ensure_generated(source)
     tables, fingerprint = readers.read(source, engine)
-    return Bank(source, tables, fingerprint)
+    return Bank(source, {name: named(rows, TABLES[name]) for name, rows in tables.items()}, fingerprint)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Bank:
     @cached_property
     def tables(self) -> dict[str, ir.Table]:
         """Typed rows of each table, unchecked and uncut."""
-        return {name: typed(table, TABLES[name]) for name, table in self.raw.items()}
+        return {name: readers.settle(typed(rows, TABLES[name]), name) for name, rows in self.raw.items()}
 
     @property
     def extracted_on(self) -> datetime.date:
@@ -104,13 +104,10 @@ class Bank:
         day = self.valid_day(day)
         kept: dict[str, ir.Table] = {}
         checks: dict[str, TableCheck] = {}
-        for name, table in TABLES.items():
-            if name in self.tables:
-                rows = _known(self.tables[name], table, day, self.extracted_on)
-                kept[name], checks[name] = check(
-                    rows, table, kept, self.extracted_on, self.source.balance_tolerance
-                )
-        return Snapshot(self.source, self.fingerprint, day, kept, checks)
+        known = {n: _known(self.tables[n], t, day, self.extracted_on) for n, t in TABLES.items() if n in self.tables}
+        for name, rows in known.items():
+            kept[name], checks[name] = check(rows, TABLES[name], kept, self.extracted_on, self.source.balance_tolerance)
+        return Snapshot(self.source, self.fingerprint, day, kept, checks, known)
 
     def valid_day(self, day: str | datetime.date) -> datetime.date:
         """Turn ISO text into a day of the data, or say why it is none."""
@@ -131,6 +128,8 @@ def parse_day(day: str | datetime.date) -> datetime.date:
     BankmineError
         If it is none.
     """
+    if isinstance(day, datetime.datetime):
+        return day.date()
     try:
         return day if isinstance(day, datetime.date) else datetime.date.fromisoformat(day)
     except (TypeError, ValueError):
@@ -146,6 +145,8 @@ class Snapshot:
     as_of: datetime.date
     tables: dict[str, ir.Table]
     checks: dict[str, TableCheck]
+    delivered: dict[str, ir.Table]
+    """The same tables before the rules: only for those who ask what was left out."""
 
     def __getattr__(self, name: str) -> ir.Table:
         if name in TABLES:
@@ -194,18 +195,22 @@ def _known(rows: ir.Table, table: Table, day: datetime.date, extracted_on: datet
 
     Rows without a day or dated after the extraction stay in: the checks count them and leave them out.
     """
-    late = {
-        c.name: (rows[c.known_on] <= ibis.literal(day)).ifelse(rows[c.name], ibis.null(c.type))
-        for c in table.columns
-        if c.known_on and c.name in rows.columns
-    }
     when = rows[table.time]
+    visible = (when < _midnight_after(day, when)) | when.isnull() | (when >= _midnight_after(extracted_on, when))
+    late = {}
+    for column in (c for c in table.columns if c.known_on and c.name in rows.columns):
+        known = rows[column.known_on] <= ibis.literal(day)
+        late[column.name] = known.ifelse(rows[column.name], ibis.null(column.type))
+        bad = BAD + column.name
+        # a day that cannot be read never becomes known, but is wrong all along
+        if bad in rows.columns and column.known_on != column.name:
+            late[bad] = rows[bad] & known
+    return rows.filter(visible).mutate(**late)
+
+
+def _midnight_after(day: datetime.date, when: ir.Value) -> ir.Scalar:
+    """First moment after a day, of the type of the column it is compared with."""
+    day += datetime.timedelta(days=1)
     if when.type().is_timestamp():
-        one = datetime.timedelta(days=1)
-        bounds = (datetime.datetime.combine(d + one, datetime.time()) for d in (day, extracted_on))
-        before, after = (ibis.literal(b, type="timestamp") for b in bounds)
-        visible = (when < before) | when.isnull() | (when >= after)
-    else:
-        visible = (when <= ibis.literal(day)) | when.isnull() | (when > ibis.literal(extracted_on))
-    rows = rows.filter(visible)
-    return rows.mutate(**late) if late else rows
+        return ibis.literal(datetime.datetime.combine(day, datetime.time()), type="timestamp")
+    return ibis.literal(day)

@@ -13,18 +13,23 @@ import pkgutil
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import yaml
 
 from bankmine.bank.contract import TABLES
-from bankmine.errors import SourceError
+from bankmine.errors import SourceError, told
 
-WORKSPACE = Path(__file__).resolve().parents[3]
+WORKSPACE = Path(os.environ.get("BANKMINE_WORKSPACE", Path(__file__).resolve().parents[3])).resolve()
 SOURCES = WORKSPACE / "data" / "sources"
 _KEYS = {
-    "title", "currency", "time_zone", "extracted_on", "path", "relations", "database", "terms", "get",
-    "generator", "arguments", "made_with", "balance_tolerance",
+    "title": str, "currency": str, "time_zone": str, "extracted_on": datetime.date, "path": str, "relations": dict,
+    "database": dict, "terms": str, "get": str, "generator": str, "arguments": dict, "made_with": str,
+    "balance_tolerance": (int, float),
 }  # fmt: skip
+_DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
+_RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict}
+_KINDS = {str: "text", dict: "a mapping", datetime.date: "a date like 2025-12-31", (int, float): "a number"}
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,15 @@ class Source:
     @property
     def mappings(self) -> dict[str, str]:
         """Contract table -> the SQL that fills it; empty for a source that needs no mapping."""
-        return {t: f.read_text("utf-8") for t in TABLES if (f := self.folder / f"{t}.sql").is_file()}
+        return {t: _text(f) for t in TABLES if (f := self.folder / f"{t}.sql").is_file()}
 
     @property
     def secrets(self) -> list[str]:
-        """Values that must never show: those of the environment variables that the source names."""
+        """Texts that must never show: the database's URI, and the password in it as it is and decoded."""
         uri = os.environ.get(self.database.get("uri_env", ""), "")
-        password = re.search(r"://[^:/@]*:([^@]+)@", uri)
-        return [s for s in (uri, password[1] if password else "") if s]
+        found = re.findall(r"://[^:/]*:(.+)@|password=([^&\s]+)", uri)
+        passwords = [p for pair in found for p in pair]
+        return [s for s in (uri, *passwords, *map(unquote, passwords)) if s]
 
 
 def list_sources() -> list[str]:
@@ -92,7 +98,7 @@ def find_source(name: str) -> Source:
     if re.fullmatch(r"\w[\w-]*", name) and (named / "source.yml").is_file():
         return _described(named, name)
     folder = Path(name).expanduser().resolve()
-    if not folder.is_dir():
+    if not name or not folder.is_dir():
         near = difflib.get_close_matches(name, list_sources(), 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise SourceError(
@@ -112,24 +118,41 @@ def ensure_generated(source: Source) -> None:
 
 def _described(folder: Path, name: str) -> Source:
     file = folder / "source.yml"
-    try:
-        told = yaml.safe_load(file.read_text("utf-8")) or {}
-    except (yaml.YAMLError, OSError) as error:
-        raise SourceError(f"{file} is not readable YAML: {_one_line(error)}") from None
-    if not isinstance(told, dict) or (unknown := set(told) - _KEYS):
-        odd = ", ".join(sorted(unknown)) if isinstance(told, dict) else "its form"
-        raise SourceError(f"{file}: not understood: {odd}. It may hold {', '.join(sorted(_KEYS))}.")
-    told.pop("made_with", None)  # provenance for readers
-    told.setdefault("title", name)
-    _check_day(told, file)
-    data = (folder / _expand(told.pop("path", "."), file)).resolve()
-    return Source(name=name, folder=folder, data=data, **told)
+    text = _text(file)
+    with told(f"{file} is not readable YAML"):
+        given = yaml.safe_load(text) or {}
+    _check(given, _KEYS, file, "source.yml")
+    _check_places(given, file)
+    given.pop("made_with", None)  # provenance for readers
+    given.setdefault("title", name)
+    data = (folder / _expand(given.pop("path", "."), file)).resolve()
+    return Source(name=name, folder=folder, data=data, **given)
 
 
-def _check_day(told: dict, file: Path) -> None:
-    day = told.get("extracted_on")
-    if day is not None and type(day) is not datetime.date:
-        raise SourceError(f"{file}: extracted_on must be a date like 2025-12-31, not {day!r}.")
+def _check(given: object, keys: dict[str, type], file: Path, what: str) -> None:
+    """Refuse keys that nobody would read, and values of the wrong kind."""
+    if not isinstance(given, dict):
+        raise SourceError(f"{file}: {what} must be a mapping of {', '.join(keys)}.")
+    if unknown := set(given) - set(keys):
+        names = ", ".join(sorted(map(str, unknown)))
+        raise SourceError(f"{file}: {what} has unknown keys: {names}. It may hold {', '.join(keys)}.")
+    for key, value in given.items():
+        kind = keys[key]
+        if not isinstance(value, kind) or isinstance(value, datetime.datetime | bool):
+            raise SourceError(f"{file}: {key} must be {_KINDS.get(kind, 'text or a list')}, not {value!r}.")
+
+
+def _check_places(given: dict, file: Path) -> None:
+    """Check how relations say where they are."""
+    if "database" in given:
+        _check(given["database"], _DATABASE_KEYS, file, "database")
+        if missing := set(_DATABASE_KEYS) - set(given["database"]):
+            raise SourceError(f"{file}: database lacks {', '.join(sorted(missing))}.")
+    for name, spec in given.get("relations", {}).items():
+        if isinstance(spec, dict):
+            _check(spec, _RELATION_KEYS, file, f"relation {name}")
+        if not (spec.get("file") if isinstance(spec, dict) else spec):
+            raise SourceError(f"{file}: relation {name} names no file.")
 
 
 def _expand(path: str, file: Path) -> str:
@@ -144,5 +167,6 @@ def _expand(path: str, file: Path) -> str:
     return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", value, str(path))
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def _text(file: Path) -> str:
+    with told(f"{file} is not readable UTF-8 text"):
+        return file.read_text("utf-8")
