@@ -69,9 +69,16 @@ $(SPARK): $(STAMP) requirements-spark.lock
 	@$(SYNC) --no-build-isolation -r requirements-spark.lock
 	@touch $@
 
-lock: $(STAMP) ## Resolve requirements.in and requirements-spark.in anew
+lock: $(STAMP) ## Resolve requirements.in anew into the locks and environment.yml
 	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements.in -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements-spark.in -c requirements.lock -o requirements-spark.lock
+	@$(MAKE) --no-print-directory environment.yml
+
+# conda hands its pip lines to one call of pip, which refuses a local package beside hashes: so the pins without them.
+environment.yml: requirements.lock
+	@{ sed '/^ *- pip:/q' $@; sed -nE 's/^([^ ]+==[^ ;]+).*/      - \1/p' requirements.lock; echo '      - -e .'; } > $@.part
+	@mv $@.part $@
+
 LOCKING := --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
   --no-strip-extras
 

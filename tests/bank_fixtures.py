@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+
 from bankmine.bank.contract import TABLES
 
 AS_OF = dt.date(2025, 6, 30)

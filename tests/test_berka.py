@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from bankmine.bank.contract import CATEGORIES, CHANNELS
 from bankmine.bank.snapshot import Bank, Snapshot, open_source
 from bankmine.errors import SourceError

@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bank_fixtures import CORE, arrow, rows_of, small_bank, write_csv, write_source
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
 from bankmine.bank.contract import TABLES
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.snapshot import Snapshot, open_source
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 LAST = "2025-12-31"
 LATE, EARLY = dt.date(2026, 1, 1), dt.date(2024, 1, 1)

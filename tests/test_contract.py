@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from bankmine.bank.contract import TABLES, Column, Table
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import SOURCES, WORKSPACE, find_source, list_sources

@@ -12,16 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
 from bankmine.bank.contract import CATEGORIES, CHANNELS, PRODUCTS, TABLES
 from bankmine.demo import bank, defects, generate, streams
 from bankmine.demo.arrow import keys
 from bankmine.demo.ledger import CARRIED
 from bankmine.demo.seasons import BEFORE, make_calendar, new_year
 from bankmine.demo.world import LATENTS
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
 
 END = dt.date(2025, 12, 31)
 WRITTEN = ("customers", "accounts", "transactions", "balances")

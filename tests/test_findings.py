@@ -5,11 +5,12 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from bankmine.report.findings import MIME, bundle, collect, printable
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from bankmine.report.findings import MIME, bundle, collect, printable
 
 # Random letters seldom make markup; these do.
 PIECES = ["<", ">", "&", "&lt;", "<b>", "</p>", "<script>", "<!--", "]]>", '"', "'", "{", "}", "\0", "\r\n", " ", "x"]

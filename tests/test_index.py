@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from bankmine.report.index import _change, write_index
 from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, chromium, opened, violations
 from bs4 import BeautifulSoup
+
+from bankmine.report.index import _change, write_index
 
 __all__ = ["chromium"]  # a fixture of this module
 

@@ -1,12 +1,13 @@
 """The report page: what a reviewer sees, with and without sight, on a phone, and with hostile data."""
 
 import pytest
-from bankmine.report.exporter import render
-from bankmine.report.findings import collect
 from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, chromium, opened, violations
 from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from bankmine.report.exporter import render
+from bankmine.report.findings import collect
 
 __all__ = ["chromium"]  # a fixture of this module
 

@@ -7,11 +7,12 @@ import datetime as dt
 import pandas as pd
 import pytest
 from bank_fixtures import AS_OF, CORE, EXTRACTED_ON, rows_of, small_bank, write_csv, write_source
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
 from bankmine.bank.contract import TABLES
 from bankmine.bank.snapshot import SOURCE_MIME, Bank, Snapshot, open_source, parse_day
 from bankmine.errors import BankmineError
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 DAY = dt.timedelta(days=1)
 

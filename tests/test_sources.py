@@ -26,6 +26,7 @@ from bank_fixtures import (
     write_sqlite,
     write_xlsx,
 )
+
 from bankmine.bank.contract import TABLES
 from bankmine.bank.snapshot import SOURCE_MIME, open_source, read_source
 from bankmine.bank.sources import find_source, list_sources

@@ -45,7 +45,9 @@ def outcome(bank: Bank) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     snapshot = bank.as_of(DAYS[-1])
     spine = spine_of(snapshot, DAYS)
     tables = features(snapshot, spine).to_pandas(), fell_silent(snapshot, spine).to_pandas()
-    sorted_ = (t.assign(day=pd.to_datetime(t.day)).sort_values(["customer_id", "day"], ignore_index=True) for t in tables)
+    sorted_ = (
+        t.assign(day=pd.to_datetime(t.day)).sort_values(["customer_id", "day"], ignore_index=True) for t in tables
+    )
     return *sorted_, snapshot.overview()
 
 

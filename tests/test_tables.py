@@ -6,13 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from bankmine.report.findings import printable
-from bankmine.report.plots import _png, show, use_theme
-from bankmine.report.tables import table
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
+from bankmine.report.findings import printable
+from bankmine.report.plots import _png, show, use_theme
+from bankmine.report.tables import table
 
 # Random letters seldom make markup; these do.
 PIECES = ["<", ">", "&", "&lt;", "<b>", "</p>", "<script>", "<!--", "]]>", '"', "'", "{", "}", "\0", "\r\n", " ", "x"]

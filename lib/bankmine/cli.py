@@ -3,59 +3,77 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from typer.exceptions import TyperException
 
 from bankmine.errors import BankmineError, SourceError
 
 GOOD, BAD, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-_console = Console()
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-_Out = Annotated[Path, typer.Option(help="Folder of the reports.", file_okay=True)]
+_Source = Annotated[str, typer.Option(help="Name in data/sources, or path of a folder.")]
+_Out = Annotated[Path, typer.Option(help="Folder of the reports.")]
 
 
 def main() -> None:
     """Run the command and turn what goes wrong into one line and an exit code."""
+    # A scheduler that loses patience sends SIGTERM: that ends a run as orderly as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # jsonschema does without this module, which compiles for two seconds a grammar that no notebook needs.
+    sys.modules.setdefault("rfc3987_syntax", None)
     try:
-        app()
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        code = _refuse(f"{error.format_message().rstrip('.')}. See bankmine --help.")
     except BankmineError as error:
-        print(f"bankmine: {error}", file=sys.stderr)
-        sys.exit(WRONG_CALL)
+        code = _refuse(str(error))
     except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
         print("bankmine: interrupted; finished reports are kept, nothing half-written is left.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    sys.exit(code)
+
+
+def _refuse(message: str) -> int:
+    print(f"bankmine: {' '.join(message.split())}", file=sys.stderr)
+    return WRONG_CALL
+
+
+@app.callback()
+def _described() -> None:
+    """Mine a bank's customer data: notebooks become dated reports."""
 
 
 @app.command()
 def run(
     reports: Annotated[list[str] | None, typer.Argument(help="Names or numbers; all where none is given.")] = None,
-    source: Annotated[str, typer.Option(help="Name in data/sources, or path of a folder.")] = "demo",
+    source: _Source = "demo",
     as_of: Annotated[
         str | None, typer.Option(help="Last day to know, like 2025-12-31; the data's last if not given.")
     ] = None,
     out: _Out = Path("reports"),
-    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = len(os.sched_getaffinity(0)),
     parameter: Annotated[
         list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A notebook's parameter.")
     ] = None,
 ) -> None:
     """Execute notebooks into dated reports. Exit code 0: all good; 1: one failed; 2: wrong call, nothing ran."""
-    from bankmine.report.progress import shown
-    from bankmine.report.runner import plan_run
-    from bankmine.report.runner import run as execute
+    given = _pairs(parameter or [])
+    from bankmine.report.progress import near, shown
+    from bankmine.report.runner import execute_plan, plan_run
 
-    plan = plan_run(reports or [], source, as_of, out.absolute(), _pairs(parameter or []))
-    with shown(_console, [r.name for r in plan.reports]) as lines:
-        outcomes = execute(plan, jobs, lines.cell, lines.done)
-    print(out / "index.html")
-    sys.exit(BAD if any(o.error for o in outcomes) else GOOD)
+    plan = plan_run(reports or [], source, as_of, out.absolute(), given)
+    with shown() as teller:
+        outcomes = execute_plan(plan, jobs, teller)
+    print(near(plan.out / "index.html"))
+    raise typer.Exit(BAD if any(o.error for o in outcomes) else GOOD)
 
 
 @app.command("list")
@@ -82,11 +100,13 @@ def check(source: Annotated[str, typer.Argument(help="Name in data/sources, or p
     try:
         lines, problems = check_lines(read_source(source))
     except SourceError as error:
-        lines, problems = [], [str(error)]
+        lines, problems = [], [str(error).rstrip(".")]
     for line in lines:
         print(line)
-    print(f"unusable: {'; '.join(problems)}" if problems else "usable")
-    sys.exit(BAD if problems else GOOD)
+    if problems:
+        print(f"bankmine: source {source} is unusable: {'; '.join(problems)}.", file=sys.stderr)
+        raise typer.Exit(BAD)
+    print("usable")
 
 
 @app.command()
@@ -97,36 +117,44 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="Folder; data/demo if not given.")] = None,
 ) -> None:
     """Make the demo bank: a seeded synthetic bank with the truth that was planted in it."""
+    from rich.console import Console
+
     from bankmine.bank.sources import find_source
     from bankmine.demo import generate
 
     told = find_source("demo")
-    start = time.perf_counter()
-    with _console.status("making the demo bank"):
-        folder = generate(out or told.data, customers, months, told.arguments["seed"] if seed is None else seed)
+    folder, start = out or told.data, time.perf_counter()
+    try:
+        with Console(stderr=True).status("making the demo bank"):
+            generate(folder, customers, months, told.arguments["seed"] if seed is None else seed)
+    except OSError as error:
+        raise BankmineError(f"Cannot write {folder}: {error.strerror}. Give another folder with --out.") from None
     print(f"{customers:,} customers, {months} months in {time.perf_counter() - start:.0f} s: {folder}")
 
 
 @app.command()
 def index(out: _Out = Path("reports")) -> None:
     """Write the index of the reports anew."""
-    from bankmine.report.index import write_index
+    from bankmine.report.files import refresh_index
 
-    print(write_index(out))
+    if not out.is_dir():
+        raise BankmineError(f"{out} is no folder: give that of the reports with --out.")
+    print(refresh_index(out))
 
 
 @app.command()
 def new(name: Annotated[str, typer.Argument(help="Like 04_value, or value for the next number.")]) -> None:
     """Make a notebook from the template and declare it in reports.yml."""
     from bankmine.report.new_notebook import new_notebook
+    from bankmine.report.progress import near
 
     report = new_notebook(name)
-    print(f"{report.notebook}: edit it in JupyterLab, then: bankmine run {report.name}")
+    print(f"{near(report.notebook)}: edit it in JupyterLab, then: bankmine run {report.name}")
 
 
 def _pairs(given: list[str]) -> dict[str, str]:
     pairs = [p.partition("=") for p in given]
-    if wrong := [name for name, equals, _ in pairs if not equals or not name]:
+    if wrong := [p for p, (name, equals, _) in zip(given, pairs, strict=True) if not equals or not name]:
         raise BankmineError(f"-p {wrong[0]}: write a parameter as NAME=VALUE.")
     if fixed := [name for name, _, _ in pairs if name in ("source", "as_of")]:
         raise BankmineError(f"-p {fixed[0]}=…: give it as --{fixed[0].replace('_', '-')} instead.")

@@ -39,8 +39,8 @@ def spine_of(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> ir.Table
     days = list(days) or [snapshot.as_of]
     if late := [d for d in days if d > snapshot.as_of]:
         raise BankmineError(f"The snapshot knows nothing after {snapshot.as_of}: take {late[0]} out of the spine.")
-    each = ibis.memtable({"day": days}, schema={"day": "date"})
-    pairs = snapshot.customers.select("customer_id", "joined_on").cross_join(each)
+    each = ibis.array([ibis.literal(d) for d in days]).unnest()
+    pairs = snapshot.customers.select("customer_id", "joined_on", day=each)
     return pairs.filter(pairs.joined_on <= pairs.day).select(*KEYS)
 
 

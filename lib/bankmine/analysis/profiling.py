@@ -24,22 +24,23 @@ PORTRAIT = {
 """Features of a portrait -> what they are called in it."""
 
 
-def customer_table(snapshot: Snapshot, days: list[datetime.date]) -> pd.DataFrame:
-    """Compute features of all customers on several days, with what the bank knows of the person.
+def customer_tables(snapshot: Snapshot, days: list[datetime.date]) -> dict[datetime.date, pd.DataFrame]:
+    """Compute features of all customers on several days in one query, with what the bank knows of the person.
 
     Returns
     -------
-    pd.DataFrame
-        Indexed by `day` and `customer_id`.
+    dict of datetime.date to pd.DataFrame
+        A table for each day, indexed by customer; empty for a day before the first customer joined.
     """
     person = snapshot.customers.to_pandas()
     found = features(snapshot, spine_of(snapshot, days)).to_pandas()
-    found = found.merge(person, on="customer_id", how="left")
-    return found.assign(day=pd.to_datetime(found["day"])).set_index(["day", "customer_id"]).sort_index()
+    found = found.merge(person, on="customer_id", how="left").sort_values("customer_id").set_index("customer_id")
+    known = pd.to_datetime(found["day"])
+    return {day: found[known == pd.Timestamp(day)] for day in days}
 
 
 def month_end_before(day: datetime.date, months: int = 1) -> datetime.date:
-    """Last day of the month that lies this many months before the one that a day is in."""
+    """Return the last day of the month that lies this many months before the one that a day is in."""
     return (pd.Timestamp(day) - pd.offsets.MonthEnd(months)).date()
 
 
@@ -139,7 +140,8 @@ def portrait(customers: pd.DataFrame, customer: str) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        Indexed by what is compared: `this customer`, `median`, `rank` (share of customers with a lower value).
+        Indexed by what is compared: `this customer` and `median` as text, each in its unit, and `rank` (share of
+        customers with a lower value).
 
     Raises
     ------
@@ -151,9 +153,16 @@ def portrait(customers: pd.DataFrame, customer: str) -> pd.DataFrame:
             f"No customer {customer!r} is known on this day: give an id of the source's customers table."
         )
     columns = [c for c in PORTRAIT if c in customers.columns and customers[c].notna().any()]
-    own = customers.loc[customer, columns].astype(float)
+    own, middle = customers.loc[customer, columns].astype(float), customers[columns].median()
     frame = pd.DataFrame({
-        "this customer": own, "median": customers[columns].median(),
-        "rank": (customers[columns] < own).mean(),
-    })  # fmt: skip
+        "this customer": [_readable(c, own[c]) for c in columns],
+        "median": [_readable(c, middle[c]) for c in columns],
+        "rank": (customers[columns] < own).mean().to_numpy(),
+    }, index=columns)  # fmt: skip
     return frame.rename(index=PORTRAIT)
+
+
+def _readable(feature: str, value: float) -> str:
+    if np.isnan(value):
+        return "not known"
+    return f"{value:.0%}" if "_share_" in feature else f"{value:,.0f}"

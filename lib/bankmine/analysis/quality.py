@@ -24,46 +24,48 @@ DIMENSIONS = {
 SEVERE_SHARE, NOTABLE_SHARE = 0.01, 0.001
 """From which share of a table's rows a broken rule is severe, and from which it is notable."""
 
+ENOUGH_ROWS = 1000
 RECENT_DAYS = 90
+TREND_SIGNIFICANCE = 0.01
+NEIGHBOUR_WEEKS = 13
 GAP_SIGNIFICANCE = 0.001
 """Chance of calling any gap in a bank that has none, over all cells together (Bonferroni)."""
 
 
-def broken_rules(snapshot: Snapshot, earlier: Snapshot) -> pd.DataFrame:
+def broken_rules(snapshot: Snapshot) -> pd.DataFrame:
     """List the broken rules with their dimension, share, severity and trend, the worst first.
-
-    Parameters
-    ----------
-    snapshot, earlier : Snapshot
-        The same bank on two days; `new` counts what came in between.
 
     Returns
     -------
     pd.DataFrame
-        `table`, `rule`, `column`, `meaning`, `dimension`, `level`, `count`, `share`, `severity`, `new`, `examples`.
+        `where`, `rule`, `what is wrong`, `dimension`, `severity`, `left out` (rows, or values where the row stays),
+        `share` of the table's rows, `share of 30 days` (the same over the rows dated in the last 30 days), `trend`
+        (rising or falling where the two differ by more than chance explains), `first keys`.
     """
-    found = snapshot.violations()
-    keys = ["table", "rule", "column"]
-    before = earlier.violations()[[*keys, "count"]].rename(columns={"count": "before"})
-    found = found.merge(before, how="left", on=keys)
-    found["new"] = found["count"] - found["before"].fillna(0).astype(int)
-    found["share"] = found["count"] / found["table"].map({n: c.rows for n, c in snapshot.checks.items()})
-    found["dimension"] = found["rule"].map(DIMENSIONS)
-    found["severity"] = np.select(
-        [found["share"] >= SEVERE_SHARE, found["share"] >= NOTABLE_SHARE], ["severe", "notable"], "minor"
+    found = snapshot.violations().sort_values(["table", "rule", "column"])
+    rows, recent_rows = (
+        found["table"].map({n: vars(c)[k] for n, c in snapshot.checks.items()}) for k in ("rows", "recent")
     )
-    found["examples"] = found["examples"].map("; ".join)
-    columns = [*keys, "meaning", "dimension", "level", "count", "share", "severity", "new", "examples"]
-    return found.sort_values(["share", *keys], ascending=[False, True, True, True])[columns].reset_index(drop=True)
+    share, recent = found["count"] / rows, found["recent"] / recent_rows.replace(0, np.nan)
+    shown = pd.DataFrame({
+        "where": found["table"] + "." + found["column"], "rule": found["rule"],
+        "what is wrong": found["meaning"], "dimension": found["rule"].map(DIMENSIONS),
+        "severity": np.select([share >= SEVERE_SHARE, share >= NOTABLE_SHARE], ["severe", "notable"], "minor"),
+        "left out": [f"{n:,} {level}{'s' * (n != 1)}" for n, level in zip(found["count"], found["level"], strict=True)],
+        "share": share, "share of 30 days": recent, "trend": _trend(found["recent"], recent_rows, share),
+        "first keys": found["examples"].map("; ".join),
+    })  # fmt: skip
+    return shown.sort_values("share", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def left_out_by_month(snapshot: Snapshot) -> pd.DataFrame:
-    """Count delivered and left-out rows by month.
+    """Count delivered and left-out rows by the month they are dated.
 
     Returns
     -------
     pd.DataFrame
-        `table`, `month`, `delivered`, `left_out`, `share`, for tables with any row left out, up to the snapshot's day.
+        `table`, `month`, `delivered`, `left_out`, `per_10k`, for tables with any row left out; months up to the
+        snapshot's with at least `ENOUGH_ROWS` rows, for a share of fewer says little.
     """
     parts = []
     for name, check in snapshot.checks.items():
@@ -71,12 +73,12 @@ def left_out_by_month(snapshot: Snapshot) -> pd.DataFrame:
             delivered, kept = (_by_month(t[name], TABLES[name]) for t in (snapshot.delivered, snapshot.tables))
             parts.append(pd.DataFrame({"delivered": delivered, "kept": kept}).fillna(0).assign(table=name))
     if not parts:
-        return pd.DataFrame(columns=["table", "month", "delivered", "left_out", "share"])
+        return pd.DataFrame(columns=["month", "delivered", "table", "left_out", "per_10k"])
     months = pd.concat(parts).rename_axis("month").reset_index()
-    months = months[months["month"] <= pd.Timestamp(snapshot.as_of)]
+    months = months[(months["delivered"] >= ENOUGH_ROWS) & (months["month"] <= pd.Timestamp(snapshot.as_of))]
     months["left_out"] = months["delivered"] - months["kept"]
-    months["share"] = months["left_out"] / months["delivered"]
-    return months[["table", "month", "delivered", "left_out", "share"]].sort_values(["table", "month"])
+    months["per_10k"] = 1e4 * months["left_out"] / months["delivered"]
+    return months.drop(columns="kept").sort_values(["table", "month"]).reset_index(drop=True)
 
 
 def completeness(snapshot: Snapshot) -> pd.DataFrame:
@@ -85,36 +87,38 @@ def completeness(snapshot: Snapshot) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        `table`, `column`, `rows`, `filled`, `filled_recently`, `change` (of the recent against the earlier rows);
+        `table`, `column`, `rows`, `filled`, `last 90 days`, `change` (of the last 90 days against the time before);
         columns that the bank does not deliver at all are left out, late values (an outcome not yet known) as well.
     """
     rows = [row for name in snapshot.tables for row in _filled(snapshot, name)]
-    frame = pd.DataFrame(rows, columns=["table", "column", "rows", "filled", "filled_recently", "filled_before"])
-    frame["change"] = frame["filled_recently"] - frame["filled_before"]
-    return frame.drop(columns="filled_before").sort_values(["filled", "table", "column"]).reset_index(drop=True)
+    frame = pd.DataFrame(rows, columns=["table", "column", "rows", "filled", "last 90 days", "before"])
+    frame["change"] = frame["last 90 days"] - frame["before"]
+    return frame.drop(columns="before").sort_values(["filled", "table", "column"]).reset_index(drop=True)
 
 
 def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
-    """Find weeks in which a channel in a region delivered far fewer bookings than it used to.
+    """Find calendar weeks in which a channel in a region delivered far fewer bookings than was to be expected.
 
-    A cell's expected count is its own weekly median scaled by how busy the week was in the whole bank; a gap is a
-    count that a Poisson variable with that mean would fall to with a chance below `GAP_SIGNIFICANCE` over all cells,
-    and that is less than half of the mean: real counts vary more than Poisson.
+    Expected is what the channel delivered that week in all other regions, times how the region usually compares to
+    them in the weeks around: season, paydays and holidays, which hit all regions alike, and growth are no gap. Of what
+    is silent everywhere in a week, the median of the weeks around is expected. A gap is a count that a Poisson variable
+    with that mean would fall to with a chance below `GAP_SIGNIFICANCE` over all cells together, and that is less than
+    half of the mean, since real counts vary more than Poisson's.
 
     Returns
     -------
     pd.DataFrame
         `week`, `channel`, `region`, `count`, `expected`, the largest loss first.
     """
-    weekly = _weekly_counts(snapshot)
-    if weekly.empty:
-        return weekly.assign(expected=[])
-    cells = weekly.pivot_table(index="week", columns=["channel", "region"], values="count", fill_value=0)
-    busy = cells.sum(axis=1) / cells.sum(axis=1).median()
-    expected = pd.DataFrame(np.outer(busy, cells.median()), index=cells.index, columns=cells.columns)
-    unlikely = poisson.cdf(cells, expected) < GAP_SIGNIFICANCE / cells.size
-    gaps = unlikely & (cells < expected / 2)
-    found = _long(cells, "count").join(_long(expected, "expected"))[_long(gaps, "gap")["gap"]].reset_index()
+    cells = _weekly_cells(snapshot)
+    channel = cells.T.groupby("channel").transform("sum").T
+    others = channel - cells
+    usual = {"window": NEIGHBOUR_WEEKS, "center": True, "min_periods": 1}
+    ratio = (cells / others.where(others > 0)).rolling(**usual).median()
+    expected = (others * ratio).where(others > 0).fillna(cells.rolling(**usual).median())
+    unlikely = poisson.cdf(cells, expected) < GAP_SIGNIFICANCE / max(cells.size, 1)
+    gaps = _long(unlikely & (cells < expected / 2), "gap")["gap"]
+    found = _long(cells, "count").join(_long(expected, "expected"))[gaps.astype(bool)].reset_index()
     return found.sort_values("count", key=lambda c: c - found["expected"]).reset_index(drop=True)
 
 
@@ -134,6 +138,14 @@ def daily_bookings(snapshot: Snapshot) -> pd.Series:
         .asfreq("D", fill_value=0)
         .sort_index()
     )
+
+
+def _trend(count: pd.Series, rows: pd.Series, share: pd.Series) -> np.ndarray:
+    """Say whether a count is higher or lower than a share lets expect, where chance alone hardly explains it."""
+    count, expected = count.astype(float), rows.astype(float) * share.astype(float)
+    rising = poisson.sf(count - 1, expected) < TREND_SIGNIFICANCE
+    falling = poisson.cdf(count, expected) < TREND_SIGNIFICANCE
+    return np.select([rising, falling], ["rising", "falling"], "steady")
 
 
 def _by_month(rows: ir.Table, table: Table) -> pd.Series:
@@ -160,17 +172,16 @@ def _long(cells: pd.DataFrame, name: str) -> pd.DataFrame:
     return cells.melt(ignore_index=False, value_name=name).set_index(["channel", "region"], append=True)
 
 
-def _weekly_counts(snapshot: Snapshot) -> pd.DataFrame:
-    """Count bookings by full week, channel and region, over the last year."""
-    first = snapshot.as_of - datetime.timedelta(days=364)
-    t = snapshot.transactions
-    t = t.mutate(date=t["at"].cast("date"), channel=t.channel if "channel" in t.columns else ibis.literal("all"))
-    customers = snapshot.customers
+def _weekly_cells(snapshot: Snapshot) -> pd.DataFrame:
+    """Count bookings by full calendar week (rows), and by channel and region (columns)."""
+    t, customers = snapshot.transactions, snapshot.customers
     region = customers.region if "region" in customers.columns else ibis.null("string")
-    owners = snapshot.accounts.inner_join(
-        customers.select("customer_id", region=region.fill_null("unknown")), "customer_id"
-    )
-    t = t.filter(t.date >= ibis.literal(first)).inner_join(owners.select("account_id", "region"), "account_id")
-    weeks = t.mutate(week=(t.date.delta(ibis.literal(first), unit="day") // 7), channel=t.channel.fill_null("unknown"))
-    counts = weeks.group_by("week", "channel", "region").agg(count=weeks.count()).to_pandas()
-    return counts.assign(week=pd.Timestamp(first) + pd.to_timedelta(counts["week"] * 7, unit="D"))
+    owners = customers.select("customer_id", region=region.fill_null("unknown"))
+    owners = snapshot.accounts.inner_join(owners, "customer_id").select("account_id", "region")
+    channel = t.channel if "channel" in t.columns else ibis.null("string")
+    weeks = t.select("account_id", week=t["at"].cast("date").truncate("W"), channel=channel.fill_null("unknown"))
+    weeks = weeks.inner_join(owners, "account_id").group_by("week", "channel", "region")
+    counts = weeks.agg(count=ibis._.count()).to_pandas()
+    counts["week"] = pd.to_datetime(counts["week"])
+    cells = counts.pivot_table(index="week", columns=["channel", "region"], values="count", fill_value=0)
+    return cells.asfreq("W-MON", fill_value=0).iloc[1:-1].astype(float)  # the first and last week may be cut

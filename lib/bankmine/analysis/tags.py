@@ -115,13 +115,21 @@ def outcome_by_tag(tags: list[Tag], held: pd.DataFrame, outcome: pd.Series) -> p
         than 30 holders are left out.
     """
     known = outcome.dropna().astype(bool)
+    base = known.mean() or np.nan
     held = held.loc[held.index.intersection(known.index)]
     rows = []
     for tag in (t for t in tags if t.id in held.columns and held[t.id].sum() >= 30):
         hits = known.loc[held.index[held[tag.id]]]
-        rows.append((tag.name, len(hits), hits.mean(), *wilson(int(hits.sum()), len(hits)), hits.mean() / known.mean()))
+        rows.append((tag.name, len(hits), hits.mean(), *wilson(int(hits.sum()), len(hits)), hits.mean() / base))
     frame = pd.DataFrame(rows, columns=["tag", "holders", "rate", "low", "high", "lift"])
     return frame.sort_values("rate", ascending=False).reset_index(drop=True)
+
+
+def tags_of(tags: list[Tag], held: pd.DataFrame, customer: str) -> pd.DataFrame:
+    """List the tags that one customer holds: `tag`, `标签`, `definition`, `owner`."""
+    mine = [t for t in tags if t.id in held.columns and held.loc[customer, t.id]]
+    rows = [(t.name, t.name_zh, t.definition, t.owner) for t in mine]
+    return pd.DataFrame(rows, columns=["tag", "标签", "definition", "owner"])
 
 
 def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:

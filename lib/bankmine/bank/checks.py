@@ -13,35 +13,38 @@ from operator import or_
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
 from ibis.util import gen_name
 
 from bankmine.bank.casting import BAD
 from bankmine.bank.contract import Table
 from bankmine.bank.reconciliation import unreconciled
 from bankmine.bank.rules import ROW, VALUE, Rule, rules_of_parents, rules_of_rows, with_parents
+from bankmine.bank.sources import Source
 
 EXAMPLES = 3
+RECENT_DAYS = 30
 
 
 @dataclass(frozen=True)
 class Violation:
-    """How often one rule is broken in one column of one table."""
+    """How often one rule is broken in one column of one table, in all and by rows dated in the last 30 days."""
 
     table: str
     rule: str
     column: str
     level: str
     count: int
+    recent: int
     examples: tuple[str, ...]
 
 
 @dataclass
 class TableCheck:
-    """What the checks found in one table; `rows` and `kept` are counts."""
+    """What the checks found in one table; `rows`, `recent` (dated in the last 30 days) and `kept` are counts."""
 
     name: str
     rows: int
+    recent: int
     kept: int
     first: datetime.date | None
     last: datetime.date | None
@@ -54,7 +57,7 @@ class TableCheck:
 
 
 def check(
-    rows: ir.Table, table: Table, kept: dict[str, ir.Table], extracted_on: datetime.date, tolerance: float
+    rows: ir.Table, table: Table, kept: dict[str, ir.Table], day: datetime.date, source: Source
 ) -> tuple[ir.Table, TableCheck]:
     """Check one table against its rules and against the tables it refers to.
 
@@ -66,10 +69,10 @@ def check(
         The contract's table.
     kept : dict of str to ir.Table
         What was kept of the tables checked before; parents come first.
-    extracted_on : datetime.date
-        Last day that the source can speak of.
-    tolerance : float
-        How far a balance may be from what the flows say.
+    day : datetime.date
+        Day of the snapshot.
+    source : Source
+        Says up to which day it can speak, and how exact its balances are.
 
     Returns
     -------
@@ -77,37 +80,39 @@ def check(
         Rows that break no rule, with bad values dropped, and what was found.
     """
     joined = with_parents(rows, table, kept)
-    of_rows, of_parents = rules_of_rows(rows, table, extracted_on), rules_of_parents(joined, table)
-    rules = of_rows + of_parents
-    counts = _counts(joined, table, rules)
-    result = TableCheck(table.name, counts["rows"], counts["kept"], counts["first"], counts["last"])
-    broken = [rule for i, rule in enumerate(rules) if counts[f"rule_{i}"]]
-    for rule in broken:
-        keys = _examples(joined.filter(rule.broken), table)
-        number = counts[f"rule_{rules.index(rule)}"]
-        result.violations.append(Violation(table.name, rule.name, rule.column, rule.level, number, keys))
+    of_rows, of_parents = rules_of_rows(rows, table, source.last_day), rules_of_parents(joined, table)
+    result, broken = _count(joined, table, of_rows + of_parents, day)
     # joining the parents again on every use is dear, so only tables with orphans do
     good = _apply(joined if any(r in broken for r in of_parents) else rows, broken)
     good = good.select([c for c in rows.columns if not c.startswith(BAD)])
     good = rows.get_backend().create_view(gen_name(table.name), good)  # queries upon a view compile quickly
-    if counts["keys"] < counts["kept"]:
-        good = _keep_first(good, table, result)
+    good = _keep_first(good, rows, table, result, day)
     if table.name == "balances" and "transactions" in kept:
-        wrong = unreconciled(good, kept["transactions"], tolerance).to_pyarrow()
-        good = _leave_out(good, table, wrong, result)
+        wrong = ibis.memtable(unreconciled(good, kept["transactions"], source.balance_tolerance).to_pyarrow())
+        if _leave_out(wrong, table, "unreconciled", "balance", result, day):
+            good = good.anti_join(wrong, table.key)
     return good, result
 
 
-def _counts(rows: ir.Table, table: Table, rules: list[Rule]) -> dict:
-    """Count in one query the rows, those that break no rule, the keys of these, and each rule's violations."""
+def _count(rows: ir.Table, table: Table, rules: list[Rule], day: datetime.date) -> tuple[TableCheck, list[Rule]]:
+    """Count in one query the rows, those that break no rule, and each rule's violations; then look for examples."""
     good = ~reduce(or_, [r.broken for r in rules if r.level == ROW])
-    day, kept = rows[table.time].cast("date"), good.sum().fill_null(0)
-    key = rows[table.key[0]] if len(table.key) == 1 else ibis.struct({c: rows[c] for c in table.key or rows.columns})
-    return rows.aggregate(
-        rows=rows.count(), kept=kept, first=day.min(where=good), last=day.max(where=good),
-        keys=key.nunique(where=good) if table.key else kept,
-        **{f"rule_{i}": rule.broken.sum() for i, rule in enumerate(rules)},
+    date, recent = rows[table.time].cast("date"), _recent(rows, table, day)
+    counts = rows.aggregate(
+        rows=rows.count(), recent=recent.sum().fill_null(0), kept=good.sum().fill_null(0),
+        first=date.min(where=good), last=date.max(where=good),
+        **{f"all_{i}": rule.broken.sum() for i, rule in enumerate(rules)},
+        **{f"recent_{i}": (rule.broken & recent).sum().fill_null(0) for i, rule in enumerate(rules)},
     ).to_pyarrow().to_pylist()[0]  # fmt: skip
+    broken = {str(i): rule for i, rule in enumerate(rules) if counts[f"all_{i}"]}
+    keys = _examples(rows, table, {i: rule.broken for i, rule in broken.items()}) if broken else {}
+    found = [
+        Violation(table.name, r.name, r.column, r.level, counts[f"all_{i}"], counts[f"recent_{i}"], keys[i])
+        for i, r in broken.items()
+    ]
+    told = (counts[name] for name in ("rows", "recent", "kept", "first", "last"))
+    result = TableCheck(table.name, *told, found)
+    return result, list(broken.values())
 
 
 def _apply(rows: ir.Table, broken: list[Rule]) -> ir.Table:
@@ -121,36 +126,53 @@ def _apply(rows: ir.Table, broken: list[Rule]) -> ir.Table:
     return good.mutate(**dropped) if dropped else good
 
 
-def _keep_first(rows: ir.Table, table: Table, result: TableCheck) -> ir.Table:
-    """Keep the earliest row of each key."""
+def _keep_first(good: ir.Table, rows: ir.Table, table: Table, result: TableCheck, day: datetime.date) -> ir.Table:
+    """Keep the earliest row of each key; `rows` are all, among which keys are counted without any join."""
+    if not table.key:
+        return good
     counted = rows.group_by(*table.key).agg(copies=rows.count())
-    repeated = counted.filter(counted.copies > 1).to_pyarrow()
-    keys = ibis.memtable(repeated).drop("copies")
-    extra = sum(repeated["copies"].to_pylist()) - repeated.num_rows
-    _quarantine(result, "duplicate_key", table.key[-1], extra, _examples(keys, table))
-    order = [table.time, *(c for c in rows.columns if c != table.time)]
-    copies = rows.semi_join(keys, table.key)
+    repeated = counted.filter(counted.copies > 1).drop("copies").to_pyarrow()
+    if not repeated.num_rows:
+        return good
+    keys = ibis.memtable(repeated)
+    order = [table.time, *(c for c in good.columns if c != table.time)]
+    copies = good.semi_join(keys, table.key)
     copies = copies.mutate(_rank=ibis.row_number().over(group_by=table.key, order_by=order))
-    return rows.anti_join(keys, table.key).union(copies.filter(copies._rank == 0).drop("_rank"))
+    _leave_out(copies.filter(copies._rank > 0), table, "duplicate_key", table.key[-1], result, day)
+    return good.anti_join(keys, table.key).union(copies.filter(copies._rank == 0).drop("_rank"))
 
 
-def _leave_out(rows: ir.Table, table: Table, wrong: pa.Table, result: TableCheck) -> ir.Table:
-    """Leave out the balances with these keys."""
-    if not wrong.num_rows:
-        return rows
-    keys = ibis.memtable(wrong)
-    _quarantine(result, "unreconciled", "balance", wrong.num_rows, _examples(keys, table))
-    return rows.anti_join(keys, table.key)
+def _leave_out(rows: ir.Table, table: Table, rule: str, column: str, result: TableCheck, day: datetime.date) -> int:
+    """Add rows to what is left out, and return how many they are."""
+    told = rows.select(label=_label(rows, table), recent=_recent(rows, table, day)).to_pyarrow()
+    if told.num_rows:
+        recent, keys = sum(told["recent"].to_pylist()), tuple(sorted(set(told["label"].to_pylist()))[:EXAMPLES])
+        result.kept -= told.num_rows
+        result.violations.append(Violation(table.name, rule, column, ROW, told.num_rows, recent, keys))
+    return told.num_rows
 
 
-def _quarantine(result: TableCheck, rule: str, column: str, number: int, keys: tuple[str, ...]) -> None:
-    result.kept -= number
-    result.violations.append(Violation(result.name, rule, column, ROW, number, keys))
+def _examples(rows: ir.Table, table: Table, broken: dict[str, ir.BooleanValue]) -> dict[str, tuple[str, ...]]:
+    """Find the first few keys of the rows that break each rule, in one query."""
+    hits = rows.filter(reduce(or_, broken.values())).select(label=_label(rows, table), **broken)
+    firsts = [
+        hits.filter(hits[n]).select("label", name=ibis.literal(n)).order_by("label").limit(EXAMPLES) for n in broken
+    ]
+    found = ibis.union(*firsts) if len(firsts) > 1 else firsts[0]
+    labels: dict[str, list[str]] = {n: [] for n in broken}
+    for row in found.to_pyarrow().to_pylist():
+        labels[row["name"]].append(row["label"])
+    return {n: tuple(sorted(shown)) for n, shown in labels.items()}
 
 
-def _examples(rows: ir.Table, table: Table) -> tuple[str, ...]:
-    """Keys of the first few rows; a table without a key of its own shows what the row refers to, and when."""
-    columns = table.key or (*table.parents, table.time)
-    texts = [rows[c].cast("string").fill_null("(empty)") for c in columns]
-    label = reduce(lambda left, right: left + " · " + right, texts)
-    return tuple(rows.select(label=label).order_by("label").limit(EXAMPLES).to_pyarrow()["label"].to_pylist())
+def _label(rows: ir.Table, table: Table) -> ir.StringValue:
+    """Write the key of each row; a table without one shows what the row refers to, and when."""
+    texts = [rows[c].cast("string").fill_null("(empty)") for c in table.key or (*table.parents, table.time)]
+    return reduce(lambda left, right: left + " · " + right, texts)
+
+
+def _recent(rows: ir.Table, table: Table, day: datetime.date) -> ir.BooleanValue:
+    date = rows[table.time].cast("date")
+    return date.between(ibis.literal(day - datetime.timedelta(days=RECENT_DAYS - 1)), ibis.literal(day)).fill_null(
+        False
+    )

@@ -77,19 +77,14 @@ class Bank:
         """Typed rows of each table, unchecked and uncut."""
         return {name: readers.settle(typed(rows, TABLES[name]), name) for name, rows in self.raw.items()}
 
-    @property
-    def extracted_on(self) -> datetime.date:
-        """Last day the source can speak of; today where it does not say."""
-        return self.source.extracted_on or datetime.date.today()
-
     @cached_property
     def span(self) -> tuple[datetime.date, datetime.date]:
         """First day of the bookings, and last day of the month of the last one: snapshots make sense between them."""
         days = self.tables["transactions"].select(day=ibis._.at.cast("date"))
-        days = days.filter(days.day <= ibis.literal(self.extracted_on))
+        days = days.filter(days.day <= ibis.literal(self.source.last_day))
         found = days.aggregate(first=days.day.min(), last=days.day.max()).to_pyarrow().to_pylist()[0]
         if found["first"] is None:
-            raise UnusableSourceError(f"Source {self.source.name} holds no bookings up to {self.extracted_on}.")
+            raise UnusableSourceError(f"Source {self.source.name} holds no bookings up to {self.source.last_day}.")
         last = found["last"]
         return found["first"], last.replace(day=calendar.monthrange(last.year, last.month)[1])
 
@@ -104,9 +99,9 @@ class Bank:
         day = self.valid_day(day)
         kept: dict[str, ir.Table] = {}
         checks: dict[str, TableCheck] = {}
-        known = {n: _known(self.tables[n], t, day, self.extracted_on) for n, t in TABLES.items() if n in self.tables}
+        known = {n: _known(self.tables[n], t, day, self.source.last_day) for n, t in TABLES.items() if n in self.tables}
         for name, rows in known.items():
-            kept[name], checks[name] = check(rows, TABLES[name], kept, self.extracted_on, self.source.balance_tolerance)
+            kept[name], checks[name] = check(rows, TABLES[name], kept, day, self.source)
         return Snapshot(self.source, self.fingerprint, day, kept, checks, known)
 
     def valid_day(self, day: str | datetime.date) -> datetime.date:
@@ -165,9 +160,9 @@ class Snapshot:
         return [c for c, table, name in pairs if table not in self.tables or name not in self.tables[table].columns]
 
     def violations(self) -> pd.DataFrame:
-        """List every broken rule: table, rule, column, level, count, examples, meaning."""
+        """List every broken rule: table, rule, column, level, count, recent, examples, meaning."""
         found = [vars(v) | {"meaning": MEANINGS[v.rule]} for c in self.checks.values() for v in c.violations]
-        names = ["table", "rule", "column", "level", "count", "examples", "meaning"]
+        names = ["table", "rule", "column", "level", "count", "recent", "examples", "meaning"]
         return pd.DataFrame(found, columns=names)
 
     def overview(self) -> pd.DataFrame:

@@ -68,6 +68,11 @@ class Source:
     arguments: dict = field(default_factory=dict)
 
     @property
+    def last_day(self) -> datetime.date:
+        """Last day the data can speak of; today where the source does not say."""
+        return self.extracted_on or datetime.date.today()
+
+    @property
     def mappings(self) -> dict[str, str]:
         """Contract table -> the SQL that fills it; empty for a source that needs no mapping."""
         return {t: _text(f) for t in TABLES if (f := self.folder / f"{t}.sql").is_file()}

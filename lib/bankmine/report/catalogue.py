@@ -9,17 +9,20 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import papermill
 import yaml
 
-from bankmine.bank.snapshot import parse_day
 from bankmine.bank.sources import WORKSPACE
-from bankmine.errors import BankmineError
+from bankmine.errors import BankmineError, told
 
 CATALOGUE = WORKSPACE / "reports.yml"
 NOTEBOOKS = WORKSPACE / "notebooks"
-_KEYS = {"report", "title", "audience", "cadence", "parameters"}
+_KEYS = {"report": str, "title": str, "audience": str, "cadence": str, "parameters": dict}
+_NAME = re.compile(r"\w[\w-]*")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_KINDS = {
+    int: "a whole number", float: "a number", bool: "true or false", list: "a list like ['a', 'b']",
+    dict: "a mapping like {'a': 1}",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,20 @@ class Report:
     @property
     def parameters(self) -> dict[str, Parameter]:
         """Parameters as the notebook's tagged cell declares them: `name = value  # help`."""
-        told = papermill.inspect_notebook(str(self.notebook))
-        return {n: Parameter(n, ast.literal_eval(p["default"]), p["help"].strip()) for n, p in told.items()}
+        import nbformat  # these two take most of a second
+        import papermill
+
+        with told(f"{self.notebook} cannot be read"):
+            found = papermill.inspect_notebook(nbformat.read(self.notebook, as_version=4))
+        return {n: Parameter(n, self._default(n, p["default"]), p["help"].strip()) for n, p in found.items()}
+
+    def _default(self, name: str, text: str) -> object:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            raise BankmineError(
+                f"{self.notebook}: parameter {name} must have a plain value on its line, not {text}."
+            ) from None
 
 
 def load_catalogue() -> dict[str, Report]:
@@ -61,24 +76,41 @@ def load_catalogue() -> dict[str, Report]:
     BankmineError
         If it is not understood, or names a notebook that is not there.
     """
-    try:
-        told = yaml.safe_load(CATALOGUE.read_text("utf-8")) or []
-        reports = [Report(e["report"], e["title"], e.get("audience", ""), e.get("cadence", ""), e.get("parameters") or {})
-                   for e in told]  # fmt: skip
-        odd = {key for entry in told for key in entry} - _KEYS
-    except (yaml.YAMLError, OSError, KeyError, TypeError, AttributeError) as error:
-        raise BankmineError(f"{CATALOGUE} is not a list of reports with `report` and `title`: {error!r}.") from None
-    if odd:
-        raise BankmineError(f"{CATALOGUE}: not understood: {', '.join(sorted(odd))}. Entries hold {', '.join(_KEYS)}.")
-    if lost := [r.name for r in reports if not r.notebook.is_file()]:
-        raise BankmineError(f"{CATALOGUE} names {lost[0]}, but {NOTEBOOKS / lost[0]}.ipynb is not there.")
+    with told(f"{CATALOGUE} cannot be read"):
+        entries = yaml.safe_load(CATALOGUE.read_text("utf-8")) or []
+    if not isinstance(entries, list):
+        raise BankmineError(f"{CATALOGUE} must be a list of reports: begin each with `- report: name`.")
+    reports = [_declared(e) for e in entries]
+    names = [r.name for r in reports]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise BankmineError(f"{CATALOGUE} names {twice[0]} twice: remove one.")
+    if lost := [r for r in reports if not r.notebook.is_file()]:
+        raise BankmineError(f"{CATALOGUE} names {lost[0].name}, but {lost[0].notebook} is not there.")
     return {r.name: r for r in reports}
+
+
+def _declared(entry: object) -> Report:
+    """Turn an entry of the catalogue into a report, or say what is wrong with it."""
+    if not isinstance(entry, dict) or not {"report", "title"} <= set(entry):
+        raise BankmineError(f"{CATALOGUE}: each entry needs `report` and `title`, unlike {entry!r}.")
+    if odd := [key for key in entry if key not in _KEYS]:
+        raise BankmineError(f"{CATALOGUE}: {odd[0]!r} is not understood. Entries hold {', '.join(_KEYS)}.")
+    for key, value in entry.items():
+        if not isinstance(value, _KEYS[key]):
+            kind = "text" if _KEYS[key] is str else "a mapping of names to values"
+            raise BankmineError(f"{CATALOGUE}: `{key}: {value}` must be {kind}.")
+    if not _NAME.fullmatch(entry["report"]):
+        raise BankmineError(f"{CATALOGUE}: {entry['report']!r} is no name of a notebook.")
+    given = entry.get("parameters", {})
+    return Report(entry["report"], entry["title"], entry.get("audience", ""), entry.get("cadence", ""), given)
 
 
 def choose(names: list[str]) -> list[Report]:
     """Pick reports by name, by number (`2`, `02`) or by what follows the number; all where none is named."""
     known = load_catalogue()
-    return [_one(name, known) for name in names] if names else list(known.values())
+    if not known:
+        raise BankmineError(f"{CATALOGUE} declares no report: make one with bankmine new.")
+    return list({r.name: r for r in (_one(name, known) for name in names)}.values()) or list(known.values())
 
 
 def _one(name: str, known: dict[str, Report]) -> Report:
@@ -119,17 +151,20 @@ def resolve_parameters(
     for name in given:
         if not any(name in p for p in own.values()):
             _refuse_unknown(name, sorted({n for p in own.values() for n in p}))
-    resolved = {}
-    for report in reports:
-        parameters = own[report.name]
-        if missing := {"source", "as_of"} - set(parameters):
-            raise BankmineError(f"{report.notebook} has no parameter {min(missing)}: its parameters cell needs it.")
-        for name in set(report.given) - set(parameters):
-            _refuse_unknown(name, list(parameters))
-        wanted = report.given | {n: v for n, v in given.items() if n in parameters}
-        values = {n: typed_value(parameters[n], v) for n, v in wanted.items()}
-        resolved[report.name] = values | {"source": source, "as_of": str(as_of)}
-    return resolved
+    return {r.name: _resolved(r, own[r.name], given) | {"source": source, "as_of": str(as_of)} for r in reports}
+
+
+def _resolved(report: Report, parameters: dict[str, Parameter], given: dict[str, str]) -> dict:
+    """Values for one report: the catalogue's, and the command line's where they differ."""
+    if missing := {"source", "as_of"} - set(parameters):
+        raise BankmineError(
+            f"{report.notebook} declares no {' and no '.join(sorted(missing))}: "
+            "give it a cell with the tag `parameters` that sets source and as_of."
+        )
+    for name in set(report.given) - set(parameters):
+        _refuse_unknown(name, list(parameters))
+    wanted = report.given | {n: v for n, v in given.items() if n in parameters}
+    return {n: typed_value(parameters[n], v) for n, v in wanted.items()}
 
 
 def typed_value(parameter: Parameter, value: object) -> object:
@@ -142,22 +177,27 @@ def typed_value(parameter: Parameter, value: object) -> object:
     """
     kind = type(parameter.default)
     if kind is str:
-        is_day = parameter.name == "as_of" or _ISO_DAY.fullmatch(parameter.default)
-        return str(parse_day(str(value))) if is_day else str(value)
-    try:
-        parsed = (
-            ast.literal_eval(str(value)) if kind is not bool else {"true": True, "false": False}[str(value).lower()]
-        )
-    except (ValueError, SyntaxError, KeyError):
-        parsed = None
+        return _day(parameter, str(value)) if _ISO_DAY.fullmatch(parameter.default) else str(value)
+    parsed = _literal(str(value).lower().capitalize() if kind is bool else str(value))
     if kind is float and type(parsed) is int:
         parsed = float(parsed)
     if type(parsed) is not kind:
-        raise BankmineError(f"Parameter {parameter.name}: {value!r} is not {_NAMES.get(kind, kind.__name__)}.")
+        raise BankmineError(f"Parameter {parameter.name}: {value!r} is not {_KINDS.get(kind, kind.__name__)}.")
     return parsed
 
 
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", list: "a list like ['a', 'b']"}
+def _day(parameter: Parameter, text: str) -> str:
+    try:
+        return str(datetime.date.fromisoformat(text))
+    except ValueError:
+        raise BankmineError(f"Parameter {parameter.name}: {text!r} is not a date like 2025-12-31.") from None
+
+
+def _literal(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
 
 
 def _refuse_unknown(name: str, known: list[str]) -> None:

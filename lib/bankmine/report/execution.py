@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import papermill
+from jupyter_client.manager import KernelManager
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
@@ -19,33 +24,59 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from bankmine.bank.sources import WORKSPACE
+
 Progress = Callable[[int, int], None]
 """Told after each cell: cells done, cells in all."""
 
 _ENGINE = "bankmine"
-_ERROR_CELLS = {"papermill-error-cell-tag"}
+_ERROR_CELL = "papermill-error-cell-tag"
+_TICK = 0.05
+_MEMORY = (
+    "The kernel was killed, most often because memory ran out: run with --jobs 1, close other programs, "
+    "or take a machine with more memory."
+)
 
 
 class Kernels:
     """The kernels that are running, so that an interrupted run can end them."""
 
     def __init__(self) -> None:
-        self._clients: list[PapermillNotebookClient] = []
+        self._managers: list[KernelManager] = []
         self._lock = threading.Lock()
         self.stopped = False
 
-    def add(self, client: PapermillNotebookClient) -> None:
-        """Remember a client whose kernel is about to start."""
+    def add(self, manager: KernelManager) -> None:
+        """Remember a kernel that is about to start."""
         with self._lock:
-            self._clients.append(client)
+            self._managers.append(manager)
 
-    def stop(self) -> None:
-        """End all kernels; the cells that wait for them fail at once."""
+    def stop(self, tasks: list[Future]) -> None:
+        """End all kernels, and those that are just starting, until no task is left that waits for one."""
         self.stopped = True
+        for task in tasks:
+            task.cancel()
+        while waiting := [t for t in tasks if not t.done()]:
+            self._kill()
+            wait(waiting, timeout=_TICK)
+
+    def _kill(self) -> None:
         with self._lock:
-            for client in self._clients:
-                if client.km and client.km.has_kernel:
-                    os.kill(client.km.provisioner.pid, signal.SIGKILL)
+            groups = [m.provisioner.pgid for m in self._managers if m.has_kernel and m.provisioner.has_process]
+        for group in groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)  # a kernel leads a group: its own workers go with it
+
+
+@dataclass
+class _Job:
+    """What papermill's engine is given, and the notebook that it gives back however it ends."""
+
+    folder: Path
+    kernels: Kernels
+    progress: Progress
+    notebook: NotebookNode | None = None
+    why_dead: str = ""
 
 
 class _Engine(NBClientEngine):
@@ -53,35 +84,46 @@ class _Engine(NBClientEngine):
 
     @classmethod
     def execute_managed_notebook(
-        cls,
-        nb_man: NotebookExecutionManager,
-        kernel_name: str,
-        *,
-        kernels: Kernels,
-        progress: Progress,
-        **options: object,
-    ) -> NotebookNode:
+        cls, nb_man: NotebookExecutionManager, kernel_name: str, *, job: _Job, **_: object
+    ) -> None:
+        job.notebook = nb_man.nb
         tell = nb_man.cell_complete
 
         def told(cell: NotebookNode, cell_index: int, **more: object) -> None:
             tell(cell=cell, cell_index=cell_index, **more)
-            progress(cell_index + 1, len(nb_man.nb.cells))
+            job.progress(cell_index + 1, len(nb_man.nb.cells))
 
         nb_man.cell_complete = told
-        # no port to race for and nothing on the network; the path of a socket must be short, so not in the reports
-        with tempfile.TemporaryDirectory(prefix="bankmine-") as sockets:
-            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
-            client = PapermillNotebookClient(nb_man, kernel_name=kernel_name, config=config, timeout=None)
-            kernels.add(client)
-            return client.execute(cwd=options.get("cwd"))
+        # no port to race for, nothing on the network; the path of a socket must be short, so not in the reports
+        with tempfile.TemporaryDirectory(prefix="bankmine-") as private:
+            _converse(nb_man, kernel_name, job, Path(private))
+
+
+def _converse(nb_man: NotebookExecutionManager, kernel_name: str, job: _Job, private: Path) -> None:
+    """Start a kernel whose files are all in a private folder, and let it execute the cells."""
+    of_kernel = {"transport": "ipc", "ip": str(private / "kernel"), "connection_file": str(private / "kernel.json")}
+    config = Config({"KernelManager": of_kernel})
+    # after its last cell a kernel is ended at once: now and then one takes seconds to notice that it may go
+    client = PapermillNotebookClient(
+        nb_man, kernel_name=kernel_name, config=config, timeout=None, shutdown_kernel="immediate"
+    )
+    manager = client.create_kernel_manager()
+    job.kernels.add(manager)
+    log = private / "kernel.log"
+    env = os.environ | {"BANKMINE_WORKSPACE": str(WORKSPACE)}  # may be relative, and a kernel starts elsewhere
+    with log.open("wb") as stream:
+        try:
+            # what a kernel writes beside its cells' outputs is no matter for the command's own outputs
+            client.execute(cwd=str(job.folder), env=env, stdout=subprocess.DEVNULL, stderr=stream)
+        except (DeadKernelError, RuntimeError):
+            job.why_dead = _why_dead(manager, log.read_text("utf-8", errors="replace"))
+            raise
 
 
 papermill_engines.register(_ENGINE, _Engine)
 
 
-def execute(
-    notebook: Path, parameters: dict, work: Path, kernels: Kernels, progress: Progress
-) -> tuple[NotebookNode, str | None]:
+def execute(notebook: Path, parameters: dict, kernels: Kernels, progress: Progress) -> tuple[NotebookNode, str | None]:
     """Execute a notebook with parameters.
 
     Parameters
@@ -90,8 +132,6 @@ def execute(
         What to execute; the kernel works in its folder, as JupyterLab does.
     parameters : dict
         Checked before.
-    work : Path
-        Folder for the unfinished notebook.
     kernels : Kernels
         Told of the kernel.
     progress : callable
@@ -102,23 +142,29 @@ def execute(
     tuple of NotebookNode and (str or None)
         The notebook as far as it came, and one line on why it failed if it did.
     """
-    executed = work / notebook.name
+    given = nbformat.read(notebook, as_version=4)
+    job = _Job(notebook.parent, kernels, progress)
     error = None
     try:
-        papermill.execute_notebook(
-            notebook, executed, parameters, engine_name=_ENGINE, progress_bar=False, cwd=notebook.parent,
-            kernels=kernels, progress=progress,
-        )  # fmt: skip
+        # neither path nor cwd for papermill: it fills in braces in the one, and changes the other for all threads
+        papermill.execute_notebook(given, None, parameters, engine_name=_ENGINE, progress_bar=False, job=job)
     except PapermillExecutionError as failure:
         error = f"{failure.ename}: {_one_line(failure.evalue)}"
-    except DeadKernelError:
-        error = (
-            "The kernel died while the notebook ran, most often for want of memory: "
-            "run with --jobs 1, close other programs, or take a machine with more memory."
-        )
-    result = nbformat.read(executed, as_version=4)
-    result.cells = [c for c in result.cells if not _ERROR_CELLS & set(c.metadata.get("tags", []))]
+    except Exception as failure:  # whatever a kernel or its start raises is this notebook's failure, not the run's
+        error = job.why_dead or f"The notebook cannot be executed: {type(failure).__name__}: {_one_line(str(failure))}"
+    result = job.notebook or given
+    result.cells = [c for c in result.cells if _ERROR_CELL not in c.metadata.get("tags", [])]
+    result.metadata.setdefault("papermill", {})["input_path"] = notebook.name
     return result, error
+
+
+def _why_dead(manager: KernelManager, log: str) -> str:
+    process = manager.provisioner.process if manager.provisioner else None
+    code = process.poll() if process else None
+    if code == -signal.SIGKILL:
+        return _MEMORY
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "it left no message")
+    return f"The kernel died (exit code {code}): {_one_line(last)}"
 
 
 def _one_line(text: str) -> str:

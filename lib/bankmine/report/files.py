@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bankmine.errors import BankmineError
+from bankmine.report.index import write_index
 
 GOOD_ENDINGS = (".html", ".ipynb", ".json")
 FAILED_ENDINGS = tuple(f".failed{e}" for e in GOOD_ENDINGS)
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_OWNER = ".source"
+
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[Path]:
-    """Claim the folder of a day for this run and yield a place inside it for what is not finished.
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into one line that says what to do.
+
+    Raises
+    ------
+    BankmineError
+        If what is done inside raises an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        first = "Free some space" if error.errno in _FULL else "Make that a place you may write to"
+        raise BankmineError(
+            f"Cannot write {path}: {error.strerror}. {first}, or give another folder with --out. "
+            "Earlier reports are whole."
+        ) from None
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Claim the folder of a day for this run.
 
     The lock is the operating system's: it ends with the process, however that ends.
 
@@ -27,12 +50,10 @@ def claimed(folder: Path) -> Iterator[Path]:
     BankmineError
         If the folder cannot be written, or another run holds it.
     """
-    lock = folder / ".lock"
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        stream = lock.open("a+")
-    except OSError as error:
-        raise BankmineError(f"Cannot write to {folder}: {error.strerror}. Give another folder with --out.") from None
+        stream = (folder / ".lock").open("a")
+        tempfile.TemporaryFile(dir=folder).close()  # a lock of an earlier run may be writable in a folder that is not
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,12 +61,8 @@ def claimed(folder: Path) -> Iterator[Path]:
             raise BankmineError(
                 f"Another run is writing to {folder}: wait for it, or give another folder with --out."
             ) from None
-        _clear_leftovers(folder)
-        work = Path(tempfile.mkdtemp(prefix=".work-", dir=folder))
-        try:
-            yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        _clear(folder, ".*.part")
+        yield
 
 
 def publish(contents: dict[Path, str]) -> None:
@@ -58,26 +75,64 @@ def publish(contents: dict[Path, str]) -> None:
     """
     parts = {path: path.with_name(f".{path.name}.part") for path in contents}
     try:
-        for path, text in contents.items():
-            with parts[path].open("w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-        for path, part in parts.items():
-            part.replace(path)
-    except OSError as error:
-        raise BankmineError(
-            f"Cannot write {next(iter(contents))}: {error.strerror}. Free some space or give another folder with --out; "
-            "earlier reports are untouched."
-        ) from None
+        with writing(next(iter(contents))):
+            for path, text in contents.items():
+                with parts[path].open("w", encoding="utf-8") as stream:
+                    stream.write(text)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            for path, part in parts.items():
+                part.replace(path)
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
 
 
-def _clear_leftovers(folder: Path) -> None:
+def refresh_index(out: Path) -> Path:
+    """Write the index of all reports, after whoever is writing it.
+
+    Raises
+    ------
+    BankmineError
+        If it cannot be written.
+    """
+    with writing(out / "index.html"), (out / ".lock").open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        _clear(out, ".index.html.*")
+        return write_index(out)
+
+
+def refuse_foreign(folder: Path, place: str) -> None:
+    """Refuse to mix the reports of two sources of the same name.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the days of a source; the first source that writes to it owns it.
+    place : str
+        Name of the source in the workspace, or path.
+
+    Raises
+    ------
+    BankmineError
+        If it belongs to another source.
+    """
+    mark = folder / _OWNER
+    owner = mark.read_text("utf-8") if mark.is_file() else place
+    if owner != place:
+        raise BankmineError(
+            f"{folder} holds the reports of another source, {owner}: give another folder with --out, or if that source "
+            f"has only moved, remove {mark}."
+        )
+
+
+def own(folder: Path, place: str) -> None:
+    """Note whose reports a folder holds."""
+    if not (folder / _OWNER).exists():
+        publish({folder / _OWNER: place})
+
+
+def _clear(folder: Path, pattern: str) -> None:
     """Remove what a run that was killed has left: the lock is ours, so nobody needs it."""
-    for work in folder.glob(".work-*"):
-        shutil.rmtree(work, ignore_errors=True)
-    for part in folder.glob(".*.part"):
-        part.unlink()
+    for left in folder.glob(pattern):
+        left.unlink(missing_ok=True)

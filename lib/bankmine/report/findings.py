@@ -4,6 +4,8 @@ A finding is displayed as text and HTML, and as JSON under a MIME type of our ow
 its numbers with it: the runner collects them into the manifest, and the index compares them from month to month.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import html
 import math
@@ -11,11 +13,14 @@ import re
 import string
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from IPython.display import display
-from nbformat import NotebookNode
+
+if TYPE_CHECKING:  # every notebook imports this module, and nbformat takes seconds to import
+    from nbformat import NotebookNode
 
 MIME = "application/vnd.bankmine.finding+json"
 MISSING = "n/a"

@@ -7,13 +7,16 @@ import platform
 import re
 import subprocess
 from functools import cache
+from pathlib import Path
 
 from nbformat import NotebookNode
 
 from bankmine.bank.snapshot import SOURCE_MIME
-from bankmine.bank.sources import WORKSPACE
 from bankmine.report.catalogue import Report
 from bankmine.report.findings import collect
+
+_MAKES_REPORTS = ("lib", "notebooks", "data", "reports.yml", "requirements.lock")
+"""What of the workspace a report depends on: a draft elsewhere makes no report doubtful, nor do ignored files."""
 
 
 def build_manifest(report: Report, notebook: NotebookNode, base: dict, error: str | None) -> dict:
@@ -26,7 +29,7 @@ def build_manifest(report: Report, notebook: NotebookNode, base: dict, error: st
     notebook : NotebookNode
         Executed.
     base : dict
-        `source`, `as_of` and `parameters` of the run; the source as the notebook itself read it takes their place.
+        `source`, `as_of`, `git` and `parameters` of the run; the source as the notebook itself read it takes its place.
     error : str or None
         One line on why it failed.
     """
@@ -38,10 +41,19 @@ def build_manifest(report: Report, notebook: NotebookNode, base: dict, error: st
         "status": "failed" if error else "ok", "error": error,
         **base, "source": read or base["source"],
         "started_at": run.get("start_time"), "finished_at": run.get("end_time"), "seconds": run.get("duration"),
-        "cells": _seconds_by_cell(notebook), "git": _git(), "python": platform.python_version(),
+        "cells": _seconds_by_cell(notebook), "python": platform.python_version(),
         "packages": _versions(), "findings": findings, "metrics": _metrics(findings),
         "alerts": [f["text"] for f in findings if f["alert"]],
     }  # fmt: skip
+
+
+def git_state(workspace: Path) -> dict:
+    """Tell the commit of a workspace, and whether what makes its reports differs from it (`dirty`)."""
+    commit = _ask_git(workspace, "rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "dirty": None}
+    changes = _ask_git(workspace, "status", "--porcelain", "--untracked-files=normal", "--", *_MAKES_REPORTS)
+    return {"commit": commit, "dirty": bool(changes)}
 
 
 def _metrics(findings: list[dict]) -> dict[str, float]:
@@ -63,16 +75,10 @@ def _seconds_by_cell(notebook: NotebookNode) -> list[dict]:
     return [{"cell": i, "seconds": round(told["duration"], 3)} for i, told in code if told.get("duration") is not None]
 
 
-@cache
-def _git() -> dict:
-    commit = _ask_git("rev-parse", "HEAD")
-    return {"commit": commit, "dirty": bool(_ask_git("status", "--porcelain")) if commit else None}
-
-
-def _ask_git(*words: str) -> str | None:
+def _ask_git(workspace: Path, *words: str) -> str | None:
     try:
-        done = subprocess.run(["git", *words], cwd=WORKSPACE, capture_output=True, text=True, check=False)
-    except FileNotFoundError:  # a workspace that was copied rather than cloned runs as well
+        done = subprocess.run(["git", *words], cwd=workspace, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # a workspace that was copied to a machine without git runs as well
         return None
     return done.stdout.strip() if done.returncode == 0 else None
 

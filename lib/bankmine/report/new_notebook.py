@@ -8,7 +8,8 @@ import jupytext
 import nbformat
 
 from bankmine.errors import BankmineError
-from bankmine.report.catalogue import CATALOGUE, NOTEBOOKS, Report
+from bankmine.report.catalogue import CATALOGUE, NOTEBOOKS, Report, load_catalogue
+from bankmine.report.files import publish
 
 _TEMPLATE = """\
 # %% [markdown]
@@ -48,16 +49,20 @@ customers = features(snapshot).to_pandas()
 active = (customers["outflow_count_90d"] > 0).mean()
 finding(
     "{{share:.0%}} of {{customers:,}} customers spent something in the last 90 days.",
-    id="{topic}.active_90d", headline=True, share=active, customers=len(customers),
+    id="{topic}.active_90d",
+    headline=True,
+    share=active,
+    customers=len(customers),
 )
 
 # %%
 axis = customers["outflow_90d"].clip(upper=customers["outflow_90d"].quantile(0.99)).plot.hist(bins=40)
 axis.set(title=f"Outflow of customers in 90 days ({{snapshot.source.currency}})", xlabel="outflow", ylabel="customers")
-show(axis.figure, alt="Histogram of the outflow of customers over the last 90 days, cut at its 99th percentile")
+show(axis, alt="Histogram of the outflow of customers over the last 90 days, cut at its 99th percentile")
 
 # %%
-table(customers[["inflow_90d", "outflow_90d", "transactions_90d"]].describe().loc[["mean", "50%", "max"]], "Last 90 days")
+flows = customers[["inflow_90d", "outflow_90d", "transactions_90d"]]
+table(flows.describe().loc[["mean", "50%", "max"]], "Last 90 days")
 
 # %% [markdown]
 # ## What are the limits of this?
@@ -67,7 +72,7 @@ table(customers[["inflow_90d", "outflow_90d", "transactions_90d"]].describe().lo
 
 
 def new_notebook(name: str) -> Report:
-    """Make a notebook that runs as it is and declare it in `reports.yml`.
+    """Make a notebook that runs as it is and declare it in `reports.yml`, which keeps its comments.
 
     Parameters
     ----------
@@ -77,26 +82,27 @@ def new_notebook(name: str) -> Report:
     Raises
     ------
     BankmineError
-        If the name is not of that form or taken.
+        If the name is not of that form or taken, or the workspace cannot be written.
     """
-    report = Report(_numbered(name), title=_title(name))
-    topic = report.name.partition("_")[2]
+    report = Report(full := _numbered(name), title=_title(full))
+    topic = full.partition("_")[2]
     notebook = jupytext.reads(_TEMPLATE.format(title=report.title, topic=topic), fmt="py:percent")
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    nbformat.write(notebook, report.notebook)
-    entry = f"\n- report: {report.name}\n  title: {report.title}\n  audience: who reads it\n  cadence: monthly\n"
-    with CATALOGUE.open("a", encoding="utf-8") as stream:
-        stream.write(entry)
+    entry = f"\n- report: {full}\n  title: {report.title}\n  audience: who reads it\n  cadence: monthly\n"
+    declared = CATALOGUE.read_text("utf-8").rstrip("\n") + "\n" + entry
+    publish({report.notebook: nbformat.writes(notebook) + "\n", CATALOGUE: declared})
     return report
 
 
 def _numbered(name: str) -> str:
-    if not re.fullmatch(r"(\d\d_)?[a-z][a-z0-9_]*", name):
-        raise BankmineError(f"{name!r} is no name for a notebook: write it like 04_value or value, in lower case.")
-    taken = {f.stem for f in NOTEBOOKS.glob("*.ipynb")}
+    if not re.fullmatch(r"(\d\d_)?[a-z][a-z0-9_]{0,39}", name):
+        raise BankmineError(
+            f"{name!r} is no name for a notebook: write it like 04_value or value, in lower case, at most 40 letters."
+        )
+    taken = {f.stem for f in NOTEBOOKS.glob("*.ipynb")} | set(load_catalogue())
     numbers = [int(t[:2]) for t in taken if t[:2].isdigit()]
     full = name if name[0].isdigit() else f"{max(numbers, default=0) + 1:02d}_{name}"
     if any(t[:2] == full[:2] or t[3:] == full[3:] for t in taken):
@@ -105,4 +111,4 @@ def _numbered(name: str) -> str:
 
 
 def _title(name: str) -> str:
-    return re.sub(r"^\d\d_", "", name).replace("_", " ").capitalize() + "?"
+    return name.partition("_")[2].replace("_", " ").capitalize() + "?"

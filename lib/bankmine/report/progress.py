@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,53 +20,62 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def cell(self, report: str, cell: int, cells: int) -> None:
+    def queued(self, reports: list[str]) -> None:
+        """Tell which reports are about to run."""
+        self._say(f"running {', '.join(reports)}")
+
+    def cell(self, report: str, done: int, cells: int) -> None:
         """Do nothing: a log needs no line a cell."""
 
     def done(self, outcome: Outcome) -> None:
         """Tell what became of a report."""
         took = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
         if outcome.error:
-            told = f"FAILED {outcome.report}{took}: {outcome.error}" + (
-                f" See {_near(outcome.page)}." if outcome.page else ""
-            )
+            see = f" See {near(outcome.page)}" if outcome.page else ""
+            self._say(f"FAILED {outcome.report}{took}: {outcome.error}{see}")
         else:
             alerts = f", {outcome.alerts} alert{'s' * (outcome.alerts != 1)}" if outcome.alerts else ""
-            told = f"ok     {outcome.report}{took}{alerts}: {_near(outcome.page)}"
-        self._console.print(told, markup=False, highlight=False, soft_wrap=True)
+            self._say(f"ok     {outcome.report}{took}{alerts}: {near(outcome.page)}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class Live(Lines):
-    """The same, with a bar for each report above the lines."""
+    """The same, with a bar for each report below the lines."""
 
-    def __init__(self, console: Console, bars: Bars, reports: list[str]) -> None:
+    def __init__(self, console: Console, bars: Bars) -> None:
         super().__init__(console)
         self._bars = bars
-        self._tasks = {r: bars.add_task(r, total=None) for r in reports}
+        self._tasks = {}
 
-    def cell(self, report: str, cell: int, cells: int) -> None:
+    def queued(self, reports: list[str]) -> None:
+        """Draw a bar for each report."""
+        self._tasks = {r: self._bars.add_task(r, total=None) for r in reports}
+
+    def cell(self, report: str, done: int, cells: int) -> None:
         """Move a report's bar."""
-        self._bars.update(self._tasks[report], completed=cell, total=cells)
+        self._bars.update(self._tasks[report], completed=done, total=cells)
 
     def done(self, outcome: Outcome) -> None:
         """Take a report's bar away and tell what became of it."""
-        self._bars.remove_task(self._tasks[outcome.report])
+        if outcome.report in self._tasks:  # the index has no bar
+            self._bars.remove_task(self._tasks.pop(outcome.report))
         super().done(outcome)
 
 
 @contextmanager
-def shown(console: Console, reports: list[str]) -> Iterator[Lines]:
-    """Show the progress of these reports in the way that suits the console."""
-    if not console.is_terminal:
-        for report in reports:
-            console.print(f"queued {report}", markup=False, highlight=False)
+def shown() -> Iterator[Lines]:
+    """Show progress on standard error, in the way that suits it."""
+    console = Console(file=sys.stderr)
+    if not console.is_interactive:
         yield Lines(console)
         return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Bars(*columns, console=console, transient=True) as bars:
-        yield Live(console, bars, reports)
+        yield Live(console, bars)
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
     """Write a path as short as it can be from here."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import html
 import json
-import re
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import nbformat
 
 from bankmine.bank.snapshot import Bank, open_source
-from bankmine.errors import BankmineError
+from bankmine.bank.sources import SOURCES, WORKSPACE, Source
+from bankmine.errors import BankmineError, one_line
 from bankmine.report.catalogue import Report, choose, resolve_parameters
 from bankmine.report.execution import Kernels, execute
 from bankmine.report.exporter import render
-from bankmine.report.files import FAILED_ENDINGS, GOOD_ENDINGS, claimed, publish
-from bankmine.report.index import write_index
-from bankmine.report.manifest import build_manifest
+from bankmine.report.files import (
+    FAILED_ENDINGS,
+    GOOD_ENDINGS,
+    claimed,
+    own,
+    publish,
+    refresh_index,
+    refuse_foreign,
+    writing,
+)
+from bankmine.report.manifest import build_manifest, git_state
 
 DEFAULT_SOURCE = "demo"
-
-Progress = Callable[[str, int, int], None]
-"""Told after each cell: report, cells done, cells in all."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,9 @@ class Plan:
 
     reports: list[Report]
     parameters: dict[str, dict]
-    folder: Path
     out: Path
+    folder: Path
+    place: str
     base: dict
     secrets: list[str]
 
@@ -43,10 +50,23 @@ class Outcome:
     """What became of one report."""
 
     report: str
-    error: str | None
-    page: Path | None
-    seconds: float | None
+    error: str | None = None
+    page: Path | None = None
+    seconds: float | None = None
     alerts: int = 0
+
+
+class Teller(Protocol):
+    """Told how a run goes."""
+
+    def queued(self, reports: list[str]) -> None:
+        """Tell which reports are about to run."""
+
+    def cell(self, report: str, done: int, cells: int) -> None:
+        """Tell how many cells of a report are done."""
+
+    def done(self, outcome: Outcome) -> None:
+        """Tell what became of a report."""
 
 
 def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given: dict[str, str]) -> Plan:
@@ -61,7 +81,7 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     as_of : str or None
         Last day to know; the last day of the data where it is not given.
     out : Path
-        Folder of the reports.
+        Folder of the reports, absolute.
     given : dict of str to str
         Further parameters.
 
@@ -72,14 +92,15 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     """
     reports = choose(names)
     bank = open_source(source)
-    day = bank.valid_day(as_of) if as_of else bank.span[1]
-    place = str(bank.source.folder) if Path(source).is_dir() and source != bank.source.name else source
+    day = bank.valid_day(as_of) if as_of is not None else bank.span[1]
+    place = _place(bank.source)
     parameters = resolve_parameters(reports, given, place, day)
-    folder = out / str(day) if bank.source.name == DEFAULT_SOURCE else out / bank.source.name / str(day)
-    return Plan(reports, parameters, folder, out, _base(bank, str(day)), bank.source.secrets)
+    of_source = out if place == DEFAULT_SOURCE else out / bank.source.name
+    refuse_foreign(of_source, place)
+    return Plan(reports, parameters, out, of_source / str(day), place, _base(bank, str(day)), bank.source.secrets)
 
 
-def run(plan: Plan, jobs: int, progress: Progress, done: Callable[[Outcome], None]) -> list[Outcome]:
+def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
     """Execute a plan and write its reports and the index.
 
     Parameters
@@ -88,7 +109,7 @@ def run(plan: Plan, jobs: int, progress: Progress, done: Callable[[Outcome], Non
         From `plan_run`.
     jobs : int
         Kernels at a time.
-    progress, done : callable
+    teller : Teller
         Told of each cell, and of each finished report.
 
     Raises
@@ -97,63 +118,85 @@ def run(plan: Plan, jobs: int, progress: Progress, done: Callable[[Outcome], Non
         If the folder cannot be written or another run is writing to it.
     """
     kernels = Kernels()
-    with claimed(plan.folder) as work, ThreadPoolExecutor(jobs) as pool:
-        tasks = [pool.submit(_run_one, plan, report, work, kernels, progress) for report in plan.reports]
+    with claimed(plan.folder), ThreadPoolExecutor(jobs) as pool:
+        if plan.place != DEFAULT_SOURCE:
+            own(plan.folder.parent, plan.place)
+        teller.queued([r.name for r in plan.reports])
+        tasks = [pool.submit(_run_one, plan, report, kernels, teller) for report in plan.reports]
         outcomes = []
         try:
             for task in as_completed(tasks):
                 outcomes.append(task.result())
-                done(outcomes[-1])
+                teller.done(outcomes[-1])
         except BaseException:  # Ctrl-C above all: no kernel may outlive the run
-            kernels.stop()
-            pool.shutdown(cancel_futures=True)
+            kernels.stop(tasks)
             raise
-        write_index(plan.out)
-    return outcomes
+    return outcomes + _index(plan.out, teller)
 
 
-def _run_one(plan: Plan, report: Report, work: Path, kernels: Kernels, progress: Progress) -> Outcome:
+def _index(out: Path, teller: Teller) -> list[Outcome]:
+    """Write the index; where that fails, the reports are there all the same."""
+    try:
+        refresh_index(out)
+    except BankmineError as failure:
+        teller.done(Outcome("index", str(failure)))
+        return [Outcome("index", str(failure))]
+    return []
+
+
+def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller) -> Outcome:
     parameters = plan.parameters[report.name]
-    try:
-        notebook, error = execute(
-            report.notebook, parameters, work, kernels, lambda cell, cells: progress(report.name, cell, cells)
-        )
-    except OSError as failure:
-        return Outcome(
-            report.name, f"Cannot write to {work.parent}: {failure.strerror}. Free some space or use --out.", None, None
-        )
+    notebook, error = execute(
+        report.notebook, parameters, kernels, lambda done, cells: teller.cell(report.name, done, cells)
+    )
     if kernels.stopped:
-        return Outcome(report.name, "interrupted", None, None)
-    notebook = _without_secrets(notebook, plan.secrets)
-    manifest = build_manifest(report, notebook, plan.base | {"parameters": parameters}, error)
-    manifest = json.loads(_hide(json.dumps(manifest, ensure_ascii=False), plan.secrets))
-    endings = FAILED_ENDINGS if error else GOOD_ENDINGS
-    page, ipynb, told = (plan.folder / (report.name + ending) for ending in endings)
+        return Outcome(report.name, "interrupted")
+    notebook = nbformat.from_dict(_hide(notebook, plan.secrets))
+    manifest = build_manifest(report, notebook, plan.base | {"parameters": parameters}, _hide(error, plan.secrets))
     try:
-        publish({
-            page: render(notebook, manifest), ipynb: nbformat.writes(notebook),
-            told: json.dumps(manifest, indent=1, ensure_ascii=False),
-        })  # fmt: skip
+        page = _write(plan, report, notebook, manifest)
     except BankmineError as failure:
         return Outcome(report.name, str(failure), None, manifest["seconds"])
-    if not error:
-        for ending in FAILED_ENDINGS:
-            (plan.folder / (report.name + ending)).unlink(missing_ok=True)
-    return Outcome(report.name, error, page, manifest["seconds"], len(manifest["alerts"]))
+    except Exception as failure:  # an output that cannot be shown must not spoil the other reports
+        why = f"The page cannot be made: {type(failure).__name__}: {one_line(failure, plan.secrets)}"
+        return Outcome(report.name, why, None, manifest["seconds"])
+    return Outcome(report.name, manifest["error"], page, manifest["seconds"], len(manifest["alerts"]))
+
+
+def _write(plan: Plan, report: Report, notebook: nbformat.NotebookNode, manifest: dict) -> Path:
+    """Publish page, notebook and manifest; a good report takes the place of a failed one."""
+    endings = FAILED_ENDINGS if manifest["error"] else GOOD_ENDINGS
+    page, ipynb, told = (plan.folder / (report.name + ending) for ending in endings)
+    publish({
+        page: render(notebook, manifest), ipynb: nbformat.writes(notebook),
+        told: json.dumps(manifest, indent=1, ensure_ascii=False),
+    })  # fmt: skip
+    if not manifest["error"]:
+        with writing(page):
+            for ending in FAILED_ENDINGS:
+                (plan.folder / (report.name + ending)).unlink(missing_ok=True)
+    return page
+
+
+def _place(source: Source) -> str:
+    """Write a source as every notebook finds it, wherever the command was called."""
+    return source.name if source.folder == SOURCES / source.name else str(source.folder)
 
 
 def _base(bank: Bank, day: str) -> dict:
     source = bank.source
     told = {"name": source.name, "title": source.title, "currency": source.currency, "fingerprint": bank.fingerprint}
-    return {"source": told, "as_of": day}
+    return {"source": told, "as_of": day, "git": git_state(WORKSPACE)}
 
 
-def _without_secrets(notebook: nbformat.NotebookNode, secrets: list[str]) -> nbformat.NotebookNode:
-    return nbformat.reads(_hide(nbformat.writes(notebook), secrets), as_version=4) if secrets else notebook
-
-
-def _hide(text: str, secrets: list[str]) -> str:
-    """Blank secrets in JSON text: a notebook may have printed its environment."""
-    for secret in secrets:
-        text = re.sub(re.escape(json.dumps(secret, ensure_ascii=False)[1:-1]), "***", text)
-    return text
+def _hide(told: object, secrets: list[str]) -> object:
+    """Blank secrets wherever text stands: a notebook may have printed its environment, as text or as HTML."""
+    if isinstance(told, dict):
+        return {name: _hide(value, secrets) for name, value in told.items()}
+    if isinstance(told, list):
+        return [_hide(value, secrets) for value in told]
+    if isinstance(told, str):
+        for secret in sorted(secrets, key=len, reverse=True):
+            for form in (secret, html.escape(secret), repr(secret)[1:-1]):
+                told = told.replace(form, "***")
+    return told

@@ -1,0 +1,173 @@
+"""Measure the speed goals: `make bench`. Every figure is a ratio of two things measured in this one run.
+
+Each contender runs in a process of its own, so that its peak memory is its own; of three runs the median counts.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DAY = datetime.date(2025, 12, 31)
+WORDS = {
+    "direction": "['in', 'out', 'out', 'out']",
+    "kind": "['salary', 'card', 'card', 'transfer', 'cash', 'fee']",
+    "channel": "['branch', 'atm', 'pos', 'pos', 'online', 'mobile', 'internal']",
+    "category": "['groceries', 'dining', 'shopping', 'transport', 'housing', 'utilities', 'cash', 'transfer']",
+}
+COLUMNS = ("account_id", "at", "amount", *WORDS)
+
+
+def generate(folder: Path, rows: int) -> None:
+    """Write a bank with 100 bookings an account, spread over a year."""
+    import duckdb
+
+    accounts = rows // 100
+    words = ", ".join(
+        f"{w}[(1 + hash(i * {k + 3}) % len({w}))::BIGINT] AS {c}" for k, (c, w) in enumerate(WORDS.items())
+    )
+    booking = f"""SELECT 'T' || lpad(i::VARCHAR, 10, '0') AS transaction_id,
+        'A' || lpad((hash(i) % {accounts})::VARCHAR, 8, '0') AS account_id,
+        TIMESTAMP '2025-01-01' + to_seconds((hash(i * 7) % (365 * 86400))::BIGINT) AS "at",
+        round(exp(3 + (hash(i * 11) % 1000) / 250.0), 2) AS amount, {words} FROM range({rows}) t(i)"""
+    tables = {
+        "customers": f"""SELECT 'C' || lpad(i::VARCHAR, 8, '0') AS customer_id, DATE '2020-01-01' AS joined_on
+            FROM range({accounts}) t(i)""",
+        "accounts": f"""SELECT 'A' || lpad(i::VARCHAR, 8, '0') AS account_id,
+            'C' || lpad(i::VARCHAR, 8, '0') AS customer_id, 'current' AS product,
+            DATE '2020-01-01' AS opened_on FROM range({accounts}) t(i)""",
+        "transactions": booking,
+    }
+    con = duckdb.connect()
+    for name, query in tables.items():
+        con.execute(f"COPY ({query}) TO '{folder / name}.parquet' (FORMAT parquet)")
+
+
+def with_duckdb(folder: Path) -> Callable[[], object]:
+    """Compute the features as the notebooks do, from tables that are not checked, as pandas does not check them."""
+    from bankmine.analysis.features import features
+    from bankmine.bank.snapshot import Snapshot, open_source
+
+    bank = open_source(str(folder))
+    snapshot = Snapshot(bank.source, bank.fingerprint, DAY, bank.tables, {}, bank.tables)
+    return lambda: features(snapshot).to_pyarrow()
+
+
+def with_pandas(folder: Path) -> Callable[[], object]:
+    """Compute the same windowed measures the way a notebook without an engine does."""
+    import pandas  # noqa: F401 paid before the clock starts
+
+    return lambda: pandas_features(folder)
+
+
+def pandas_features(folder: Path) -> object:
+    """Group by customer, window by window."""
+    import pandas as pd
+
+    t = pd.read_parquet(folder / "transactions.parquet", columns=list(COLUMNS))
+    accounts = pd.read_parquet(folder / "accounts.parquet", columns=["account_id", "customer_id"])
+    t = t.merge(accounts, on="account_id")
+    t["age"] = (pd.Timestamp(DAY) - t["at"].dt.normalize()).dt.days
+    t["night"], t["weekend"] = t["at"].dt.hour.isin([23, 0, 1, 2, 3, 4, 5]), t["at"].dt.dayofweek >= 5
+    t["weighted"] = t["amount"] * t["age"]
+    parts = []
+    for window in (30, 90, 180, 365):
+        w = t[t["age"] < window]
+        by = w.groupby("customer_id")
+        parts.append(
+            w.groupby(["customer_id", "direction"])[["amount", "weighted"]].agg(["sum", "count", "mean"]).unstack()
+        )
+        parts.append(w.groupby(["customer_id", "channel"]).size().unstack(fill_value=0))
+        out = w[w["direction"] == "out"]
+        parts.append(out.groupby(["customer_id", "category"])["amount"].sum().unstack(fill_value=0))
+        parts.append(by[["night", "weekend"]].mean())
+    parts.append(t.groupby("customer_id")["age"].min())
+    return pd.concat(parts, axis=1)
+
+
+def bare_scan(folder: Path) -> Callable[[], object]:
+    """Read the same columns and do nothing with them but find each one's maximum."""
+    import duckdb
+
+    columns = ", ".join(f'max("{c}")' for c in COLUMNS)
+    return lambda: duckdb.connect().execute(f"SELECT {columns} FROM '{folder}/transactions.parquet'").fetchone()
+
+
+CONTENDERS = {f.__name__: f for f in (with_duckdb, with_pandas, bare_scan)}
+
+
+def measured(name: str, folder: Path, runs: int = 3) -> tuple[float, float]:
+    """Return the median seconds of the work alone and the peak memory of its process in MB."""
+    done = [json.loads(subprocess.check_output([sys.executable, __file__, name, str(folder)])) for _ in range(runs)]
+    return statistics.median(d["seconds"] for d in done), statistics.median(d["megabytes"] for d in done)
+
+
+def contend(name: str, folder: str) -> None:
+    """Run one contender once and print what it took; imports and opening are done before the clock starts."""
+    work = CONTENDERS[name](Path(folder))
+    start = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+def features_bench(folder: Path) -> None:
+    """Compare engines at ten million bookings, and sizes."""
+    took = {}
+    for millions in (1, 10, 30):
+        place = folder / str(millions)
+        place.mkdir()
+        generate(place, millions * 1_000_000)
+        took[millions] = measured("with_duckdb", place)
+        if millions == 10:
+            pandas, scan = measured("with_pandas", place), measured("bare_scan", place)
+        shutil.rmtree(place)
+    seconds, megabytes = took[10]
+    print(f"features of one day, 10 million bookings: {seconds:.1f} s, {megabytes:.0f} MB")
+    print(f"  pandas takes {pandas[0] / seconds:.1f} times as long (goal: 4 or more): {pandas[0]:.1f} s")
+    print(f"  and {pandas[1] / megabytes:.1f} times the peak memory (goal: 5 or more): {pandas[1]:.0f} MB")
+    print(
+        f"  a bare scan of the same columns is {seconds / scan[0]:.1f} times faster (goal: at most 15): {scan[0]:.2f} s"
+    )
+    for millions, (s, mb) in took.items():
+        a_row = s / millions / took[1][0]
+        print(f"  {millions:>2} million: {s:5.1f} s, {a_row:.2f} times the seconds a row of 1 million, {mb:.0f} MB")
+
+
+def reports_bench() -> None:
+    """Time `make reports` on the demo bank in a warm environment, and its share that is kernel start and imports."""
+    root = Path(__file__).resolve().parents[1]
+    command = ["make", "-s", "reports"]
+    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)  # the demo bank is made once
+    start = time.perf_counter()
+    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - start
+    manifests = [json.loads(f.read_text()) for f in (root / "reports" / str(DAY)).glob("??_*.json")]
+    idle = [m["seconds"] - sum(c["seconds"] for c in m["cells"][2:]) for m in manifests]
+    print(f"make reports, {len(manifests)} notebooks: {seconds:.1f} s (goal: under 30)")
+    print(f"  of which kernel start and imports, the slower notebook: {max(idle):.1f} s (goal: under 10)")
+
+
+def main() -> None:
+    """Run one contender, or all benchmarks."""
+    if len(sys.argv) == 3:
+        return contend(*sys.argv[1:])
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    reports_bench()
+    with tempfile.TemporaryDirectory() as folder:
+        features_bench(Path(folder))
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The environment's files say the same thing."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pins(text: str) -> dict[str, str]:
+    found = re.findall(r"^\s*(?:- )?([A-Za-z0-9_.\-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", text, re.M)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def wanted(file: str) -> list[Requirement]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / file).read_text().splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def lock() -> str:
+    return (ROOT / "requirements.lock").read_text()
+
+
+@pytest.fixture(scope="module")
+def conda() -> dict:
+    return yaml.safe_load((ROOT / "environment.yml").read_text())
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-spark"])
+def test_the_lock_holds_what_is_asked_for_in_a_version_that_is_allowed(name):
+    locked = pins((ROOT / f"{name}.lock").read_text())
+    for requirement in wanted(f"{name}.in"):
+        assert locked[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_both_locks_agree(lock):
+    core, spark = pins(lock), pins((ROOT / "requirements-spark.lock").read_text())
+    assert {n: v for n, v in spark.items() if n in core} == {n: core[n] for n in spark if n in core}
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-spark.lock"])
+def test_every_pin_has_a_hash_and_no_line_names_a_host(name):
+    text = (ROOT / name).read_text()
+    blocks = re.split(r"\n(?=\S)", text.strip())
+    assert len(blocks) == len(pins(text))
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert not re.search(r"://|--index|--find-links|@ ", text)
+
+
+def test_conda_gets_the_same_python_the_same_pins_and_the_package(lock, conda):
+    python, pip, told = conda["dependencies"]
+    assert (python, pip) == ("python=3.11", "pip")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11,<3.12"
+    assert told["pip"][-1] == "-e ."
+    assert pins("\n".join(told["pip"])) == pins(lock)
+
+
+def test_every_direct_dependency_says_who_needs_it():
+    for line in (ROOT / "requirements.in").read_text().splitlines():
+        if line and not line.startswith("#"):
+            assert len(line.partition("#")[2].strip()) > 3, line
+
+
+def test_the_requested_packages_are_there(lock):
+    asked = {"jupyterlab", "papermill", "pandas", "seaborn", "scikit-learn", "xgboost-cpu", "shap", "nbval"}
+    assert asked <= set(pins(lock))
+
+
+def test_help_lists_every_public_target():
+    listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("setup", "reports", "lab", "test", "check", "bench", "demo", "lock", "clean", "spark"):
+        assert f"make {target} " in listed
+
+
+def test_every_import_of_the_library_is_a_direct_dependency():
+    distributions = importlib.metadata.packages_distributions()
+    declared = {canonicalize_name(r.name) for r in wanted("requirements.in")}
+    for file in (ROOT / "lib" / "bankmine").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in {n.partition(".")[0] for n in names} - sys.stdlib_module_names - {"bankmine"}:
+                owners = {canonicalize_name(d) for d in distributions.get(name, [name])}
+                assert owners & declared, f"{file.relative_to(ROOT)} imports {name}"

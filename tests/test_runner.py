@@ -1,0 +1,302 @@
+"""The runner: what a run leaves behind when all goes well, and when a notebook, the disk or the machine does not."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import pty
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from bank_fixtures import CORE, small_bank, write_csv, write_source, write_sqlite
+from runner_fixtures import (
+    BIG,
+    COMMAND,
+    DEADLINE,
+    MOODY,
+    STEADY,
+    bankmine,
+    contents,
+    declare,
+    environment,
+    make_workspace,
+    refused,
+    start,
+    wait_at,
+    write_notebook,
+)
+
+DAY = "2025-12-31"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A workspace in a folder with blanks and braces in its name, whose reports ran well once, two at a time."""
+    root = make_workspace(
+        tmp_path_factory.mktemp("a {bank}") / "work space",
+        {"01_steady": [STEADY], "02_moody": [MOODY], "03_big": [BIG]},
+    )
+    done = bankmine(root, "run", "--jobs", 2)
+    assert done.code == 0, done
+    assert done.out == "reports/index.html\n"
+    return root
+
+
+@pytest.fixture
+def day(workspace) -> Path:
+    """Folder of the day's reports."""
+    return workspace / "reports" / DAY
+
+
+@pytest.fixture
+def gate(tmp_path) -> Path:
+    """A named pipe at which the moody notebook waits."""
+    os.mkfifo(tmp_path / "gate")
+    return tmp_path / "gate"
+
+
+def _manifest(file: Path) -> dict:
+    return json.loads(file.read_text("utf-8"))
+
+
+def test_a_good_run_leaves_reports_and_nothing_else(workspace):
+    reports = [
+        f"{DAY}/{name}{ending}"
+        for name in ("01_steady", "02_moody", "03_big")
+        for ending in (".html", ".ipynb", ".json")
+    ]
+    assert list(contents(workspace / "reports")) == [*reports, "index.html"]
+
+
+def test_the_manifest_says_how_a_report_came_to_be(day):
+    told = _manifest(day / "01_steady.json")
+    assert (told["status"], told["error"], told["as_of"]) == ("ok", None, DAY)
+    assert told["parameters"] == {"source": "demo", "as_of": DAY}
+    assert told["source"]["title"] == "Small bank"
+    assert len(told["source"]["fingerprint"]) == 64
+    assert set(told["git"]) == {"commit", "dirty"}
+    assert {"ibis-framework", "pandas", "papermill"} <= set(told["packages"])
+    assert told["python"].startswith("3.11")
+    assert told["metrics"] == {"steady.days.days": 31}
+    assert told["alerts"] == ["31 days"]
+    assert len(told["cells"]) == 3  # the parameters, those given, and the finding
+    assert all(c["seconds"] >= 0 for c in told["cells"])
+    assert told["seconds"] > 0
+
+
+def test_notebooks_that_fail_spoil_nothing(workspace, day):
+    before = contents(day)
+    done = bankmine(workspace, "run", MOOD="bad")
+    assert done.code == 1
+    assert f"ValueError: the <b>roof</b> is leaking See reports/{DAY}/02_moody.failed.html\n" in done.err
+    big = next(line for line in done.err.splitlines() if line.startswith("FAILED 03_big"))
+    assert "memory" in big
+    assert "--jobs 1" in big
+    assert done.err.count("\n") == 4  # what runs, and what became of each: nothing from libraries
+    after = contents(day)
+    assert [n for n in before if after[n] != before[n]] == ["01_steady.html", "01_steady.ipynb", "01_steady.json"]
+    page = after["02_moody.failed.html"].decode("utf-8")
+    assert "FAILED" in page
+    assert "the &lt;b&gt;roof&lt;/b&gt; is leaking" in page
+    assert "memory" in after["03_big.failed.html"].decode("utf-8")
+    assert json.loads(after["02_moody.failed.json"])["status"] == "failed"
+    index = (workspace / "reports" / "index.html").read_text("utf-8")
+    assert "02_moody.failed.html" in index
+    assert "03_big.failed.html" in index
+
+
+def test_a_good_run_gives_the_same_again_and_takes_failed_pages_away(workspace, day):
+    (day / "02_moody.failed.html").touch()
+    (day / "02_moody.failed.json").write_text(json.dumps({"status": "failed", "title": "x"}))
+    before = _manifest(day / "01_steady.json")
+    assert bankmine(workspace, "run", "1", "moody", "01_steady").code == 0
+    assert not list(day.glob("02_moody.failed.*"))
+    assert "02_moody.failed.html" not in (workspace / "reports" / "index.html").read_text("utf-8")
+    after = _manifest(day / "01_steady.json")
+    assert after["started_at"] > before["started_at"]
+    same = ("metrics", "alerts", "parameters", "source", "findings")
+    assert {k: after[k] for k in same} == {k: before[k] for k in same}
+
+
+def test_a_kernel_that_does_not_start_says_why(tmp_path):
+    root = make_workspace(tmp_path, {"01_steady": [STEADY]})
+    spec = root / "kernels" / "stillborn"
+    spec.mkdir(parents=True)
+    argv = [sys.executable, "-c", "import sys; sys.exit('no ship for {connection_file}')"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "s", "language": "python"}))
+    write_notebook(root / "notebooks" / "02_still.ipynb", "1", kernel="stillborn")
+    write_notebook(root / "notebooks" / "03_unknown.ipynb", "1", kernel="nobody")
+    declare(root, "01_steady", "02_still", "03_unknown")
+    done = bankmine(root, "run", JUPYTER_PATH=str(root))
+    assert done.code == 1
+    assert "FAILED 02_still" in done.err
+    assert "exit code 1): no ship for" in done.err
+    assert "FAILED 03_unknown" in done.err
+    assert "nobody" in done.err
+    assert done.err.count("\n") == 4
+    made = contents(root / "reports" / DAY)
+    assert {"01_steady.html", "02_still.failed.html", "03_unknown.failed.html"} <= set(made)
+
+
+def test_a_full_disk_leaves_earlier_reports_whole(workspace):
+    before = contents(workspace / "reports")
+
+    def fill() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    done = bankmine(workspace, "run", "1", before=fill)
+    assert done.code == 1
+    assert "FAILED 01_steady" in done.err
+    assert "FAILED index" in done.err
+    assert done.err.count("Free some space") == 2
+    assert contents(workspace / "reports") == before
+
+
+def test_a_second_run_of_the_same_day_is_refused_and_the_first_ends_well(workspace, day, gate):
+    first = start(workspace, "run", "2", MOOD="wait", GATE=str(gate))
+    holding = wait_at(gate, first)
+    refused(bankmine(workspace, "run", "1"), "Another run", DAY)
+    os.close(holding)
+    assert first.communicate(timeout=DEADLINE)[0] == "reports/index.html\n"
+    assert first.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_kernel_and_no_file(workspace, gate, number):
+    before = contents(workspace / "reports")
+    process = start(workspace, "run", "2", MOOD="wait", GATE=str(gate))
+    holding = wait_at(gate, process)
+    kernels = psutil.Process(process.pid).children(recursive=True)
+    assert kernels
+    process.send_signal(number)
+    told = process.communicate(timeout=DEADLINE)[1]
+    os.close(holding)
+    assert process.returncode == 130
+    assert told.splitlines()[1:] == ["bankmine: interrupted; finished reports are kept, nothing half-written is left."]
+    assert not [k for k in kernels if k.is_running() and k.status() != psutil.STATUS_ZOMBIE]
+    assert contents(workspace / "reports") == before
+
+
+def test_a_run_that_was_killed_holds_nothing_up(workspace, day, gate):
+    process = start(workspace, "run", "2", MOOD="wait", GATE=str(gate))
+    holding = wait_at(gate, process)
+    kernels = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate(timeout=DEADLINE)
+    os.close(holding)
+    assert psutil.wait_procs(kernels, timeout=DEADLINE)[1] == []
+    (day / ".01_steady.html.part").write_text("half a rep")
+    (day.parent / ".index.html.1").write_text("half an ind")
+    assert bankmine(workspace, "run", "1").code == 0
+    assert not list(day.parent.rglob("*.part"))
+    assert not list(day.parent.glob(".index.html.*"))
+
+
+def test_a_read_only_folder_of_reports_is_refused_before_anything_runs(workspace):
+    wrapper = []
+    if os.geteuid() == 0:
+        wrapper = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+        if not shutil.which("setpriv") or subprocess.run([*wrapper, "true"], check=False).returncode:
+            pytest.skip("root may write everywhere, and setpriv cannot take that right away here")
+    before = contents(workspace / "reports")
+    folders = [workspace / "reports", workspace / "reports" / DAY]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        done = bankmine(workspace, "run", "1", wrapper=wrapper)
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    refused(done, "Cannot write", DAY, "--out", "Permission denied")
+    assert contents(workspace / "reports") == before
+
+
+def test_secrets_show_nowhere(tmp_path):
+    uri = (write_sqlite(small_bank(*CORE), tmp_path / "vault") / "bank.sqlite").as_uri() + "?mode=ro&cache=private"
+    root = make_workspace(tmp_path / "work", {
+        "01_prints": ["import os\nfrom IPython.display import HTML\nimport html", "print(os.environ['BANK_URI'])",
+                      "HTML(html.escape(os.environ['BANK_URI']))", "[os.environ['BANK_URI']]"],
+        "02_raises": ["import os", "os.write(2, os.environ['BANK_URI'].encode())",
+                      "raise ValueError(os.environ['BANK_URI'])"],
+    })  # fmt: skip
+    relations = {name: f"SELECT * FROM {name}" for name in CORE}
+    write_source(
+        root / "data" / "sources" / "vault",
+        database={"driver": "sqlite", "uri_env": "BANK_URI", "relations": relations},
+    )
+    done = bankmine(root, "run", "--source", "vault", BANK_URI=uri)
+    assert done.code == 1
+    assert "FAILED 02_raises" in done.err
+    assert "ValueError: ***" in done.err
+    made = contents(root / "reports")
+    assert len(made) == 8
+    everything = "\n".join([done.out, done.err, *(b.decode("utf-8") for b in made.values())])
+    assert everything.count("***") >= 4
+    for form in (uri, html.escape(uri)):
+        assert form not in everything
+
+
+def test_what_customers_are_called_stays_text_and_a_folder_is_a_source(tmp_path):
+    name = "<script>alert(1)</script>"
+    bank = small_bank(*CORE)
+    for table in ("customers", "accounts"):
+        bank[table]["customer_id"] = name + bank[table]["customer_id"]
+    bank["customers"]["note"] = name
+    folder = write_csv(bank, tmp_path / "elsewhere" / "My <b>Bank")
+    show = [
+        "from bankmine.bank.snapshot import open_source\nfrom bankmine.report.findings import finding",
+        "snapshot = open_source(source).as_of(as_of)\nsnapshot",
+        "customers = snapshot.customers.to_pandas()\ncustomers",
+        'finding("{who} is first", id="names.first", headline=True, who=customers["note"].iloc[0])',
+        'print(customers["customer_id"].iloc[0])',
+    ]
+    root = make_workspace(tmp_path / "work", {"01_names": show})
+    done = bankmine(
+        root, "run", "--source", "My <b>Bank", "--as-of", "2025-06-30", "--out", "../out", cwd=folder.parent
+    )
+    assert done.code == 0, done
+    out = tmp_path / "out" / "my-b-bank"
+    assert done.out == "../out/index.html\n"
+    page = (out / "2025-06-30" / "01_names.html").read_text("utf-8")
+    told = _manifest(out / "2025-06-30" / "01_names.json")
+    assert told["source"]["rows"]["customers"] == 6
+    assert told["source"]["fingerprint"]
+    assert told["parameters"]["source"] == str(folder)
+    for text in (page, (tmp_path / "out" / "index.html").read_text("utf-8")):
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+    namesake = write_csv(bank, tmp_path / "other" / "My <b>Bank")
+    refused(bankmine(root, "run", "--source", namesake, "--out", tmp_path / "out"), "another source", str(folder))
+
+
+def test_on_a_terminal_each_report_has_a_bar(workspace):
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, "run", "1"], cwd=workspace, env=environment(workspace, TERM="xterm"), stdout=subprocess.PIPE,
+        stderr=slave, text=True,
+    )  # fmt: skip
+    os.close(slave)
+    shown = b""
+    while chunk := _read(master):
+        shown += chunk
+    os.close(master)
+    assert process.communicate(timeout=DEADLINE)[0] == "reports/index.html\n"
+    assert b"\x1b[" in shown
+    assert b"0/" in shown or b"/3" in shown
+    assert shown.count(b"ok     01_steady") == 1
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # the other side of the terminal was closed
+        return b""
