@@ -18,7 +18,7 @@ AS_OF   ?=
 REPORTS ?=
 OUT     ?= reports
 
-.PHONY: help setup reports lab test check bench demo lock format spark clean
+.PHONY: help setup reports lab test check bench demo lock format headlines spark clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -85,7 +85,11 @@ LOCKING := --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit
 format: $(STAMP) ## Format code and strip notebooks
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-	@$(BIN)/nbstripout notebooks/*.ipynb
+	@$(BIN)/nbstripout --keep-count notebooks/*.ipynb
+
+headlines: $(STAMP) ## Run the notebooks and keep the outputs of the cells marked NBVAL_CHECK_OUTPUT
+	@$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace notebooks/*.ipynb
+	@$(BIN)/nbstripout --keep-count notebooks/*.ipynb
 
 clean: ## Remove what is generated; the environment stays
 	@rm -rf reports data/demo build .pytest_cache .ruff_cache .hypothesis lib/*.egg-info

@@ -148,7 +148,8 @@ def test_check_says_what_is_wrong_with_three_keys(workspace, tmp_path):
     booked.loc[6, "at"] = dt.datetime(2031, 1, 1)
     booked.loc[7, "transaction_id"] = "T008"
     booked.loc[8, "transaction_id"] = "T008"
-    booked.loc[9, "is_fraud"] = "perhaps\x1b[31m"
+    booked.loc[9, "is_fraud"] = "perhaps"
+    booked.loc[9, "transaction_id"] = "T009\x1b[31m"
     booked.loc[10, "transaction_id"] = None
     bank["accounts"].loc[8, "product"] = "piggy bank"
     bank["balances"].loc[3, "balance"] = 1e6
@@ -170,7 +171,7 @@ def test_check_says_what_is_wrong_with_three_keys(workspace, tmp_path):
     for rule in ("in account_id: 1 row ", "in at: 1 row ", "in transaction_id: 1 row ", "in product: 1 ",
                  "in is_fraud: 1 value ", "in balance: 1 row "):  # fmt: skip
         assert rule in broken, (rule, lines)
-    assert "\x1b" not in done.out
+    assert "e.g. T009\ufffd[31m\n" in done.out
 
 
 def test_check_calls_a_source_unusable(workspace, calls):
@@ -180,6 +181,7 @@ def test_check_calls_a_source_unusable(workspace, calls):
     assert done.err == "bankmine: source no_table is unusable: table accounts is missing.\n"
 
 
+@pytest.mark.notebook
 def test_new_makes_a_notebook_that_runs_as_it_is(tmp_path):
     root = make_workspace(tmp_path, {"01_steady": [STEADY]})
     done = bankmine(root, "new", "customer_value")

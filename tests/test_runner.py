@@ -33,6 +33,7 @@ from runner_fixtures import (
     write_notebook,
 )
 
+pytestmark = pytest.mark.notebook
 DAY = "2025-12-31"
 
 

@@ -37,6 +37,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would only spoil the exit code
         print("bankmine: interrupted; finished reports are kept, nothing half-written is left.", file=sys.stderr)
     sys.exit(code)
 

@@ -122,6 +122,14 @@ def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
     return found.sort_values("count", key=lambda c: c - found["expected"]).reset_index(drop=True)
 
 
+def reconciliation(snapshot: Snapshot) -> tuple[int, int]:
+    """Count the balances that do not follow from the flows, and all balances; none where there is no such table."""
+    if "balances" not in snapshot.checks:
+        return 0, 0
+    told = snapshot.checks["balances"]
+    return sum(v.count for v in told.violations if v.rule == "unreconciled"), told.rows
+
+
 def days_behind(snapshot: Snapshot) -> int:
     """Count the days between the last booking and the snapshot's day."""
     last = snapshot.checks["transactions"].last

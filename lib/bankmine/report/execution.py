@@ -17,7 +17,6 @@ from pathlib import Path
 import nbformat
 import papermill
 from jupyter_client.manager import KernelManager
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
@@ -62,7 +61,7 @@ class Kernels:
 
     def _kill(self) -> None:
         with self._lock:
-            groups = [m.provisioner.pgid for m in self._managers if m.has_kernel and m.provisioner.has_process]
+            groups = [m.provisioner.pgid for m in self._managers if _alive(m)]
         for group in groups:
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)  # a kernel leads a group: its own workers go with it
@@ -115,7 +114,7 @@ def _converse(nb_man: NotebookExecutionManager, kernel_name: str, job: _Job, pri
         try:
             # what a kernel writes beside its cells' outputs is no matter for the command's own outputs
             client.execute(cwd=str(job.folder), env=env, stdout=subprocess.DEVNULL, stderr=stream)
-        except (DeadKernelError, RuntimeError):
+        except RuntimeError:  # it died, or never lived
             job.why_dead = _why_dead(manager, log.read_text("utf-8", errors="replace"))
             raise
 
@@ -158,9 +157,16 @@ def execute(notebook: Path, parameters: dict, kernels: Kernels, progress: Progre
     return result, error
 
 
+def _alive(manager: KernelManager) -> bool:
+    return manager.has_kernel and manager.provisioner.has_process and manager.provisioner.process.poll() is None
+
+
 def _why_dead(manager: KernelManager, log: str) -> str:
+    """Say why a kernel is dead; nothing if it is not known to be."""
     process = manager.provisioner.process if manager.provisioner else None
     code = process.poll() if process else None
+    if code is None:
+        return ""
     if code == -signal.SIGKILL:
         return _MEMORY
     last = next((line for line in reversed(log.splitlines()) if line.strip()), "it left no message")

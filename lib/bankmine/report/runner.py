@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import signal
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,21 +118,29 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
     BankmineError
         If the folder cannot be written or another run is writing to it.
     """
-    kernels = Kernels()
-    with claimed(plan.folder), ThreadPoolExecutor(jobs) as pool:
+    with claimed(plan.folder):
         if plan.place != DEFAULT_SOURCE:
             own(plan.folder.parent, plan.place)
         teller.queued([r.name for r in plan.reports])
-        tasks = [pool.submit(_run_one, plan, report, kernels, teller) for report in plan.reports]
-        outcomes = []
+        outcomes = _run_all(plan, jobs, teller)
+    return outcomes + _index(plan.out, teller)
+
+
+def _run_all(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
+    kernels, tasks, outcomes = Kernels(), [], []
+    with ThreadPoolExecutor(jobs) as pool:
         try:
+            for report in plan.reports:
+                tasks.append(pool.submit(_run_one, plan, report, kernels, teller))
             for task in as_completed(tasks):
                 outcomes.append(task.result())
                 teller.done(outcomes[-1])
-        except BaseException:  # Ctrl-C above all: no kernel may outlive the run
+        except BaseException:  # Ctrl-C above all: no kernel may outlive the run, however often it is pressed
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             kernels.stop(tasks)
             raise
-    return outcomes + _index(plan.out, teller)
+    return outcomes
 
 
 def _index(out: Path, teller: Teller) -> list[Outcome]:
