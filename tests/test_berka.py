@@ -14,6 +14,8 @@ from bankmine.bank.contract import CATEGORIES, CHANNELS
 from bankmine.bank.snapshot import Bank, Snapshot, open_source
 from bankmine.errors import SourceError
 
+pytestmark = pytest.mark.slow
+
 DAYS = ["1993-06-30", "1994-03-31"]
 FILES = ("account", "card", "client", "disp", "district", "loan")
 

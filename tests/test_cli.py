@@ -24,6 +24,8 @@ from runner_fixtures import (
     write_notebook,
 )
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[1]
 TYPED = PARAMETERS + "\nnumber = 3  # how many\nshare = 0.5\nsure = True\nday = '2025-01-31'\nnames = ['a']\nwho = ''"
 LINES = {

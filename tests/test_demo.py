@@ -24,6 +24,8 @@ from bankmine.demo.ledger import CARRIED
 from bankmine.demo.seasons import BEFORE, make_calendar, new_year
 from bankmine.demo.world import LATENTS
 
+pytestmark = pytest.mark.slow
+
 END = dt.date(2025, 12, 31)
 WRITTEN = ("customers", "accounts", "transactions", "balances")
 TYPES = {

@@ -18,6 +18,8 @@ from bankmine.analysis.windows import WINDOWS
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 
+pytestmark = pytest.mark.slow
+
 DAY = dt.date(2025, 6, 30)
 
 

@@ -88,6 +88,7 @@ def test_what_is_missing_reads_n_a(missing):
     assert (found["text"], found["values"]) == ("It is n/a.", {"x": None})
 
 
+@pytest.mark.property
 @given(name=ANY_TEXT, sentence=ANY_TEXT)
 def test_any_text_stays_text(name, sentence):
     escaped = sentence.replace("{", "{{").replace("}", "}}")

@@ -8,6 +8,8 @@ from bs4 import BeautifulSoup
 
 from bankmine.report.index import _change, write_index
 
+pytestmark = pytest.mark.browser
+
 __all__ = ["chromium"]  # a fixture of this module
 
 SCRIPT = "<script>alert(1)</script>"

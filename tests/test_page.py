@@ -9,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from bankmine.report.exporter import render
 from bankmine.report.findings import collect
 
+pytestmark = pytest.mark.browser
 __all__ = ["chromium"]  # a fixture of this module
 
 SCRIPT = "<script>alert(1)</script>"
@@ -28,6 +29,7 @@ from IPython.display import HTML, Markdown, display
 from bankmine.report.findings import finding
 from bankmine.report.plots import show, use_theme
 from bankmine.report.tables import table
+
 use_theme()"""
 COUNTS = """finding("Of {n:,} customers, {share:.1%} have no birth date.",
         id="data_quality.birth.share", headline=True, n=12_345, share=0.1234)

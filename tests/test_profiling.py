@@ -65,6 +65,7 @@ def test_channels_of_each_age_group_add_up_to_one(tables):
     assert "other" in mix.columns
 
 
+@pytest.mark.property
 @given(st.lists(st.floats(-100, 1e6), min_size=10, max_size=60), st.floats(0.01, 1))
 def test_the_top_holds_at_least_its_share_and_at_most_all(values, share):
     values = pd.Series(values)

@@ -14,6 +14,8 @@ from bankmine.analysis import quality
 from bankmine.bank.snapshot import open_source
 from bankmine.demo import generate
 
+pytestmark = pytest.mark.slow
+
 END = dt.date(2025, 12, 31)
 
 

@@ -301,3 +301,11 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:  # the other side of the terminal was closed
         return b""
+
+
+def test_a_notebook_that_leaves_early_has_failed(tmp_path):
+    root = make_workspace(tmp_path, {"01_leaves": ["import sys\n\nsys.exit(0)", STEADY]})
+    done = bankmine(root, "run")
+    assert done.code == 1
+    assert "FAILED 01_leaves" in done.err
+    assert "ended before its last cell" in done.err

@@ -14,6 +14,8 @@ from bankmine.bank.contract import TABLES
 from bankmine.bank.snapshot import SOURCE_MIME, Bank, Snapshot, open_source, parse_day
 from bankmine.errors import BankmineError
 
+pytestmark = pytest.mark.slow
+
 DAY = dt.timedelta(days=1)
 
 
@@ -138,6 +140,7 @@ def alter_late(bank: dict[str, pd.DataFrame], table: str, pick: int, other: int,
 
 
 @settings(max_examples=6, phases=[Phase.generate])  # an example takes a second: no shrinking
+@pytest.mark.property
 @given(changes=st.lists(CHANGE, min_size=20, max_size=60))
 def test_nothing_known_later_changes_a_snapshot(tmp_path_factory, at_midyear, changes):
     bank = small_bank()

@@ -32,6 +32,8 @@ from bankmine.bank.snapshot import SOURCE_MIME, open_source, read_source
 from bankmine.bank.sources import find_source, list_sources
 from bankmine.errors import BankmineError, SourceError, UnusableSourceError, told
 
+pytestmark = pytest.mark.slow
+
 LAST = "2025-12-31"
 PASSWORD = "g€heim:4@h/x y"
 QUOTED = "g%E2%82%ACheim%3A4%40h%2Fx%20y"

@@ -14,6 +14,8 @@ from bankmine.analysis.features import features, spine_of
 from bankmine.analysis.labels import fell_silent
 from bankmine.bank.snapshot import Bank, open_source
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pyspark", reason="PySpark is not installed: make spark")
 if shutil.which("java") is None:
     pytest.skip("Spark needs Java 17 (Debian: openjdk-17-jre-headless)", allow_module_level=True)

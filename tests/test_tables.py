@@ -32,6 +32,7 @@ def column(values, **options):
     return [row[0] for row in cells(pd.DataFrame({"x": values}), **options)]
 
 
+@pytest.mark.property
 @given(label=ANY_TEXT.filter(bool), value=ANY_TEXT, caption=ANY_TEXT.filter(str.strip))
 def test_any_text_stays_text(label, value, caption):
     frame = pd.DataFrame({label: [value]}, index=pd.Index([value], name=label))

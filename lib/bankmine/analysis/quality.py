@@ -46,6 +46,7 @@ def broken_rules(snapshot: Snapshot) -> pd.DataFrame:
     rows, recent_rows = (
         found["table"].map({n: vars(c)[k] for n, c in snapshot.checks.items()}) for k in ("rows", "recent")
     )
+    recent_rows = recent_rows.where(found["rule"] != "in_future", 0)  # these are never dated in the last 30 days
     share, recent = found["count"] / rows, found["recent"] / recent_rows.replace(0, np.nan)
     shown = pd.DataFrame({
         "where": found["table"] + "." + found["column"], "rule": found["rule"],
@@ -153,7 +154,7 @@ def _trend(count: pd.Series, rows: pd.Series, share: pd.Series) -> np.ndarray:
     count, expected = count.astype(float), rows.astype(float) * share.astype(float)
     rising = poisson.sf(count - 1, expected) < TREND_SIGNIFICANCE
     falling = poisson.cdf(count, expected) < TREND_SIGNIFICANCE
-    return np.select([rising, falling], ["rising", "falling"], "steady")
+    return np.select([expected == 0, rising, falling], ["not known", "rising", "falling"], "steady")
 
 
 def _by_month(rows: ir.Table, table: Table) -> pd.Series:

@@ -131,6 +131,9 @@ def parse_day(day: str | datetime.date) -> datetime.date:
         raise BankmineError(f"{day!r} is not a date: write it like 2025-12-31.") from None
 
 
+_READABLE = dict.fromkeys(("rows", "quarantined", "kept"), "{:,}".format)
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What a bank knew at the end of the day `as_of`; tables are attributes: `snapshot.transactions`."""
@@ -168,7 +171,7 @@ class Snapshot:
     def overview(self) -> pd.DataFrame:
         """List the tables: rows delivered, quarantined and kept, first and last day."""
         rows = [(c.name, c.rows, c.quarantined, c.kept, c.first, c.last) for c in self.checks.values()]
-        return pd.DataFrame(rows, columns=["table", "rows", "quarantined", "kept", "first_day", "last_day"])
+        return pd.DataFrame(rows, columns=["table", "rows", "quarantined", "kept", "first day", "last day"])
 
     def _repr_mimebundle_(self, **_: object) -> dict:
         told = {
@@ -177,10 +180,11 @@ class Snapshot:
             "rows": {c.name: c.kept for c in self.checks.values()},
         }  # fmt: skip
         text = f"{self.source.title}, as of {self.as_of}"
-        html = f"<p>{html_text(text)}</p>" + self.overview().to_html(index=False, border=0)
+        tables = self.overview().set_index("table")
+        html = f"<p>{html_text(text)}</p>" + tables.to_html(border=0, index_names=False, formatters=_READABLE)
         return {
             SOURCE_MIME: told,
-            "text/plain": text + "\n" + self.overview().to_string(index=False),
+            "text/plain": f"{text}\n{tables.to_string(index_names=False, formatters=_READABLE)}",
             "text/html": html,
         }
 

@@ -107,7 +107,7 @@ def find_source(name: str) -> Source:
         near = difflib.get_close_matches(name, list_sources(), 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise SourceError(
-            f"No source {name!r}:{hint} the workspace has {', '.join(list_sources())}; else give the path of a folder."
+            f"No source {name!r}.{hint} The workspace has {', '.join(list_sources())}; else give the path of a folder."
         )
     slug = re.sub(r"\W+", "-", folder.name).strip("-").lower() or "folder"
     if (folder / "source.yml").is_file():

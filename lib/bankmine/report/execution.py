@@ -152,6 +152,8 @@ def execute(notebook: Path, parameters: dict, kernels: Kernels, progress: Progre
     except Exception as failure:  # whatever a kernel or its start raises is this notebook's failure, not the run's
         error = job.why_dead or f"The notebook cannot be executed: {type(failure).__name__}: {_one_line(str(failure))}"
     result = job.notebook or given
+    if not error and any(c.source.strip() and c.execution_count is None for c in result.cells if c.cell_type == "code"):
+        error = "The notebook ended before its last cell: something in it called exit."
     result.cells = [c for c in result.cells if _ERROR_CELL not in c.metadata.get("tags", [])]
     result.metadata.setdefault("papermill", {})["input_path"] = notebook.name
     return result, error

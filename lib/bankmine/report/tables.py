@@ -13,6 +13,8 @@ from bankmine.report.template import environment
 
 SIGNIFICANT = 3
 MOST_DECIMALS = 4
+LONGEST_WORDS = 28
+"""Characters that stay on one line."""
 
 
 class Table:
@@ -49,11 +51,8 @@ class Table:
         name, values = shown.columns[position], shown.iloc[:, position]
         spec = self.formats.get(name)
         write = partial(_given, spec=spec) if spec else _writer(values)
-        return {
-            "label": _label(name),
-            "kind": "num" if _is_number(values) else "text",
-            "cells": [write(value) for value in values],
-        }
+        cells = [write(value) for value in values]
+        return {"label": _label(name), "kind": "num" if _is_number(values) else _kind_of_text(cells), "cells": cells}
 
 
 def table(frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = None, limit: int = 100) -> Table:
@@ -100,6 +99,11 @@ def _label(name: object) -> str:
     if isinstance(name, tuple):
         return " · ".join(filter(None, map(_label, name)))
     return "" if name is None else _any(name)
+
+
+def _kind_of_text(cells: list[str]) -> str:
+    """Tell words, which stay on one line, from sentences, which need room to wrap."""
+    return "prose" if max(map(len, cells), default=0) > LONGEST_WORDS else "text"
 
 
 def _is_number(values: pd.Series) -> bool:
