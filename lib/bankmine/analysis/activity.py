@@ -12,7 +12,7 @@ from bankmine.bank.contract import CATEGORIES, CHANNELS, INCOME_KINDS
 
 NIGHT_FROM, NIGHT_TO = 23, 6
 YEAR = WINDOWS[-1]
-_ZERO = ibis.literal(0.0)
+_NONE = ibis.null("float64")
 
 
 def activity(transactions: ir.Table, owned: ir.Table, spine: ir.Table) -> ir.Table:
@@ -35,7 +35,7 @@ def activity(transactions: ir.Table, owned: ir.Table, spine: ir.Table) -> ir.Tab
     rows = aged(_coded(transactions), owned)
     measures = _measures(rows)
     bands = rows.group_by(*KEYS, "band").agg(
-        **{name: value.sum() for name, value in measures.items()},
+        **{name: value.count() if value.type().is_integer() else value.sum() for name, value in measures.items()},
         last_age=rows.age.min(),
         last_outflow_age=rows.is_out.ifelse(rows.age, ibis.null("int32")).min(),
     )
@@ -66,7 +66,7 @@ def _coded(t: ir.Table) -> ir.Table:
 
 def _measures(r: ir.Table) -> dict[str, ir.Value]:
     """Numbers of each booking that are summed up; counts are summed as floats, which engines do fastest."""
-    inflow, outflow = r.is_out.ifelse(_ZERO, r.amount), r.is_out.ifelse(r.amount, _ZERO)
+    inflow, outflow = r.is_out.ifelse(_NONE, r.amount), r.is_out.ifelse(r.amount, _NONE)
     measures = {
         "inflow": inflow, "outflow": outflow, "inflow_aged": inflow * r.age, "outflow_aged": outflow * r.age,
         "inflow_count": _one(~r.is_out), "outflow_count": _one(r.is_out),
@@ -76,20 +76,20 @@ def _measures(r: ir.Table) -> dict[str, ir.Value]:
         measures |= {f"channel_{w}_count": _one(r.channel == i) for i, w in enumerate((*CHANNELS, "other"))}
     if "category" in r.columns:
         words = (*CATEGORIES, "other")
-        measures |= {f"category_{w}_outflow": (r.category == i).ifelse(outflow, _ZERO) for i, w in enumerate(words)}
+        measures |= {f"category_{w}_outflow": (r.category == i).ifelse(outflow, _NONE) for i, w in enumerate(words)}
     return measures | _income(r) if "is_income" in r.columns else measures
 
 
 def _income(r: ir.Table) -> dict[str, ir.Value]:
     angle = r.date.day() * (2 * math.pi / 31)
     return {
-        "salary": r.is_income.ifelse(r.amount, _ZERO), "salary_count": _one(r.is_income),
-        "salary_cos": r.is_income.ifelse(angle.cos(), _ZERO), "salary_sin": r.is_income.ifelse(angle.sin(), _ZERO),
+        "salary": r.is_income.ifelse(r.amount, _NONE), "salary_count": _one(r.is_income),
+        "salary_cos": r.is_income.ifelse(angle.cos(), _NONE), "salary_sin": r.is_income.ifelse(angle.sin(), _NONE),
     }  # fmt: skip
 
 
 def _one(hit: ir.BooleanValue) -> ir.FloatingValue:
-    return hit.ifelse(ibis.literal(1.0), _ZERO)
+    return hit.ifelse(ibis.literal(1, type="int8"), ibis.null("int8"))
 
 
 def _derived(t: ir.Table) -> ir.Table:
