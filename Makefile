@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # Byte code makes every import after the first fast; some machines switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-PYTHON ?= python3.11
+PYTHON ?= $(or $(shell command -v python3.11),python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made
@@ -28,9 +28,9 @@ setup: $(STAMP) ## Make the environment in .venv; done once, and again when the 
 # uv is used where there is one; otherwise the pinned one of the lock is installed with pip, by its hash as all others.
 # The stamp is written last: an interrupted set-up is made anew.
 $(STAMP): requirements.lock pyproject.toml requirements.in
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: set PYTHON to it, like make PYTHON=/opt/python3.11/bin/python3 reports" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
+	  || { echo "$(PYTHON) is not Python 3.11: install it, or name it: make PYTHON=path/to/python3.11 …" >&2; exit 2; }
 	@echo "making the environment in $(VENV)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11: set PYTHON to one that is" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null; then ln -sf "$$(command -v uv)" $(BIN)/uv; \
 	elif ! test -x $(BIN)/uv; then \
@@ -45,7 +45,7 @@ reports: $(STAMP) ## Run all reports (SOURCE=demo AS_OF=… REPORTS="01_data_qua
 	@$(BIN)/bankmine run $(REPORTS) --source "$(SOURCE)" $(if $(AS_OF),--as-of "$(AS_OF)") --out "$(OUT)"
 
 lab: $(STAMP) ## Open JupyterLab in notebooks/
-	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
 
 demo: $(STAMP) ## Make the demo bank anew in data/demo
 	@$(BIN)/bankmine demo

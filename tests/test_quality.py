@@ -122,6 +122,23 @@ def test_gaps_are_rare_where_counts_are_chance(tmp_path):
     assert len(quality.volume_gaps(snapshot)) <= 1
 
 
+def test_what_comes_once_a_month_is_not_missed_in_between(tmp_path):
+    frames = random_bank(seed=8, bookings=12_000)
+    t = frames["transactions"]
+    t["channel"] = np.where(t["at"].dt.day <= 3, "internal", "pos")
+    assert quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
+
+
+def test_a_channel_that_is_silent_everywhere_for_a_week_is_found(tmp_path):
+    frames = random_bank(seed=9, bookings=20_000)
+    t = frames["transactions"]
+    t["channel"] = np.where(t.index % 2, "mobile", "pos")
+    silent = (t["channel"] == "mobile") & t["at"].between("2025-09-15", "2025-09-21 23:59:59")
+    frames["transactions"] = t[~silent]
+    gaps = quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END))
+    assert set(zip(gaps.week.dt.strftime("%Y-%m-%d"), gaps.channel, strict=True)) == {("2025-09-15", "mobile")}
+
+
 def test_days_behind_counts_from_the_last_booking(snapshot):
     last = snapshot.checks["transactions"].last
     assert quality.days_behind(snapshot) == (END - last).days

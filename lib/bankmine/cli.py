@@ -67,9 +67,12 @@ def run(
 ) -> None:
     """Execute notebooks into dated reports. Exit code 0: all good; 1: one failed; 2: wrong call, nothing ran."""
     given = _pairs(parameter or [])
+    from bankmine.bank.sources import find_source
     from bankmine.report.progress import near, shown
     from bankmine.report.runner import execute_plan, plan_run
 
+    if (told := find_source(source)).awaits_generation:
+        print(f"making {told.title}, once: {near(told.data)}", file=sys.stderr)
     plan = plan_run(reports or [], source, as_of, out.absolute(), given)
     with shown() as teller:
         outcomes = execute_plan(plan, jobs, teller)

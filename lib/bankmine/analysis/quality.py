@@ -102,7 +102,8 @@ def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
 
     Expected is what the channel delivered that week in all other regions, times how the region usually compares to
     them in the weeks around: season, paydays and holidays, which hit all regions alike, and growth are no gap. Of what
-    is silent everywhere in a week, the median of the weeks around is expected. A gap is a count that a Poisson variable
+    is silent everywhere in a week, the lower quartile of the weeks around is expected, so that what comes once a month
+    is not missed in between. A gap is a count that a Poisson variable
     with that mean would fall to with a chance below `GAP_SIGNIFICANCE` over all cells together, and that is less than
     half of the mean, since real counts vary more than Poisson's.
 
@@ -114,9 +115,9 @@ def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
     cells = _weekly_cells(snapshot)
     channel = cells.T.groupby("channel").transform("sum").T
     others = channel - cells
-    usual = {"window": NEIGHBOUR_WEEKS, "center": True, "min_periods": 1}
-    ratio = (cells / others.where(others > 0)).rolling(**usual).median()
-    expected = (others * ratio).where(others > 0).fillna(cells.rolling(**usual).median())
+    around = {"window": NEIGHBOUR_WEEKS, "center": True, "min_periods": 1}
+    ratio = (cells / others.where(others > 0)).rolling(**around).median()
+    expected = (others * ratio).where(others > 0).fillna(cells.rolling(**around).quantile(0.25))
     unlikely = poisson.cdf(cells, expected) < GAP_SIGNIFICANCE / max(cells.size, 1)
     gaps = _long(unlikely & (cells < expected / 2), "gap")["gap"]
     found = _long(cells, "count").join(_long(expected, "expected"))[gaps.astype(bool)].reset_index()

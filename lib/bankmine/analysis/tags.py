@@ -96,12 +96,12 @@ def coverage(tags: list[Tag], held: pd.DataFrame, held_before: pd.DataFrame) -> 
     Returns
     -------
     pd.DataFrame
-        One row a tag: names, definition, `kind`, `owner`, `customers`, `share`, and over the customers known on both
+        One row a tag: names, definition, `kind`, `owner`, `refresh`, `customers`, `share`, and over those known on both
         days `kept` (share of the holders before who still hold it) and `agreement` (Jaccard index of the holders).
         Tags that are not available have no numbers.
     """
     rows = [{"tag": t.name, "标签": t.name_zh, "definition": t.definition, "kind": t.kind, "owner": t.owner,
-             **_steadiness(t.id, held, held_before)} for t in tags]  # fmt: skip
+             "refresh": t.refresh, **_steadiness(t.id, held, held_before)} for t in tags]  # fmt: skip
     return pd.DataFrame(rows)
 
 

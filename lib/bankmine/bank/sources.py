@@ -68,6 +68,11 @@ class Source:
     arguments: dict = field(default_factory=dict)
 
     @property
+    def awaits_generation(self) -> bool:
+        """Whether the data are still to be made by the source's generator."""
+        return bool(self.generator) and not self.data.exists()
+
+    @property
     def last_day(self) -> datetime.date:
         """Last day the data can speak of; today where the source does not say."""
         return self.extracted_on or datetime.date.today()
@@ -117,7 +122,7 @@ def find_source(name: str) -> Source:
 
 def ensure_generated(source: Source) -> None:
     """Let the source's generator make its data, if they are not there yet."""
-    if source.generator and not source.data.exists():
+    if source.awaits_generation:
         pkgutil.resolve_name(source.generator)(source.data, **source.arguments)
 
 

@@ -189,7 +189,7 @@ def _change(value: float | None, earlier: float | None, spec: str) -> str:
     if value is None or earlier is None:
         return "" if value is None else f"before: {MISSING}"
     spec, difference = SIGN.sub(r"\1", spec), value - earlier
-    size, nothing = _number(abs(difference), spec), _number(0 * difference, spec)
+    size, nothing = _number(abs(difference), spec), _number(abs(0 * difference), spec)
     if size == nothing:
         return "no change"
     unit = " pp" if size.endswith("%") else ""
