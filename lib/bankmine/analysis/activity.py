@@ -48,7 +48,7 @@ def activity(transactions: ir.Table, owned: ir.Table, spine: ir.Table) -> ir.Tab
 
 def _coded(t: ir.Table) -> ir.Table:
     """Turn words into small numbers before anything is joined: engines do that once a word, not once a row."""
-    at, columns = t["at"], {}
+    at = t["at"]
     timed = at != at.truncate("D")  # a booking at midnight sharp has no known time of day
     columns = {
         "date": at.cast("date"), "amount": t.amount, "is_out": t.direction == "out", "timed": timed,
@@ -65,7 +65,7 @@ def _coded(t: ir.Table) -> ir.Table:
 
 
 def _measures(r: ir.Table) -> dict[str, ir.Value]:
-    """Numbers of each booking that are summed up; counts are summed as floats, which engines do fastest."""
+    """List the numbers of each booking that are summed up; whole ones are ones or nothing, and counted."""
     inflow, outflow = r.is_out.ifelse(_NONE, r.amount), r.is_out.ifelse(r.amount, _NONE)
     measures = {
         "inflow": inflow, "outflow": outflow, "inflow_aged": inflow * r.age, "outflow_aged": outflow * r.age,
@@ -88,12 +88,12 @@ def _income(r: ir.Table) -> dict[str, ir.Value]:
     }  # fmt: skip
 
 
-def _one(hit: ir.BooleanValue) -> ir.FloatingValue:
+def _one(hit: ir.BooleanValue) -> ir.IntegerValue:
     return hit.ifelse(ibis.literal(1, type="int8"), ibis.null("int8"))
 
 
 def _derived(t: ir.Table) -> ir.Table:
-    """Means, shares, trends and regularity, from the sums that they need."""
+    """Compute means, shares, trends and regularity from the sums that they need, and drop what only they need."""
     new: dict[str, ir.Value] = {}
     for w in WINDOWS:
         for flow in ("inflow", "outflow"):
