@@ -30,10 +30,12 @@ def _accounts(rng: np.random.Generator, people: pd.DataFrame) -> pd.DataFrame:
     owner = np.repeat(np.arange(len(people)), rng.integers(1, 4, len(people)))
     opened = pd.to_datetime(people.joined_on.iloc[owner]) + pd.to_timedelta(rng.integers(0, 200, len(owner)), "D")
     closed = (opened + pd.to_timedelta(rng.integers(30, 900, len(owner)), "D")).dt.date
+    closed = np.where(rng.random(len(owner)) < 0.3, closed, None)
+    closed[:9] = pd.Timestamp("2025-06-30").date()  # a day on which tests look closely
     return pd.DataFrame({
         "account_id": [f"A{i:04}" for i in range(len(owner))], "customer_id": people.customer_id.to_numpy()[owner],
         "product": rng.choice(PRODUCTS, len(owner)), "opened_on": opened.dt.date.to_numpy(),
-        "closed_on": np.where(rng.random(len(owner)) < 0.3, closed, None),
+        "closed_on": closed,
     })  # fmt: skip
 
 

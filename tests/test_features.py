@@ -154,6 +154,23 @@ def test_a_label_is_unknown_until_its_window_has_closed(bank, frames):
     assert 0 < label.mean() < 1
 
 
+@pytest.mark.parametrize(("after", "silent"), [(-1, True), (0, True), (1, False), (90, False), (91, True)])
+def test_only_the_days_of_the_window_count_for_a_label(tmp_path, after, silent):
+    day = dt.date(2025, 3, 1)
+    frames = {
+        "customers": pd.DataFrame({"customer_id": ["c"], "joined_on": [dt.date(2024, 1, 1)]}),
+        "accounts": pd.DataFrame({
+            "account_id": ["a"], "customer_id": ["c"], "product": ["current"], "opened_on": [dt.date(2024, 1, 1)],
+        }),
+        "transactions": pd.DataFrame({
+            "transaction_id": ["t", "u"], "account_id": ["a", "a"], "amount": [1.0, 1.0], "direction": ["out", "in"],
+            "at": [pd.Timestamp(day) + pd.Timedelta(days=after, hours=9), pd.Timestamp("2025-12-01")],
+        }),
+    }  # fmt: skip
+    snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of("2025-12-31")
+    assert fell_silent(snapshot, spine_of(snapshot, [day])).to_pandas().fell_silent.tolist() == [silent]
+
+
 FUTURE = st.fixed_dictionaries({
     "drop": st.floats(0, 1), "scale": st.sampled_from([0.01, 3.0]), "flip": st.booleans(), "reopen": st.booleans(),
     "duplicates": st.integers(0, 40), "seed": st.integers(0, 2**16),

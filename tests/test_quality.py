@@ -122,10 +122,21 @@ def test_gaps_are_rare_where_counts_are_chance(tmp_path):
     assert len(quality.volume_gaps(snapshot)) <= 1
 
 
-def test_what_comes_once_a_month_is_not_missed_in_between(tmp_path):
+def test_what_comes_in_some_weeks_only_is_not_missed_in_the_others(tmp_path):
     frames = random_bank(seed=8, bookings=12_000)
     t = frames["transactions"]
-    t["channel"] = np.where(t["at"].dt.day <= 3, "internal", "pos")
+    t["channel"] = np.where(t["at"].dt.day <= 14, "internal", "pos")
+    assert quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
+
+
+def test_a_week_at_six_tenths_is_no_gap_however_unlikely(tmp_path):
+    frames = random_bank(seed=10, customers=60, bookings=60_000)
+    t = frames["transactions"].merge(frames["accounts"][["account_id", "customer_id"]], on="account_id")
+    t = t.merge(frames["customers"][["customer_id", "region"]], on="customer_id").assign(channel="pos")
+    week = (t.region == "上海") & t["at"].between("2025-09-15", "2025-09-21 23:59:59")
+    fewer = t.drop(t[week].sample(frac=0.4, random_state=0).index)
+    frames["transactions"] = fewer[frames["transactions"].columns]
+    assert week.sum() > 150
     assert quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
 
 

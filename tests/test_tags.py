@@ -48,11 +48,11 @@ def test_a_tag_that_lacks_a_feature_is_not_available_and_has_no_numbers():
 
 
 def test_steadiness_counts_only_customers_known_on_both_days():
-    now = pd.DataFrame({"some": [True, True, False, True]}, index=list("abcd"))
-    before = pd.DataFrame({"some": [True, False, True, True]}, index=list("abce"))
+    now = pd.DataFrame({"some": [True, True, False, True, True]}, index=list("abcdf"))
+    before = pd.DataFrame({"some": [True, False, True, True, False]}, index=list("abcef"))
     (row,) = tags.coverage([tag("x > 0")], now, before).to_dict("records")
-    assert (row["customers"], row["share"]) == (3, 0.75)
-    assert (row["kept"], row["agreement"]) == (1 / 2, 1 / 3)
+    assert (row["customers"], row["share"]) == (4, 0.8)
+    assert (row["kept"], row["agreement"]) == (1 / 2, 1 / 4)
 
 
 def test_outcomes_are_compared_with_all_and_small_groups_are_left_out():
