@@ -1,0 +1,71 @@
+"""One block of customers and everything that its tables are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from bankmine.demo import defects
+from bankmine.demo.accounts import Accounts, draw_accounts
+from bankmine.demo.arrow import keys
+from bankmine.demo.balances import opening_balances
+from bankmine.demo.habits import Habits, draw_habits
+from bankmine.demo.ledger import Ledger
+from bankmine.demo.seasons import Calendar
+from bankmine.demo.settlement import Settlement
+from bankmine.demo.streams import Streams
+from bankmine.demo.transactions import known_flows
+from bankmine.demo.world import World, draw_world
+
+
+@dataclass
+class Block:
+    """One block of customers: everything that tables are made from, computed when first asked for.
+
+    Blocks are always drawn in full and cut to `kept` customers when they are written, so that a customer is the same
+    in a small bank and in a large one.
+    """
+
+    streams: Streams
+    calendar: Calendar
+    kept: int
+    defects: list[pa.Table] = field(default_factory=list)
+    """Entries of the catalogue, added by the tables as they are made."""
+
+    @cached_property
+    def world(self) -> World:
+        """Return the customers."""
+        return draw_world(self.streams, self.calendar)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Return their accounts."""
+        return draw_accounts(self.world, self.streams)
+
+    @cached_property
+    def habits(self) -> Habits:
+        """Return how they earn and spend."""
+        return draw_habits(self.world, self.accounts, self.streams)
+
+    @cached_property
+    def incidents(self) -> defects.Incidents:
+        """Return what went wrong for the whole bank."""
+        return defects.draw_incidents(self.calendar, self.streams)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Return the ledger with all months booked."""
+        known = known_flows(self.world, self.accounts, self.habits, self.streams)
+        known = defects.lose(self.incidents, self.world, known, self.streams)
+        opening = opening_balances(self.world, self.accounts, self.habits, self.streams)
+        ledger = Ledger(self.world, self.accounts, opening, known)
+        Settlement(ledger, self.habits, self.streams).run()
+        return ledger
+
+    def cut(self, table: pa.Table) -> pa.Table:
+        """Keep the rows of the customers that are kept."""
+        last = keys("C", np.array([self.world.first + self.kept - 1]), 7)[0].as_py()
+        return table.filter(pa.compute.less_equal(table["customer_id"], last))

@@ -1,0 +1,69 @@
+"""Every table of the demo bank, and what makes it from a block of customers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from bankmine.demo import defects
+from bankmine.demo.accounts import accounts
+from bankmine.demo.balances import balances, month_end_balances
+from bankmine.demo.block import Block
+from bankmine.demo.people import customers
+from bankmine.demo.transactions import numbered, transactions
+from bankmine.demo.truth import truth_of_customers, truth_of_months
+
+
+def _customers(block: Block) -> pa.Table:
+    table, off = defects.spoil_customers(customers(block.world, block.streams), block.streams)
+    wrong = block.cut(table.filter(pa.array(off)))["customer_id"].combine_chunks()
+    block.defects.append(defects.catalogue("customers", "wrong_type", wrong, "birth_date does not exist"))
+    return block.cut(table)
+
+
+def _accounts(block: Block) -> pa.Table:
+    good = accounts(block.world, block.accounts)
+    table, added = defects.spoil_accounts(block.world, good, block.streams)
+    wrong = block.cut(added)["account_id"].combine_chunks()
+    block.defects.append(defects.catalogue("accounts", "unknown_value", wrong, "no such product"))
+    return block.cut(table)
+
+
+def _transactions(block: Block) -> pa.Table:
+    rows = numbered(block.ledger.bookings())
+    rows = defects.spoil_bookings(block.world, block.accounts, rows, block.streams)
+    rows = rows[rows["customer"] < block.kept]
+    table = transactions(block.world, block.accounts, rows)
+    block.defects += defects.of_bookings(table, rows)
+    return table
+
+
+def _balances(block: Block) -> pa.Table:
+    rows = month_end_balances(block.world, block.accounts, block.ledger.month_ends)
+    booked = block.ledger.booked[rows[:, 0], rows[:, 1]]
+    rows, off = defects.spoil_balances(rows, booked, block.streams)
+    kept = rows[:, 0] < block.kept
+    table = balances(block.world, block.accounts, rows[kept])
+    wrong = table.filter(pa.array(off[kept])).select(["account_id", "month_end"]).to_pylist()
+    entries = [f"{row['account_id']}/{row['month_end']}" for row in wrong]
+    block.defects.append(defects.catalogue("balances", "unreconciled", entries, "balance does not follow from flows"))
+    return table
+
+
+def _defects(block: Block) -> pa.Table:
+    """Return the catalogue; the tables that add to it come before it in `TABLES`."""
+    common = defects.of_bank(block.incidents, block.calendar) if block.streams.block == 0 else []
+    return pa.concat_tables(block.defects + common)
+
+
+TABLES: dict[str, Callable[[Block], pa.Table]] = {
+    "customers": _customers,
+    "accounts": _accounts,
+    "transactions": _transactions,
+    "balances": _balances,
+    "truth/customers": lambda block: block.cut(truth_of_customers(block.world, block.habits)),
+    "truth/months": lambda block: block.cut(truth_of_months(block.world)),
+    "truth/defects": _defects,
+}
+"""Each table and what makes it from a block."""
