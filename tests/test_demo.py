@@ -22,12 +22,14 @@ from bankmine.demo import bank, defects, generate, streams
 from bankmine.demo.arrow import keys
 from bankmine.demo.ledger import CARRIED
 from bankmine.demo.seasons import BEFORE, make_calendar, new_year
-from bankmine.demo.world import LATENTS
+from bankmine.demo.world import LATENTS, draw_world
 
 pytestmark = pytest.mark.slow
 
 END = dt.date(2025, 12, 31)
-WRITTEN = ("customers", "accounts", "transactions", "balances")
+WRITTEN = ("customers", "accounts", "transactions", "balances", "market")
+BEYOND = {"customers": {"paper_statements", "mailing_status"}}
+"""Columns that the contract does not know."""
 TYPES = {
     "string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us"), "float64": pa.float64(),
     "int64": pa.int64(), "boolean": pa.bool_(),
@@ -82,10 +84,10 @@ def signed(rows: pd.DataFrame) -> pd.Series:
 def test_columns_are_those_of_the_contract(folder, table):
     schema = pq.read_schema(folder / table / "part-0000.parquet")
     told = TABLES[table]
-    assert set(schema.names) <= set(told.names)
+    assert set(schema.names) - set(told.names) == BEYOND.get(table, set())
     assert {c.name for c in told.columns if c.required} <= set(schema.names)
     arrives_as_text = {"birth_date"}
-    for name in set(schema.names) - arrives_as_text:
+    for name in set(schema.names) & set(told.names) - arrives_as_text:
         assert schema.field(name).type == TYPES[told[name].type], name
 
 
@@ -97,7 +99,7 @@ def test_every_word_of_the_vocabularies_is_used_and_no_other(tables):
     assert set(tables["accounts"]["product"]) > set(PRODUCTS)
 
 
-@pytest.mark.parametrize("table", ["customers", "accounts", "balances"])
+@pytest.mark.parametrize("table", ["customers", "accounts", "balances", "market"])
 def test_keys_are_unique(tables, table):
     assert not tables[table].duplicated(list(TABLES[table].key)).any()
 
@@ -219,7 +221,8 @@ def test_same_seed_same_bytes(tmp_path):
 def test_another_seed_another_bank(tmp_path):
     one, other = content(small(tmp_path / "a")), content(small(tmp_path / "b", seed=6))
     assert one.keys() == other.keys()
-    assert not [name for name in one if one[name] == other[name]]
+    same = {str(Path(name).parent) for name in one if one[name] == other[name]}
+    assert same == {"truth/constants", "truth/drifts"}
 
 
 CHANGES = [
@@ -227,6 +230,9 @@ CHANGES = [
     ("accounts/terms", {"accounts", "transactions", "balances", "truth/defects"}),
     ("transactions/gifts", {"transactions", "balances", "truth/defects"}),
     ("balances/opening", {"transactions", "balances", "truth/defects"}),
+    ("customers/paper_statements", {"customers"}),
+    ("customers/mailing_status", {"customers"}),
+    ("market/series", {"market"}),
     ("defects/customers", {"customers", "truth/defects"}),
     ("defects/transactions", {"transactions", "truth/defects"}),
     ("defects/balances", {"balances", "truth/defects"}),
@@ -382,6 +388,68 @@ def test_customers_fade_before_they_leave(tables):
     assert set(before[(after == "gone") & (before != "gone")]) == {"fading"}
     assert 0.02 < ((lives.iloc[:, -1] == "gone") & (lives.iloc[:, 0] != "gone")).mean() < 0.15
     assert tables["accounts"].closed_on.notna().any()
+
+
+def test_causes_of_churn_have_their_planted_size():
+    """Start of fading in active months: complaints multiply it, the competitor's offer does for the price-sensitive."""
+    lives = [draw_world(streams.Streams(seed, 0), make_calendar(END, 36)) for seed in range(4)]
+    state = np.concatenate([w.life.state for w in lives])
+    hazard, angry = (np.concatenate([getattr(w.life, name) for w in lives]) for name in ("hazard", "angry"))
+    sensitive = np.concatenate([w.trait("price_sensitivity") for w in lives])[:, None]
+    at_risk, fades = state[:, :-1] == 2, state[:, 1:] == 3
+    expected = hazard[:, 1:]
+
+    def ratio(chosen: np.ndarray) -> float:
+        chosen = chosen & at_risk
+        return fades[chosen].sum() / expected[chosen].sum()
+
+    assert 0.95 < ratio(np.ones_like(at_risk)) < 1.05
+    assert 0.8 < ratio(angry[:, 1:]) < 1.2
+    assert fades[at_risk & angry[:, 1:]].mean() > 6 * fades[at_risk & ~angry[:, 1:]].mean()
+    attack = np.zeros(35, dtype=bool)
+    attack[26:29] = True  # April to June 2025
+    calm = np.zeros(35, dtype=bool)
+    calm[14:17] = True
+    lured, before = (fades[at_risk & (sensitive > 0.5) & months].mean() for months in (attack, calm))
+    assert lured > 2 * before
+
+
+def test_paper_statements_follow_age_and_tell_nothing_given_age(tables):
+    people = tables["customers"].merge(tables["truth/customers"], on="customer_id")
+    born = pd.to_datetime(people.birth_date, errors="coerce")
+    people = people[born.notna()].assign(age=2025 - born.dt.year)
+    assert people.groupby("paper_statements").age.mean().diff().iloc[-1] > 15
+    band = people.age // 5
+    within = people.paper_statements - people.groupby(band).paper_statements.transform("mean")
+    left = people.left_on.notna() - people.groupby(band).left_on.transform(lambda d: d.notna().mean())
+    assert abs((within * left).sum()) < 3 * np.sqrt((within**2 * left**2).sum())
+
+
+def test_the_leaking_column_is_overwritten_after_leaving(tables):
+    people = tables["customers"].merge(tables["truth/customers"], on="customer_id")
+    stopped = people.mailing_status == "stopped"
+    gone = people.left_on < pd.Timestamp(END) - pd.Timedelta(days=20)
+    assert stopped[gone].mean() > 0.8
+    assert stopped[~gone].mean() < 0.03
+
+
+def test_constants_and_drifts_are_catalogued(tables):
+    constants, drifts = tables["truth/constants"], tables["truth/drifts"]
+    assert constants.name.is_unique
+    assert constants.set_index("name").value["churn.paper_statements_log_hazard"] == 0
+    assert set(drifts.kind) <= {"covariate", "prior", "concept"}
+    assert set(drifts.table) <= set(TABLES)
+    assert drifts.name.is_unique
+
+
+def test_the_market_shows_the_competitor(tables):
+    rates = tables["market"].pivot(index="day", columns="series", values="value")
+    assert len(rates) == 365
+    assert rates.notna().all().all()
+    gap = rates.competitor_savings_rate - rates.own_savings_rate
+    spring = gap["2025-04-01":"2025-06-30"]
+    assert spring.min() > 0.008
+    assert gap.drop(spring.index).max() < 0.001
 
 
 def test_who_falls_silent_keeps_the_accounts_and_hardly_uses_them(tables, kept):

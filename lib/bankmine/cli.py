@@ -116,7 +116,7 @@ def check(source: Annotated[str, typer.Argument(help="Name in data/sources, or p
 @app.command()
 def demo(
     customers: Annotated[int, typer.Option(min=1)] = 5000,
-    months: Annotated[int, typer.Option(min=1)] = 24,
+    months: Annotated[int, typer.Option(min=1)] = 36,
     seed: Annotated[int | None, typer.Option(help="Another seed makes another bank.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; data/demo if not given.")] = None,
 ) -> None:

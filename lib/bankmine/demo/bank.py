@@ -22,7 +22,7 @@ END = date(2025, 12, 31)
 def generate(
     out: Path,
     customers: int = 5000,
-    months: int = 24,
+    months: int = 36,
     seed: int = SEED,
     end: date = END,
     progress: Callable[[int, int], None] | None = None,

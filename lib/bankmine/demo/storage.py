@@ -42,7 +42,12 @@ def _replace(new: Path, out: Path) -> None:
 
 
 def write_part(folder: Path, table: str, part: int, rows: pa.Table) -> None:
-    """Write one part of a table; words and keys as plain text columns, whatever they were in memory."""
+    """Write one part of a table; words and keys as plain text columns, whatever they were in memory.
+
+    Parts without rows are left out, but for the first, which tells the columns.
+    """
+    if part and not len(rows):
+        return
     (folder / table).mkdir(parents=True, exist_ok=True)
     path = folder / table / f"part-{part:04d}.parquet"
     pq.write_table(rows, path, compression="zstd", compression_level=1, store_schema=False)

@@ -6,17 +6,18 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from bankmine.demo import defects
+from bankmine.demo import defects, lifecycle, market, misleading
 from bankmine.demo.accounts import accounts
 from bankmine.demo.balances import balances, month_end_balances
 from bankmine.demo.block import Block
 from bankmine.demo.people import customers
+from bankmine.demo.planted import truth_of_constants, truth_of_customers, truth_of_drifts, truth_of_months
 from bankmine.demo.transactions import numbered, transactions
-from bankmine.demo.truth import truth_of_customers, truth_of_months
 
 
 def _customers(block: Block) -> pa.Table:
-    table, off = defects.spoil_customers(customers(block.world, block.streams), block.streams)
+    told = misleading.mislead(customers(block.world, block.streams), block.world, block.streams)
+    table, off = defects.spoil_customers(told, block.streams)
     wrong = block.cut(table.filter(pa.array(off)))["customer_id"].combine_chunks()
     block.defects.append(defects.catalogue("customers", "wrong_type", wrong, "birth_date does not exist"))
     return block.cut(table)
@@ -57,13 +58,33 @@ def _defects(block: Block) -> pa.Table:
     return pa.concat_tables(block.defects + common)
 
 
+_PLANTING = (lifecycle, market, misleading)
+"""Modules that plant constants or drifts."""
+
+
+def _once(block: Block, table: pa.Table) -> pa.Table:
+    """Return a table of the whole bank in its first block, and nothing of it in the others."""
+    return table if block.streams.block == 0 else table.slice(0, 0)
+
+
+def _constants(block: Block) -> pa.Table:
+    return _once(block, truth_of_constants(*(m.PLANTED for m in _PLANTING if hasattr(m, "PLANTED"))))
+
+
+def _drifts(block: Block) -> pa.Table:
+    return _once(block, truth_of_drifts(*(m.DRIFTS for m in _PLANTING if hasattr(m, "DRIFTS"))))
+
+
 TABLES: dict[str, Callable[[Block], pa.Table]] = {
     "customers": _customers,
     "accounts": _accounts,
     "transactions": _transactions,
     "balances": _balances,
+    "market": lambda block: _once(block, market.market(block.calendar, block.streams)),
     "truth/customers": lambda block: block.cut(truth_of_customers(block.world, block.habits)),
     "truth/months": lambda block: block.cut(truth_of_months(block.world)),
+    "truth/constants": _constants,
+    "truth/drifts": _drifts,
     "truth/defects": _defects,
 }
 """Each table and what makes it from a block."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bankmine.demo.complaints import Complaints, draw_complaints
 from bankmine.demo.lifecycle import Lifecycle, draw_lifecycle
 from bankmine.demo.seasons import Calendar
 from bankmine.demo.streams import Streams
@@ -84,6 +85,7 @@ class World:
     income: np.ndarray
     """True income before tax, yuan a year."""
     joined: np.ndarray
+    complaints: Complaints
     life: Lifecycle
 
     def __len__(self) -> int:
@@ -106,9 +108,10 @@ def draw_world(streams: Streams, calendar: Calendar) -> World:
     trait = dict(zip(LATENTS, latents.T, strict=True))
     income = 90_000 * np.exp(0.5 * (trait["income"] - 0.1)) * np.array([1.3, 1.0, 0.88, 0.8])[tier - 1]
     joined = _draw_joined(streams("world/joined"), calendar, trait["loyalty"], age)
-    life = draw_lifecycle(streams("world/lifecycle"), calendar, joined, trait)
+    upset = draw_complaints(streams("world/complaints"), calendar, joined, trait)
+    life = draw_lifecycle(streams("world/lifecycle"), calendar, joined, trait, upset)
     first = streams.block * BLOCK
-    return World(first, calendar, segment, blend, latents, age, female, region, tier, income, joined, life)
+    return World(first, calendar, segment, blend, latents, age, female, region, tier, income, joined, upset, life)
 
 
 def _draw_kinds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
