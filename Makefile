@@ -18,7 +18,7 @@ AS_OF   ?=
 REPORTS ?=
 OUT     ?= reports
 
-.PHONY: help setup reports lab test check bench demo lock format headlines spark clean
+.PHONY: help setup reports lab test seeds check bench demo lock format headlines spark clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,12 +53,15 @@ demo: $(STAMP) ## Make the demo bank anew in data/demo
 check: $(STAMP) ## The fast part of the tests: lint and unit tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/python -m pytest -m "not slow and not browser and not notebook and not property" --maxfail 5
+	@$(BIN)/python -m pytest -m "not slow and not browser and not notebook and not property and not seeds" --maxfail 5
 
 test: $(STAMP) ## All tests: lint, unit, property, notebooks, failure paths, browser
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests notebooks
+	@$(BIN)/python -m pytest -m "not seeds" --nbval-lax --nbval-current-env tests notebooks
+
+seeds: $(STAMP) ## Check the difficulty of the demo bank on five banks of full size
+	@$(BIN)/python -m pytest -m seeds tests
 
 bench: $(STAMP) ## Measure the speed goals, each as a ratio within one run
 	@$(BIN)/python tests/bench.py

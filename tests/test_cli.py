@@ -59,6 +59,11 @@ CATALOGUES = {
     "entry without a name": ("- title: nameless", ["needs `report` and `title`"]),
     "odd key": ("- {report: 01_steady, title: a, colour: red}", ["'colour' is not understood"]),
     "odd parameters": ("- {report: 01_steady, title: a, parameters: [1]}", ["`parameters: [1]`", "mapping"]),
+    "odd need": ("- {report: 01_steady, title: a, needs_truth: 1}", ["`needs_truth: 1` must be true or false"]),
+    "needs truth": (
+        "- {report: 01_steady, title: a, needs_truth: true}",
+        ["01_steady needs a demo bank", "source demo"],
+    ),
     "report elsewhere": ("- {report: ../x, title: a}", ["'../x' is no name"]),
     "lost notebook": ("- {report: 09_lost, title: a}", ["09_lost.ipynb is not there"]),
     "named twice": ("- {report: 01_steady, title: a}\n- {report: 01_steady, title: b}", ["01_steady twice"]),

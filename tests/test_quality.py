@@ -122,6 +122,16 @@ def test_gaps_are_rare_where_counts_are_chance(tmp_path):
     assert len(quality.volume_gaps(snapshot)) <= 1
 
 
+def test_bookings_that_come_in_bursts_are_no_gap_where_one_fails_to_come(tmp_path):
+    """Each booking stands six times, as a transfer with its legs and fees does: counts vary six times Poisson's."""
+    frames = random_bank(seed=7, customers=60, bookings=9_000)
+    t = frames["transactions"].assign(channel="pos")
+    times = pd.concat([t.assign(transaction_id=t.transaction_id + str(copy)) for copy in range(6)])
+    frames["transactions"] = times.reset_index(drop=True)
+    snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of(END)
+    assert quality.volume_gaps(snapshot).empty
+
+
 def test_what_comes_in_some_weeks_only_is_not_missed_in_the_others(tmp_path):
     frames = random_bank(seed=8, bookings=12_000)
     t = frames["transactions"]

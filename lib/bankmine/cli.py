@@ -122,6 +122,7 @@ def demo(
 ) -> None:
     """Make the demo bank: a seeded synthetic bank with the truth that was planted in it."""
     from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from bankmine.bank.sources import find_source
     from bankmine.demo import generate
@@ -129,8 +130,21 @@ def demo(
     told = find_source("demo")
     folder, start = out or told.data, time.perf_counter()
     try:
-        with Console(stderr=True).status("making the demo bank"):
-            generate(folder, customers, months, told.arguments["seed"] if seed is None else seed)
+        shown = (
+            TextColumn("making the demo bank"),
+            BarColumn(),
+            TextColumn("{task.completed:,} of {task.total:,} customers"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=customers)
+            generate(
+                folder,
+                customers,
+                months,
+                told.arguments["seed"] if seed is None else seed,
+                progress=lambda done, _: bar.update(task, completed=done),
+            )
     except OSError as error:
         raise BankmineError(f"Cannot write {folder}: {error.strerror}. Give another folder with --out.") from None
     print(f"{customers:,} customers, {months} months in {time.perf_counter() - start:.0f} s: {folder}")

@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from scipy.stats import poisson
+from scipy.stats import chi2, poisson
 
 from bankmine.bank.contract import TABLES, Table
 from bankmine.bank.snapshot import Snapshot
@@ -28,6 +28,8 @@ ENOUGH_ROWS = 1000
 RECENT_DAYS = 90
 TREND_SIGNIFICANCE = 0.01
 NEIGHBOUR_WEEKS = 13
+COUNTABLE = 5
+"""Expected bookings from which a cell says something about how much counts vary."""
 GAP_SIGNIFICANCE = 0.001
 """Chance of calling any gap in a bank that has none, over all cells together (Bonferroni)."""
 
@@ -103,9 +105,10 @@ def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
     Expected is what the channel delivered that week in all other regions, times how the region usually compares to
     them in the weeks around: season, paydays and holidays, which hit all regions alike, and growth are no gap. Of what
     is silent everywhere in a week, the lower quartile of the weeks around is expected, so that what comes once a month
-    is not missed in between. A gap is a count that a Poisson variable
-    with that mean would fall to with a chance below `GAP_SIGNIFICANCE` over all cells together, and that is less than
-    half of the mean, since real counts vary more than Poisson's.
+    is not missed in between. A gap is a count that a Poisson variable with that mean would fall to with a chance below
+    `GAP_SIGNIFICANCE` over all cells together, and that is less than half of the mean. Bookings that come in pairs or
+    bursts vary more than that: counts are divided by the channel's dispersion (quasi-Poisson; McCullagh and Nelder,
+    Generalized Linear Models, 1989, section 6.2).
 
     Returns
     -------
@@ -118,7 +121,8 @@ def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
     around = {"window": NEIGHBOUR_WEEKS, "center": True, "min_periods": 1}
     ratio = (cells / others.where(others > 0)).rolling(**around).median()
     expected = (others * ratio).where(others > 0).fillna(cells.rolling(**around).quantile(0.25))
-    unlikely = poisson.cdf(cells, expected) < GAP_SIGNIFICANCE / max(cells.size, 1)
+    spread = _dispersion(cells, expected)
+    unlikely = poisson.cdf(cells / spread, expected / spread) < GAP_SIGNIFICANCE / max(cells.size, 1)
     gaps = _long(unlikely & (cells < expected / 2), "gap")["gap"]
     found = _long(cells, "count").join(_long(expected, "expected"))[gaps.astype(bool)].reset_index()
     return found.sort_values("count", key=lambda c: c - found["expected"]).reset_index(drop=True)
@@ -176,6 +180,13 @@ def _filled(snapshot: Snapshot, name: str) -> list[tuple]:
     )
     (found,) = told.to_pyarrow().to_pylist()
     return [(name, c, found["all"], *(found[f"{c}|{when}"] for when in ("all", "recent", "before"))) for c in columns]
+
+
+def _dispersion(cells: pd.DataFrame, expected: pd.DataFrame) -> pd.Series:
+    """Return how much more the counts of each column's channel vary than Poisson's: 1 or above, by the median."""
+    squared = (cells - expected) ** 2 / expected.where(expected >= COUNTABLE)
+    typical = squared.T.groupby("channel").apply(lambda c: np.nanmedian(c) if c.notna().any(axis=None) else 1.0)
+    return (typical / chi2.median(1)).clip(lower=1).reindex(cells.columns, level="channel")
 
 
 def _long(cells: pd.DataFrame, name: str) -> pd.DataFrame:

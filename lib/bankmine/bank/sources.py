@@ -29,6 +29,7 @@ _KEYS = {
 }  # fmt: skip
 _DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
 _RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict}
+_DEMO_BANK = "bankmine.demo:generate"
 _KINDS = {str: "text", dict: "a mapping", datetime.date: "a date like 2025-12-31", (int, float): "a number"}
 
 
@@ -71,6 +72,11 @@ class Source:
     def awaits_generation(self) -> bool:
         """Whether the data are still to be made by the source's generator."""
         return bool(self.generator) and not self.data.exists()
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether it is known what was planted in the data, so that analyses can be scored: in a demo bank."""
+        return self.generator == _DEMO_BANK
 
     @property
     def last_day(self) -> datetime.date:

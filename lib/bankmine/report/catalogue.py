@@ -11,12 +11,12 @@ from pathlib import Path
 
 import yaml
 
-from bankmine.bank.sources import WORKSPACE
+from bankmine.bank.sources import WORKSPACE, Source
 from bankmine.errors import BankmineError, told
 
 CATALOGUE = WORKSPACE / "reports.yml"
 NOTEBOOKS = WORKSPACE / "notebooks"
-_KEYS = {"report": str, "title": str, "audience": str, "cadence": str, "parameters": dict}
+_KEYS = {"report": str, "title": str, "audience": str, "cadence": str, "parameters": dict, "needs_truth": bool}
 _NAME = re.compile(r"\w[\w-]*")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _KINDS = {
@@ -43,6 +43,8 @@ class Report:
     audience: str = ""
     cadence: str = ""
     given: dict = field(default_factory=dict)
+    needs_truth: bool = False
+    """Runs on a demo bank only, as it scores against what was planted."""
 
     @property
     def notebook(self) -> Path:
@@ -97,12 +99,12 @@ def _declared(entry: object) -> Report:
         raise BankmineError(f"{CATALOGUE}: {odd[0]!r} is not understood. Entries hold {', '.join(_KEYS)}.")
     for key, value in entry.items():
         if not isinstance(value, _KEYS[key]):
-            kind = "text" if _KEYS[key] is str else "a mapping of names to values"
+            kind = {str: "text", dict: "a mapping of names to values", bool: "true or false"}[_KEYS[key]]
             raise BankmineError(f"{CATALOGUE}: `{key}: {value}` must be {kind}.")
     if not _NAME.fullmatch(entry["report"]):
         raise BankmineError(f"{CATALOGUE}: {entry['report']!r} is no name of a notebook.")
-    given = entry.get("parameters", {})
-    return Report(entry["report"], entry["title"], entry.get("audience", ""), entry.get("cadence", ""), given)
+    told = {"given" if key == "parameters" else key: value for key, value in entry.items()}
+    return Report(name=told.pop("report"), **told)
 
 
 def choose(names: list[str]) -> list[Report]:
@@ -111,6 +113,21 @@ def choose(names: list[str]) -> list[Report]:
     if not known:
         raise BankmineError(f"{CATALOGUE} declares no report: make one with bankmine new.")
     return list({r.name: r for r in (_one(name, known) for name in names)}.values()) or list(known.values())
+
+
+def fitting(reports: list[Report], source: Source, named: bool) -> list[Report]:
+    """Leave out the reports that need planted truth where the source has none.
+
+    Raises
+    ------
+    BankmineError
+        If such a report was named, or none is left.
+    """
+    fit = [r for r in reports if source.has_truth or not r.needs_truth]
+    if len(fit) < len(reports) and (named or not fit):
+        unfit = next(r.name for r in reports if r not in fit)
+        raise BankmineError(f"{unfit} needs a demo bank: source {source.name} has no planted truth to score against.")
+    return fit
 
 
 def _one(name: str, known: dict[str, Report]) -> Report:

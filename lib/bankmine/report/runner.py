@@ -15,7 +15,7 @@ import nbformat
 from bankmine.bank.snapshot import Bank, open_source
 from bankmine.bank.sources import SOURCES, WORKSPACE, Source
 from bankmine.errors import BankmineError, one_line
-from bankmine.report.catalogue import Report, choose, resolve_parameters
+from bankmine.report.catalogue import Report, choose, fitting, resolve_parameters
 from bankmine.report.execution import Kernels, execute
 from bankmine.report.exporter import render
 from bankmine.report.files import (
@@ -93,6 +93,7 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     """
     reports = choose(names)
     bank = open_source(source)
+    reports = fitting(reports, bank.source, named=bool(names))
     day = bank.valid_day(as_of) if as_of is not None else bank.span[1]
     place = _place(bank.source)
     parameters = resolve_parameters(reports, given, place, day)

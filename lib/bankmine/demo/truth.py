@@ -1,0 +1,161 @@
+"""The scoreboard's ground: the planted truth of a demo bank, and measures of what an analysis recovered of it.
+
+Nothing but the scoreboard and tests may import this module. A measure is an estimate with its interval; a score sets a
+measure against the bounds that it must fall in. Bounds hold for any seed and for any bank of a few thousand customers;
+where a known effect is estimated, they are the effect itself, give or take what chance explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import adjusted_rand_score
+
+from bankmine.bank.sources import Source
+from bankmine.errors import BankmineError
+
+CONFIDENCE = 0.95
+BY_CHANCE = 0.001
+"""Chance that an estimate without any error but sampling misses the bounds of `around`."""
+_RESAMPLES = 200
+
+
+class Truth:
+    """The planted truth of one demo bank: its tables by name, and its constants."""
+
+    def __init__(self, source: Source) -> None:
+        self.folder: Path = source.data / "truth"
+        if not source.has_truth:
+            raise BankmineError(f"Source {source.name} has no planted truth: give a demo bank (bankmine demo).")
+        self.table = cache(self._read)
+
+    def _read(self, name: str) -> pd.DataFrame:
+        if not (self.folder / name).is_dir():
+            raise BankmineError(f"{self.folder} lacks {name}: make the demo bank anew (bankmine demo).")
+        return pd.read_parquet(self.folder / name)
+
+    def constant(self, name: str) -> float:
+        """Return one planted constant."""
+        return self.table("constants").set_index("name")["value"].loc[name]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An estimate and the interval that holds what is estimated, with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one analysis recovered of one planted thing, and the bounds that this must fall in."""
+
+    analysis: str
+    planted: str
+    recovered: str
+    measure: Measure
+    within: tuple[float, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the estimate lies within the bounds; one that could not be computed does not."""
+        return bool(self.within[0] <= self.measure.value <= self.within[1])
+
+
+def share(hits: float, of: int) -> Measure:
+    """Measure a share of counts, such as recall and precision (interval of Wilson 1927)."""
+    if not of:
+        return Measure(np.nan, np.nan, np.nan)
+    found = stats.binomtest(int(hits), int(of)).proportion_ci(CONFIDENCE, method="wilson")
+    return Measure(hits / of, found.low, found.high)
+
+
+def recall(found: Collection[str], planted: Collection[str]) -> Measure:
+    """Measure the share of what was planted that was found."""
+    return share(len(set(found) & set(planted)), len(set(planted)))
+
+
+def precision(found: Collection[str], planted: Collection[str]) -> Measure:
+    """Measure the share of what was found that was planted."""
+    return share(len(set(found) & set(planted)), len(set(found)))
+
+
+def captured(value: np.ndarray, flagged: np.ndarray) -> Measure:
+    """Measure the share of a total, such as the money of all frauds, that lies in the flagged rows."""
+    return _resampled(lambda v, f: v[f].sum() / v.sum(), np.asarray(value, float), np.asarray(flagged, bool))
+
+
+def rank(score: np.ndarray, true: np.ndarray) -> Measure:
+    """Measure how well a score puts in order what it estimates (Spearman's rank correlation)."""
+    return _resampled(lambda s, t: stats.spearmanr(s, t).statistic, np.asarray(score), np.asarray(true))
+
+
+def calibration(probability: np.ndarray, true: np.ndarray) -> Measure:
+    """Measure the mean predicted probability as a multiple of the mean true one: 1 is right on the whole."""
+    return _resampled(lambda p, t: p.mean() / t.mean(), np.asarray(probability, float), np.asarray(true, float))
+
+
+def slope(estimate: np.ndarray, true: np.ndarray) -> Measure:
+    """Measure by how much the truth rises with the estimate (least squares): below 1 the estimate exaggerates."""
+    return _resampled(lambda e, t: np.cov(e, t)[0, 1] / e.var(ddof=1), np.asarray(estimate), np.asarray(true))
+
+
+def agreement(groups: np.ndarray, true: np.ndarray) -> Measure:
+    """Measure how far groups are the true ones (adjusted Rand index: 0 by chance, 1 if the same)."""
+    return _resampled(adjusted_rand_score, np.asarray(groups), np.asarray(true))
+
+
+def effect(estimate: float, standard_error: float) -> Measure:
+    """Wrap an estimate with its standard error, such as a difference of means or a coefficient."""
+    half = stats.norm.ppf(0.5 + CONFIDENCE / 2) * standard_error
+    return Measure(estimate, estimate - half, estimate + half)
+
+
+def difference(with_it: np.ndarray, without: np.ndarray) -> Measure:
+    """Measure the difference of two independent means, such as treated less control."""
+    one, other = np.asarray(with_it, float), np.asarray(without, float)
+    return effect(one.mean() - other.mean(), np.sqrt(one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other)))
+
+
+def around(true: float, measure: Measure) -> tuple[float, float]:
+    """Return the bounds in which an unbiased estimate of a true effect falls but once in a thousand times."""
+    standard_error = (measure.high - measure.low) / 2 / stats.norm.ppf(0.5 + CONFIDENCE / 2)
+    half = stats.norm.ppf(1 - BY_CHANCE / 2) * standard_error
+    return true - half, true + half
+
+
+def scoreboard(scores: list[Score]) -> pd.DataFrame:
+    """Put scores into one table, in their order."""
+    rows = [
+        (s.analysis, s.planted, s.recovered, s.measure.value, s.measure.low, s.measure.high, *s.within,
+         "pass" if s.passed else "FAIL") for s in scores
+    ]  # fmt: skip
+    names = ["analysis", "planted", "recovered", "value", "low", "high", "at least", "at most", "result"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def require_passed(scores: list[Score]) -> None:
+    """Raise an error that names every failing score."""
+    if failed := [f"{s.analysis}: {s.planted} ({s.recovered} {s.measure.value:.3g})" for s in scores if not s.passed]:
+        raise BankmineError(f"{len(failed)} of {len(scores)} scores fail: {'; '.join(failed)}.")
+
+
+def _resampled(statistic: Callable[..., float], *columns: np.ndarray) -> Measure:
+    """Compute a statistic of paired columns and its bootstrap percentile interval, seeded."""
+    rng = np.random.default_rng(0)
+    size = len(columns[0])
+    if not size:
+        return Measure(np.nan, np.nan, np.nan)
+    draws = (rng.integers(0, size, size) for _ in range(_RESAMPLES))
+    found = [statistic(*(c[rows] for c in columns)) for rows in draws]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.nanquantile(found, (tail, 1 - tail))
+    return Measure(float(statistic(*columns)), float(low), float(high))
