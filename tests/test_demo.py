@@ -227,12 +227,21 @@ def test_another_seed_another_bank(tmp_path):
 
 CHANGES = [
     ("customers", {"customers"}),
-    ("accounts/terms", {"accounts", "transactions", "balances", "truth/defects"}),
+    (
+        "accounts/terms",
+        {"accounts", "transactions", "balances", "applications", "truth/applications", "truth/defects"},
+    ),
     ("transactions/gifts", {"transactions", "balances", "truth/defects"}),
     ("balances/opening", {"transactions", "balances", "truth/defects"}),
     ("customers/paper_statements", {"customers"}),
     ("customers/mailing_status", {"customers"}),
     ("market/series", {"market"}),
+    ("credit_people/histories", {"applications", "truth/applications"}),
+    ("credit_demand/wishes", {"applications", "truth/applications"}),
+    ("credit_files/told", {"applications"}),
+    ("credit_policy/decisions", {"applications", "truth/applications"}),
+    ("default_risk/outcomes", {"truth/applications"}),  # no outcome is known within three months
+    ("default_risk/economy", {"truth/applications"}),
     ("defects/customers", {"customers", "truth/defects"}),
     ("defects/transactions", {"transactions", "truth/defects"}),
     ("defects/balances", {"balances", "truth/defects"}),

@@ -51,6 +51,10 @@ _TAKES = {
 }
 AFFINITY = (MORTGAGE, INSURANCE, 1.4)
 """Product, product it makes likelier, added log-odds."""
+ADULT = 18
+"""Age from which anything but a savings account can be had."""
+OLDEST = {MORTGAGE: 58, PERSONAL_LOAN: 65, CREDIT_CARD: 75}
+"""Age up to which credit is given."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,7 @@ def _openings(rng: np.random.Generator, world: World) -> np.ndarray:
 
 def _old_enough(world: World, product: int, day: np.ndarray) -> np.ndarray:
     age = world.age + day / 365.25
-    oldest = {MORTGAGE: 58, PERSONAL_LOAN: 65, CREDIT_CARD: 75}.get(product, 100)
-    return (age >= (18 if product != SAVINGS else 0)) & (age <= oldest)
+    return (age >= (ADULT if product != SAVINGS else 0)) & (age <= OLDEST.get(product, 100))
 
 
 def _terms(rng: np.random.Generator, world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

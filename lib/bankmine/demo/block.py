@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from bankmine.demo import defects
 from bankmine.demo.accounts import Accounts, draw_accounts
+from bankmine.demo.applications import Applications, draw_applications
 from bankmine.demo.arrow import keys
 from bankmine.demo.balances import opening_balances
 from bankmine.demo.habits import Habits, draw_habits
@@ -64,6 +65,11 @@ class Block:
         ledger = Ledger(self.world, self.accounts, opening, known)
         Settlement(ledger, self.habits, self.streams).run()
         return ledger
+
+    @cached_property
+    def applications(self) -> Applications:
+        """Return their applications for credit."""
+        return draw_applications(self.world, self.accounts, self.habits, self.streams)
 
     def cut(self, table: pa.Table) -> pa.Table:
         """Keep the rows of the customers that are kept."""

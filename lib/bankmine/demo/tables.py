@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 
-from bankmine.demo import defects, lifecycle, market, misleading
+from bankmine.demo import applications as credit
+from bankmine.demo import credit_demand, credit_policy, default_risk, defects, lifecycle, market, misleading
 from bankmine.demo.accounts import accounts
+from bankmine.demo.applications import applications, applications_of, truth_of_applications
 from bankmine.demo.balances import balances, month_end_balances
 from bankmine.demo.block import Block
 from bankmine.demo.people import customers
@@ -52,13 +55,22 @@ def _balances(block: Block) -> pa.Table:
     return table
 
 
+def _applications(block: Block) -> pa.Table:
+    return block.cut(applications(block.world, block.accounts, block.applications))
+
+
+def _truth_of_applications(block: Block) -> pa.Table:
+    kept = np.flatnonzero(block.applications.requests.customer < block.kept)
+    return truth_of_applications(block.world, applications_of(block.applications, kept))
+
+
 def _defects(block: Block) -> pa.Table:
     """Return the catalogue; the tables that add to it come before it in `TABLES`."""
     common = defects.of_bank(block.incidents, block.calendar) if block.streams.block == 0 else []
     return pa.concat_tables(block.defects + common)
 
 
-_PLANTING = (lifecycle, market, misleading)
+_PLANTING = (lifecycle, market, misleading, credit_demand, default_risk, credit_policy, credit)
 """Modules that plant constants or drifts."""
 
 
@@ -80,9 +92,11 @@ TABLES: dict[str, Callable[[Block], pa.Table]] = {
     "accounts": _accounts,
     "transactions": _transactions,
     "balances": _balances,
+    "applications": _applications,
     "market": lambda block: _once(block, market.market(block.calendar, block.streams)),
     "truth/customers": lambda block: block.cut(truth_of_customers(block.world, block.habits)),
     "truth/months": lambda block: block.cut(truth_of_months(block.world)),
+    "truth/applications": _truth_of_applications,
     "truth/constants": _constants,
     "truth/drifts": _drifts,
     "truth/defects": _defects,
