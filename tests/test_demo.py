@@ -242,6 +242,9 @@ CHANGES = [
     ("credit_policy/decisions", {"applications", "truth/applications"}),
     ("default_risk/outcomes", {"truth/applications"}),  # no outcome is known within three months
     ("default_risk/economy", {"truth/applications"}),
+    ("events/pages", {"events"}),
+    ("events/states", {"events", "truth/sessions"}),
+    ("contagion/insurance", set()),
     ("defects/customers", {"customers", "truth/defects"}),
     ("defects/transactions", {"transactions", "truth/defects"}),
     ("defects/balances", {"balances", "truth/defects"}),

@@ -49,8 +49,13 @@ _TAKES = {
     FUND: (-1.4, (0.5, 0.7, 0.5, 0.0, -0.2, 0.2, 0.0), 3.0, SAVINGS),
     INSURANCE: (-1.5, (0.4, 0.3, 0.0, 0.3, -0.2, -0.2, 0.2), 3.0, CURRENT),
 }
-AFFINITY = (MORTGAGE, INSURANCE, 1.4)
-"""Product, product it makes likelier, added log-odds."""
+PLANTED = {"products.insurance_by_mortgage_log_odds": 1.4, "products.term_deposit_by_card_log_odds": 0.0}
+"""What holding one product adds to the log-odds of another, given the traits: the affinity, and the null pair."""
+_DRAWN_BY = {
+    INSURANCE: (MORTGAGE, PLANTED["products.insurance_by_mortgage_log_odds"]),
+    TERM_DEPOSIT: (CREDIT_CARD, PLANTED["products.term_deposit_by_card_log_odds"]),
+}
+"""Product -> product that makes it likelier, and by how much."""
 ADULT = 18
 """Age from which anything but a savings account can be had."""
 OLDEST = {MORTGAGE: 58, PERSONAL_LOAN: 65, CREDIT_CARD: 75}
@@ -79,9 +84,8 @@ class Accounts:
         return (self.opened[customer, product] <= day) & (day < self.closed[customer, product])
 
 
-def draw_accounts(world: World, streams: Streams) -> Accounts:
-    """Draw the accounts of a block."""
-    opened = _openings(streams("accounts/openings"), world)
+def draw_accounts(world: World, opened: np.ndarray, streams: Streams) -> Accounts:
+    """Draw the accounts of a block, given the days of opening, shape (customers, products)."""
     limit, rate, term = _terms(streams("accounts/terms"), world)
     closed = _closings(world, opened, term)
     held = opened < NEVER
@@ -90,7 +94,9 @@ def draw_accounts(world: World, streams: Streams) -> Accounts:
     return Accounts(opened, closed, np.where(held, limit, 0), rate, term, number)
 
 
-def _openings(rng: np.random.Generator, world: World) -> np.ndarray:
+def draw_openings(world: World, streams: Streams) -> np.ndarray:
+    """Draw the days on which customers alone decide to open each product, NEVER where they do not."""
+    rng = streams("accounts/openings")
     chance = rng.random((len(world), len(PRODUCTS)))
     wait = (365 * rng.standard_exponential((len(world), len(PRODUCTS)))).astype(np.int64)
     opened = np.full((len(world), len(PRODUCTS)), NEVER, dtype=np.int64)
@@ -98,16 +104,22 @@ def _openings(rng: np.random.Generator, world: World) -> np.ndarray:
     ends = np.minimum(world.life.left, world.calendar.length)
     for product, (constant, weights, years, after) in _TAKES.items():
         score = constant + world.latents @ np.array(weights)
-        if product == AFFINITY[1]:
-            score += AFFINITY[2] * (opened[:, AFFINITY[0]] < NEVER)
+        if product in _DRAWN_BY:
+            other, log_odds = _DRAWN_BY[product]
+            score += log_odds * (opened[:, other] < NEVER)
         day = opened[:, after] + 1 + (years * wait[:, product]).astype(np.int64)
         takes = (chance[:, product] < 1 / (1 + np.exp(-score))) & (opened[:, after] < NEVER) & (day < ends)
-        opened[:, product] = np.where(takes & _old_enough(world, product, day), day, NEVER)
+        opened[:, product] = np.where(takes & _old_enough(world.age, product, day), day, NEVER)
     return opened
 
 
-def _old_enough(world: World, product: int, day: np.ndarray) -> np.ndarray:
-    age = world.age + day / 365.25
+def may_open(world: World, opened: np.ndarray, product: int, customer: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Tell whether each customer could open a product on a day: of the right age, and holding what it follows."""
+    return (opened[customer, _TAKES[product][-1]] <= day) & _old_enough(world.age[customer], product, day)
+
+
+def _old_enough(age: np.ndarray, product: int, day: np.ndarray) -> np.ndarray:
+    age = age + day / 365.25
     return (age >= (ADULT if product != SAVINGS else 0)) & (age <= OLDEST.get(product, 100))
 
 

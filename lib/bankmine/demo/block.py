@@ -9,15 +9,18 @@ import numpy as np
 import pyarrow as pa
 
 from bankmine.demo import defects
-from bankmine.demo.accounts import Accounts, draw_accounts
+from bankmine.demo.accounts import Accounts, draw_accounts, draw_openings
 from bankmine.demo.applications import Applications, draw_applications
 from bankmine.demo.arrow import keys
 from bankmine.demo.balances import opening_balances
+from bankmine.demo.contagion import Adoptions, spread
 from bankmine.demo.habits import Habits, draw_habits
 from bankmine.demo.ledger import Ledger
 from bankmine.demo.seasons import Calendar
+from bankmine.demo.sessions import Sessions, draw_sessions
 from bankmine.demo.settlement import Settlement
 from bankmine.demo.streams import Streams
+from bankmine.demo.ties import Ties, draw_ties
 from bankmine.demo.transactions import known_flows
 from bankmine.demo.world import World, draw_world
 
@@ -42,14 +45,29 @@ class Block:
         return draw_world(self.streams, self.calendar)
 
     @cached_property
+    def ties(self) -> Ties:
+        """Return who knows whom."""
+        return draw_ties(self.world, self.streams)
+
+    @cached_property
+    def adoptions(self) -> Adoptions:
+        """Return which products customers open when, alone or because of a friend."""
+        return spread(self.world, self.ties, draw_openings(self.world, self.streams), self.streams)
+
+    @cached_property
     def accounts(self) -> Accounts:
         """Return their accounts."""
-        return draw_accounts(self.world, self.streams)
+        return draw_accounts(self.world, self.adoptions.opened, self.streams)
 
     @cached_property
     def habits(self) -> Habits:
         """Return how they earn and spend."""
         return draw_habits(self.world, self.accounts, self.streams)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Return their sessions in app and web."""
+        return draw_sessions(self.world, self.habits, self.streams)
 
     @cached_property
     def incidents(self) -> defects.Incidents:

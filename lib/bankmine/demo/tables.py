@@ -7,14 +7,31 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from bankmine.demo import accounts as products
 from bankmine.demo import applications as credit
-from bankmine.demo import credit_demand, credit_policy, default_risk, defects, lifecycle, market, misleading
+from bankmine.demo import (
+    contagion,
+    credit_demand,
+    credit_policy,
+    default_risk,
+    defects,
+    lifecycle,
+    market,
+    misleading,
+    pages,
+    sessions,
+    ties,
+)  # fmt: skip
 from bankmine.demo.accounts import accounts
 from bankmine.demo.applications import applications, applications_of, truth_of_applications
 from bankmine.demo.balances import balances, month_end_balances
 from bankmine.demo.block import Block
+from bankmine.demo.contagion import truth_of_adoptions
+from bankmine.demo.pages import events
 from bankmine.demo.people import customers
 from bankmine.demo.planted import truth_of_constants, truth_of_customers, truth_of_drifts, truth_of_months
+from bankmine.demo.sessions import truth_of_sessions
+from bankmine.demo.ties import relations, truth_of_communities
 from bankmine.demo.transactions import numbered, transactions
 
 
@@ -70,7 +87,9 @@ def _defects(block: Block) -> pa.Table:
     return pa.concat_tables(block.defects + common)
 
 
-_PLANTING = (lifecycle, market, misleading, credit_demand, default_risk, credit_policy, credit)
+_PLANTING = (
+    lifecycle, products, market, misleading, credit_demand, default_risk, credit_policy, credit, ties, contagion, sessions, pages,
+)  # fmt: skip
 """Modules that plant constants or drifts."""
 
 
@@ -93,10 +112,15 @@ TABLES: dict[str, Callable[[Block], pa.Table]] = {
     "transactions": _transactions,
     "balances": _balances,
     "applications": _applications,
+    "events": lambda block: block.cut(events(block.world, block.accounts, block.sessions, block.streams)),
+    "relations": lambda block: relations(block.world, block.ties, block.kept),
     "market": lambda block: _once(block, market.market(block.calendar, block.streams)),
     "truth/customers": lambda block: block.cut(truth_of_customers(block.world, block.habits)),
     "truth/months": lambda block: block.cut(truth_of_months(block.world)),
     "truth/applications": _truth_of_applications,
+    "truth/sessions": lambda block: block.cut(truth_of_sessions(block.world, block.sessions)),
+    "truth/communities": lambda block: block.cut(truth_of_communities(block.world, block.ties)),
+    "truth/adoptions": lambda block: block.cut(truth_of_adoptions(block.world, block.adoptions)),
     "truth/constants": _constants,
     "truth/drifts": _drifts,
     "truth/defects": _defects,
