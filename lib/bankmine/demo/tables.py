@@ -88,7 +88,8 @@ def _defects(block: Block) -> pa.Table:
 
 
 _PLANTING = (
-    lifecycle, products, market, misleading, credit_demand, default_risk, credit_policy, credit, ties, contagion, sessions, pages,
+    lifecycle, products, market, misleading, credit_demand, default_risk, credit_policy, credit, ties, contagion,
+    sessions, pages,
 )  # fmt: skip
 """Modules that plant constants or drifts."""
 
