@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from demo_banks import seed_bank  # noqa: F401 - a fixture for all tests
 from hypothesis import settings
 
 # The same examples in every run: a failure is seen by all or by none.

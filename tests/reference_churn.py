@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
 from pathlib import Path
 
 import ibis
@@ -22,6 +23,7 @@ GAP, SILENT, PRESENT = 90, 90, 30
 training day is known before the first test day."""
 
 
+@cache
 def customer_months(folder: Path) -> pd.DataFrame:
     """Return features and outcome of every customer who was present, on each day of TRAIN and TEST."""
     snapshot = open_source(str(folder)).as_of(TEST[-1] + dt.timedelta(days=GAP + SILENT))
