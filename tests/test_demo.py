@@ -27,8 +27,8 @@ from bankmine.demo.world import LATENTS, draw_world
 pytestmark = pytest.mark.slow
 
 END = dt.date(2025, 12, 31)
-WRITTEN = ("customers", "accounts", "transactions", "balances", "market")
-BEYOND = {"customers": {"paper_statements", "mailing_status"}}
+WRITTEN = ("customers", "accounts", "transactions", "balances", "contacts", "market")
+BEYOND = {"customers": {"paper_statements", "mailing_status"}, "contacts": {"offered_rate", "planned_share"}}
 """Columns that the contract does not know."""
 TYPES = {
     "string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us"), "float64": pa.float64(),
@@ -99,7 +99,7 @@ def test_every_word_of_the_vocabularies_is_used_and_no_other(tables):
     assert set(tables["accounts"]["product"]) > set(PRODUCTS)
 
 
-@pytest.mark.parametrize("table", ["customers", "accounts", "balances", "market"])
+@pytest.mark.parametrize("table", ["customers", "accounts", "balances", "contacts", "market"])
 def test_keys_are_unique(tables, table):
     assert not tables[table].duplicated(list(TABLES[table].key)).any()
 
@@ -226,15 +226,17 @@ def test_another_seed_another_bank(tmp_path):
 
 
 CHANGES = [
-    ("customers", {"customers"}),
     (
         "accounts/terms",
         {"accounts", "transactions", "balances", "applications", "truth/applications", "truth/defects"},
     ),
+    ("customers", {"customers", "contacts", "truth/contacts", "truth/campaigns"}),  # it holds the consent
     ("transactions/gifts", {"transactions", "balances", "truth/defects"}),
     ("balances/opening", {"transactions", "balances", "truth/defects"}),
     ("customers/paper_statements", {"customers"}),
     ("customers/mailing_status", {"customers"}),
+    ("always_on/contacts", {"contacts", "truth/contacts", "truth/campaigns"}),
+    ("always_on/responses", {"contacts", "truth/contacts"}),
     ("market/series", {"market"}),
     ("credit_people/histories", {"applications", "truth/applications"}),
     ("credit_demand/wishes", {"applications", "truth/applications"}),

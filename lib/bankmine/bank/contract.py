@@ -162,7 +162,7 @@ _CONTACTS = Table(
         Column("offer", "string", "what was offered"),
         Column("treated", "boolean", "false: held back as control"),
         Column("responded", "boolean", "took the offer", known_on="responded_on"),
-        Column("responded_on", "date", "day of the response", known_on="responded_on"),
+        Column("responded_on", "date", "day of the response, or on which the offer lapsed", known_on="responded_on"),
         Column("cost", "float64", "of the contact", non_negative=True),
         Column("revenue", "float64", "that followed", known_on="responded_on"),
     ),

@@ -10,12 +10,17 @@ import pyarrow as pa
 
 from bankmine.demo import defects
 from bankmine.demo.accounts import Accounts, draw_accounts, draw_openings
+from bankmine.demo.always_on import always_on
 from bankmine.demo.applications import Applications, draw_applications
 from bankmine.demo.arrow import keys
 from bankmine.demo.balances import opening_balances
+from bankmine.demo.campaigns import campaigns
+from bankmine.demo.contacts import numbered
 from bankmine.demo.contagion import Adoptions, spread
 from bankmine.demo.habits import Habits, draw_habits
 from bankmine.demo.ledger import Ledger
+from bankmine.demo.people import Records, draw_records
+from bankmine.demo.price_offers import price_offers
 from bankmine.demo.seasons import Calendar
 from bankmine.demo.sessions import Sessions, draw_sessions
 from bankmine.demo.settlement import Settlement
@@ -55,6 +60,11 @@ class Block:
         return spread(self.world, self.ties, draw_openings(self.world, self.streams), self.streams)
 
     @cached_property
+    def records(self) -> Records:
+        """Return what the bank recorded of them."""
+        return draw_records(self.world, self.streams)
+
+    @cached_property
     def accounts(self) -> Accounts:
         """Return their accounts."""
         return draw_accounts(self.world, self.adoptions.opened, self.streams)
@@ -88,6 +98,19 @@ class Block:
     def applications(self) -> Applications:
         """Return their applications for credit."""
         return draw_applications(self.world, self.accounts, self.habits, self.streams)
+
+    @cached_property
+    def contacts(self) -> np.ndarray:
+        """Return all offers made to the customers who are kept, or held back."""
+        consent = self.records.marketing_consent
+        rows = np.concatenate(
+            [
+                campaigns(self.world, consent, self.streams),
+                price_offers(self.world, self.accounts, consent, self.streams),
+                always_on(self.world, consent, self.streams),
+            ]
+        )
+        return numbered(rows[rows["customer"] < self.kept])
 
     def cut(self, table: pa.Table) -> pa.Table:
         """Keep the rows of the customers that are kept."""

@@ -6,6 +6,8 @@ often in one region. Occupation, education and marital status follow the kind of
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 
@@ -33,26 +35,53 @@ MISSING = {"annual_income": (0.22, 0.06), "education": (0.15, 0.04)}
 """Share missing there, and elsewhere."""
 
 
-def customers(world: World, streams: Streams) -> pa.Table:
-    """Return the block's customers as the bank recorded them, with real birth dates only."""
+@dataclass(frozen=True)
+class Records:
+    """What the bank recorded of each customer, shape (customers,); codes are below zero where it recorded nothing."""
+
+    gender: np.ndarray
+    occupation: np.ndarray
+    education: np.ndarray
+    marital_status: np.ndarray
+    annual_income: np.ndarray
+    """Stated income, yuan a year, not a number where it is not known."""
+    marketing_consent: np.ndarray
+    profiling_consent: np.ndarray
+
+
+def draw_records(world: World, streams: Streams) -> Records:
+    """Draw what the bank recorded of a block; the order of the draws decides the values."""
     rng = streams("customers")
     income = _stated_income(rng, world)
     gender_missing = rng.random(len(world)) < 0.02
     education, unknown = _education(rng, world)
+    return Records(
+        gender=np.where(gender_missing, -1, world.female),
+        occupation=_occupation(rng, world),
+        education=np.where(unknown, -1, education),
+        marital_status=_marital(rng, world),
+        annual_income=income,
+        marketing_consent=rng.random(len(world)) < 0.62,
+        profiling_consent=rng.random(len(world)) < 0.78,
+    )
+
+
+def customers(world: World, records: Records) -> pa.Table:
+    """Return the block's customers as the bank recorded them, with real birth dates only."""
     return pa.table(
         {
             "customer_id": keys("C", world.first + np.arange(len(world)), 7),
             "joined_on": dates(world.calendar, world.joined),
             "birth_date": dates(world.calendar, -(world.age * 365.25).astype(np.int64)).cast(pa.string()),
-            "gender": words(np.where(gender_missing, -1, world.female), ("male", "female")),
+            "gender": words(records.gender, ("male", "female")),
             "region": words(world.region, REGIONS),
             "city_tier": pa.array(world.tier, pa.int64()),
-            "occupation": words(_occupation(rng, world), OCCUPATIONS),
-            "education": words(np.where(unknown, -1, education), EDUCATION),
-            "marital_status": words(_marital(rng, world), MARITAL),
-            "annual_income": pa.array(income, mask=np.isnan(income)),
-            "marketing_consent": pa.array(rng.random(len(world)) < 0.62),
-            "profiling_consent": pa.array(rng.random(len(world)) < 0.78),
+            "occupation": words(records.occupation, OCCUPATIONS),
+            "education": words(records.education, EDUCATION),
+            "marital_status": words(records.marital_status, MARITAL),
+            "annual_income": pa.array(records.annual_income, mask=np.isnan(records.annual_income)),
+            "marketing_consent": pa.array(records.marketing_consent),
+            "profiling_consent": pa.array(records.profiling_consent),
         }
     )
 

@@ -7,9 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from bankmine.demo import accounts as products
-from bankmine.demo import applications as credit
 from bankmine.demo import (
+    accounts,
+    always_on,
+    applications,
+    campaigns,
+    contact_truth,
+    contacts,
     contagion,
     credit_demand,
     credit_policy,
@@ -19,24 +23,20 @@ from bankmine.demo import (
     market,
     misleading,
     pages,
+    people,
+    planted,
+    price_offers,
+    responses,
     sessions,
     ties,
+    transactions,
 )  # fmt: skip
-from bankmine.demo.accounts import accounts
-from bankmine.demo.applications import applications, applications_of, truth_of_applications
 from bankmine.demo.balances import balances, month_end_balances
 from bankmine.demo.block import Block
-from bankmine.demo.contagion import truth_of_adoptions
-from bankmine.demo.pages import events
-from bankmine.demo.people import customers
-from bankmine.demo.planted import truth_of_constants, truth_of_customers, truth_of_drifts, truth_of_months
-from bankmine.demo.sessions import truth_of_sessions
-from bankmine.demo.ties import relations, truth_of_communities
-from bankmine.demo.transactions import numbered, transactions
 
 
 def _customers(block: Block) -> pa.Table:
-    told = misleading.mislead(customers(block.world, block.streams), block.world, block.streams)
+    told = misleading.mislead(people.customers(block.world, block.records), block.world, block.streams)
     table, off = defects.spoil_customers(told, block.streams)
     wrong = block.cut(table.filter(pa.array(off)))["customer_id"].combine_chunks()
     block.defects.append(defects.catalogue("customers", "wrong_type", wrong, "birth_date does not exist"))
@@ -44,7 +44,7 @@ def _customers(block: Block) -> pa.Table:
 
 
 def _accounts(block: Block) -> pa.Table:
-    good = accounts(block.world, block.accounts)
+    good = accounts.accounts(block.world, block.accounts)
     table, added = defects.spoil_accounts(block.world, good, block.streams)
     wrong = block.cut(added)["account_id"].combine_chunks()
     block.defects.append(defects.catalogue("accounts", "unknown_value", wrong, "no such product"))
@@ -52,10 +52,10 @@ def _accounts(block: Block) -> pa.Table:
 
 
 def _transactions(block: Block) -> pa.Table:
-    rows = numbered(block.ledger.bookings())
+    rows = transactions.numbered(block.ledger.bookings())
     rows = defects.spoil_bookings(block.world, block.accounts, rows, block.streams)
     rows = rows[rows["customer"] < block.kept]
-    table = transactions(block.world, block.accounts, rows)
+    table = transactions.transactions(block.world, block.accounts, rows)
     block.defects += defects.of_bookings(table, rows)
     return table
 
@@ -73,12 +73,12 @@ def _balances(block: Block) -> pa.Table:
 
 
 def _applications(block: Block) -> pa.Table:
-    return block.cut(applications(block.world, block.accounts, block.applications))
+    return block.cut(applications.applications(block.world, block.accounts, block.applications))
 
 
 def _truth_of_applications(block: Block) -> pa.Table:
     kept = np.flatnonzero(block.applications.requests.customer < block.kept)
-    return truth_of_applications(block.world, applications_of(block.applications, kept))
+    return applications.truth_of_applications(block.world, applications.applications_of(block.applications, kept))
 
 
 def _defects(block: Block) -> pa.Table:
@@ -88,8 +88,8 @@ def _defects(block: Block) -> pa.Table:
 
 
 _PLANTING = (
-    lifecycle, products, market, misleading, credit_demand, default_risk, credit_policy, credit, ties, contagion,
-    sessions, pages,
+    lifecycle, accounts, market, misleading, credit_demand, default_risk, credit_policy, applications, ties, contagion,
+    sessions, pages, responses, campaigns, price_offers, always_on,
 )  # fmt: skip
 """Modules that plant constants or drifts."""
 
@@ -100,11 +100,11 @@ def _once(block: Block, table: pa.Table) -> pa.Table:
 
 
 def _constants(block: Block) -> pa.Table:
-    return _once(block, truth_of_constants(*(m.PLANTED for m in _PLANTING if hasattr(m, "PLANTED"))))
+    return _once(block, planted.truth_of_constants(*(m.PLANTED for m in _PLANTING if hasattr(m, "PLANTED"))))
 
 
 def _drifts(block: Block) -> pa.Table:
-    return _once(block, truth_of_drifts(*(m.DRIFTS for m in _PLANTING if hasattr(m, "DRIFTS"))))
+    return _once(block, planted.truth_of_drifts(*(m.DRIFTS for m in _PLANTING if hasattr(m, "DRIFTS"))))
 
 
 TABLES: dict[str, Callable[[Block], pa.Table]] = {
@@ -113,15 +113,18 @@ TABLES: dict[str, Callable[[Block], pa.Table]] = {
     "transactions": _transactions,
     "balances": _balances,
     "applications": _applications,
-    "events": lambda block: block.cut(events(block.world, block.accounts, block.sessions, block.streams)),
-    "relations": lambda block: relations(block.world, block.ties, block.kept),
-    "market": lambda block: _once(block, market.market(block.calendar, block.streams)),
-    "truth/customers": lambda block: block.cut(truth_of_customers(block.world, block.habits)),
-    "truth/months": lambda block: block.cut(truth_of_months(block.world)),
+    "events": lambda b: b.cut(pages.events(b.world, b.accounts, b.sessions, b.streams)),
+    "contacts": lambda b: contacts.contacts(b.world, b.contacts),
+    "relations": lambda b: ties.relations(b.world, b.ties, b.kept),
+    "market": lambda b: _once(b, market.market(b.calendar, b.streams)),
+    "truth/customers": lambda b: b.cut(planted.truth_of_customers(b.world, b.habits)),
+    "truth/months": lambda b: b.cut(planted.truth_of_months(b.world)),
     "truth/applications": _truth_of_applications,
-    "truth/sessions": lambda block: block.cut(truth_of_sessions(block.world, block.sessions)),
-    "truth/communities": lambda block: block.cut(truth_of_communities(block.world, block.ties)),
-    "truth/adoptions": lambda block: block.cut(truth_of_adoptions(block.world, block.adoptions)),
+    "truth/sessions": lambda b: b.cut(sessions.truth_of_sessions(b.world, b.sessions)),
+    "truth/contacts": lambda b: contact_truth.truth_of_contacts(b.world, b.contacts),
+    "truth/campaigns": lambda b: contact_truth.truth_of_campaigns(b.world, b.contacts),
+    "truth/communities": lambda b: b.cut(ties.truth_of_communities(b.world, b.ties)),
+    "truth/adoptions": lambda b: b.cut(contagion.truth_of_adoptions(b.world, b.adoptions)),
     "truth/constants": _constants,
     "truth/drifts": _drifts,
     "truth/defects": _defects,
