@@ -14,9 +14,12 @@ from bankmine.demo.always_on import always_on
 from bankmine.demo.applications import Applications, draw_applications
 from bankmine.demo.arrow import keys
 from bankmine.demo.balances import opening_balances
+from bankmine.demo.bookings import CURRENT, SAVINGS, TERM_DEPOSIT
+from bankmine.demo.branch import Branch, draw_branch
 from bankmine.demo.campaigns import campaigns
 from bankmine.demo.contacts import numbered
 from bankmine.demo.contagion import Adoptions, spread
+from bankmine.demo.feedback import Tickets, draw_tickets
 from bankmine.demo.habits import Habits, draw_habits
 from bankmine.demo.ledger import Ledger
 from bankmine.demo.people import Records, draw_records
@@ -111,6 +114,17 @@ class Block:
             ]
         )
         return numbered(rows[rows["customer"] < self.kept])
+
+    @cached_property
+    def tickets(self) -> Tickets:
+        """Return what customers wrote."""
+        return draw_tickets(self.world, self.streams)
+
+    @cached_property
+    def branch(self) -> Branch:
+        """Return the staff and what they did."""
+        deposits = self.ledger.month_ends[:, [CURRENT, SAVINGS, TERM_DEPOSIT]].sum(axis=1)
+        return draw_branch(self.world, self.accounts, deposits, self.streams)
 
     def cut(self, table: pa.Table) -> pa.Table:
         """Keep the rows of the customers that are kept."""
