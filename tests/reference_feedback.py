@@ -37,7 +37,8 @@ def reader() -> Pipeline:
 
 def labelled(folder: Path) -> pd.DataFrame:
     """Return all tickets with their truth, in order of time."""
-    tickets = pd.read_parquet(folder / "feedback").merge(pd.read_parquet(folder / "truth" / "feedback"), on="ticket_id")
+    written = pd.read_parquet(folder / "feedback").drop_duplicates()  # some rows were delivered twice
+    tickets = written.merge(pd.read_parquet(folder / "truth" / "feedback"), on="ticket_id")
     return tickets.sort_values("at", ignore_index=True)
 
 

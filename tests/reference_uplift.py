@@ -36,7 +36,11 @@ class Difference:
 
 def differences(folder: Path) -> dict[str, Difference]:
     """Return the plain difference of each campaign with a control, beside the truth."""
-    rows = pd.read_parquet(folder / "contacts").merge(pd.read_parquet(folder / "truth/contacts"), on="contact_id")
+    rows = (
+        pd.read_parquet(folder / "contacts")
+        .drop_duplicates()
+        .merge(pd.read_parquet(folder / "truth/contacts"), on="contact_id")
+    )
     found = {}
     for campaign in (*RANDOMISED, PICKED):
         of_campaign = rows[rows.campaign == campaign]

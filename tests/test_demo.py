@@ -99,16 +99,26 @@ def test_every_word_of_the_vocabularies_is_used_and_no_other(tables):
     assert set(tables["accounts"]["product"]) > set(PRODUCTS)
 
 
-@pytest.mark.parametrize("table", ["customers", "accounts", "balances", "contacts", "market"])
+@pytest.mark.parametrize("table", ["customers", "accounts", "balances", "market"])
 def test_keys_are_unique(tables, table):
     assert not tables[table].duplicated(list(TABLES[table].key)).any()
 
 
-def test_repeated_transaction_ids_are_the_catalogued_ones_and_equal(tables):
-    rows = tables["transactions"]
-    again = rows[rows.duplicated("transaction_id")]
-    assert set(again.transaction_id) == planted(tables, "transactions", "duplicate_key")
-    assert len(rows.drop_duplicates()) == rows.transaction_id.nunique()
+@pytest.mark.parametrize("table", ["transactions", "applications", "contacts", "feedback"])
+def test_repeated_keys_are_the_catalogued_ones_and_their_rows_are_equal(tables, table):
+    rows, (key,) = tables[table], TABLES[table].key
+    again = rows[rows.duplicated(key)]
+    assert set(again[key]) == planted(tables, table, "duplicate_key")
+    assert len(rows.drop_duplicates()) == rows[key].nunique()
+    assert len(again) < 0.003 * len(rows)
+
+
+def test_the_app_was_down_on_the_catalogued_day(tables):
+    [outage] = planted(tables, "events", "timeliness")
+    day = tables["events"]["at"].dt.strftime("%Y-%m-%d")
+    app = tables["events"].channel == "mobile"
+    assert outage.partition("/")[2] not in set(day[app])
+    assert day[app].nunique() == 364
 
 
 def unreconciled(balances: pd.DataFrame, flows: pd.DataFrame) -> set[str]:
@@ -251,6 +261,7 @@ CHANGES = [
     ("events/pages", {"events"}),
     ("events/states", {"events", "truth/sessions"}),
     ("contagion/insurance", set()),
+    ("defects/contacts", {"contacts", "truth/defects"}),
     ("defects/customers", {"customers", "truth/defects"}),
     ("defects/transactions", {"transactions", "truth/defects"}),
     ("defects/balances", {"balances", "truth/defects"}),

@@ -43,9 +43,10 @@ def block(seed: int, number: int = 0, months: int = 36, end: dt.date = END, kept
 
 
 def of_blocks(seed: int, tables: tuple[str, ...], blocks: int = 5, **window: object) -> dict[str, pd.DataFrame]:
+    """Return tables of whole blocks without the rows that were delivered twice."""
     made = [block(seed, number, **window) for number in range(blocks)]
     frames = {t: [TABLES[t](b).to_pandas(date_as_object=False) for b in made] for t in tables}
-    return {t: pd.concat(parts, ignore_index=True) for t, parts in frames.items()}
+    return {t: pd.concat(parts).drop_duplicates(ignore_index=True) for t, parts in frames.items()}
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def plain(table: pa.Table) -> pd.DataFrame:
 def frame(block: Block) -> pd.DataFrame:
     """The block's contacts with the truth about them and the true traits of the customers."""
     world, rows = block.world, block.contacts
-    table, truth = plain(TABLES["contacts"](block)), plain(TABLES["truth/contacts"](block))
+    table, truth = plain(TABLES["contacts"](block)).drop_duplicates(), plain(TABLES["truth/contacts"](block))
     told = table.merge(truth, on="contact_id", validate="one_to_one")
     customer = rows["customer"]
     told["age"] = world.age[customer] + rows["day"] / 365.25
@@ -70,7 +70,7 @@ def bank(folder: Path) -> Bank:
 
 @pytest.fixture(scope="module")
 def contacts(folder: Path) -> pd.DataFrame:
-    return pq.read_table(folder / "contacts").to_pandas(date_as_object=False)
+    return pq.read_table(folder / "contacts").to_pandas(date_as_object=False).drop_duplicates()
 
 
 def far(values: pd.Series, expected: pd.Series | float) -> float:

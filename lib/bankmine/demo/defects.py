@@ -47,15 +47,18 @@ class Incidents:
     region: int
     monday: int
     device_month: int
+    app_day: int
+    """Day on which the app was down."""
 
 
 def draw_incidents(calendar: Calendar, streams: Streams) -> Incidents:
-    """Choose the region and week without card terminals, well away from New Year, and the month of lost devices."""
+    """Choose the region and week without card terminals, well away from New Year, and when devices and app failed."""
     rng = streams.common("defects/incidents")
     mondays = np.flatnonzero(calendar.weekday[:-6] == 0)
     ordinary = mondays[np.abs(calendar.from_new_year[mondays]) > 21]
     choice = ordinary if len(ordinary) else mondays
-    return Incidents(int(rng.integers(4)), int(rng.choice(choice)), int(rng.integers(calendar.months)))
+    region, monday, device_month = rng.integers(4), rng.choice(choice), rng.integers(calendar.months)
+    return Incidents(int(region), int(monday), int(device_month), int(rng.integers(calendar.length)))
 
 
 def lose(incidents: Incidents, world: World, rows: np.ndarray, streams: Streams) -> np.ndarray:
@@ -162,6 +165,22 @@ def spoil_accounts(world: World, table: pa.Table, streams: Streams) -> tuple[pa.
     return pa.concat_tables([plain, added], promote_options="default"), added
 
 
+def deliver_twice(table: pa.Table, name: str, streams: Streams) -> tuple[pa.Table, pa.Table]:
+    """Repeat some rows of a table whose first column is its key; return the table and the catalogue's entries."""
+    again = streams(f"defects/{name}").random(len(table)) < SHARES["duplicate_key"]
+    keys_again = table.column(0).filter(pa.array(again)).combine_chunks()
+    rows = table.take(pa.array(np.repeat(np.arange(len(table)), 1 + again)))
+    return rows, catalogue(name, "duplicate_key", keys_again, _DETAIL["duplicate_key"])
+
+
+def lose_sessions(incidents: Incidents, calendar: Calendar, events: pa.Table) -> pa.Table:
+    """Return the events without those of the app on the day on which it was down."""
+    day = pa.scalar((calendar.start + incidents.app_day).astype(object))
+    down = pa.compute.equal(events["at"].cast(pa.date32()), day)
+    app = pa.compute.equal(events["channel"].cast(pa.string()), "mobile")
+    return events.filter(pa.compute.invert(pa.compute.and_(down, app)))
+
+
 def catalogue(table: str, rule: str, key: list[str] | pa.Array, detail: str) -> pa.Table:
     """Return entries of the catalogue: one a key."""
     size = len(key)
@@ -188,6 +207,7 @@ def of_bank(incidents: Incidents, calendar: Calendar) -> list[pa.Table]:
     return [
         catalogue("transactions", "timeliness", [f"{region}/pos/{monday}"], outage),
         catalogue("transactions", "completeness", [f"device_id/{month}"], devices),
+        catalogue("events", "timeliness", [f"mobile/{calendar.start + incidents.app_day}"], "no rows of the app"),
         *(
             catalogue(
                 "customers", "completeness", [f"{column}/{sparse}"], f"{there:.0%} missing, {other:.0%} elsewhere"

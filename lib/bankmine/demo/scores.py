@@ -36,7 +36,7 @@ def defects(truth: Truth, snapshot: Snapshot) -> list[Score]:
 
 def gaps(truth: Truth, found: pd.DataFrame) -> list[Score]:
     """Score the search for silent weeks: `found` has `region`, `channel` and `week` of each gap."""
-    planted = truth.table("defects").query("rule == 'timeliness'")["key"]
+    planted = truth.table("defects").query("rule == 'timeliness' and table == 'transactions'")["key"]
     seen = found["region"] + "/" + found["channel"] + "/" + found["week"].dt.strftime("%Y-%m-%d")
     there, true = recall(seen, planted), precision(seen, planted)
     return [

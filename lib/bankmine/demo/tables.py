@@ -68,6 +68,22 @@ def _transactions(block: Block) -> pa.Table:
     return table
 
 
+def _twice(name: str, make: Callable[[Block], pa.Table]) -> Callable[[Block], pa.Table]:
+    """Return what makes a table with some rows delivered twice."""
+
+    def made(block: Block) -> pa.Table:
+        rows, entries = defects.deliver_twice(make(block), name, block.streams)
+        block.defects.append(entries)
+        return rows
+
+    return made
+
+
+def _events(block: Block) -> pa.Table:
+    rows = block.cut(pages.events(block.world, block.accounts, block.sessions, block.streams))
+    return defects.lose_sessions(block.incidents, block.calendar, rows)
+
+
 def _balances(block: Block) -> pa.Table:
     rows = month_end_balances(block.world, block.accounts, block.ledger.month_ends)
     booked = block.ledger.booked[rows[:, 0], rows[:, 1]]
@@ -121,10 +137,10 @@ TABLES: dict[str, Callable[[Block], pa.Table]] = {
     "accounts": _accounts,
     "transactions": _transactions,
     "balances": _balances,
-    "applications": _applications,
-    "events": lambda b: b.cut(pages.events(b.world, b.accounts, b.sessions, b.streams)),
-    "contacts": lambda b: contacts.contacts(b.world, b.contacts),
-    "feedback": lambda b: b.cut(feedback.feedback(b.world, b.tickets, b.streams)),
+    "applications": _twice("applications", _applications),
+    "events": _events,
+    "contacts": _twice("contacts", lambda b: contacts.contacts(b.world, b.contacts)),
+    "feedback": _twice("feedback", lambda b: b.cut(feedback.feedback(b.world, b.tickets, b.streams))),
     "relations": lambda b: ties.relations(b.world, b.ties, b.kept),
     "staff_actions": lambda b: b.cut(branch.staff_actions(b.world, b.branch)),
     "market": lambda b: _once(b, market.market(b.calendar, b.streams)),
