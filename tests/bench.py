@@ -128,7 +128,14 @@ def bare_scan(folder: Path) -> Callable[[], object]:
     return lambda: duckdb.connect().execute(f"SELECT {columns} FROM '{folder}/transactions.parquet'").fetchone()
 
 
-CONTENDERS = {f.__name__: f for f in (with_duckdb, with_pandas, bare_scan)}
+def make_demo(folder: Path) -> Callable[[], object]:
+    """Make a demo bank of as many customers as the folder is named after."""
+    from bankmine.demo import generate as generate_demo
+
+    return lambda: generate_demo(folder / "bank", customers=int(folder.name))
+
+
+CONTENDERS = {f.__name__: f for f in (with_duckdb, with_pandas, bare_scan, make_demo)}
 
 
 def measured(name: str, folder: Path, runs: int = 3) -> tuple[float, float]:
@@ -169,6 +176,17 @@ def features_bench(folder: Path) -> None:
         print(f"  {millions:>2} million: {s:5.1f} s, {a_row:.2f} times the seconds a row of 1 million, {mb:.0f} MB")
 
 
+def demo_bench(folder: Path) -> None:
+    """Make the default demo bank, and one four times as large, whose memory must be no larger."""
+    for customers in (5_000, 20_000):
+        (folder / str(customers)).mkdir()
+    seconds, megabytes = measured("make_demo", folder / "5000")
+    longer, more = measured("make_demo", folder / "20000", runs=1)
+    print(f"demo bank, 5,000 customers, 36 months: {seconds:.1f} s (goal: under 30)")
+    print(f"  peak memory {megabytes:.0f} MB (goal: under 2,000)")
+    print(f"  four times the customers: {longer / seconds:.1f} times as long, {more / megabytes:.2f} times the memory")
+
+
 def reports_bench() -> None:
     """Time `make reports` on the demo bank in a warm environment, and its share that is kernel start and imports."""
     root = Path(__file__).resolve().parents[1]
@@ -191,6 +209,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
     reports_bench()
     with tempfile.TemporaryDirectory() as folder:
+        demo_bench(Path(folder))
         features_bench(Path(folder))
     return None
 

@@ -33,8 +33,13 @@ def block_of(seed: int = 3, number: int = 0, months: int = 36, kept: int = 1000,
     return Block(Streams(seed, number), make_calendar(end, months), kept)
 
 
+def undisturbed(block: Block) -> pa.Table:
+    """Return the events with those of the day on which the app was down."""
+    return block.cut(pages.events(block.world, block.accounts, block.sessions, block.streams))
+
+
 def frame(block: Block, table: str) -> pd.DataFrame:
-    rows = TABLES[table](block).to_pandas(date_as_object=False)
+    rows = (TABLES | {"events": undisturbed})[table](block).to_pandas(date_as_object=False)
     return rows.astype(dict.fromkeys(rows.select_dtypes("category"), str))
 
 
