@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from bankmine.demo import defects
+from bankmine.demo import defects, transactions
 from bankmine.demo.accounts import Accounts, draw_accounts, draw_openings
 from bankmine.demo.always_on import always_on
 from bankmine.demo.applications import Applications, draw_applications
@@ -29,7 +29,6 @@ from bankmine.demo.sessions import Sessions, draw_sessions
 from bankmine.demo.settlement import Settlement
 from bankmine.demo.streams import Streams
 from bankmine.demo.ties import Ties, draw_ties
-from bankmine.demo.transactions import known_flows
 from bankmine.demo.world import World, draw_world
 
 
@@ -90,12 +89,17 @@ class Block:
     @cached_property
     def ledger(self) -> Ledger:
         """Return the ledger with all months booked."""
-        known = known_flows(self.world, self.accounts, self.habits, self.streams)
+        known = transactions.known_flows(self.world, self.ties, self.accounts, self.habits, self.streams)
         known = defects.lose(self.incidents, self.world, known, self.streams)
         opening = opening_balances(self.world, self.accounts, self.habits, self.streams)
         ledger = Ledger(self.world, self.accounts, opening, known)
         Settlement(ledger, self.habits, self.streams).run()
         return ledger
+
+    @cached_property
+    def bookings(self) -> np.ndarray:
+        """Return all good bookings, numbered, in order of customer and time."""
+        return transactions.numbered(self.ledger.bookings())
 
     @cached_property
     def applications(self) -> Applications:

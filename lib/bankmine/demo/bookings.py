@@ -15,6 +15,12 @@ KINDS = (
     "card_repayment", "rent", "direct_debit", "premium", "investment",
 )  # fmt: skip
 COUNTRIES = ("CN", "HK", "MO", "JP", "TH", "KR", "SG", "US", "GB", "FR")
+SCHEMES = ("compromised_card", "compromised_merchant", "account_takeover", "push_payment", "dispute")
+"""Kinds of fraud; in a dispute the customer was wrong, so that it is none."""
+CARD, MERCHANT, TAKEOVER, PUSH, DISPUTE = range(len(SCHEMES))
+OUTCOMES = ("confirmed", "cleared", "never", "after_end")
+"""What became of a label: fraud confirmed, suspicion cleared, never noticed, known only after the window's end."""
+CONFIRMED, CLEARED, UNNOTICED, AFTER_END = range(len(OUTCOMES))
 RULES = ("duplicate_key", "not_positive", "in_future", "before_parent", "unknown_parent")
 """Rules of the checker that a planted booking breaks."""
 
@@ -37,15 +43,26 @@ BOOKING = np.dtype(
         ("channel", np.int8),
         ("category", np.int8),
         ("merchant", np.int32),
-        ("own", np.int8),  # product of the customer's own account at the other end
+        ("own", np.int8),  # product of this bank's account at the other end
+        ("peer", np.int32),  # its owner in the block, where that is another customer
         ("payee", np.int32),  # account at another bank at the other end
         ("country", np.int8),
-        ("device", np.int8),
+        ("device", np.int32),  # numbered within the block, see `devices`
         ("number", np.int32),  # counts the customer's bookings
         ("rule", np.int8),  # the rule that a planted defect breaks
+        ("scheme", np.int8),  # of fraud
+        ("outcome", np.int8),  # of its label
+        ("known", np.int32),  # day of the label
+        ("typology", np.int8),  # of laundering or its look-alikes
+        ("role", np.int8),  # of the customer in it
+        ("case", np.int32),  # groups the bookings of one fraud, laundering or look-alike
     ]
 )
 
+_EMPTY = (
+    "merchant", "own", "peer", "payee", "device", "number", "rule", "scheme", "outcome", "known", "typology", "role",
+    "case",
+)  # fmt: skip
 _CODES = {"kind": KINDS, "channel": CHANNELS, "category": CATEGORIES}
 
 
@@ -58,7 +75,7 @@ def book(customer: np.ndarray, **columns: np.ndarray | int | str | bool) -> np.n
     """Return one booking for each of `customer`, shape (n,); columns may be single values, coded ones also texts."""
     rows = np.zeros(len(customer), dtype=BOOKING)
     rows["customer"] = customer
-    for name in ("merchant", "own", "payee", "device", "rule", "number"):
+    for name in _EMPTY:
         rows[name] = NONE
     for name, value in columns.items():
         rows[name] = code(name, value) if isinstance(value, str) else value
@@ -82,6 +99,18 @@ def arrivals(rng: np.random.Generator, rate: np.ndarray) -> tuple[np.ndarray, np
     customer, day = np.nonzero(counts)
     times = counts[customer, day]
     return np.repeat(customer, times), np.repeat(day, times)
+
+
+def scattered(rng: np.random.Generator, expected: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rare events: how many of each customer (customers,), on days by weight (days,), far quicker than a process.
+
+    Returns
+    -------
+    Customer and day of each event.
+    """
+    customer = np.repeat(np.arange(len(expected)), rng.poisson(expected))
+    passed = weight.cumsum()
+    return customer, np.searchsorted(passed, rng.random(len(customer)) * passed[-1], side="right")
 
 
 def to_cents(yuan: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Money that goes out other than for purchases: rent, bills, premiums, plans, fees, cash, gifts, suppliers.
 
 Bills and rent fall on a day of the month that is the customer's own. Cash and gifts arrive as a Poisson process; gifts
-swell around Chinese New Year, when red packets are given. Cash is drawn in hundreds, at the counter by those who stay
-away from the app.
+swell around Chinese New Year, when red packets are given. Some gifts go to fellow customers and are booked at both
+ends; some go to payees not paid before; a few are large, as for furniture or a loan to a friend. Cash is drawn in
+hundreds, at the counter by those who stay away from the app.
 """
 
 from __future__ import annotations
@@ -10,23 +11,30 @@ from __future__ import annotations
 import numpy as np
 
 from bankmine.demo.accounts import Accounts
-from bankmine.demo.bookings import CURRENT, FUND, INSURANCE, arrivals, book, code, to_cents
+from bankmine.demo.bookings import CURRENT, FUND, INSURANCE, NONE, arrivals, book, code, to_cents
+from bankmine.demo.devices import COMPUTER, PHONE
 from bankmine.demo.habits import Habits
 from bankmine.demo.lifecycle import GONE
+from bankmine.demo.peers import both_sides, fellows, present
 from bankmine.demo.streams import Streams
 from bankmine.demo.world import World
 
 FRIENDS = 23_000
 """Payee numbers from here on belong to persons at other banks."""
-_PERSONS = 200_000
+PERSONS = 200_000
+"""Persons at other banks."""
 _CIRCLE = 6
+_FELLOWS = (2, 4)
+"""Places in the circle that are fellow customers'; they get about a fifth of the gifts."""
+_LARGE = 0.04
+"""Share of the gifts that are large."""
 # electricity, gas and heating by month, January to December
 _BILLS = np.array([1.5, 1.4, 1.1, 0.8, 0.75, 0.95, 1.35, 1.4, 1.05, 0.75, 0.85, 1.3])
 _HOUR = 3600
 
 
-def dues(world: World, accounts: Accounts, habits: Habits, streams: Streams) -> np.ndarray:
-    """Return everything that goes out other than for purchases as bookings."""
+def dues(world: World, accounts: Accounts, habits: Habits, ring: np.ndarray, streams: Streams) -> np.ndarray:
+    """Return everything that goes out other than for purchases as bookings; `ring` tells who knows whom."""
     rng = streams("transactions/dues")
     parts = [
         _monthly(rng, world, np.broadcast_to(habits.rent[:, None], _shape(world)), "rent", "housing"),
@@ -36,7 +44,7 @@ def dues(world: World, accounts: Accounts, habits: Habits, streams: Streams) -> 
         _plans(rng, world, accounts, habits),
         _fees(rng, world),
         _cash(streams("transactions/cash"), world, habits),
-        _gifts(streams("transactions/gifts"), world, habits),
+        _gifts(streams("transactions/gifts"), world, accounts, habits, fellows(ring), streams),
         _suppliers(streams("transactions/suppliers"), world, habits),
         _first_deposit(streams("transactions/first_deposit"), world, habits),
     ]
@@ -51,7 +59,7 @@ def _monthly(rng: np.random.Generator, world: World, amount: np.ndarray, kind: s
     """Book an amount a month, shape (customers, months), on a day of the month of each customer's own."""
     day = world.calendar.on_day_of_month(rng.integers(1, 29, len(world)))
     second = rng.integers(7 * _HOUR, 21 * _HOUR, day.shape)
-    payee = FRIENDS + _PERSONS + rng.integers(0, 4000, len(world))
+    payee = FRIENDS + PERSONS + rng.integers(0, 4000, len(world))
     customer, month = np.nonzero((amount > 0) & (world.life.state != GONE))
     return book(
         customer, product=CURRENT, day=day[customer, month], second=second[customer, month],
@@ -126,24 +134,58 @@ def _daytime(rng: np.random.Generator, counter: np.ndarray) -> np.ndarray:
     return np.where(counter, (9 + 8 * chance) * _HOUR, (7 + 16.5 * chance) * _HOUR).astype(np.int64)
 
 
-def _gifts(rng: np.random.Generator, world: World, habits: Habits) -> np.ndarray:
-    """Transfers to persons: a small circle of each customer's own."""
+def _gifts(
+    rng: np.random.Generator, world: World, accounts: Accounts, habits: Habits, near: np.ndarray, streams: Streams
+) -> np.ndarray:
+    """Transfers to persons: a small circle of each customer's own, partly fellow customers, now and then a stranger."""
     since = world.calendar.from_new_year
     season = np.where((since >= -1) & (since < 6), 5.0, 1.0)
     rate = 2.0 / 30.4 * np.exp(0.25 * world.trait("engagement"))
     customer, day = arrivals(rng, rate[:, None] * world.life.activity[:, world.calendar.month] * season)
     amount = habits.pay[customer] * 0.035 * np.exp(0.9 * rng.standard_normal(len(customer)) - 0.4)
-    circle = FRIENDS + rng.integers(0, _PERSONS, (len(world), _CIRCLE))
-    friend = circle[customer, (_CIRCLE * rng.random(len(customer)) ** 2).astype(int)]
+    circle = FRIENDS + rng.integers(0, PERSONS, (len(world), _CIRCLE))
+    friend = (_CIRCLE * rng.random(len(customer)) ** 2).astype(int)
     counter = rng.random(len(customer)) < 0.35 * (1 - habits.mobile[customer])
     app = rng.random(len(customer)) < 0.3 + 0.65 * habits.mobile[customer]
     far = np.where(app, code("channel", "mobile"), code("channel", "online"))
-    return book(
-        customer, product=CURRENT, day=day, second=_daytime(rng, counter),
-        cents=to_cents(np.maximum(np.round(amount, -1), 10)), out=True, kind="transfer", category="transfer",
-        channel=np.where(counter, code("channel", "branch"), far), payee=friend,
-        device=np.where(counter, -1, 0),
+    amount, stranger = _large_and_new(streams("transactions/new_payees"), amount)
+    peer = _fellow(world, accounts, near, customer, friend, day)
+    peer[stranger > 0] = NONE
+    return both_sides(
+        world, accounts,
+        book(
+            customer, product=CURRENT, day=day, second=_daytime(rng, counter), cents=to_cents(np.maximum(amount, 10)),
+            out=True, kind="transfer", category="transfer", channel=np.where(counter, code("channel", "branch"), far),
+            payee=np.select([peer >= 0, stranger > 0], [NONE, stranger], circle[customer, friend]),
+            peer=peer, own=np.where(peer >= 0, CURRENT, NONE),
+            device=np.where(counter, NONE, np.where(app, PHONE, COMPUTER)),
+        ),
     )  # fmt: skip
+
+
+def _large_and_new(rng: np.random.Generator, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Make some transfers large, as for furniture or a loan to a friend, and send some to payees not paid before.
+
+    Returns
+    -------
+    Yuan, in tens or, where large, mostly in hundreds; and the new payee, 0 where there is none.
+    """
+    chance, new, size, step = rng.random((4, len(amount)))
+    large = chance < _LARGE
+    amount = np.where(large, amount * (4 + 16 * size), amount)
+    unit = np.where(large, np.array([10, 100, 100, 1000])[(4 * step).astype(int)], 10)
+    stranger = np.where(new < np.where(large, 0.5, 0.1), FRIENDS + rng.integers(0, PERSONS, len(amount)), 0)
+    return np.round(amount / unit) * unit, stranger
+
+
+def _fellow(
+    world: World, accounts: Accounts, near: np.ndarray, customer: np.ndarray, friend: np.ndarray, day: np.ndarray
+) -> np.ndarray:
+    """Return the fellow customer who is paid, NONE where the friend banks elsewhere or the fellow is not here."""
+    place = np.full(_CIRCLE, NONE)
+    place[list(_FELLOWS)] = np.arange(len(_FELLOWS))
+    peer = np.where(place[friend] >= 0, near[customer, place[friend]], NONE)
+    return np.where((peer >= 0) & present(world, accounts, peer, day), peer, NONE)
 
 
 def _suppliers(rng: np.random.Generator, world: World, habits: Habits) -> np.ndarray:
@@ -154,7 +196,7 @@ def _suppliers(rng: np.random.Generator, world: World, habits: Habits) -> np.nda
     return book(
         customer, product=CURRENT, day=day, second=rng.integers(9 * _HOUR, 18 * _HOUR, len(customer)),
         cents=to_cents(np.maximum(amount, 10)), out=True, kind="transfer", category="transfer", channel="online",
-        payee=FRIENDS + rng.integers(0, _PERSONS, len(customer)),
+        payee=FRIENDS + rng.integers(0, PERSONS, len(customer)),
     )  # fmt: skip
 
 
@@ -167,5 +209,5 @@ def _first_deposit(rng: np.random.Generator, world: World, habits: Habits) -> np
         customer, product=CURRENT, day=world.joined[customer], second=_daytime(rng, counter)[customer],
         cents=to_cents(amount[customer]), kind="transfer", category="transfer",
         channel=np.where(counter, code("channel", "branch"), code("channel", "mobile"))[customer],
-        payee=FRIENDS + _PERSONS + 4000 + customer,
+        payee=FRIENDS + PERSONS + 4000 + customer,
     )  # fmt: skip

@@ -11,8 +11,11 @@ from bankmine.demo import (
     accounts,
     always_on,
     applications,
+    attacks,
     branch,
     campaigns,
+    card_fraud,
+    cases,
     contact_truth,
     contacts,
     contagion,
@@ -20,7 +23,14 @@ from bankmine.demo import (
     credit_policy,
     default_risk,
     defects,
+    devices,
+    errands,
     feedback,
+    fraud,
+    fraud_labels,
+    innocents,
+    journeys,
+    laundering,
     lifecycle,
     market,
     misconduct,
@@ -38,9 +48,11 @@ from bankmine.demo import (
     texts,
     ties,
     transactions,
+    transfer_fraud,
 )  # fmt: skip
 from bankmine.demo.balances import balances, month_end_balances
 from bankmine.demo.block import Block
+from bankmine.demo.bookings import NONE
 
 
 def _customers(block: Block) -> pa.Table:
@@ -60,8 +72,7 @@ def _accounts(block: Block) -> pa.Table:
 
 
 def _transactions(block: Block) -> pa.Table:
-    rows = transactions.numbered(block.ledger.bookings())
-    rows = defects.spoil_bookings(block.world, block.accounts, rows, block.streams)
+    rows = defects.spoil_bookings(block.world, block.accounts, block.bookings, block.streams)
     rows = rows[rows["customer"] < block.kept]
     table = transactions.transactions(block.world, block.accounts, rows)
     block.defects += defects.of_bookings(table, rows)
@@ -105,6 +116,12 @@ def _truth_of_applications(block: Block) -> pa.Table:
     return applications.truth_of_applications(block.world, applications.applications_of(block.applications, kept))
 
 
+def _marked(block: Block, column: str) -> tuple[pa.Array, np.ndarray]:
+    """Return the ids and bookings of the kept customers that have a value in a coded column."""
+    rows = block.bookings[(block.bookings[column] != NONE) & (block.bookings["customer"] < block.kept)]
+    return transactions.transaction_ids(block.world, rows), rows
+
+
 def _defects(block: Block) -> pa.Table:
     """Return the catalogue; the tables that add to it come before it in `TABLES`."""
     common = defects.of_bank(block.incidents, block.calendar) if block.streams.block == 0 else []
@@ -114,7 +131,7 @@ def _defects(block: Block) -> pa.Table:
 _PLANTING = (
     lifecycle, accounts, market, misleading, credit_demand, default_risk, credit_policy, applications, ties, contagion,
     sessions, pages, responses, campaigns, price_offers, always_on, feedback, opinions, texts, slips, roster, staff,
-    misconduct,
+    misconduct, devices, journeys, errands, innocents, laundering, attacks, card_fraud, transfer_fraud, fraud_labels,
 )  # fmt: skip
 """Modules that plant constants or drifts."""
 
@@ -155,6 +172,9 @@ TABLES: dict[str, Callable[[Block], pa.Table]] = {
     "truth/feedback": lambda b: feedback.truth_of_feedback(b.world, b.tickets, b.kept),
     "truth/staff": lambda b: branch.truth_of_staff(b.world, b.branch),
     "truth/staff_actions": lambda b: branch.truth_of_staff_actions(b.world, b.branch, b.kept),
+    "truth/fraud": lambda b: fraud_labels.truth_of_fraud(b.calendar, *_marked(b, "scheme")),
+    "truth/tapped_merchants": lambda b: _once(b, fraud.truth_of_tapped(b.calendar, b.streams)),
+    "truth/laundering": lambda b: cases.truth_of_cases(*_marked(b, "typology")),
     "truth/constants": _constants,
     "truth/drifts": _drifts,
     "truth/defects": _defects,

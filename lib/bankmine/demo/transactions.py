@@ -8,28 +8,48 @@ import pyarrow as pa
 from bankmine.bank.contract import CATEGORIES, CHANNELS
 from bankmine.demo.accounts import PER_CUSTOMER, Accounts
 from bankmine.demo.arrow import keys, timestamps, words, yuan
+from bankmine.demo.attacks import draw_attacks
 from bankmine.demo.bookings import COUNTRIES, KINDS, UNKNOWN_ACCOUNT
+from bankmine.demo.cases import Town
+from bankmine.demo.devices import device_ids, identified
 from bankmine.demo.dues import dues
+from bankmine.demo.errands import errands
+from bankmine.demo.fraud import refused, with_fraud
+from bankmine.demo.fraud_labels import labels
 from bankmine.demo.habits import Habits
 from bankmine.demo.income import income
+from bankmine.demo.innocents import innocents
+from bankmine.demo.journeys import travelled
+from bankmine.demo.laundering import laundering
+from bankmine.demo.peers import draw_ring
 from bankmine.demo.purchases import purchases
 from bankmine.demo.streams import Streams
+from bankmine.demo.ties import Ties
 from bankmine.demo.world import World
 
 PER_CUSTOMER_BOOKINGS = 100_000
 """Transaction numbers set aside for each customer."""
 
 
-def known_flows(world: World, accounts: Accounts, habits: Habits, streams: Streams) -> np.ndarray:
+def known_flows(world: World, ties: Ties, accounts: Accounts, habits: Habits, streams: Streams) -> np.ndarray:
     """Return the bookings that do not depend on balances, on accounts that are open, within the window."""
+    ring = draw_ring(ties, streams)
+    town = Town(world, accounts, habits, ring)
     rows = np.concatenate(
         [
             income(world, habits, streams),
-            dues(world, accounts, habits, streams),
-            purchases(world, accounts, habits, streams),
+            dues(world, accounts, habits, ring, streams),
+            travelled(world, purchases(world, accounts, habits, streams), streams),
+            errands(town, streams),
+            innocents(town, streams),
+            laundering(town, streams),
         ]
     )
-    return rows[accounts.live(rows["customer"], rows["product"], rows["day"])]
+    attacks = draw_attacks(world, accounts, rows, streams)
+    stopped = refused(world, attacks, rows, streams)
+    rows = rows[accounts.live(rows["customer"], rows["product"], rows["day"]) & ~stopped]
+    rows["device"] = identified(world, ring, rows, streams)
+    return with_fraud(world, accounts, habits, attacks, rows, streams)
 
 
 def numbered(rows: np.ndarray) -> np.ndarray:
@@ -44,10 +64,11 @@ def transactions(world: World, accounts: Accounts, rows: np.ndarray) -> pa.Table
     """Return bookings as the table of transactions."""
     customer = rows["customer"].astype(np.int64)
     own = rows["own"]
-    other = np.where(own >= 0, accounts.number[customer, np.maximum(own, 0)], rows["payee"])
+    owner = np.where(rows["peer"] >= 0, rows["peer"], customer)
+    other = np.where(own >= 0, accounts.number[owner, np.maximum(own, 0)], rows["payee"])
     return pa.table(
         {
-            "transaction_id": keys("T", (world.first + customer) * PER_CUSTOMER_BOOKINGS + rows["number"], 12),
+            "transaction_id": transaction_ids(world, rows),
             "account_id": keys("A", _account_number(world, accounts, rows), 9),
             "at": timestamps(world.calendar, rows["day"], rows["second"]),
             "amount": yuan(rows["cents"]),
@@ -58,9 +79,16 @@ def transactions(world: World, accounts: Accounts, rows: np.ndarray) -> pa.Table
             "merchant_id": keys("M", rows["merchant"], 6, rows["merchant"] < 0),
             "counterparty": keys(np.where(own >= 0, b"A", b"X"), other, 9, other < 0),
             "country": words(rows["country"], COUNTRIES),
-            "device_id": keys("D", (world.first + customer) * 10 + rows["device"], 8, rows["device"] < 0),
+            "device_id": device_ids(world, rows["device"]),
+            **labels(world.calendar, rows),
         }
     )
+
+
+def transaction_ids(world: World, rows: np.ndarray) -> pa.Array:
+    """Write the numbers of bookings as ids."""
+    customer = world.first + rows["customer"].astype(np.int64)
+    return keys("T", customer * PER_CUSTOMER_BOOKINGS + rows["number"], 12)
 
 
 def _account_number(world: World, accounts: Accounts, rows: np.ndarray) -> np.ndarray:
