@@ -82,13 +82,23 @@ def test_a_score_passes_within_its_bounds_only(value, passed):
     assert score(value).passed is passed
 
 
+@pytest.mark.parametrize(
+    ("within", "room"),
+    [((0.5, 1.0), 0.6), ((0.0, 1.0), np.nan), ((0.0, 0.9), 1 / 9), ((0.7, 0.9), 0.5), ((1.0, 1.0), np.nan)],
+)
+def test_room_is_the_distance_to_a_bound_that_can_be_missed(within, room):
+    found = Score("09_any", "something", "share found", Measure(0.8, 0.7, 0.9), within).room
+    assert found == pytest.approx(room, nan_ok=True)
+
+
 def test_the_board_names_what_fails():
     scores = [score(0.7), score(0.2)]
     board = truth.scoreboard(scores)
     assert board["result"].tolist() == ["pass", "FAIL"]
-    assert board.loc[1, ["value", "low", "high", "at least", "at most"]].tolist() == pytest.approx(
+    assert board.loc[1, ["value", "low", "high", "at_least", "at_most"]].tolist() == pytest.approx(
         [0.2, 0.1, 0.3, 0.5, 1]
     )
+    assert board.loc[1, ["estimate", "bounds"]].tolist() == ["0.200 (0.100 to 0.300)", "0.5 to 1"]
     with pytest.raises(BankmineError, match=r"^1 of 2 scores fail: 09_any: something \(share found 0\.2\)\.$"):
         truth.require_passed(scores)
     truth.require_passed(scores[:1])

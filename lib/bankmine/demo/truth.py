@@ -8,7 +8,7 @@ where a known effect is estimated, they are the effect itself, give or take what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -68,6 +68,13 @@ class Score:
     def passed(self) -> bool:
         """Whether the estimate lies within the bounds; one that could not be computed does not."""
         return bool(self.within[0] <= self.measure.value <= self.within[1])
+
+    @property
+    def room(self) -> float:
+        """How far the estimate is from the nearer bound that it could miss, as a share of their distance."""
+        (low, high), value = self.within, self.measure.value
+        distances = [value - low] * (low > 0) + [high - value] * (high < 1)
+        return min(distances, default=np.nan) / (high - low) if high > low else np.nan
 
 
 def share(hits: float, of: int) -> Measure:
@@ -133,13 +140,16 @@ def around(true: float, measure: Measure) -> tuple[float, float]:
 
 
 def scoreboard(scores: list[Score]) -> pd.DataFrame:
-    """Put scores into one table, in their order."""
+    """Put scores into one table, in their order: numbers, and the estimate and its bounds as text."""
     rows = [
-        (s.analysis, s.planted, s.recovered, s.measure.value, s.measure.low, s.measure.high, *s.within,
-         "pass" if s.passed else "FAIL") for s in scores
-    ]  # fmt: skip
-    names = ["analysis", "planted", "recovered", "value", "low", "high", "at least", "at most", "result"]
-    return pd.DataFrame(rows, columns=names)
+        ("pass" if s.passed else "FAIL", s.analysis, s.planted, s.recovered, *astuple(s.measure), *s.within, s.room)
+        for s in scores
+    ]
+    names = ["result", "analysis", "planted", "recovered", "value", "low", "high", "at_least", "at_most", "room"]
+    board = pd.DataFrame(rows, columns=names)
+    board["estimate"] = [f"{v:.3f} ({low:.3f} to {high:.3f})" for v, low, high in board[names[4:7]].to_numpy()]
+    board["bounds"] = [f"{low:.3g} to {high:.3g}" for low, high in board[names[7:9]].to_numpy()]
+    return board
 
 
 def require_passed(scores: list[Score]) -> None:
