@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.demo.roster import HOURS, SHIFTS
+from bankmine.demo.branch.roster import HOURS, SHIFTS
 
 QUIET = pd.Timedelta(days=60)
 RECENT = pd.Timedelta(days=30)

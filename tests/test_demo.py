@@ -20,9 +20,9 @@ from sklearn.metrics import adjusted_rand_score
 from bankmine.bank.contract import CATEGORIES, CHANNELS, PRODUCTS, TABLES
 from bankmine.demo import bank, defects, generate, streams
 from bankmine.demo.arrow import keys
-from bankmine.demo.ledger import CARRIED
+from bankmine.demo.books.ledger import CARRIED
+from bankmine.demo.customers.world import LATENTS, draw_world
 from bankmine.demo.seasons import BEFORE, make_calendar, new_year
-from bankmine.demo.world import LATENTS, draw_world
 
 pytestmark = pytest.mark.slow
 

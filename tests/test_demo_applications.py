@@ -18,11 +18,12 @@ from sklearn.metrics import roc_auc_score
 
 from bankmine.bank.contract import DEBTS
 from bankmine.bank.contract import TABLES as CONTRACT
-from bankmine.demo import credit_people, generate
-from bankmine.demo.applications import DRIFTS
+from bankmine.demo import generate
 from bankmine.demo.block import Block
-from bankmine.demo.credit_policy import PLANTED as POLICY
-from bankmine.demo.default_risk import PLANTED, a_year_later
+from bankmine.demo.credit import credit_people
+from bankmine.demo.credit.applications import DRIFTS
+from bankmine.demo.credit.credit_policy import PLANTED as POLICY
+from bankmine.demo.credit.default_risk import PLANTED, a_year_later
 from bankmine.demo.seasons import make_calendar
 from bankmine.demo.streams import Streams
 from bankmine.demo.tables import TABLES

@@ -14,10 +14,11 @@ from reference_uplift import PICKED, RANDOMISED, Difference, differences, qini_i
 from sklearn.linear_model import LogisticRegression
 
 from bankmine.bank.snapshot import Bank, open_source
-from bankmine.demo import always_on, campaigns, generate, price_offers, responses, streams
+from bankmine.demo import generate, streams
 from bankmine.demo.block import Block
-from bankmine.demo.contacts import CAMPAIGNS, CHANNELS, CONTACT, COSTS
-from bankmine.demo.lifecycle import NEVER
+from bankmine.demo.customers.lifecycle import NEVER
+from bankmine.demo.offers import always_on, campaigns, price_offers, responses
+from bankmine.demo.offers.contacts import CAMPAIGNS, CHANNELS, CONTACT, COSTS
 from bankmine.demo.seasons import make_calendar
 from bankmine.demo.tables import TABLES
 

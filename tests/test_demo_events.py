@@ -15,13 +15,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import MultinomialNB
 
 from bankmine.bank.contract import TABLES as CONTRACT
-from bankmine.demo import pages, sessions, streams
+from bankmine.demo import streams
 from bankmine.demo.block import Block
-from bankmine.demo.lifecycle import NEVER
+from bankmine.demo.customers.lifecycle import NEVER
 from bankmine.demo.seasons import make_calendar
 from bankmine.demo.storage import write_part
 from bankmine.demo.streams import Streams
 from bankmine.demo.tables import TABLES
+from bankmine.demo.web import pages, sessions
 
 pytestmark = pytest.mark.slow
 

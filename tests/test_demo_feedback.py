@@ -15,17 +15,18 @@ from scipy import stats
 from sklearn.metrics import f1_score, recall_score
 
 from bankmine.bank.contract import TABLES as CONTRACT
-from bankmine.demo import generate, opinions, streams, texts
+from bankmine.demo import generate, streams
 from bankmine.demo.block import Block
-from bankmine.demo.complaints import TOPICS
-from bankmine.demo.feedback import CHANNELS, PLANTED
-from bankmine.demo.frames import RELIEF, SLOTS, VAGUE
-from bankmine.demo.opinions import KINDS
-from bankmine.demo.phrases import CLAUSES, PROBLEM
+from bankmine.demo.customers.complaints import TOPICS
 from bankmine.demo.seasons import make_calendar
 from bankmine.demo.streams import Streams
 from bankmine.demo.tables import TABLES
-from bankmine.demo.texts import SENTIMENTS
+from bankmine.demo.words import opinions, texts
+from bankmine.demo.words.feedback import CHANNELS, PLANTED
+from bankmine.demo.words.frames import RELIEF, SLOTS, VAGUE
+from bankmine.demo.words.opinions import KINDS
+from bankmine.demo.words.phrases import CLAUSES, PROBLEM
+from bankmine.demo.words.texts import SENTIMENTS
 
 pytestmark = pytest.mark.slow
 

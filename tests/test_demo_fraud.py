@@ -13,10 +13,11 @@ import pytest
 from demo_banks import seed_bank  # noqa: F401
 from reference_fraud import difficulty
 
-from bankmine.demo import attacks, generate
+from bankmine.demo import generate
+from bankmine.demo.crime import attacks
+from bankmine.demo.customers.world import draw_world
 from bankmine.demo.seasons import make_calendar
 from bankmine.demo.streams import Streams
-from bankmine.demo.world import draw_world
 
 pytestmark = pytest.mark.slow
 

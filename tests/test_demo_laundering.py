@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bankmine.demo import generate, laundering, streams
+from bankmine.demo import generate, streams
 from bankmine.demo.block import Block
-from bankmine.demo.cases import LIMIT, ROLES, TYPOLOGIES, Town
-from bankmine.demo.peers import around, draw_ring, fellows
+from bankmine.demo.books.peers import around, draw_ring, fellows
+from bankmine.demo.crime import laundering
+from bankmine.demo.crime.cases import LIMIT, ROLES, TYPOLOGIES, Town
 from bankmine.demo.seasons import make_calendar
 
 pytestmark = pytest.mark.slow

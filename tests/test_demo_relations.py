@@ -16,10 +16,11 @@ from sklearn.metrics import adjusted_rand_score
 from bankmine.bank.contract import PRODUCTS
 from bankmine.bank.contract import TABLES as CONTRACT
 from bankmine.bank.snapshot import open_source
-from bankmine.demo import contagion, generate, streams, ties
-from bankmine.demo.accounts import draw_openings
+from bankmine.demo import generate, streams
 from bankmine.demo.block import Block
-from bankmine.demo.bookings import FUND, INSURANCE, SAVINGS
+from bankmine.demo.books.accounts import draw_openings
+from bankmine.demo.books.bookings import FUND, INSURANCE, SAVINGS
+from bankmine.demo.customers import contagion, ties
 from bankmine.demo.seasons import make_calendar
 from bankmine.demo.storage import write_part
 from bankmine.demo.streams import Streams

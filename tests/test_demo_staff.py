@@ -13,7 +13,8 @@ import pytest
 from reference_staff import actions_with_context, beside_peers
 
 from bankmine.bank.contract import TABLES as CONTRACT
-from bankmine.demo import branch, generate, misconduct, roster, staff
+from bankmine.demo import generate
+from bankmine.demo.branch import branch, misconduct, roster, staff
 
 pytestmark = pytest.mark.slow
 

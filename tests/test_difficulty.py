@@ -8,8 +8,8 @@ import pytest
 from reference_churn import churn_auc
 from sklearn.cluster import KMeans
 
+from bankmine.demo.customers.world import LATENTS
 from bankmine.demo.truth import agreement
-from bankmine.demo.world import LATENTS
 
 pytestmark = pytest.mark.seeds
 

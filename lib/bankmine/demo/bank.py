@@ -9,11 +9,11 @@ from pathlib import Path
 import yaml
 
 from bankmine.demo.block import Block
+from bankmine.demo.customers.world import BLOCK
 from bankmine.demo.seasons import make_calendar
 from bankmine.demo.storage import MANIFEST, complete_or_nothing, write_part
 from bankmine.demo.streams import Streams
 from bankmine.demo.tables import TABLES
-from bankmine.demo.world import BLOCK
 
 SEED = 20251231
 END = date(2025, 12, 31)

@@ -8,28 +8,29 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from bankmine.demo import defects, transactions
-from bankmine.demo.accounts import Accounts, draw_accounts, draw_openings
-from bankmine.demo.always_on import always_on
-from bankmine.demo.applications import Applications, draw_applications
+from bankmine.demo import defects
 from bankmine.demo.arrow import keys
-from bankmine.demo.balances import opening_balances
-from bankmine.demo.bookings import CURRENT, SAVINGS, TERM_DEPOSIT
-from bankmine.demo.branch import Branch, draw_branch
-from bankmine.demo.campaigns import campaigns
-from bankmine.demo.contacts import numbered
-from bankmine.demo.contagion import Adoptions, spread
-from bankmine.demo.feedback import Tickets, draw_tickets
-from bankmine.demo.habits import Habits, draw_habits
-from bankmine.demo.ledger import Ledger
-from bankmine.demo.people import Records, draw_records
-from bankmine.demo.price_offers import price_offers
+from bankmine.demo.books import transactions
+from bankmine.demo.books.accounts import Accounts, draw_accounts, draw_openings
+from bankmine.demo.books.balances import opening_balances
+from bankmine.demo.books.bookings import CURRENT, SAVINGS, TERM_DEPOSIT
+from bankmine.demo.books.ledger import Ledger
+from bankmine.demo.books.settlement import Settlement
+from bankmine.demo.branch.branch import Branch, draw_branch
+from bankmine.demo.credit.applications import Applications, draw_applications
+from bankmine.demo.customers.contagion import Adoptions, spread
+from bankmine.demo.customers.habits import Habits, draw_habits
+from bankmine.demo.customers.people import Records, draw_records
+from bankmine.demo.customers.ties import Ties, draw_ties
+from bankmine.demo.customers.world import World, draw_world
+from bankmine.demo.offers.always_on import always_on
+from bankmine.demo.offers.campaigns import campaigns
+from bankmine.demo.offers.contacts import numbered
+from bankmine.demo.offers.price_offers import price_offers
 from bankmine.demo.seasons import Calendar
-from bankmine.demo.sessions import Sessions, draw_sessions
-from bankmine.demo.settlement import Settlement
 from bankmine.demo.streams import Streams
-from bankmine.demo.ties import Ties, draw_ties
-from bankmine.demo.world import World, draw_world
+from bankmine.demo.web.sessions import Sessions, draw_sessions
+from bankmine.demo.words.feedback import Tickets, draw_tickets
 
 
 @dataclass

@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from bankmine.bank.contract import CHANNELS
-from bankmine.demo.accounts import PER_CUSTOMER, Accounts
 from bankmine.demo.arrow import dates, keys, words
-from bankmine.demo.bookings import RULES, UNKNOWN_ACCOUNT, moment
-from bankmine.demo.lifecycle import NEVER
-from bankmine.demo.people import MISSING, SPARSE_REGION
+from bankmine.demo.books.accounts import PER_CUSTOMER, Accounts
+from bankmine.demo.books.bookings import RULES, UNKNOWN_ACCOUNT, moment
+from bankmine.demo.customers.lifecycle import NEVER
+from bankmine.demo.customers.people import MISSING, SPARSE_REGION
+from bankmine.demo.customers.world import REGIONS, World
 from bankmine.demo.seasons import Calendar
 from bankmine.demo.streams import Streams
-from bankmine.demo.world import REGIONS, World
 
 SHARES = {
     "duplicate_key": 0.001, "not_positive": 0.0005, "in_future": 0.0005, "before_parent": 0.0005,

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from bankmine.demo.arrow import dates, keys, words
-from bankmine.demo.habits import Habits
-from bankmine.demo.lifecycle import NEVER, STATES
-from bankmine.demo.world import LATENTS, SEGMENTS, World
+from bankmine.demo.customers.habits import Habits
+from bankmine.demo.customers.lifecycle import NEVER, STATES
+from bankmine.demo.customers.world import LATENTS, SEGMENTS, World
 
 
 def truth_of_customers(world: World, habits: Habits) -> pa.Table:

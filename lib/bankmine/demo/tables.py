@@ -7,52 +7,18 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from bankmine.demo import (
-    accounts,
-    always_on,
-    applications,
-    attacks,
-    branch,
-    campaigns,
-    card_fraud,
-    cases,
-    contact_truth,
-    contacts,
-    contagion,
-    credit_demand,
-    credit_policy,
-    default_risk,
-    defects,
-    devices,
-    errands,
-    feedback,
-    fraud,
-    fraud_labels,
-    innocents,
-    journeys,
-    laundering,
-    lifecycle,
-    market,
-    misconduct,
-    misleading,
-    opinions,
-    pages,
-    people,
-    planted,
-    price_offers,
-    responses,
-    roster,
-    sessions,
-    slips,
-    staff,
-    texts,
-    ties,
-    transactions,
-    transfer_fraud,
-)  # fmt: skip
-from bankmine.demo.balances import balances, month_end_balances
+from bankmine.demo import defects, market, planted
 from bankmine.demo.block import Block
-from bankmine.demo.bookings import NONE
+from bankmine.demo.books import accounts, devices, errands, journeys, transactions
+from bankmine.demo.books.balances import balances, month_end_balances
+from bankmine.demo.books.bookings import NONE
+from bankmine.demo.branch import branch, misconduct, roster, staff
+from bankmine.demo.credit import applications, credit_demand, credit_policy, default_risk
+from bankmine.demo.crime import attacks, card_fraud, cases, fraud, fraud_labels, innocents, laundering, transfer_fraud
+from bankmine.demo.customers import contagion, lifecycle, misleading, people, ties
+from bankmine.demo.offers import always_on, campaigns, contact_truth, contacts, price_offers, responses
+from bankmine.demo.web import pages, sessions
+from bankmine.demo.words import feedback, opinions, slips, texts
 
 
 def _customers(block: Block) -> pa.Table:

@@ -1,0 +1,1 @@
+"""Applications for credit, and whether it is repaid."""

@@ -1,0 +1,1 @@
+"""Fraud and laundering, and what looks like them and is innocent."""

@@ -1,0 +1,1 @@
+"""Campaigns: whom the bank contacts with what, and what that does."""
