@@ -58,7 +58,7 @@ check: $(STAMP) ## The fast part of the tests: lint and unit tests
 test: $(STAMP) ## All tests: lint, unit, property, notebooks, failure paths, browser
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest -m "not seeds" --nbval-lax --nbval-current-env tests notebooks
+	@$(BIN)/python -m pytest -n logical --dist loadfile -m "not seeds" --nbval-lax --nbval-current-env tests notebooks
 
 seeds: $(STAMP) ## Check the difficulty of the demo bank on five banks of full size
 	@$(BIN)/python -m pytest -m seeds tests
