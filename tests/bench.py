@@ -135,7 +135,59 @@ def make_demo(folder: Path) -> Callable[[], object]:
     return lambda: generate_demo(folder / "bank", customers=int(folder.name))
 
 
-CONTENDERS = {f.__name__: f for f in (with_duckdb, with_pandas, bare_scan, make_demo)}
+def segmentation_million(folder: Path) -> Callable[[], object]:
+    """Choose the number of segments, form them and assign all customers, from a matrix of features."""
+    from bankmine.analysis.segment_features import is_active, load_registry, readable
+    from bankmine.analysis.segment_number import choose
+    from bankmine.analysis.segmentation import fit
+
+    registry, customers = load_registry(), synthetic_customers(1_000_000)
+
+    def work() -> object:
+        values = readable(customers[is_active(customers, registry)], registry)
+        return fit(values, registry, DAY, choose(values, registry).k).assign_all(customers, registry)
+
+    return work
+
+
+def synthetic_customers(size: int) -> pd.DataFrame:
+    """Draw the features that segments are formed of, for five overlapping kinds of customers."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    kind = rng.choice(5, size, p=(0.3, 0.25, 0.2, 0.15, 0.1))
+    spent = [
+        f"category_{c}_outflow_365d"
+        for c in (
+            "groceries",
+            "dining",
+            "transport",
+            "travel",
+            "health",
+            "education",
+            "entertainment",
+            "shopping",
+            "cash",
+        )
+    ]
+    counts = ["inflow_count_365d", *(f"channel_{c}_count_365d" for c in (
+        "mobile", "online", "branch", "atm", "call_centre"))]  # fmt: skip
+    amounts = [*spent, "inflow_365d", "deposits_mean_365d"]
+    centres = {c: rng.normal(9 if c in amounts else 3, 0.8, 5) for c in [*amounts, *counts]}
+    columns = {c: np.exp(centre[kind] + 0.6 * rng.standard_normal(size)) for c, centre in centres.items()}
+    columns |= {c: columns[c].round() for c in counts}
+    outflow, bookings = sum(columns[c] for c in spent), sum(columns[c] for c in counts)
+    return pd.DataFrame(columns | {
+        "outflow_365d": outflow, "transactions_365d": bookings, "outflow_mean_365d": outflow / np.maximum(bookings, 1),
+        "salary_365d": columns["inflow_365d"] * rng.random(size), "debts_mean_365d": -columns["inflow_365d"] / 2,
+        "salary_count_365d": 12, "channel_internal_count_365d": 0, "tenure_days": rng.integers(30, 4000, size),
+        "age_years": np.clip(rng.normal(40, 14, size).round(), 18, 95), "products": rng.integers(1, 6, size),
+        "night_share_365d": rng.random(size) / 10,
+    })  # fmt: skip
+
+
+CONTENDERS = {f.__name__: f for f in (with_duckdb, with_pandas, bare_scan, make_demo, segmentation_million)}
 
 
 def measured(name: str, folder: Path, runs: int = 3) -> tuple[float, float]:
@@ -187,6 +239,12 @@ def demo_bench(folder: Path) -> None:
     print(f"  four times the customers: {longer / seconds:.1f} times as long, {more / megabytes:.2f} times the memory")
 
 
+def segmentation_bench(folder: Path) -> None:
+    """Time the way from a matrix of features to segments."""
+    seconds, megabytes = measured("segmentation_million", folder, runs=1)
+    print(f"segments of 1,000,000 customers: {seconds:.1f} s (goal: under 60), {megabytes:.0f} MB")
+
+
 def reports_bench() -> None:
     """Time `make reports` on the demo bank in a warm environment, and its share that is kernel start and imports."""
     root = Path(__file__).resolve().parents[1]
@@ -211,6 +269,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         demo_bench(Path(folder))
         features_bench(Path(folder))
+        segmentation_bench(Path(folder))
     return None
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
 from bankmine.bank.sources import Source, find_source
 from bankmine.demo import generate, truth
@@ -54,6 +55,17 @@ def test_agreement_ignores_the_names_of_groups():
     assert truth.agreement(np.array(list("dbca"))[groups], groups).value == 1
     by_chance = truth.agreement(RNG.permutation(groups), groups)
     assert by_chance.low < 0.01 < 0.02 + by_chance.high
+
+
+def test_accuracy_and_kappa_are_those_of_scikit_learn_and_leave_out_the_unknown():
+    true = RNG.integers(0, 4, (300, 3))
+    told = np.where(RNG.random((300, 3)) < 0.6, true, RNG.integers(0, 4, (300, 3)))
+    for measure, reference in ((truth.balanced, balanced_accuracy_score), (truth.kappa, cohen_kappa_score)):
+        found = measure(told, true)
+        assert found.value == pytest.approx(reference(true.ravel(), told.ravel()))
+        assert found.low < found.value < found.high
+        unknown = np.full((300, 2), -1)
+        assert measure(np.hstack([told, unknown]), np.hstack([true, unknown])).value == pytest.approx(found.value)
 
 
 def test_the_interval_of_a_difference_holds_the_truth_as_often_as_it_says():

@@ -11,6 +11,20 @@ from bankmine.bank.snapshot import Snapshot
 BOOKED_BY_THE_BANK = ("fee", "interest", "loan_payment")
 
 
+def own_outflows(transactions: ir.Table) -> ir.Table:
+    """Pick the bookings by which customers moved money out themselves: all outflows but those that the bank books.
+
+    Returns
+    -------
+    ir.Table
+        `account_id`, `date`, `amount`.
+    """
+    own = transactions.filter(transactions.direction == "out")
+    if "kind" in own.columns:
+        own = own.filter(own.kind.isnull() | own.kind.notin(BOOKED_BY_THE_BANK))
+    return own.select("account_id", "amount", date=own["at"].cast("date"))
+
+
 def fell_silent(snapshot: Snapshot, spine: ir.Table, days: int = 90) -> ir.Table:
     """Label customers who did not move any money themselves in the days that followed.
 
@@ -28,10 +42,7 @@ def fell_silent(snapshot: Snapshot, spine: ir.Table, days: int = 90) -> ir.Table
     ir.Table
         The spine with `fell_silent`: null where the window had not closed by the snapshot's day.
     """
-    own = snapshot.transactions.filter(snapshot.transactions.direction == "out")
-    if "kind" in own.columns:
-        own = own.filter(own.kind.isnull() | own.kind.notin(BOOKED_BY_THE_BANK))
-    own = own.select("account_id", date=own["at"].cast("date"))
+    own = own_outflows(snapshot.transactions).select("account_id", "date")
     held = spine.inner_join(snapshot.accounts.select("customer_id", "account_id"), "customer_id")
     after = own.inner_join(held.select(*KEYS, "account_id"), "account_id")
     age = after.date.delta(after.day, unit="day")

@@ -34,7 +34,7 @@ class Tag:
     @property
     def needs(self) -> set[str]:
         """Names of the features that the rule uses."""
-        return set(re.findall(r"[A-Za-z_]\w*", self.rule)) - _WORDS
+        return names_in(self.rule)
 
 
 def load_tags(file: Path = REGISTRY) -> list[Tag]:
@@ -80,7 +80,9 @@ def assign(tags: list[Tag], customers: pd.DataFrame) -> pd.DataFrame:
     BankmineError
         If a rule cannot be computed.
     """
-    return pd.DataFrame({t.id: _holds(t, customers) for t in available(tags, customers)}, index=customers.index)
+    return pd.DataFrame(
+        {t.id: holds(t.rule, customers, f"tag {t.id}") for t in available(tags, customers)}, index=customers.index
+    )
 
 
 def coverage(tags: list[Tag], held: pd.DataFrame, held_before: pd.DataFrame) -> pd.DataFrame:
@@ -132,20 +134,32 @@ def tags_of(tags: list[Tag], held: pd.DataFrame, customer: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["tag", "标签", "definition", "owner"])
 
 
+def names_in(rule: str) -> set[str]:
+    """Return the names of the features that a rule uses."""
+    return set(re.findall(r"[A-Za-z_]\w*", rule)) - _WORDS
+
+
+def holds(rule: str, customers: pd.DataFrame, of: str) -> pd.Series:
+    """Evaluate a rule on each customer; it does not hold where a feature is unknown.
+
+    Raises
+    ------
+    BankmineError
+        If the rule cannot be computed; `of` says whose rule it is.
+    """
+    try:
+        found = customers.eval(rule, engine="python")
+    except (SyntaxError, TypeError, ValueError, NotImplementedError, AttributeError, NameError) as error:
+        raise BankmineError(f"Rule of {of} cannot be computed: {rule!r}: {error}") from None
+    return pd.Series(found, index=customers.index).fillna(False).astype(bool)
+
+
 def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     """Interval of a share (Wilson 1927), in [0, 1]."""
     share, square = hits / n, z**2 / n
     centre = (share + square / 2) / (1 + square)
     half = z * np.sqrt(share * (1 - share) / n + square / (4 * n)) / (1 + square)
     return float(centre - half), float(centre + half)
-
-
-def _holds(tag: Tag, customers: pd.DataFrame) -> pd.Series:
-    try:
-        found = customers.eval(tag.rule, engine="python")
-    except (SyntaxError, TypeError, ValueError, NotImplementedError, AttributeError) as error:
-        raise BankmineError(f"Rule of tag {tag.id} cannot be computed: {tag.rule!r}: {error}") from None
-    return pd.Series(found, index=customers.index).fillna(False).astype(bool)
 
 
 def _steadiness(tag: str, held: pd.DataFrame, held_before: pd.DataFrame) -> dict[str, float]:

@@ -9,15 +9,23 @@ from functools import reduce
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
 from bankmine.bank.contract import TABLES
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.snapshot import Snapshot
-from bankmine.demo.truth import Score, Truth, precision, rank, recall, share
+from bankmine.demo.customers.world import LATENTS, SEGMENTS
+from bankmine.demo.truth import Score, Truth, agreement, balanced, kappa, precision, rank, recall, share
 
-_QUALITY, _PROFILE, _LABEL = "01_data_quality", "02_profiling", "06_churn"
+_QUALITY, _PROFILE, _SEGMENTS, _LABEL = "01_data_quality", "02_profiling", "03_segmentation", "06_churn"
 _ALL = (0.999, 1.0)
+_INACTIVE = "inactive"
+_STATES = ("new", "active", "fading", "gone")
+_STATE_OF = {"acquisition": "new", "growth": "active", "maturity": "active", "decline": "fading", "lost": "gone"}
+"""Stage of life by the rules -> the state that was planted."""
 
 
 def defects(truth: Truth, snapshot: Snapshot) -> list[Score]:
@@ -59,6 +67,43 @@ def portraits(truth: Truth, customers: pd.DataFrame) -> list[Score]:
     ]
 
 
+def lifecycle(truth: Truth, stages: pd.DataFrame) -> list[Score]:
+    """Score stages of life; `stages` has `customer_id`, `day` and `stage`, best of a year of month ends."""
+    months = truth.table("months").rename(columns={"month_end": "day"})
+    rows = stages.assign(day=pd.to_datetime(stages["day"]).dt.date, told=stages["stage"].astype(str).map(_STATE_OF))
+    rows = rows.merge(months, on=["customer_id", "day"])
+    told, true = (_codes(rows, column) for column in ("told", "state"))
+    decline = rows["told"] == "fading"
+    fading, active = (rows["state"] == state for state in ("fading", "active"))
+    seen, wrong = share((decline & fading).sum(), fading.sum()), share((decline & active).sum(), active.sum())
+    return [
+        Score(_SEGMENTS, "stage of life", "balanced accuracy", balanced(told, true), (0.76, 0.88)),
+        Score(_SEGMENTS, "stage of life", "agreement beyond chance (kappa)", kappa(told, true), (0.76, 0.92)),
+        Score(_SEGMENTS, "customers who fade", "share in decline", seen, (0.25, 0.6)),
+        Score(_SEGMENTS, "customers who are active", "share in decline", wrong, (0, 0.05)),
+    ]
+
+
+def segments(truth: Truth, labels: pd.Series) -> list[Score]:
+    """Score behavioural segments; `labels` is indexed by customer, `inactive` marks those who are in none.
+
+    Segments must come within 0.05 of the adjusted Rand index that the best of ten k-means starts reaches on the traits
+    themselves, which no bank observes.
+    """
+    both = truth.table("customers").set_index("customer_id").join(labels.astype(str).rename("found"), how="inner")
+    placed, left = both["found"] != _INACTIVE, both["left_on"].notna()
+    inside = both[placed]
+    starts = [KMeans(len(SEGMENTS), n_init=1, random_state=s).fit_predict(inside[list(LATENTS)]) for s in range(10)]
+    best = max(adjusted_rand_score(inside["segment"], start) for start in starts)
+    same = agreement(inside["found"].to_numpy(), inside["segment"].to_numpy())
+    stays, gone = share((placed & ~left).sum(), (~left).sum()), share((left & ~placed).sum(), (~placed).sum())
+    return [
+        Score(_SEGMENTS, "five overlapping kinds of customers", "adjusted Rand index", same, (best - 0.05, 0.95)),
+        Score(_SEGMENTS, "customers who never left", "share in a segment", stays, (0.97, 1)),
+        Score(_SEGMENTS, "customers set apart as inactive", "share that has left", gone, (0.9, 1)),
+    ]
+
+
 def silence(truth: Truth, labels: pd.DataFrame) -> list[Score]:
     """Score the label of silent attrition; `labels` has `customer_id`, `day` and `fell_silent`."""
     rows = labels.dropna(subset="fell_silent").merge(truth.table("customers")[["customer_id", "left_on"]])
@@ -69,6 +114,13 @@ def silence(truth: Truth, labels: pd.DataFrame) -> list[Score]:
         Score(_LABEL, "customers who have left", "share labelled as silent", found, (0.6, 1)),
         Score(_LABEL, "customers who are still there", "share labelled as silent", wrong, (0, 0.02)),
     ]
+
+
+def _codes(rows: pd.DataFrame, column: str) -> np.ndarray:
+    """Lay states out as numbers, customers × days, −1 where not known."""
+    codes = rows.assign(code=pd.Categorical(rows[column], _STATES).codes.astype(int))
+    wide = codes.pivot_table(index="customer_id", columns="day", values="code", fill_value=-1)
+    return wide.to_numpy().astype(int)
 
 
 def _left_out(snapshot: Snapshot, table: str, keys: pd.Series) -> set[str]:

@@ -120,6 +120,20 @@ def agreement(groups: np.ndarray, true: np.ndarray) -> Measure:
     return _resampled(adjusted_rand_score, np.asarray(groups), np.asarray(true))
 
 
+def balanced(groups: np.ndarray, true: np.ndarray) -> Measure:
+    """Measure the mean, over the true groups, of the share of each that was put into it (balanced accuracy).
+
+    Groups are numbers from 0 on, below 0 where not known, shape (customers,) or (customers, days); customers are
+    resampled whole.
+    """
+    return _resampled(lambda g, t: _told_right(_confusion(g, t)), groups, true)
+
+
+def kappa(groups: np.ndarray, true: np.ndarray) -> Measure:
+    """Measure how far groups are the true ones beyond chance (Cohen 1960); groups as for `balanced`."""
+    return _resampled(lambda g, t: _beyond_chance(_confusion(g, t)), groups, true)
+
+
 def effect(estimate: float, standard_error: float) -> Measure:
     """Wrap an estimate with its standard error, such as a difference of means or a coefficient."""
     half = stats.norm.ppf(0.5 + CONFIDENCE / 2) * standard_error
@@ -156,6 +170,24 @@ def require_passed(scores: list[Score]) -> None:
     """Raise an error that names every failing score."""
     if failed := [f"{s.analysis}: {s.planted} ({s.recovered} {s.measure.value:.3g})" for s in scores if not s.passed]:
         raise BankmineError(f"{len(failed)} of {len(scores)} scores fail: {'; '.join(failed)}.")
+
+
+def _confusion(groups: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Count pairs of true group (rows) and group (columns)."""
+    known = (groups >= 0) & (true >= 0)
+    size = int(max(groups.max(), true.max())) + 1
+    return np.bincount(true[known] * size + groups[known], minlength=size**2).reshape(size, size)
+
+
+def _told_right(counts: np.ndarray) -> float:
+    there = counts.sum(axis=1) > 0
+    return float((np.diag(counts)[there] / counts.sum(axis=1)[there]).mean())
+
+
+def _beyond_chance(counts: np.ndarray) -> float:
+    shares = counts / counts.sum()
+    chance = (shares.sum(axis=0) * shares.sum(axis=1)).sum()
+    return float((np.trace(shares) - chance) / (1 - chance))
 
 
 def _resampled(statistic: Callable[..., float], *columns: np.ndarray) -> Measure:

@@ -74,6 +74,7 @@ class _Job:
     folder: Path
     kernels: Kernels
     progress: Progress
+    environment: dict[str, str]
     notebook: NotebookNode | None = None
     why_dead: str = ""
 
@@ -109,7 +110,8 @@ def _converse(nb_man: NotebookExecutionManager, kernel_name: str, job: _Job, pri
     manager = client.create_kernel_manager()
     job.kernels.add(manager)
     log = private / "kernel.log"
-    env = os.environ | {"BANKMINE_WORKSPACE": str(WORKSPACE)}  # may be relative, and a kernel starts elsewhere
+    # the workspace may be relative, and a kernel starts elsewhere
+    env = os.environ | {"BANKMINE_WORKSPACE": str(WORKSPACE)} | job.environment
     with log.open("wb") as stream:
         try:
             # what a kernel writes beside its cells' outputs is no matter for the command's own outputs
@@ -122,7 +124,9 @@ def _converse(nb_man: NotebookExecutionManager, kernel_name: str, job: _Job, pri
 papermill_engines.register(_ENGINE, _Engine)
 
 
-def execute(notebook: Path, parameters: dict, kernels: Kernels, progress: Progress) -> tuple[NotebookNode, str | None]:
+def execute(
+    notebook: Path, parameters: dict, kernels: Kernels, progress: Progress, environment: dict[str, str]
+) -> tuple[NotebookNode, str | None]:
     """Execute a notebook with parameters.
 
     Parameters
@@ -135,6 +139,8 @@ def execute(notebook: Path, parameters: dict, kernels: Kernels, progress: Progre
         Told of the kernel.
     progress : callable
         Told of each cell.
+    environment : dict of str to str
+        Variables of the kernel beyond those of this process.
 
     Returns
     -------
@@ -142,7 +148,7 @@ def execute(notebook: Path, parameters: dict, kernels: Kernels, progress: Progre
         The notebook as far as it came, and one line on why it failed if it did.
     """
     given = nbformat.read(notebook, as_version=4)
-    job = _Job(notebook.parent, kernels, progress)
+    job = _Job(notebook.parent, kernels, progress, environment)
     error = None
     try:
         # neither path nor cwd for papermill: it fills in braces in the one, and changes the other for all threads

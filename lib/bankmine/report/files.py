@@ -65,7 +65,7 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
 
 
-def publish(contents: dict[Path, str]) -> None:
+def publish(contents: dict[Path, str | bytes]) -> None:
     """Write several files beside their places, then move all of them there.
 
     Raises
@@ -76,9 +76,9 @@ def publish(contents: dict[Path, str]) -> None:
     parts = {path: path.with_name(f".{path.name}.part") for path in contents}
     try:
         with writing(next(iter(contents))):
-            for path, text in contents.items():
-                with parts[path].open("w", encoding="utf-8") as stream:
-                    stream.write(text)
+            for path, content in contents.items():
+                with parts[path].open("wb") as stream:
+                    stream.write(content.encode("utf-8") if isinstance(content, str) else content)
                     stream.flush()
                     os.fsync(stream.fileno())
             for path, part in parts.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import signal
+import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from bankmine.report.files import (
     writing,
 )
 from bankmine.report.manifest import build_manifest, git_state
+from bankmine.report.written import REPORTS, STAGE
 
 DEFAULT_SOURCE = "demo"
 
@@ -155,16 +157,22 @@ def _index(out: Path, teller: Teller) -> list[Outcome]:
 
 
 def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix="bankmine-") as stage:
+        return _run_staged(plan, report, kernels, teller, Path(stage))
+
+
+def _run_staged(plan: Plan, report: Report, kernels: Kernels, teller: Teller, stage: Path) -> Outcome:
     parameters = plan.parameters[report.name]
+    places = {STAGE: str(stage), REPORTS: str(plan.folder.parent)}
     notebook, error = execute(
-        report.notebook, parameters, kernels, lambda done, cells: teller.cell(report.name, done, cells)
+        report.notebook, parameters, kernels, lambda done, cells: teller.cell(report.name, done, cells), places
     )
     if kernels.stopped:
         return Outcome(report.name, "interrupted")
     notebook = nbformat.from_dict(_hide(notebook, plan.secrets))
     manifest = build_manifest(report, notebook, plan.base | {"parameters": parameters}, _hide(error, plan.secrets))
     try:
-        page = _write(plan, report, notebook, manifest)
+        page = _write(plan, report, notebook, manifest, {} if error else _staged(stage))
     except BankmineError as failure:
         return Outcome(report.name, str(failure), None, manifest["seconds"])
     except Exception as failure:  # an output that cannot be shown must not spoil the other reports
@@ -173,13 +181,22 @@ def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller) -> Ou
     return Outcome(report.name, manifest["error"], page, manifest["seconds"], len(manifest["alerts"]))
 
 
-def _write(plan: Plan, report: Report, notebook: nbformat.NotebookNode, manifest: dict) -> Path:
-    """Publish page, notebook and manifest; a good report takes the place of a failed one."""
+def _staged(stage: Path) -> dict[str, bytes]:
+    """Return what a notebook wrote for other systems: name -> content."""
+    return {f.name: f.read_bytes() for f in sorted(stage.iterdir()) if f.is_file()}
+
+
+def _write(
+    plan: Plan, report: Report, notebook: nbformat.NotebookNode, manifest: dict, written: dict[str, bytes]
+) -> Path:
+    """Publish page, notebook, manifest and what the notebook wrote; a good report takes the place of a failed one."""
     endings = FAILED_ENDINGS if manifest["error"] else GOOD_ENDINGS
     page, ipynb, told = (plan.folder / (report.name + ending) for ending in endings)
+    manifest["files"] = {name: len(content) for name, content in written.items()}
     publish({
         page: render(notebook, manifest), ipynb: nbformat.writes(notebook),
         told: json.dumps(manifest, indent=1, ensure_ascii=False),
+        **{plan.folder / name: content for name, content in written.items()},
     })  # fmt: skip
     if not manifest["error"]:
         with writing(page):

@@ -1,0 +1,86 @@
+"""Drift of segments: what has become of them since they were formed, and whether that is more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bankmine.analysis.segmentation import Segmentation
+from bankmine.errors import BankmineError
+
+_FALSE_ALARMS = 0.05
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What has become of segments since they were formed."""
+
+    table: pd.DataFrame
+    """Per segment `share_then`, `share_now`, `change` with `low` and `high` (95 %), `distance_then`, `distance_now`."""
+    psi: float
+    """Population stability index of the shares."""
+    alarm: float
+    """Index above which the shares have shifted by more than samples of these sizes do in 19 of 20 cases."""
+    moved: float
+    """Share of those customers, assigned on both days, who are in another segment; NaN without an earlier day."""
+
+    @property
+    def shifted(self) -> bool:
+        """Whether the shares shifted by more than chance explains."""
+        return self.psi > self.alarm
+
+
+def drift(model: Segmentation, values: pd.DataFrame, before: pd.Series | None = None) -> Drift:
+    """Compare a day's customers with those whom the segments were formed of.
+
+    Parameters
+    ----------
+    model : Segmentation
+        As loaded.
+    values : pd.DataFrame
+        Readable features of the active customers now.
+    before : pd.Series, optional
+        Segments of customers as they were assigned earlier; groups that are no segment, as inactive, are left out.
+
+    Returns
+    -------
+    Drift
+        The alarm is the 95 % quantile of the index without any shift, chi-squared times (1 / n + 1 / m) (Yurdakul and
+        Naranjo, Journal of Risk Model Validation 14, 2020); most customers are the same on both days, so that it is
+        rarer still to go off by chance.
+
+    Raises
+    ------
+    BankmineError
+        If there is no active customer.
+    """
+    if values.empty:
+        raise BankmineError("No customer is active on this day, so that no drift can be told: give another day.")
+    segments, points = model.assign(values), model.points(values)
+    size, then = len(values), model.shares
+    now = segments.value_counts(normalize=True).reindex(list(model.names)).to_numpy()
+    half = stats.norm.ppf(0.975) * np.sqrt(now * (1 - now) / size + then * (1 - then) / model.customers)
+    distance = pd.Series(model.groups.distance(points), index=values.index).groupby(segments, observed=False).mean()
+    table = pd.DataFrame({
+        "share_then": then, "share_now": now, "change": now - then, "low": now - then - half, "high": now - then + half,
+        "distance_then": model.distances, "distance_now": distance.reindex(list(model.names)).to_numpy(),
+    }, index=pd.Index(model.names, name="segment"))  # fmt: skip
+    alarm = (1 / size + 1 / model.customers) * stats.chi2.ppf(1 - _FALSE_ALARMS, max(len(then) - 1, 1))
+    return Drift(table, psi(then, now, model.customers, size), float(alarm), _moved(model, segments, before))
+
+
+def psi(then: np.ndarray, now: np.ndarray, size_then: int, size_now: int) -> float:
+    """Compute the population stability index of shares; a group without customers counts as half a one."""
+    then, now = np.maximum(then, 0.5 / size_then), np.maximum(now, 0.5 / size_now)
+    return float(((now - then) * np.log(now / then)).sum())
+
+
+def _moved(model: Segmentation, segments: pd.Series, before: pd.Series | None) -> float:
+    if before is None:
+        return np.nan
+    earlier = before[before.isin(model.names)].astype(str)
+    both = segments.index.intersection(earlier.index)
+    return float((segments[both].astype(str) != earlier[both]).mean()) if len(both) else np.nan

@@ -1,0 +1,65 @@
+"""Written: tables and models that a notebook leaves beside its report, for other systems and for the next run.
+
+In a run they are staged and take their places together with the report, if it is good. In JupyterLab they are
+written at once. Every table is keyed by customer and as-of day, so that the days can be put one under the other.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from bankmine.bank.snapshot import Snapshot
+from bankmine.bank.sources import SOURCES, WORKSPACE
+
+STAGE, REPORTS = "BANKMINE_STAGE", "BANKMINE_REPORTS"
+"""Set by the runner: the folder to stage in, and the folder of the source's reports."""
+
+
+def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot) -> Path:
+    """Write a table as Parquet.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Indexed by customer.
+    name : str
+        Of the file, without its ending.
+    snapshot : Snapshot
+        Tells the as-of day.
+
+    Returns
+    -------
+    Path
+        The file; in a run it is moved beside the report at the end.
+    """
+    path = place_for(f"{name}.parquet", snapshot)
+    keyed = frame.rename_axis("customer_id").reset_index()
+    keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
+    part = path.with_name(f".{path.name}.part")
+    keyed.to_parquet(part, index=False)
+    part.replace(path)
+    return path
+
+
+def place_for(file: str, snapshot: Snapshot) -> Path:
+    """Return where a file of this report is to be written; its folder is there."""
+    folder = Path(os.environ[STAGE]) if STAGE in os.environ else _reports(snapshot) / str(snapshot.as_of)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / file
+
+
+def earlier(file: str, snapshot: Snapshot) -> Path | None:
+    """Find the newest file of this name that a report of an earlier day left; None where there is none."""
+    found = (f for f in _reports(snapshot).glob(f"????-??-??/{file}") if f.parent.name < str(snapshot.as_of))
+    return max(found, default=None)
+
+
+def _reports(snapshot: Snapshot) -> Path:
+    """Folder of the source's reports: the runner's, or the workspace's."""
+    if REPORTS in os.environ:
+        return Path(os.environ[REPORTS])
+    default = snapshot.source.folder == SOURCES / "demo"
+    return WORKSPACE / "reports" / ("" if default else snapshot.source.name)

@@ -1,0 +1,69 @@
+"""What notebooks leave beside their reports: whole, with a good report only, and found again by a later day."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from runner_fixtures import bankmine, contents, make_workspace
+
+pytestmark = pytest.mark.notebook
+WRITES = """
+import os
+import pandas as pd
+from bankmine.bank.snapshot import open_source
+from bankmine.report.findings import finding
+from bankmine.report.written import earlier, place_for, write_table
+snapshot = open_source(source).as_of(as_of)
+before = earlier("model.txt", snapshot)
+finding("{before}", id="writes.before", before=before.read_text() if before else "nothing")
+place_for("model.txt", snapshot).write_text(as_of)
+write_table(pd.DataFrame({"group": ["a", "b"]}, index=["C1", "C2"]), "groups", snapshot)
+if os.environ.get("MOOD") == "bad":
+    raise ValueError("too late")
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Path:
+    return make_workspace(tmp_path / "bank", {"01_writes": [WRITES]})
+
+
+def run(workspace: Path, day: str, **env: str) -> tuple[int, Path]:
+    return bankmine(workspace, "run", "--as-of", day, **env).code, workspace / "reports" / day
+
+
+def told(folder: Path) -> dict:
+    return json.loads((folder / "01_writes.json").read_text("utf-8"))
+
+
+def test_tables_stand_beside_the_report_keyed_by_customer_and_day(workspace):
+    code, folder = run(workspace, "2025-11-30")
+    assert code == 0
+    table = pd.read_parquet(folder / "groups.parquet")
+    assert table.astype(str).to_numpy().tolist() == [["C1", "2025-11-30", "a"], ["C2", "2025-11-30", "b"]]
+    assert list(table.columns) == ["customer_id", "as_of", "group"]
+    assert told(folder)["files"].keys() == {"groups.parquet", "model.txt"}
+    assert 'href="groups.parquet"' in (folder / "01_writes.html").read_text("utf-8")
+
+
+def test_a_later_day_finds_what_an_earlier_one_left_and_not_its_own(workspace):
+    for day, before in (("2025-11-30", "nothing"), ("2025-12-31", "2025-11-30"), ("2025-12-31", "2025-11-30")):
+        code, folder = run(workspace, day)
+        assert code == 0
+        (found,) = told(folder)["findings"]
+        assert found["values"]["before"] == before
+    code, folder = run(workspace, "2025-10-31")
+    assert told(folder)["findings"][0]["values"]["before"] == "nothing"
+
+
+def test_a_failing_report_leaves_the_tables_of_the_good_one(workspace):
+    _, folder = run(workspace, "2025-12-31")
+    before = contents(folder)
+    code, _ = run(workspace, "2025-12-31", MOOD="bad")
+    assert code == 1
+    after = contents(folder)
+    assert all(after[name] == before[name] for name in ("groups.parquet", "model.txt", "01_writes.html"))
+    assert not list(folder.glob(".*.part"))
