@@ -52,8 +52,9 @@ def test_readable_features_are_in_their_units():
 def test_shares_of_nothing_are_unknown_not_infinite():
     bank = customers(3)
     bank.loc[:, [c for c in bank if c.startswith(("channel_", "category_"))]] = 0
+    bank = bank.assign(category_cash_outflow_365d=5.0, outflow_365d=0.0)
     found = sf.readable(bank, REGISTRY)
-    assert found[["remote", "groceries"]].isna().all().all()
+    assert found[["remote", "groceries", "cash"]].isna().all().all()
     assert not np.isinf(found).any().any()
 
 
@@ -92,6 +93,21 @@ def test_comparable_features_have_mean_zero_and_variance_one_and_no_gaps():
     np.testing.assert_allclose(comparable.mean(), 0, atol=1e-9)
     np.testing.assert_allclose(comparable.std(ddof=0), 1)
     assert comparable.index.equals(found.index)
+
+
+def test_comparable_features_are_what_the_registry_says():
+    frame = pd.DataFrame({"amount": [1.0, 3, 10], "share": [0.0, 0.5, 1], "a": [0.5, 0.2, 0.2], "b": [0.3, 0.2, 0.2],
+                          "c": [0.2, 0.6, 0.6], "age": [30.0, np.nan, 50]})  # fmt: skip
+    found = Unskew({"amount": "amount", "share": "share", "age": "plain"} | dict.fromkeys("abc", "mix")).fit_transform(
+        frame
+    )
+    assert found.columns.tolist() == ["amount", "share", "age", "a", "b"]
+    np.testing.assert_allclose(found["amount"], np.log(frame["amount"] + 0.3))
+    np.testing.assert_allclose(found["share"], [np.log(0.1 / 1.1), 0, np.log(1.1 / 0.1)])
+    assert found["age"].tolist() == [30, 40, 50]
+    drawn = (frame[list("abc")] + 0.2 * frame[list("abc")].mean()) / 1.2
+    middle = drawn.prod(axis=1) ** (1 / 3)
+    np.testing.assert_allclose(found["a"], np.log(drawn["a"] / middle))
 
 
 def test_next_month_is_measured_with_the_rod_of_this_one():

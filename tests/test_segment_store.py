@@ -72,6 +72,7 @@ def broken(told: dict, path: str, value: object) -> dict:
         ("format", "something else"), ("groups.means", [[1.0]]), ("groups.weights", [1.0]), ("names", []),
         ("shares", [0.5, "x", 0.1, 0.1, 0.1]), ("standardise.mean", {"income": float("nan")}), ("day", "soon"),
         ("unskew.centre", {"income": 1.0}), ("unskew", None), ("distances", [1.0]),
+        ("unskew.centre.income", float("nan")),
     ],
 )  # fmt: skip
 def test_a_file_that_is_not_whole_is_refused(file, path, value):
@@ -105,6 +106,7 @@ def test_the_same_customers_have_not_drifted(model, bank):
     assert found.psi == pytest.approx(0)
     assert found.moved == 0
     assert not found.shifted
+    assert found.alarm == pytest.approx(2 / len(bank) * 9.488, rel=1e-3)  # chi-squared of four degrees, 95 %
     np.testing.assert_allclose(found.table["distance_now"], found.table["distance_then"])
     assert np.isnan(drift(model, bank).moved)
 

@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from bankmine.analysis.grouping import Groups, group, kmeans
 from bankmine.analysis.segment_features import readable
-from bankmine.analysis.segment_number import MINIMUM, SMALLEST, choose
+from bankmine.analysis.segment_number import MINIMUM, SMALLEST, _chosen, choose
 from bankmine.analysis.segment_profile import picture, profile, profile_table
 from bankmine.analysis.segment_rules import rules
 from bankmine.analysis.segmentation import ALL, INACTIVE, fit
@@ -83,6 +83,19 @@ def test_five_kinds_are_counted_as_five_and_the_argument_names_the_criteria(choi
     assert choice.table["silhouette"].iloc[1:].between(-1, 1).all()
 
 
+def test_the_number_has_the_largest_product_of_the_criteria_among_those_of_segments_that_are_large_enough(choice):
+    table = choice.table
+    gain, clear = table["gap"] - table["gap"].iloc[0], table["silhouette"]
+    expected = gain.clip(lower=0) / gain.max() * clear / clear.max() * table["agreement"]
+    np.testing.assert_allclose(table["merit"].iloc[1:], expected.iloc[1:])
+    table = table.copy()
+    table.loc[5, "smallest"] = SMALLEST - 0.001
+    assert _chosen(table).k == table["merit"].drop([1, 5]).idxmax()
+    none_large = _chosen(table.assign(smallest=0.01))
+    assert none_large.k == 1
+    assert "below 5%" in none_large.argument
+
+
 def test_customers_of_one_kind_are_one_segment():
     choice = choose(structureless(), REGISTRY)
     assert choice.k == 1
@@ -149,6 +162,7 @@ DEGENERATE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_degenerate_customers_lead_to_a_clear_result(name, bank):
     some = DEGENERATE[name](bank.iloc[:200])
@@ -224,6 +238,24 @@ def test_a_rule_is_told_in_units_and_with_round_limits():
     assert told["poor"] == "money in a month at most 5,000"
     assert told["rich"].startswith("money in a month above 5,000 and share of app and web in own errands at most 50%")
     assert found.accuracy == 1
+
+
+def test_a_rule_holds_for_as_many_customers_as_it_says_with_its_round_limit():
+    income = np.linspace(100, 9900, 401)
+    names = pd.Series(pd.Categorical(np.where(income < 5437, "poor", "rich")))
+    found = rules(pd.DataFrame({"income": income}), names, REGISTRY)
+    assert found.table["rule"].tolist() == ["money in a month at most 5,400", "money in a month above 5,400"]
+    assert found.table["customers"].tolist() == [(income <= 5400).sum(), (income > 5400).sum()]
+    assert found.accuracy < 1
+
+
+def test_conditions_that_do_not_change_the_segment_are_not_told():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"income": np.where(np.arange(600) < 200, 1000.0, 9000), "age": rng.uniform(20, 80, 600)})
+    mixed = (frame["age"] > 60) & (rng.random(600) < 0.3)
+    names = pd.Series(pd.Categorical(np.where((frame["income"] < 5000) | mixed, "poor", "rich")))
+    found = rules(frame, names, REGISTRY, depth=2)
+    assert found.table["rule"].tolist() == ["money in a month at most 5,000", "money in a month above 5,000"]
 
 
 def test_the_picture_shows_what_it_says(model, bank, segments):
