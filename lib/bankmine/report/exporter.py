@@ -47,7 +47,7 @@ def render(notebook: NotebookNode, manifest: dict) -> str:
     soup = BeautifulSoup("".join(_blocks(notebook)), "html.parser")
     contents = _arrange(soup, manifest["title"])
     return environment.get_template("page.html.j2").render(
-        run={"source": None, "git": None, "error": None} | manifest,
+        run={"source": None, "git": None, "error": None, "files": {}} | manifest,
         findings=sorted(hoisted, key=lambda found: not found["alert"]),
         traceback=_traceback(notebook),
         body=Markup(soup),  # cleaned piece by piece
