@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from demo_banks import seed_bank  # noqa: F401
+from demo_banks import bookings, read
 from reference_fraud import difficulty
 
 from bankmine.demo import generate
@@ -32,31 +32,19 @@ COLUMNS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return generate(tmp_path_factory.mktemp("demo") / "bank", customers=1000, months=36, seed=8)
-
-
-def read(folder: Path, table: str, columns: list[str] | None = None) -> pd.DataFrame:
-    return pq.read_table(folder / table, columns=columns).to_pandas(date_as_object=False)
+def truth(small_bank: Path) -> pd.DataFrame:
+    return read(small_bank, "truth/fraud")
 
 
 @pytest.fixture(scope="module")
-def truth(folder: Path) -> pd.DataFrame:
-    return read(folder, "truth/fraud")
-
-
-@pytest.fixture(scope="module")
-def booked(folder: Path, truth: pd.DataFrame) -> pd.DataFrame:
+def booked(small_bank: Path, truth: pd.DataFrame) -> pd.DataFrame:
     """All bookings but the catalogued ones, with owner, product and truth."""
-    defects = read(folder, "truth/defects").query("rule != 'duplicate_key'")
-    rows = read(folder, "transactions", COLUMNS).drop_duplicates("transaction_id")
-    rows = rows[~rows.transaction_id.isin(defects.key)]
-    rows = rows.merge(read(folder, "accounts", ["account_id", "customer_id", "product"]), on="account_id")
+    rows = bookings(small_bank, COLUMNS)
     rows = rows.merge(truth.drop(columns=["amount", "day"]), on="transaction_id", how="left", validate="one_to_one")
     return rows.assign(fraud=rows.fraud.eq(True), day=rows["at"].dt.normalize())
 
 
-def test_the_truth_names_bookings_that_are_there(folder, truth, booked):
+def test_the_truth_names_bookings_that_are_there(small_bank, truth, booked):
     assert truth.transaction_id.is_unique
     both = truth.merge(booked[["transaction_id", "amount", "day", "direction"]], on="transaction_id")
     assert len(both) == len(truth)
@@ -157,8 +145,8 @@ def test_a_card_is_stopped_when_its_fraud_is_found(booked):
     assert len(later) > 50
 
 
-def test_who_paid_at_a_tapped_merchant_is_hit_more_often(folder, booked):
-    tapped = read(folder, "truth/tapped_merchants")
+def test_who_paid_at_a_tapped_merchant_is_hit_more_often(small_bank, booked):
+    tapped = read(small_bank, "truth/tapped_merchants")
     assert tapped.merchant_id.is_unique
     paid = booked[(booked.kind == "card") & ~booked.fraud].merge(tapped, on="merchant_id")
     paid["inside"] = paid.day.between(paid.first_day, paid.last_day)
@@ -208,8 +196,8 @@ def test_devices_of_fraud_look_like_all_others(booked):
     assert (owners > 1).sum() > 100
 
 
-def test_genuine_customers_travel_and_pay_new_payees(folder, booked):
-    home = read(folder, "customers", ["customer_id", "region"])
+def test_genuine_customers_travel_and_pay_new_payees(small_bank, booked):
+    home = read(small_bank, "customers", ["customer_id", "region"])
     genuine = booked[~booked.fraud]
     at_terminal = genuine[(genuine.kind == "card") & (genuine.channel == "pos")].merge(home, on="customer_id")
     place = at_terminal.merchant_id.str[3:5]
@@ -246,7 +234,7 @@ def test_few_customers_may_have_none_and_the_columns_stay(tmp_path):
 
 
 @pytest.mark.seeds
-def test_fraud_is_neither_easy_nor_hopeless(seed_bank):  # noqa: F811
+def test_fraud_is_neither_easy_nor_hopeless(seed_bank):
     found = difficulty(seed_bank)
     assert 0.30 < found["ap"] < 0.70
     assert found["auc"] < 0.99

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from demo_banks import bookings, read
 
 from bankmine.demo import generate, streams
 from bankmine.demo.block import Block
@@ -27,26 +28,15 @@ COLUMNS = ["transaction_id", "account_id", "at", "amount", "direction", "kind", 
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return generate(tmp_path_factory.mktemp("demo") / "bank", customers=1000, months=36, seed=8)
-
-
-def read(folder: Path, table: str, columns: list[str] | None = None) -> pd.DataFrame:
-    return pq.read_table(folder / table, columns=columns).to_pandas(date_as_object=False)
+def truth(small_bank: Path) -> pd.DataFrame:
+    return read(small_bank, "truth/laundering")
 
 
 @pytest.fixture(scope="module")
-def truth(folder: Path) -> pd.DataFrame:
-    return read(folder, "truth/laundering")
-
-
-@pytest.fixture(scope="module")
-def booked(folder: Path, truth: pd.DataFrame) -> pd.DataFrame:
+def booked(small_bank: Path, truth: pd.DataFrame) -> pd.DataFrame:
     """Transfers, cash and takings but the catalogued ones, with owner and truth."""
-    defects = read(folder, "truth/defects").query("rule != 'duplicate_key'")
-    rows = read(folder, "transactions", COLUMNS).drop_duplicates("transaction_id")
-    rows = rows[rows.kind.isin(["transfer", "cash", "settlement"]) & ~rows.transaction_id.isin(defects.key)]
-    rows = rows.merge(read(folder, "accounts", ["account_id", "customer_id", "product"]), on="account_id")
+    rows = bookings(small_bank, COLUMNS)
+    rows = rows[rows.kind.isin(["transfer", "cash", "settlement"])]
     return rows.merge(truth, on="transaction_id", how="left", validate="one_to_one")
 
 
@@ -191,9 +181,9 @@ def test_launderers_are_rather_risky_and_in_business():
     assert np.mean(share["business"]) > 0.1
 
 
-def test_nobody_launders_before_joining_or_after_leaving(folder, booked):
-    rows = booked[booked.typology.notna()].merge(read(folder, "customers", ["customer_id", "joined_on"]))
-    rows = rows.merge(read(folder, "truth/customers", ["customer_id", "left_on"]))
+def test_nobody_launders_before_joining_or_after_leaving(small_bank, booked):
+    rows = booked[booked.typology.notna()].merge(read(small_bank, "customers", ["customer_id", "joined_on"]))
+    rows = rows.merge(read(small_bank, "truth/customers", ["customer_id", "left_on"]))
     assert (rows["at"] >= rows.joined_on).all()
     assert not (rows["at"] >= rows.left_on).any()
 

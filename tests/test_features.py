@@ -200,7 +200,7 @@ def alter_future(frames, drop, scale, flip, reopen, duplicates, seed) -> dict[st
     if flip:
         t.loc[later, "direction"] = "out"
     extra = t[~later].sample(duplicates, random_state=seed).assign(at=midnight)  # the keys of old bookings once more
-    t = pd.concat([t[~later | (rng.random(len(t)) > drop)], extra])
+    t = pd.concat([part for part in (t[~later | (rng.random(len(t)) > drop)], extra) if len(part)])
     closes_later = a.closed_on.map(lambda d: d is not None and d > DAY).to_numpy()
     a.loc[closes_later, "closed_on"] = None if reopen else DAY + dt.timedelta(days=1)
     a = a[(a.opened_on <= DAY) | (rng.random(len(a)) > drop)]

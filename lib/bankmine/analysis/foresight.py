@@ -58,19 +58,20 @@ def out_of_time(
     limits = _limits(then, after)
     then, after = then.clip(*limits), after.clip(*limits)
 
-    def missed(*views: str) -> np.ndarray:
-        forecast = _means().fit(earlier[[*views]], then).predict(later[[*views]])
-        return (after.to_numpy() - forecast) ** 2
-
-    errors = {view: missed(view) for view in earlier.columns}
-    others = [view for view in errors if view != with_view and with_view in errors]
-    errors |= {f"{view} + {with_view}": missed(view, with_view) for view in others}
-    errors = pd.DataFrame(errors | {_NOTHING: (after - then.mean()).to_numpy() ** 2})
+    others = [view for view in earlier.columns if view != with_view and with_view in earlier.columns]
+    views = [(view,) for view in earlier.columns] + [(view, with_view) for view in others]
+    errors = pd.DataFrame({" + ".join(v): _missed(earlier[[*v]], then, later[[*v]], after) for v in views})
+    errors[_NOTHING] = (after - then.mean()).to_numpy() ** 2
     sums = _resampled(errors, rounds, seed)
     table = pd.DataFrame({"view": errors.columns[:-1], "customers": len(later)}).set_index("view")
     table[["r2", "low", "high"]] = [_told(sums[_NOTHING] - sums[v], sums[_NOTHING]) for v in table.index]
     gains = {f"{v} + {with_view}": _told(sums[v] - sums[f"{v} + {with_view}"], sums[_NOTHING]) for v in others}
     return table.join(pd.DataFrame(gains, index=["gain", "gain_low", "gain_high"]).T.astype(float))
+
+
+def _missed(earlier: pd.DataFrame, then: pd.Series, later: pd.DataFrame, after: pd.Series) -> np.ndarray:
+    """Return the squared error of each later customer's forecast by views."""
+    return (after.to_numpy() - _means().fit(earlier, then).predict(later)) ** 2
 
 
 def _limits(then: pd.Series, after: pd.Series) -> tuple[float, float]:

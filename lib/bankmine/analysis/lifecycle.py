@@ -14,12 +14,11 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-import yaml
 
 from bankmine.analysis.features import spine_of
 from bankmine.analysis.labels import own_outflows
 from bankmine.analysis.periods import by_period
-from bankmine.analysis.tags import holds
+from bankmine.analysis.registry import entries, holds, read_yaml
 from bankmine.analysis.windows import KEYS
 from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import Snapshot
@@ -56,13 +55,7 @@ def load_stages(file: Path = REGISTRY) -> list[Stage]:
     BankmineError
         If an entry lacks a field or has an unknown one, an id comes twice, or the last rule is not `True`.
     """
-    try:
-        stages = [Stage(**entry) for entry in yaml.safe_load(file.read_text("utf-8"))]
-    except (TypeError, yaml.YAMLError) as error:
-        raise BankmineError(f"{file} is not a list of stages: {' '.join(str(error).split())}") from None
-    ids = [s.id for s in stages]
-    if twice := sorted({i for i in ids if ids.count(i) > 1}):
-        raise BankmineError(f"{file}: the id {twice[0]} comes twice.")
+    stages = entries(read_yaml(file), Stage, file, "stages")
     if not stages or stages[-1].rule != _ALL:
         raise BankmineError(f'{file}: the last stage takes all customers that are left: give it the rule "{_ALL}".')
     return stages

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bankmine.analysis.tags import wilson
+from bankmine.analysis.intervals import wilson
 
 ABSENT = "not known"
 _Z = 1.96

@@ -6,22 +6,20 @@ these comparable is fitted on one day's customers, and measures next month's wit
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from sklearn.pipeline import Pipeline
 
 from bankmine.analysis.comparable import Standardise, Unskew
+from bankmine.analysis.registry import compute, entries, names_in, read_yaml
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 
 REGISTRY = WORKSPACE / "data" / "segments.yml"
 FORMS, USES = ("amount", "share", "mix", "plain"), ("segments", "profile")
-_NAME = re.compile(r"[A-Za-z_]\w*")
 _DAYS_A_MONTH = 365.25 / 12
 
 
@@ -43,7 +41,7 @@ class Feature:
     @property
     def needs(self) -> set[str]:
         """Names of the columns that the value is computed from."""
-        return set(_NAME.findall(self.value)) - {"months"} | ({"tenure_days"} if "months" in self.value else set())
+        return names_in(self.value) - {"months"} | ({"tenure_days"} if "months" in self.value else set())
 
 
 @dataclass(frozen=True)
@@ -72,15 +70,12 @@ def load_registry(file: Path = REGISTRY) -> Registry:
     BankmineError
         If an entry lacks a field, has an unknown one or an unknown form or use, or an id comes twice.
     """
+    told = read_yaml(file)
     try:
-        told = yaml.safe_load(file.read_text("utf-8"))
-        features = tuple(Feature(**entry) for entry in told["features"])
+        features = tuple(entries(told["features"], Feature, file, "features"))
         registry = Registry(**told["active"], features=features)
-    except (TypeError, KeyError, yaml.YAMLError) as error:
+    except (TypeError, KeyError) as error:
         raise BankmineError(f"{file} is not a registry of segments: {' '.join(str(error).split())}") from None
-    ids = [f.id for f in features]
-    if twice := sorted({i for i in ids if ids.count(i) > 1}):
-        raise BankmineError(f"{file}: the id {twice[0]} comes twice.")
     if wrong := [f.id for f in features if f.form not in FORMS or f.use not in USES]:
         raise BankmineError(f"{file}: {wrong[0]} has an unknown form or use: {', '.join(FORMS + USES)} are known.")
     return registry
@@ -88,9 +83,9 @@ def load_registry(file: Path = REGISTRY) -> Registry:
 
 def is_active(customers: pd.DataFrame, registry: Registry) -> pd.Series:
     """Tell of each customer whether the rule of the registry holds; columns that are not there count as nothing."""
-    needs = set(_NAME.findall(registry.rule)) - {"and", "or", "not", "months"}
+    needs = names_in(registry.rule) - {"months"}
     known = customers.reindex(columns=sorted(needs)).fillna(0).assign(months=_months(customers))
-    return _computed(known, registry.rule, "active").astype(bool)
+    return compute(registry.rule, known, "active customers").astype(bool)
 
 
 def readable(customers: pd.DataFrame, registry: Registry) -> pd.DataFrame:
@@ -111,7 +106,7 @@ def readable(customers: pd.DataFrame, registry: Registry) -> pd.DataFrame:
     """
     known = customers.assign(months=_months(customers))
     there = [f for f in registry.features if f.needs <= set(customers.columns)]
-    found = pd.DataFrame({f.id: _computed(known, f.value, f.id) for f in there}, index=customers.index, dtype=float)
+    found = pd.DataFrame({f.id: compute(f.value, known, f.id) for f in there}, index=customers.index, dtype=float)
     found = found.replace([np.inf, -np.inf], np.nan)
     mix = [f.id for f in there if f.form == "mix"]
     found[mix] = found[mix].clip(lower=0).div(found[mix].clip(lower=0).sum(axis=1).replace(0, np.nan), axis=0)
@@ -154,10 +149,3 @@ def features_told(registry: Registry, values: pd.DataFrame, fitted: Pipeline) ->
 
 def _months(customers: pd.DataFrame) -> pd.Series:
     return customers["tenure_days"].clip(30, 365) / _DAYS_A_MONTH
-
-
-def _computed(table: pd.DataFrame, expression: str, id: str) -> pd.Series:
-    try:
-        return pd.Series(table.eval(expression, engine="python"), index=table.index)
-    except (SyntaxError, TypeError, ValueError, NotImplementedError, AttributeError, KeyError) as error:
-        raise BankmineError(f"Value of {id} in the registry of segments cannot be computed: {error}") from None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from bankmine.analysis.intervals import wilson
+from bankmine.analysis.registry import entries, holds, names_in, read_yaml
 from bankmine.bank.sources import WORKSPACE
-from bankmine.errors import BankmineError
 
 REGISTRY = WORKSPACE / "data" / "tags.yml"
-_WORDS = {"and", "or", "not", "in", "quantile", "median", "mean", "True", "False"}
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,7 @@ def load_tags(file: Path = REGISTRY) -> list[Tag]:
     BankmineError
         If an entry lacks a field, has an unknown one, or an id comes twice.
     """
-    try:
-        tags = [Tag(**entry) for entry in yaml.safe_load(file.read_text("utf-8"))]
-    except (TypeError, yaml.YAMLError) as error:
-        raise BankmineError(f"{file} is not a list of tags: {' '.join(str(error).split())}") from None
-    ids = [t.id for t in tags]
-    if twice := sorted({i for i in ids if ids.count(i) > 1}):
-        raise BankmineError(f"{file}: the id {twice[0]} comes twice.")
-    return tags
+    return entries(read_yaml(file), Tag, file, "tags")
 
 
 def available(tags: list[Tag], customers: pd.DataFrame) -> list[Tag]:
@@ -132,34 +123,6 @@ def tags_of(tags: list[Tag], held: pd.DataFrame, customer: str) -> pd.DataFrame:
     mine = [t for t in tags if t.id in held.columns and held.loc[customer, t.id]]
     rows = [(t.name, t.name_zh, t.definition, t.owner) for t in mine]
     return pd.DataFrame(rows, columns=["tag", "标签", "definition", "owner"])
-
-
-def names_in(rule: str) -> set[str]:
-    """Return the names of the features that a rule uses."""
-    return set(re.findall(r"[A-Za-z_]\w*", rule)) - _WORDS
-
-
-def holds(rule: str, customers: pd.DataFrame, of: str) -> pd.Series:
-    """Evaluate a rule on each customer; it does not hold where a feature is unknown.
-
-    Raises
-    ------
-    BankmineError
-        If the rule cannot be computed; `of` says whose rule it is.
-    """
-    try:
-        found = customers.eval(rule, engine="python")
-    except (SyntaxError, TypeError, ValueError, NotImplementedError, AttributeError, NameError) as error:
-        raise BankmineError(f"Rule of {of} cannot be computed: {rule!r}: {error}") from None
-    return pd.Series(found, index=customers.index).fillna(False).astype(bool)
-
-
-def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Interval of a share (Wilson 1927), in [0, 1]."""
-    share, square = hits / n, z**2 / n
-    centre = (share + square / 2) / (1 + square)
-    half = z * np.sqrt(share * (1 - share) / n + square / (4 * n)) / (1 + square)
-    return float(centre - half), float(centre + half)
 
 
 def _steadiness(tag: str, held: pd.DataFrame, held_before: pd.DataFrame) -> dict[str, float]:

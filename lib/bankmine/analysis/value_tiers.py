@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bankmine.analysis.tags import wilson
+from bankmine.analysis.intervals import wilson
 from bankmine.errors import BankmineError
 
 TIERS = {"premium": 0.01, "preferred": 0.04, "core": 0.15, "basic": 0.80}
