@@ -138,6 +138,7 @@ def _keep_first(good: ir.Table, rows: ir.Table, table: Table, result: TableCheck
     order = [table.time, *(c for c in good.columns if c != table.time)]
     copies = good.semi_join(keys, table.key)
     copies = copies.mutate(_rank=ibis.row_number().over(group_by=table.key, order_by=order))
+    copies = ibis.memtable(copies.to_pyarrow())  # few: looked for once, not in every query upon the table
     _leave_out(copies.filter(copies._rank > 0), table, "duplicate_key", table.key[-1], result, day)
     return good.anti_join(keys, table.key).union(copies.filter(copies._rank == 0).drop("_rank"))
 

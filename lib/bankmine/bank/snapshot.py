@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from bankmine.bank import readers
+from bankmine.bank import readers, sharing
 from bankmine.bank.casting import BAD, named, typed
 from bankmine.bank.checks import TableCheck, check
 from bankmine.bank.contract import TABLES, Table
@@ -97,12 +97,20 @@ class Bank:
             If the day does not parse or lies outside the data.
         """
         day = self.valid_day(day)
+        known = {n: _known(self.tables[n], t, day, self.source.last_day) for n, t in TABLES.items() if n in self.tables}
+        con, place = known["customers"].get_backend(), sharing.place_of(self.fingerprint, day)
+        if place and con.name == "duckdb":
+            kept, checks = sharing.once(place, con, lambda: self._checked(known, day))
+        else:
+            kept, checks = self._checked(known, day)
+        return Snapshot(self.source, self.fingerprint, day, kept, checks, known)
+
+    def _checked(self, known: dict[str, ir.Table], day: datetime.date) -> sharing.Checked:
         kept: dict[str, ir.Table] = {}
         checks: dict[str, TableCheck] = {}
-        known = {n: _known(self.tables[n], t, day, self.source.last_day) for n, t in TABLES.items() if n in self.tables}
         for name, rows in known.items():
             kept[name], checks[name] = check(rows, TABLES[name], kept, day, self.source)
-        return Snapshot(self.source, self.fingerprint, day, kept, checks, known)
+        return kept, checks
 
     def valid_day(self, day: str | datetime.date) -> datetime.date:
         """Turn ISO text into a day of the data, or say why it is none."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import nbformat
 
+from bankmine.bank.sharing import SHARED
 from bankmine.bank.snapshot import Bank, open_source
 from bankmine.bank.sources import SOURCES, WORKSPACE, Source
 from bankmine.errors import BankmineError, one_line
@@ -125,16 +126,23 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
         if plan.place != DEFAULT_SOURCE:
             own(plan.folder.parent, plan.place)
         teller.queued([r.name for r in plan.reports])
-        outcomes = _run_all(plan, jobs, teller)
+        with tempfile.TemporaryDirectory(prefix="bankmine-") as shared:
+            outcomes = _run_all(plan, jobs, teller, _shared(plan, Path(shared)))
     return outcomes + _index(plan.out, teller)
 
 
-def _run_all(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
+def _shared(plan: Plan, folder: Path) -> dict[str, str]:
+    """Let notebooks share the snapshot of the run's day, where there are several."""
+    (folder / plan.folder.name).mkdir()
+    return {SHARED: str(folder)} if len(plan.reports) > 1 else {}
+
+
+def _run_all(plan: Plan, jobs: int, teller: Teller, places: dict[str, str]) -> list[Outcome]:
     kernels, tasks, outcomes = Kernels(), [], []
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for report in plan.reports:
-                tasks.append(pool.submit(_run_one, plan, report, kernels, teller))
+                tasks.append(pool.submit(_run_one, plan, report, kernels, teller, places))
             for task in as_completed(tasks):
                 outcomes.append(task.result())
                 teller.done(outcomes[-1])
@@ -156,14 +164,14 @@ def _index(out: Path, teller: Teller) -> list[Outcome]:
     return []
 
 
-def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller) -> Outcome:
+def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller, places: dict[str, str]) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="bankmine-") as stage:
-        return _run_staged(plan, report, kernels, teller, Path(stage))
+        places = places | {STAGE: stage, REPORTS: str(plan.folder.parent)}
+        return _run_staged(plan, report, kernels, teller, places)
 
 
-def _run_staged(plan: Plan, report: Report, kernels: Kernels, teller: Teller, stage: Path) -> Outcome:
+def _run_staged(plan: Plan, report: Report, kernels: Kernels, teller: Teller, places: dict[str, str]) -> Outcome:
     parameters = plan.parameters[report.name]
-    places = {STAGE: str(stage), REPORTS: str(plan.folder.parent)}
     notebook, error = execute(
         report.notebook, parameters, kernels, lambda done, cells: teller.cell(report.name, done, cells), places
     )
@@ -172,7 +180,7 @@ def _run_staged(plan: Plan, report: Report, kernels: Kernels, teller: Teller, st
     notebook = nbformat.from_dict(_hide(notebook, plan.secrets))
     manifest = build_manifest(report, notebook, plan.base | {"parameters": parameters}, _hide(error, plan.secrets))
     try:
-        page = _write(plan, report, notebook, manifest, {} if error else _staged(stage))
+        page = _write(plan, report, notebook, manifest, {} if error else _staged(places[STAGE]))
     except BankmineError as failure:
         return Outcome(report.name, str(failure), None, manifest["seconds"])
     except Exception as failure:  # an output that cannot be shown must not spoil the other reports
@@ -181,9 +189,9 @@ def _run_staged(plan: Plan, report: Report, kernels: Kernels, teller: Teller, st
     return Outcome(report.name, manifest["error"], page, manifest["seconds"], len(manifest["alerts"]))
 
 
-def _staged(stage: Path) -> dict[str, bytes]:
+def _staged(stage: str) -> dict[str, bytes]:
     """Return what a notebook wrote for other systems: name -> content."""
-    return {f.name: f.read_bytes() for f in sorted(stage.iterdir()) if f.is_file()}
+    return {f.name: f.read_bytes() for f in sorted(Path(stage).iterdir()) if f.is_file()}
 
 
 def _write(
