@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 
 import numpy as np
@@ -87,18 +86,6 @@ def test_no_file_and_no_json_are_told(tmp_path):
     (tmp_path / "bad.json").write_bytes(b"\x80\x04cos\nsystem\n.")
     with pytest.raises(BankmineError, match="form them anew"):
         segment_store.load(tmp_path / "bad.json")
-
-
-def test_segments_are_kept_until_they_are_to_be_formed_anew(bank, tmp_path):
-    file = tmp_path / "segments.json"
-    first = segment_store.kept_or_formed(file, bank, REGISTRY, DAY, 5)
-    later = dt.date(2026, 1, 31)
-    kept = segment_store.kept_or_formed(file, bank.iloc[:300], REGISTRY, later, 3)
-    assert (kept.day, kept.names) == (DAY, first.names)
-    anew = segment_store.kept_or_formed(file, bank.iloc[:300], REGISTRY, later, 3, refit=True)
-    assert (anew.day, len(anew.names)) == (later, 3)
-    with pytest.raises(BankmineError, match="later than 2025-12-31"):
-        segment_store.kept_or_formed(file, bank, REGISTRY, DAY, 3)
 
 
 def test_the_same_customers_have_not_drifted(model, bank):

@@ -18,8 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from bankmine.analysis.comparable import Standardise, Unskew
 from bankmine.analysis.grouping import Groups
-from bankmine.analysis.segment_features import Registry
-from bankmine.analysis.segmentation import Segmentation, fit
+from bankmine.analysis.segmentation import Segmentation
 from bankmine.errors import BankmineError
 
 FORMAT = "bankmine segments 1"
@@ -69,35 +68,6 @@ def load(path: Path) -> Segmentation:
         model = _built(json.loads(path.read_text("utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BankmineError(f"{path} holds no segments of this version: form them anew ({error}).") from None
-    return model
-
-
-def kept_or_formed(
-    path: Path, values: pd.DataFrame, registry: Registry, day: datetime.date, k: int, refit: bool = False
-) -> Segmentation:
-    """Take the saved segments, so that months can be compared; form and save them where there are none, or if asked to.
-
-    Parameters
-    ----------
-    path : Path
-        Where segments are kept.
-    values, registry, day, k
-        As for `segmentation.fit`, where they are formed.
-    refit : bool
-        Form them anew.
-
-    Raises
-    ------
-    BankmineError
-        If the saved segments were formed after `day`, which may not know them.
-    """
-    if refit or not path.is_file():
-        model = fit(values, registry, day, k)
-        save(model, path)
-        return model
-    model = load(path)
-    if model.day > day:
-        raise BankmineError(f"{path} holds segments of {model.day}, later than {day}: give another file, or form anew.")
     return model
 
 

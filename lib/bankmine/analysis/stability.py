@@ -27,7 +27,7 @@ CLEARLY = 1.25
 """Silhouette, in units of the highest of structureless clouds, from which a structure is clear."""
 _CLOUDS = 19
 """Structureless clouds: to exceed all of them has a chance of one in twenty without any structure."""
-_MOST = 3000
+_MOST = 2000
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def bootstrap(model: Segmentation, values: pd.DataFrame, rounds: int = 30, seed:
     model : Segmentation
         The segments to be found again.
     values : pd.DataFrame
-        Readable features of the customers it was formed of; a random 3,000 of them where there are more.
+        Readable features of the customers it was formed of; a random 2,000 of them where there are more.
     rounds : int
         Samples.
     seed : int

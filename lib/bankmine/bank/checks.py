@@ -17,6 +17,7 @@ from ibis.util import gen_name
 
 from bankmine.bank.casting import BAD
 from bankmine.bank.contract import Table
+from bankmine.bank.readers import few
 from bankmine.bank.reconciliation import unreconciled
 from bankmine.bank.rules import ROW, VALUE, Rule, rules_of_parents, rules_of_rows, with_parents
 from bankmine.bank.sources import Source
@@ -88,7 +89,8 @@ def check(
     good = rows.get_backend().create_view(gen_name(table.name), good)  # queries upon a view compile quickly
     good = _keep_first(good, rows, table, result, day)
     if table.name == "balances" and "transactions" in kept:
-        wrong = ibis.memtable(unreconciled(good, kept["transactions"], source.balance_tolerance).to_pyarrow())
+        wrong = unreconciled(good, kept["transactions"], source.balance_tolerance).to_pyarrow()
+        wrong = few(wrong, rows.get_backend())
         if _leave_out(wrong, table, "unreconciled", "balance", result, day):
             good = good.anti_join(wrong, table.key)
     return good, result
@@ -134,11 +136,11 @@ def _keep_first(good: ir.Table, rows: ir.Table, table: Table, result: TableCheck
     repeated = counted.filter(counted.copies > 1).drop("copies").to_pyarrow()
     if not repeated.num_rows:
         return good
-    keys = ibis.memtable(repeated)
+    keys = few(repeated, rows.get_backend())
     order = [table.time, *(c for c in good.columns if c != table.time)]
     copies = good.semi_join(keys, table.key)
     copies = copies.mutate(_rank=ibis.row_number().over(group_by=table.key, order_by=order))
-    copies = ibis.memtable(copies.to_pyarrow())  # few: looked for once, not in every query upon the table
+    copies = few(copies.to_pyarrow(), rows.get_backend())  # looked for once, not in every query upon the table
     _leave_out(copies.filter(copies._rank > 0), table, "duplicate_key", table.key[-1], result, day)
     return good.anti_join(keys, table.key).union(copies.filter(copies._rank == 0).drop("_rank"))
 

@@ -10,6 +10,7 @@ import adbc_driver_postgresql.dbapi as postgresql
 import adbc_driver_sqlite.dbapi as sqlite
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
@@ -58,6 +59,11 @@ def settle(rows: ir.Table, name: str) -> ir.Table:
     if con.name == "duckdb" and con.raw_sql(stored).fetchone()[0]:
         return con.create_table(gen_name(name), rows)
     return con.create_view(gen_name(name), rows)
+
+
+def few(rows: pa.Table, con: ibis.BaseBackend) -> ir.Table:
+    """Give a few rows to an engine; DuckDB gets a table of its own, as its joins cannot filter all that is Arrow's."""
+    return con.create_table(gen_name("few"), rows) if con.name == "duckdb" else ibis.memtable(rows)
 
 
 def _read_with_duckdb(source: Source) -> tuple[dict[str, ir.Table], str]:
