@@ -46,20 +46,18 @@ def profile(values: pd.DataFrame, segments: pd.Series, registry: Registry) -> pd
     return pd.DataFrame(rows)
 
 
-def profile_table(described: pd.DataFrame, measure: str = "mean") -> pd.DataFrame:
-    """Put a profile into a table for readers: features as rows, segments as columns, "1,200 (1,100–1,300)" as cells.
+def profile_table(described: pd.DataFrame) -> pd.DataFrame:
+    """Put means into a table for readers: features as rows, segments as columns, "1,200 ± 100" as cells.
 
     Parameters
     ----------
     described : pd.DataFrame
         From `profile`.
-    measure : str
-        `mean` or `median`.
     """
-    parts = described[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
-    units = described["unit"]
-    cells = [f"{told(m, u)} ({told(low, u)}–{told(high, u)})" for (m, low, high), u in zip(parts, units, strict=True)]
-    table = described.assign(cell=cells).set_index(["feature", "segment"])["cell"].unstack()  # noqa: PD010
+    half = (described["mean_high"] - described["mean_low"]) / 2
+    parts = zip(described["mean"], half, described["unit"], strict=True)
+    table = described.assign(cell=[f"{told(mean, unit)} ± {told(half, unit)}" for mean, half, unit in parts])
+    table = table.pivot_table(index="feature", columns="segment", values="cell", aggfunc="first")
     return table.loc[described["feature"].unique(), described["segment"].unique()].rename_axis(None, axis=1)
 
 

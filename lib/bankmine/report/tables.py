@@ -39,7 +39,7 @@ class Table:
         return environment.get_template("table.html.j2").render(
             caption=printable(self.caption),
             note=f"first {len(shown):,} of {len(self.frame):,} rows" if len(shown) < len(self.frame) else "",
-            index_names=[_label(shown.index.names[level]) for level in _levels(shown.index)],
+            index_names=[_heading(shown.index.names[level]) for level in _levels(shown.index)],
             columns=columns,
             rows=[
                 ([label[row] for label in labels], [column["cells"][row] for column in columns])
@@ -52,7 +52,7 @@ class Table:
         spec = self.formats.get(name)
         write = partial(_given, spec=spec) if spec else _writer(values)
         cells = [write(value) for value in values]
-        return {"label": _label(name), "kind": "num" if _is_number(values) else _kind_of_text(cells), "cells": cells}
+        return {"label": _heading(name), "kind": "num" if _is_number(values) else _kind_of_text(cells), "cells": cells}
 
 
 def table(frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = None, limit: int = 100) -> Table:
@@ -99,6 +99,11 @@ def _label(name: object) -> str:
     if isinstance(name, tuple):
         return " · ".join(filter(None, map(_label, name)))
     return "" if name is None else _any(name)
+
+
+def _heading(name: object) -> str:
+    """Write the name of a column; names as Python has them are read as words."""
+    return _label(name).replace("_", " ")
 
 
 def _kind_of_text(cells: list[str]) -> str:
