@@ -54,7 +54,7 @@ def profile_table(described: pd.DataFrame) -> pd.DataFrame:
     described : pd.DataFrame
         From `profile`.
     """
-    half = (described["mean_high"] - described["mean_low"]) / 2
+    half = [float(f"{wide / 2:.2g}") for wide in described["mean_high"] - described["mean_low"]]
     parts = zip(described["mean"], half, described["unit"], strict=True)
     table = described.assign(cell=[f"{told(mean, unit)} ± {told(half, unit)}" for mean, half, unit in parts])
     table = table.pivot_table(index="feature", columns="segment", values="cell", aggfunc="first")
