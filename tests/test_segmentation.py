@@ -188,8 +188,9 @@ def test_no_customers_and_no_segments_are_told(bank):
         fit(bank.iloc[:0], REGISTRY, DAY, 3)
     with pytest.raises(BankmineError, match="No customer is active"):
         choose(bank.iloc[:0], REGISTRY)
-    with pytest.raises(BankmineError, match="0 segments cannot be formed"):
-        fit(bank, REGISTRY, DAY, 0)
+    for number in (-2, 0, 21):
+        with pytest.raises(BankmineError, match=f"{number} segments cannot be formed"):
+            fit(bank, REGISTRY, DAY, number)
 
 
 def test_a_profile_gives_each_segment_and_all_with_intervals(bank, segments):

@@ -18,6 +18,7 @@ from bankmine.analysis.segment_features import Registry, is_active, preprocessin
 from bankmine.errors import BankmineError
 
 INACTIVE, ALL = "inactive", "all customers"
+MOST = 20
 _ACTIVE = "active"
 _TELLING = 0.3
 """Standard deviations from the mean of all customers at which a feature is worth a word."""
@@ -91,10 +92,10 @@ def fit(values: pd.DataFrame, registry: Registry, day: datetime.date, k: int, se
     Raises
     ------
     BankmineError
-        If there is no active customer, or `k` is below 1.
+        If there is no active customer, or `k` is not from 1 to `MOST`.
     """
-    if k < 1:
-        raise BankmineError(f"{k} segments cannot be formed: give 1 or more.")
+    if not 1 <= k <= MOST:
+        raise BankmineError(f"{k} segments cannot be formed: give 1 to {MOST}, of which nobody can use more.")
     pipeline, points = prepared(values, registry)
     groups = group(points.to_numpy(), k, seed)
     labels, distance = groups.labels(points.to_numpy()), groups.distance(points.to_numpy())
