@@ -1,0 +1,205 @@
+"""Leak lab: the toy twin of a model, what it claims, what it then delivers, and how much it lied.
+
+A twin makes one mistake that is common in public work: it is tested on rows that it learned from, on rows of the same
+customers and months, or with a column that was written after the event (Kaufman, Rosset, Perlich and Stitelman, Leakage
+in data mining, ACM Transactions on Knowledge Discovery from Data 6, 2012). What it claims is measured on its own test,
+what it delivers by the same fitted model on the honest one. Other mistakes, as preparing or resampling before the
+split, are twins of their own: whoever knows the mistake builds the three samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import train_test_split
+
+from bankmine.analysis.sample import Sample
+
+_DRAWS = 100
+_Z = 1.96
+_HELD_OUT = 0.25
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A model with one mistake in it, or none.
+
+    Attributes
+    ----------
+    name : str
+        Short, for a table.
+    mistake : str
+        What is wrong with it, in words.
+    learns : Sample
+        What it is fitted on.
+    claims : Sample
+        Its own test.
+    delivers : Sample
+        The honest test, as the fitted model would meet it in use.
+    """
+
+    name: str
+    mistake: str
+    learns: Sample
+    claims: Sample
+    delivers: Sample
+
+
+def thinned(sample: Sample, rows: np.ndarray, most: int = 6_000, seed: int = 0) -> np.ndarray:
+    """Keep some customers with all their rows, so that a lab takes seconds.
+
+    Parameters
+    ----------
+    sample : Sample
+        All rows.
+    rows : np.ndarray
+        Mask of the rows to keep some of.
+    most : int
+        About how many to keep.
+
+    Returns
+    -------
+    np.ndarray
+        Mask; of a small sample the same.
+    """
+    people = sample.entity[rows].unique()
+    share = min(1.0, most / max(rows.sum(), 1))
+    kept = np.random.default_rng(seed).permutation(len(people))[: int(np.ceil(share * len(people)))]
+    return rows & sample.entity.isin(people[kept]).to_numpy()
+
+
+def honest(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
+    """Make the twin without a mistake.
+
+    Parameters
+    ----------
+    sample : Sample
+        All rows.
+    train, test : np.ndarray
+        Masks of the rows to learn from and to be tested on, as the model itself has them; rows of unknown outcome are
+        left out.
+    """
+    test_rows = sample.at(test & sample.known)
+    return Twin("honest", "none", sample.at(train & sample.known), test_rows, test_rows)
+
+
+def same_rows(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
+    """Make the twin that is tested on the rows that it learned from."""
+    good = honest(sample, train, test)
+    return Twin("same rows", "tested on the rows it learned from", good.learns, good.learns, good.delivers)
+
+
+def random_rows(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int = 0) -> Twin:
+    """Make the twin whose training rows were split at random into rows to learn from and a test.
+
+    Rows of one customer, and of later months, are then on both sides; where outcome windows overlap, the same event
+    too.
+    """
+    good = honest(sample, train, test)
+    rows, whole = np.arange(len(good.learns)), good.learns.target.to_numpy()
+    rare = np.unique(whole, return_counts=True)[1].min(initial=0) < 2
+    learns, claims = train_test_split(rows, test_size=_HELD_OUT, random_state=seed, stratify=None if rare else whole)
+    told = "rows split at random: the same customers and months on both sides"
+    return Twin("random split", told, good.learns.at(learns), good.learns.at(claims), good.delivers)
+
+
+def leaking_column(sample: Sample, train: np.ndarray, test: np.ndarray, column: pd.Series) -> Twin:
+    """Make the twin that also uses a column which is overwritten after the event.
+
+    In use the event has not happened yet: every row then holds what it holds for customers to whom nothing happened. As
+    the source does not tell what that was for each, it is their most common value.
+
+    Parameters
+    ----------
+    sample, train, test
+        As for `honest`.
+    column : pd.Series
+        As the source has it today, one value a row of the sample. Text becomes one yes-or-no predictor a value.
+    """
+    used = (train | test) & sample.known
+    sample, train, test, column = sample.at(used), train[used], test[used], column.loc[sample.target.index[used]]
+    added = column if pd.api.types.is_numeric_dtype(column) else pd.get_dummies(column, prefix=column.name, dtype=float)
+    added = pd.DataFrame(added)
+    quiet = added[train & (sample.target == 0).to_numpy()]
+    before = quiet.value_counts(dropna=False).index[0] if len(quiet) else added.iloc[0]
+    constant = pd.DataFrame([tuple(before)] * len(added), index=added.index, columns=added.columns)
+    written = Sample(pd.concat([sample.predictors, added], axis=1), sample.target, sample.entity, sample.day)
+    good, unwritten = honest(written, train, test), sample.at(test)
+    unwritten = replace(unwritten, predictors=pd.concat([unwritten.predictors, constant[test]], axis=1))
+    told = f"uses {column.name}, which is overwritten after the event"
+    return Twin("leaking column", told, good.learns, good.claims, unwritten)
+
+
+def lies(model: BaseEstimator, twins: Sequence[Twin], seed: int = 0) -> pd.DataFrame:
+    """Fit every twin by the same recipe and say how far its claim is from what it delivers.
+
+    Parameters
+    ----------
+    model : BaseEstimator
+        A classifier of scikit-learn's kind; it is cloned. It is fitted once for twins that learn from the same rows.
+    twins : sequence of Twin
+        The honest one among them, to compare with.
+    seed : int
+        Of the bootstrap by customer, by which intervals are told: 1.96 standard errors to either side.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a twin: `twin`, `mistake`, and for `auc` and `ap` (average precision) what it `claims` and `delivers`
+        and the `lie` between, with `low` and `high`: columns `auc_claims`, `auc_delivers`, `auc_lie`, `auc_lie_low`,
+        `auc_lie_high`, the same of `ap`, and `rate` and `rate_delivers`, the share of events, which `ap` depends on.
+        NaN where a test has events only, or none; twins that have nothing to learn from are NaN too.
+    """
+    fitted: dict[int, BaseEstimator] = {}
+    rows = []
+    for twin in twins:
+        if twin.learns.target.nunique() < 2:
+            rows.append({"twin": twin.name, "mistake": twin.mistake})
+            continue
+        key = id(twin.learns)
+        if key not in fitted:
+            fitted[key] = clone(model).fit(twin.learns.predictors, twin.learns.target.to_numpy(int))
+        rows.append({"twin": twin.name, "mistake": twin.mistake, **_lie(fitted[key], twin, seed)})
+    names = [f"{m}_{part}" for m in ("auc", "ap") for part in ("claims", "delivers", "lie", "lie_low", "lie_high")]
+    return pd.DataFrame(rows).reindex(columns=["twin", "mistake", *names, "rate", "rate_delivers"])
+
+
+def _lie(model: BaseEstimator, twin: Twin, seed: int) -> dict[str, float]:
+    """Measure claim and delivery with the same drawings of customers, so that what they share cancels out."""
+    people = pd.Index(pd.concat([twin.claims.entity, twin.delivers.entity]).unique())
+    rng = np.random.default_rng(seed)
+    drawn = [np.bincount(rng.integers(0, len(people), len(people)), minlength=len(people)) for _ in range(_DRAWS)]
+    weights = np.stack([np.ones(len(people), int), *drawn], axis=1).astype(np.float32)
+    tests = [twin.claims] if twin.claims is twin.delivers else [twin.claims, twin.delivers]
+    measured = [
+        _measures(part, model.predict_proba(part.predictors)[:, 1], weights[people.get_indexer(part.entity)])
+        for part in tests
+    ]
+    claims, delivers = measured[0], measured[-1]
+    found = {"rate": twin.claims.target.mean(), "rate_delivers": twin.delivers.target.mean()}
+    for name, claimed, delivered in zip(("auc", "ap"), claims, delivers, strict=True):
+        lie = claimed - delivered
+        half = _Z * np.std(lie[1:])
+        found |= {f"{name}_claims": claimed[0], f"{name}_delivers": delivered[0], f"{name}_lie": lie[0]}
+        found |= {f"{name}_lie_low": lie[0] - half, f"{name}_lie_high": lie[0] + half}
+    return found
+
+
+def _measures(rows: Sample, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return area under the ROC curve and average precision for each column of weights, ties as in scikit-learn."""
+    order = np.argsort(-score, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
+    events = rows.target.to_numpy(np.float32)[order]
+    weights = weights[order]
+    hits = np.cumsum(weights * events[:, None], axis=0, dtype=np.float64)[ends]
+    taken = np.cumsum(weights, axis=0, dtype=np.float64)[ends]
+    false = taken - hits
+    with np.errstate(invalid="ignore", divide="ignore"):  # a drawing without events, or without others, has no figure
+        steps = np.diff(hits, axis=0, prepend=0)
+        area = (np.diff(false, axis=0, prepend=0) * (hits - steps / 2)).sum(axis=0) / (hits[-1] * false[-1])
+        precision = np.where(taken > 0, hits / np.maximum(taken, 1), 0)
+        return area, (steps * precision).sum(axis=0) / hits[-1]
