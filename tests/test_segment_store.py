@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from segment_customers import DAY, REGISTRY, values
 
 from bankmine.analysis import segment_store
-from bankmine.analysis.segment_drift import drift, psi
+from bankmine.analysis.drift import psi
+from bankmine.analysis.segment_drift import drift
 from bankmine.analysis.segmentation import fit
 from bankmine.errors import BankmineError
 

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bankmine.analysis.drift import alarm, psi
 from bankmine.analysis.segmentation import Segmentation
 from bankmine.errors import BankmineError
-
-_FALSE_ALARMS = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,8 @@ def drift(model: Segmentation, values: pd.DataFrame, before: pd.Series | None = 
     Returns
     -------
     Drift
-        The alarm is the 95 % quantile of the index without any shift, chi-squared times (1 / n + 1 / m) (Yurdakul and
-        Naranjo, Journal of Risk Model Validation 14, 2020); most customers are the same on both days, so that it is
-        rarer still to go off by chance.
+        The alarm is the 95 % quantile of the index without any shift, see `drift.alarm`; most customers are the same on
+        both days, so that it is rarer still to go off by chance.
 
     Raises
     ------
@@ -68,14 +66,8 @@ def drift(model: Segmentation, values: pd.DataFrame, before: pd.Series | None = 
         "share_then": then, "share_now": now, "change": now - then, "low": now - then - half, "high": now - then + half,
         "distance_then": model.distances, "distance_now": distance.reindex(list(model.names)).to_numpy(),
     }, index=pd.Index(model.names, name="segment"))  # fmt: skip
-    alarm = (1 / size + 1 / model.customers) * stats.chi2.ppf(1 - _FALSE_ALARMS, max(len(then) - 1, 1))
-    return Drift(table, psi(then, now, model.customers, size), float(alarm), _moved(model, segments, before))
-
-
-def psi(then: np.ndarray, now: np.ndarray, size_then: int, size_now: int) -> float:
-    """Compute the population stability index of shares; a group without customers counts as half a one."""
-    then, now = np.maximum(then, 0.5 / size_then), np.maximum(now, 0.5 / size_now)
-    return float(((now - then) * np.log(now / then)).sum())
+    index, limit = psi(then, now, model.customers, size), alarm(len(then), model.customers, size)
+    return Drift(table, index, limit, _moved(model, segments, before))
 
 
 def _moved(model: Segmentation, segments: pd.Series, before: pd.Series | None) -> float:
