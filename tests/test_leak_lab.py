@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -95,18 +95,6 @@ def test_a_leaking_number_is_replaced_by_what_the_others_have():
     twin = leak_lab.leaking_column(sample, train, test, closed_in)
     assert set(twin.claims.predictors["closed_in"]) == {0.0, 7.0}
     assert set(twin.delivers.predictors["closed_in"]) == {0.0}
-
-
-def test_figures_are_those_of_scikit_learn_with_ties_and_weights():
-    sample, _, _ = panel(customers=40)
-    rng = np.random.default_rng(0)
-    score = rng.integers(0, 4, len(sample)).astype(float)
-    weight = rng.integers(0, 3, len(sample)).astype(np.float32)
-    auc, precision = leak_lab._measures(sample, score, np.stack([np.ones(len(sample), np.float32), weight], axis=1))
-    truth = sample.target.to_numpy()
-    for i, w in enumerate((None, weight)):
-        assert auc[i] == pytest.approx(roc_auc_score(truth, score, sample_weight=w))
-        assert precision[i] == pytest.approx(average_precision_score(truth, score, sample_weight=w))
 
 
 def test_unknown_outcomes_are_neither_learned_from_nor_tested_on():

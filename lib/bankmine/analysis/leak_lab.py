@@ -17,6 +17,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 
+from bankmine.analysis.ranking import figures
+from bankmine.analysis.resampling import draws
 from bankmine.analysis.sample import Sample
 
 _DRAWS = 100
@@ -171,17 +173,12 @@ def lies(model: BaseEstimator, twins: Sequence[Twin], seed: int = 0) -> pd.DataF
 def _lie(model: BaseEstimator, twin: Twin, seed: int) -> dict[str, float]:
     """Measure claim and delivery with the same drawings of customers, so that what they share cancels out."""
     people = pd.Index(pd.concat([twin.claims.entity, twin.delivers.entity]).unique())
-    rng = np.random.default_rng(seed)
-    drawn = [np.bincount(rng.integers(0, len(people), len(people)), minlength=len(people)) for _ in range(_DRAWS)]
-    weights = np.stack([np.ones(len(people), int), *drawn], axis=1).astype(np.float32)
+    counts = draws(len(people), _DRAWS, seed)
     tests = [twin.claims] if twin.claims is twin.delivers else [twin.claims, twin.delivers]
-    measured = [
-        _measures(part, model.predict_proba(part.predictors)[:, 1], weights[people.get_indexer(part.entity)])
-        for part in tests
-    ]
-    claims, delivers = measured[0], measured[-1]
+    measured = [_measures(model, rows, people, counts) for rows in tests]
     found = {"rate": twin.claims.target.mean(), "rate_delivers": twin.delivers.target.mean()}
-    for name, claimed, delivered in zip(("auc", "ap"), claims, delivers, strict=True):
+    for name, metric in (("auc", "auc"), ("ap", "average_precision")):
+        claimed, delivered = measured[0][metric], measured[-1][metric]
         lie = claimed - delivered
         half = _Z * np.std(lie[1:])
         found |= {f"{name}_claims": claimed[0], f"{name}_delivers": delivered[0], f"{name}_lie": lie[0]}
@@ -189,17 +186,8 @@ def _lie(model: BaseEstimator, twin: Twin, seed: int) -> dict[str, float]:
     return found
 
 
-def _measures(rows: Sample, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return area under the ROC curve and average precision for each column of weights, ties as in scikit-learn."""
-    order = np.argsort(-score, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
-    events = rows.target.to_numpy(np.float32)[order]
-    weights = weights[order]
-    hits = np.cumsum(weights * events[:, None], axis=0, dtype=np.float64)[ends]
-    taken = np.cumsum(weights, axis=0, dtype=np.float64)[ends]
-    false = taken - hits
-    with np.errstate(invalid="ignore", divide="ignore"):  # a drawing without events, or without others, has no figure
-        steps = np.diff(hits, axis=0, prepend=0)
-        area = (np.diff(false, axis=0, prepend=0) * (hits - steps / 2)).sum(axis=0) / (hits[-1] * false[-1])
-        precision = np.where(taken > 0, hits / np.maximum(taken, 1), 0)
-        return area, (steps * precision).sum(axis=0) / hits[-1]
+def _measures(model: BaseEstimator, rows: Sample, people: pd.Index, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return metrics of a model on rows, in each drawing of people."""
+    code, own = pd.factorize(rows.entity)
+    score = model.predict_proba(rows.predictors)[:, 1]
+    return figures(rows.target.to_numpy(), score, code, counts[people.get_indexer(own)], ())

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bankmine.analysis.resampling import draws
+
 RANDOM, KNOWN = "at random", "outcome known"
 """Two policies to hold every other against: no knowledge, and all of it."""
 _DRAWS = 200
@@ -41,7 +43,7 @@ def with_intervals(
     number = max(rounds[earned.index].nunique(), 1) if rounds is not None else 1
     whose, people = pd.factorize(entity[earned.index], use_na_sentinel=False)
     sums = earned.astype(float).groupby(whose).sum().to_numpy() / number
-    drawn = np.stack([sums.sum(axis=0), *(count @ sums for count in _drawn(len(people), seed))])
+    drawn = draws(len(people), _DRAWS, seed).T @ sums
     table = _with_interval(drawn).set_index(earned.columns.astype(str))
     behind = _with_interval(drawn[:, :1] - drawn).set_index(table.index)
     table[["behind", "behind_low", "behind_high"]] = behind
@@ -102,7 +104,7 @@ def profit_curve(
     month = np.zeros(len(gain), int) if rounds is None else pd.factorize(rounds[known])[0]
     whose, people = pd.factorize(entity, use_na_sentinel=False)
     share = np.unique(np.append(np.linspace(0, 0.2, points // 2), np.linspace(0.2, 1, points - points // 2)))
-    weights = [np.ones(len(gain)), *(count[whose] for count in _drawn(len(people), seed))]
+    weights = list(draws(len(people), _DRAWS, seed).T[:, whose])
     policies = {str(name): score.to_numpy(float) for name, score in scores[known].items()}
     policies |= {RANDOM: np.zeros(len(gain)), KNOWN: gain}
     size = len(gain) / max(month.max(initial=0) + 1, 1)
@@ -113,12 +115,6 @@ def profit_curve(
         for policy, score in policies.items()
     ]
     return pd.concat(parts, ignore_index=True)[["policy", "share", "actions", "profit", "low", "high"]]
-
-
-def _drawn(people: int, seed: int) -> list[np.ndarray]:
-    """Draw people with replacement some hundred times: how often each was drawn."""
-    rng = np.random.default_rng(seed)
-    return [np.bincount(rng.integers(0, people, people), minlength=people) for _ in range(_DRAWS if people else 0)]
 
 
 def _curves(
