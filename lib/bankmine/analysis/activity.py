@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import ibis
 import ibis.expr.types as ir
+from ibis import _
+from ibis.common.deferred import Deferred
 
-from bankmine.analysis.windows import KEYS, WINDOWS, aged, by_window, trend
+from bankmine.analysis.periods import by_period
+from bankmine.analysis.windows import KEYS, WINDOWS, by_window, trend
 from bankmine.bank.contract import CATEGORIES, CHANNELS, INCOME_KINDS
 
 NIGHT_FROM, NIGHT_TO = 23, 6
@@ -15,15 +19,15 @@ YEAR = WINDOWS[-1]
 _NONE = ibis.null("float64")
 
 
-def activity(transactions: ir.Table, owned: ir.Table, spine: ir.Table) -> ir.Table:
+def activity(transactions: ir.Table, owners: ir.Table, spine: ir.Table) -> ir.Table:
     """Compute the features that follow from bookings.
 
     Parameters
     ----------
     transactions : ir.Table
         Bookings; features of optional columns that the bank does not fill are left out.
-    owned : ir.Table
-        `customer_id`, `day`, `account_id`.
+    owners : ir.Table
+        `account_id`, `customer_id`.
     spine : ir.Table
         `customer_id`, `day`.
 
@@ -32,13 +36,9 @@ def activity(transactions: ir.Table, owned: ir.Table, spine: ir.Table) -> ir.Tab
     ir.Table
         One row a spine row.
     """
-    rows = aged(_coded(transactions), owned)
-    measures = _measures(rows)
-    bands = rows.group_by(*KEYS, "band").agg(
-        **{name: value.count() if value.type().is_integer() else value.sum() for name, value in measures.items()},
-        last_age=rows.age.min(),
-        last_outflow_age=rows.is_out.ifelse(rows.age, ibis.null("int32")).min(),
-    )
+    rows = _coded(transactions).inner_join(owners, "account_id")
+    measures = _measures(rows.columns)
+    bands = _banded(by_period(rows, spine, (0, *WINDOWS), measures | _LAST), list(measures))
     recency = bands.group_by(*KEYS).agg(
         days_since_transaction=bands.last_age.min(), days_since_outflow=bands.last_outflow_age.min()
     )
@@ -64,32 +64,54 @@ def _coded(t: ir.Table) -> ir.Table:
     return t.select("account_id", **columns)
 
 
-def _measures(r: ir.Table) -> dict[str, ir.Value]:
-    """List the numbers of each booking that are summed up; whole ones are ones or nothing, and counted."""
-    inflow, outflow = r.is_out.ifelse(_NONE, r.amount), r.is_out.ifelse(r.amount, _NONE)
+def _measures(columns: Collection[str]) -> dict[str, Deferred]:
+    """List what is added up over the bookings of a period; `…_aged` are weighted with the days to its end."""
+    inflow, outflow, lag = _.is_out.ifelse(_NONE, _.amount), _.is_out.ifelse(_.amount, _NONE), _lag(_.date)
     measures = {
-        "inflow": inflow, "outflow": outflow, "inflow_aged": inflow * r.age, "outflow_aged": outflow * r.age,
-        "inflow_count": _one(~r.is_out), "outflow_count": _one(r.is_out),
-        "timed": _one(r.timed), "night": _one(r.night), "weekend": _one(r.weekend),
+        "inflow": inflow.sum(), "outflow": outflow.sum(),
+        "inflow_aged": (inflow * lag).sum(), "outflow_aged": (outflow * lag).sum(),
+        "inflow_count": _count(~_.is_out), "outflow_count": _count(_.is_out),
+        "timed": _count(_.timed), "night": _count(_.night), "weekend": _count(_.weekend),
     }  # fmt: skip
-    if "channel" in r.columns:
-        measures |= {f"channel_{w}_count": _one(r.channel == i) for i, w in enumerate((*CHANNELS, "other"))}
-    if "category" in r.columns:
+    if "channel" in columns:
+        measures |= {f"channel_{w}_count": _count(_.channel == i) for i, w in enumerate((*CHANNELS, "other"))}
+    if "category" in columns:
         words = (*CATEGORIES, "other")
-        measures |= {f"category_{w}_outflow": (r.category == i).ifelse(outflow, _NONE) for i, w in enumerate(words)}
-    return measures | _income(r) if "is_income" in r.columns else measures
+        spent = {w: (_.category == i).ifelse(outflow, _NONE) for i, w in enumerate(words)}
+        measures |= {f"category_{w}_outflow": amount.sum() for w, amount in spent.items()}
+    return measures | _income() if "is_income" in columns else measures
 
 
-def _income(r: ir.Table) -> dict[str, ir.Value]:
-    angle = r.date.day() * (2 * math.pi / 31)
+def _income() -> dict[str, Deferred]:
+    angle = _.date.day() * (2 * math.pi / 31)
     return {
-        "salary": r.is_income.ifelse(r.amount, _NONE), "salary_count": _one(r.is_income),
-        "salary_cos": r.is_income.ifelse(angle.cos(), _NONE), "salary_sin": r.is_income.ifelse(angle.sin(), _NONE),
+        "salary": _.is_income.ifelse(_.amount, _NONE).sum(), "salary_count": _count(_.is_income),
+        "salary_cos": _.is_income.ifelse(angle.cos(), _NONE).sum(),
+        "salary_sin": _.is_income.ifelse(angle.sin(), _NONE).sum(),
     }  # fmt: skip
 
 
-def _one(hit: ir.BooleanValue) -> ir.IntegerValue:
-    return hit.ifelse(ibis.literal(1, type="int8"), ibis.null("int8"))
+def _count(hit: Deferred) -> Deferred:
+    """Count where something holds; engines count what is not null faster than they add up ones."""
+    return hit.ifelse(ibis.literal(1, type="int8"), ibis.null("int8")).count()
+
+
+def _lag(date: Deferred) -> Deferred:
+    return _.until.delta(date, unit="day")
+
+
+_LAST = {"last": _.date.max(), "last_outflow": _.is_out.ifelse(_.date, ibis.null("date")).max()}
+
+
+def _banded(periods: ir.Table, measures: list[str]) -> ir.Table:
+    """Add up the periods of each band of age, and count ages from the spine's day instead of the period's end."""
+    sums = {m: periods[m] for m in measures}
+    sums |= {f"{f}_aged": periods[f"{f}_aged"] + periods[f] * periods.age for f in ("inflow", "outflow")}
+    ages = {f"{last}_age": periods.day.delta(periods[last], unit="day") for last in _LAST}
+    bands = [(periods.age < w, i) for i, w in enumerate(WINDOWS[:-1])]
+    return periods.group_by(*KEYS, band=ibis.cases(*bands, else_=len(WINDOWS) - 1)).agg(
+        **{m: value.sum() for m, value in sums.items()}, **{a: value.min() for a, value in ages.items()}
+    )
 
 
 def _derived(t: ir.Table) -> ir.Table:

@@ -66,7 +66,7 @@ def features(snapshot: Snapshot, spine: ir.Table | None = None) -> ir.Table:
     parts = [
         person(snapshot.customers, spine),
         products(held),
-        activity(snapshot.transactions, held.select(*KEYS, "account_id"), spine),
+        activity(snapshot.transactions, snapshot.accounts.select("account_id", "customer_id"), spine),
     ]
     if "balances" in snapshot.tables:
         parts.append(balances(snapshot.balances, held))

@@ -28,7 +28,7 @@ def by_period(rows: ir.Table, spine: ir.Table, edges: Collection[int], measures:
     edges : collection of int
         Days before the spine's day at which windows begin and end: 0 and 365 for the year up to the day.
     measures : dict of str to Deferred
-        Aggregates of `rows`: `{"amount": ibis._.amount.sum()}`.
+        Aggregates of `rows`: `{"amount": ibis._.amount.sum()}`; `until` is the last day of a row's period.
 
     Returns
     -------
@@ -38,7 +38,8 @@ def by_period(rows: ir.Table, spine: ir.Table, edges: Collection[int], measures:
     """
     cuts = _cuts(spine, edges)
     inside = rows.filter(rows.date > ibis.literal(cuts[0]), rows.date <= ibis.literal(cuts[-1]))
-    sums = inside.group_by("customer_id", until=_until(inside.date, cuts[1:])).agg(**measures)
+    inside = inside.mutate(until=_until(inside.date, cuts[1:]))
+    sums = inside.group_by("customer_id", "until").agg(**measures)
     joined = spine.select(*KEYS).inner_join(sums, "customer_id")
     joined = joined.mutate(age=joined.day.delta(joined.until, unit="day"))
     return joined.filter(joined.age >= min(edges), joined.age < max(edges)).select(*KEYS, "age", *measures)
