@@ -62,3 +62,32 @@ def _balances(accounts: pd.DataFrame, transactions: pd.DataFrame) -> pd.DataFram
     held["month_end"] = held["month"].dt.end_time.dt.date
     opened = held.account_id.map(accounts.set_index("account_id").opened_on)
     return held.loc[held.month_end >= opened, ["account_id", "month_end", "balance"]]
+
+
+def random_service(people: pd.DataFrame, seed: int = 0, rows: int = 1200) -> dict[str, pd.DataFrame]:
+    """Make feedback, events and contacts of these customers; many are settled or answered late or never."""
+    rng = np.random.default_rng([seed, 1])
+
+    def some(prefix: str) -> pd.DataFrame:
+        which = rng.integers(0, len(people), rows)
+        joined = pd.to_datetime(people.joined_on.iloc[which]).to_numpy()
+        at = joined + ((LAST.to_datetime64() - joined) / np.timedelta64(1, "s") * rng.random(rows)).astype(
+            "timedelta64[s]"
+        )
+        ids = [f"{prefix}{i:05}" for i in range(rows)]
+        return pd.DataFrame({"id": ids, "customer_id": people.customer_id.to_numpy()[which], "at": at})
+
+    def later(at: pd.Series) -> np.ndarray:
+        days = pd.to_timedelta(rng.integers(0, 120, rows), "D")
+        return np.where(rng.random(rows) < 0.8, (at + days).dt.date, None)
+
+    feedback, events, contacts = (some(prefix) for prefix in "FEK")
+    feedback = feedback.rename(columns={"id": "ticket_id"}).assign(
+        kind=rng.choice(["complaint", "question", None], rows), resolved_on=later(feedback["at"])
+    )
+    events = events.drop(columns="id").assign(page=rng.choice(["home", "rate_table", None], rows))
+    contacts = contacts.rename(columns={"id": "contact_id"}).assign(
+        campaign="spring", contacted_on=contacts["at"].dt.date, treated=rng.choice([True, False, None], rows),
+        responded=rng.choice([True, False], rows), responded_on=later(contacts["at"]),
+    )  # fmt: skip
+    return {"feedback": feedback, "events": events, "contacts": contacts.drop(columns="at")}

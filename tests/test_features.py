@@ -10,10 +10,11 @@ import pytest
 from bank_fixtures import write_parquet
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_bank import random_bank
+from random_bank import random_bank, random_service
 
 from bankmine.analysis.features import features, spine_of
 from bankmine.analysis.labels import fell_silent
+from bankmine.analysis.service import service
 from bankmine.analysis.windows import WINDOWS
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
@@ -25,7 +26,8 @@ DAY = dt.date(2025, 6, 30)
 
 @pytest.fixture(scope="module")
 def frames():
-    return random_bank()
+    bank = random_bank()
+    return bank | random_service(bank["customers"])
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,14 @@ def bank(frames, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(bank) -> pd.DataFrame:
-    return features(bank.as_of(DAY)).to_pandas().set_index("customer_id").sort_index()
+    return known(bank.as_of(DAY), [DAY]).set_index("customer_id")
+
+
+def known(snapshot, days) -> pd.DataFrame:
+    """All that may be known of a customer on a day, sorted."""
+    spine = spine_of(snapshot, days)
+    rows = features(snapshot, spine).to_pandas().merge(service(snapshot, spine).to_pandas(), on=["customer_id", "day"])
+    return rows.sort_values(["customer_id", "day"], ignore_index=True)
 
 
 def bookings_of(frames, day: dt.date, window: int) -> pd.DataFrame:
@@ -129,11 +138,11 @@ def test_balances_are_the_last_known_and_their_means(frames, found):
 def test_one_query_serves_many_days_and_each_sees_only_its_own_past(bank):
     days = [dt.date(2024, 8, 15), dt.date(2025, 1, 31), DAY]
     last = bank.as_of(dt.date(2025, 11, 30))
-    together = features(last, spine_of(last, days)).to_pandas()
+    together = known(last, days)
     for day in days:
-        alone = features(bank.as_of(day)).to_pandas().sort_values("customer_id").reset_index(drop=True)
+        alone = known(bank.as_of(day), [day])
         part = together[pd.to_datetime(together.day) == pd.Timestamp(day)]
-        part = part.sort_values("customer_id").reset_index(drop=True)[alone.columns]
+        part = part.reset_index(drop=True)[alone.columns]
         pd.testing.assert_frame_equal(part, alone, rtol=1e-12, check_dtype=False)
 
 
@@ -183,8 +192,7 @@ FUTURE = st.fixed_dictionaries({
 def test_no_feature_and_no_label_known_by_a_day_changes_with_its_future(frames, found, bank, tmp_path_factory, future):
     altered = open_source(str(write_parquet(alter_future(frames, **future), tmp_path_factory.mktemp("altered"))))
     snapshot, before = altered.as_of(DAY), bank.as_of(DAY)
-    again = features(snapshot).to_pandas().set_index("customer_id").sort_index()
-    pd.testing.assert_frame_equal(again, found, rtol=1e-12)
+    pd.testing.assert_frame_equal(known(snapshot, [DAY]).set_index("customer_id"), found, rtol=1e-12)
     earlier = dt.date(2025, 3, 1)
     labels = [fell_silent(s, spine_of(s, [earlier])).to_pandas().sort_values("customer_id") for s in (snapshot, before)]
     pd.testing.assert_frame_equal(*(frame.reset_index(drop=True) for frame in labels))
@@ -206,4 +214,19 @@ def alter_future(frames, drop, scale, flip, reopen, duplicates, seed) -> dict[st
     a = a[(a.opened_on <= DAY) | (rng.random(len(a)) > drop)]
     c = c[(c.joined_on <= DAY) | (rng.random(len(c)) > drop)]
     b.loc[b.month_end > DAY, "balance"] *= scale
-    return {"customers": c, "accounts": a, "transactions": t, "balances": b}
+    told = {n: alter_answers(frames[n], *late, drop, rng) for n, late in LATE.items() if n in frames}
+    return {"customers": c, "accounts": a, "transactions": t, "balances": b} | told
+
+
+LATE = {"feedback": ("at", "resolved_on"), "events": ("at", None), "contacts": ("contacted_on", "responded_on")}
+
+
+def alter_answers(rows: pd.DataFrame, when: str, answered: str | None, drop: float, rng) -> pd.DataFrame:
+    """Leave out some rows dated after DAY; take back, or move, what was answered after it."""
+    rows = rows[(pd.to_datetime(rows[when]).dt.date <= DAY) | (rng.random(len(rows)) > drop)].copy()
+    if answered:
+        later = rows[answered].map(lambda d: d is not None and d > DAY)
+        rows.loc[later, answered] = None if drop > 0.5 else DAY + dt.timedelta(days=1)
+        if "responded" in rows.columns:
+            rows.loc[later, "responded"] = True
+    return rows

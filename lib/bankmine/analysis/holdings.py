@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ibis
 import ibis.expr.types as ir
+from ibis.common.deferred import Deferred
 
 from bankmine.analysis.windows import KEYS, WINDOWS
 from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
+from bankmine.bank.snapshot import Snapshot
 
 
 def products(held: ir.Table) -> ir.Table:
@@ -49,6 +52,42 @@ def balances(month_ends: ir.Table, held: ir.Table) -> ir.Table:
         columns |= {f"{s}_mean_{window}d": monthly[s].mean(where=monthly.age < window) for s in sides}
     columns["deposits_change_365d"] = monthly.deposits.argmin(monthly.age) - monthly.deposits.argmax(monthly.age)
     return monthly.group_by(*KEYS).agg(**columns)
+
+
+def deposits_on(snapshot: Snapshot, table: ir.Table, **days: Deferred) -> ir.Table:
+    """Look up what each customer held in deposits at the last month end up to some days.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    table : ir.Table
+        Rows with a `customer_id`.
+    **days : Deferred
+        Name of a new column -> day of the row: `deposits=ibis._.day`.
+
+    Returns
+    -------
+    ir.Table
+        The table with the new columns, in the source's currency; null where the customer had no deposits or the bank
+        has no balances.
+    """
+    if "balances" not in snapshot.tables:
+        return table.mutate(**dict.fromkeys(days, ibis.null("float64")))
+    owners = snapshot.accounts.filter(snapshot.accounts["product"].isin(DEPOSITS)).select("account_id", "customer_id")
+    held = snapshot.balances.inner_join(owners, "account_id").group_by("customer_id", "month_end")
+    held = held.agg(balance=ibis._.balance.sum())
+    for name, day in days.items():
+        wanted = table.mutate(month_end=last_month_end(day))
+        table = wanted.left_join(held, ["customer_id", "month_end"]).rename({name: "balance"})
+        table = table.drop("month_end", *(c for c in table.columns if c.endswith("_right")))
+    return table
+
+
+def last_month_end(day: ir.DateValue | Deferred) -> ir.DateValue | Deferred:
+    """Return the last day of a month up to a day."""
+    first_of_month = (day + ibis.interval(days=1)).cast("date").truncate("M")
+    return (first_of_month - ibis.interval(days=1)).cast("date")
 
 
 def person(customers: ir.Table, spine: ir.Table) -> ir.Table:

@@ -14,13 +14,14 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from ibis import _
 
 from bankmine.analysis.features import spine_of
+from bankmine.analysis.holdings import deposits_on
 from bankmine.analysis.labels import own_outflows
 from bankmine.analysis.periods import by_period
 from bankmine.analysis.registry import entries, holds, read_yaml
 from bankmine.analysis.windows import KEYS
-from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
@@ -121,7 +122,8 @@ def measures(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
     for part in (_holdings(snapshot, spine), _bookings(snapshot, spine)):
         table = table.left_join(part, KEYS).drop(*(f"{k}_right" for k in KEYS))
     counts = ("accounts", "products", "products_year_ago", "own_bookings_60d", "own_bookings_365d", "before")
-    return _deposits(snapshot, _compared(table.fill_null(dict.fromkeys(counts, 0))))
+    compared = _compared(table.fill_null(dict.fromkeys(counts, 0)))
+    return deposits_on(snapshot, compared, deposits=_.day, deposits_year_ago=_.day - ibis.interval(days=YEAR))
 
 
 def _holdings(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
@@ -171,18 +173,3 @@ def _compared(t: ir.Table) -> ir.Table:
         surprise_60d=(t.own_bookings_60d - usual) / deviation,
         quiet_days=quiet,
     ).drop("usual", "before", "first", "last")
-
-
-def _deposits(snapshot: Snapshot, t: ir.Table) -> ir.Table:
-    """Look up the deposits at the last month end up to the day, and up to the day a year before."""
-    if "balances" not in snapshot.tables:
-        return t.mutate(deposits=ibis.null("float64"), deposits_year_ago=ibis.null("float64"))
-    owners = snapshot.accounts.filter(snapshot.accounts["product"].isin(DEPOSITS)).select("account_id", "customer_id")
-    held = snapshot.balances.inner_join(owners, "account_id").group_by("customer_id", "month_end")
-    held = held.agg(balance=ibis._.balance.sum())
-    for name, back in (("deposits", 0), ("deposits_year_ago", YEAR)):
-        last = (t.day + ibis.interval(days=1 - back)).cast("date").truncate("M") - ibis.interval(days=1)
-        wanted = t.mutate(month_end=last.cast("date"))
-        t = wanted.left_join(held, ["customer_id", "month_end"]).rename({name: "balance"})
-        t = t.drop("month_end", *(c for c in t.columns if c.endswith("_right")))
-    return t
