@@ -14,10 +14,11 @@ import ibis.expr.types as ir
 import numpy as np
 from ibis import _
 
-from bankmine.analysis.holdings import deposits_on, last_month_end
+from bankmine.analysis.holdings import deposits_on
 from bankmine.analysis.labels import own_outflows
 from bankmine.analysis.periods import by_period
 from bankmine.analysis.windows import KEYS
+from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 
@@ -26,6 +27,7 @@ SHORTEST = 30
 """Days: less than a month without a booking is no silence, as many customers book but once a month."""
 _RANGES = {"gap": (0, 365), "silent": (SHORTEST, 730), "present": (1, 365), "bookings": (1, 100)}
 _LENGTH = "length"
+_HELPERS = ("moved", "stays", "saves", "saves_still", "emptied")
 _UNSEEN = {
     "accounts.closed_on": "closures, as accounts have no closing day: only silence counts as leaving",
     "balances.balance": "falling deposits, as there are no balances: silence alone counts as leaving",
@@ -99,8 +101,7 @@ def labels(snapshot: Snapshot, spine: ir.Table, definition: Definition) -> ir.Ta
     ir.Table
         One row a spine row: `customer_id`, `day`; `holds` an open account; is `present`, that is moved money lately as
         well; `closed` the last account; fell `silent`; `leaves`, by one or the other; `kind` of leaving, null for who
-        stays. What comes after the day is null until the window has closed, silence also where the balances do not
-        reach its end.
+        stays. What comes after the day is null until the window has closed, silence also where balances are missing.
     """
     found = labelled(snapshot, spine, definition, (definition.silent,))
     return found.select(*KEYS, "holds", "present", "closed", "silent", "leaves", "kind")
@@ -138,7 +139,7 @@ def labelled(
         for name, hit in {"closed": table.holds & ~table.stays, "quiet": quiet, "silent": quiet & table.emptied}.items()
     })  # fmt: skip
     kind = ibis.cases((table.closed, CLOSURE), (table.silent, SILENT), else_=ibis.null("string"))
-    return table.mutate(leaves=table.closed | table.silent, kind=kind).drop("moved", "stays", "emptied")
+    return table.mutate(leaves=table.closed | table.silent, kind=kind).drop(*_HELPERS)
 
 
 def _own(snapshot: Snapshot, spine: ir.Table, definition: Definition, ahead: int) -> ir.Table:
@@ -156,25 +157,30 @@ def _own(snapshot: Snapshot, spine: ir.Table, definition: Definition, ahead: int
 
 
 def _holding(snapshot: Snapshot, table: ir.Table) -> ir.Table:
-    """Say who holds an open account at the end of the day, and who does at the end of the window."""
+    """Say who holds an open account, and an account for deposits, at the end of the day and of the window."""
     keys = [*KEYS, _LENGTH]
     held = table.select(*keys, "end").inner_join(snapshot.accounts, "customer_id")
     closed = held.closed_on if "closed_on" in held.columns else ibis.null("date")
-    opened = {name: held.opened_on <= held[day] for name, day in (("holds", "day"), ("stays", "end"))}
-    opened["holds"] &= closed.isnull() | (closed > held.day)
-    opened["stays"] &= closed.isnull() | (closed > held.end)
-    found = held.group_by(*keys).agg(**{name: hit.any() for name, hit in opened.items()})
+    saves = held["product"].isin(DEPOSITS)
+    hits = {}
+    for name, saving, day in (("holds", "saves", held.day), ("stays", "saves_still", held.end)):
+        hits[name] = (held.opened_on <= day) & (closed.isnull() | (closed > day))
+        hits[saving] = hits[name] & saves
+    found = held.group_by(*keys).agg(**{name: hit.any() for name, hit in hits.items()})
     table = table.left_join(found, keys).drop(*(f"{k}_right" for k in keys))
-    return table.mutate(**{name: table[name].fill_null(False) for name in opened})
+    return table.mutate(**{name: table[name].fill_null(False) for name in hits})
 
 
 def _emptied(snapshot: Snapshot, table: ir.Table, fall: float) -> ir.Table:
-    """Say whose deposits fell by the share; who had none has nothing left that could keep a silent customer."""
+    """Say whose deposits fell by the share; who had none has nothing left that could keep a silent customer.
+
+    No balance is no money where no account was open, else unknown: it may have been left out as wrong.
+    """
     if "balances" not in snapshot.tables or not fall:
         return table.mutate(emptied=True)
-    months = snapshot.balances.month_end
     table = deposits_on(snapshot, table, before=_.day, after=_.end)
-    left = table.after.fill_null(0) <= (1 - fall) * ibis.greatest(table.before.fill_null(0), 0)
-    told = last_month_end(table.day) >= months.min().as_scalar()
-    told &= last_month_end(table.end) <= months.max().as_scalar()
-    return table.mutate(emptied=told.ifelse(left, ibis.null("boolean"))).drop("before", "after")
+    unknown, nothing = ibis.null("float64"), ibis.literal(0.0)
+    before = table.before.fill_null(table.saves.ifelse(unknown, nothing))
+    after = table.after.fill_null(table.saves_still.ifelse(unknown, nothing))
+    left = after <= (1 - fall) * (before > 0).ifelse(before, nothing)
+    return table.mutate(emptied=before.isnull().ifelse(ibis.null("boolean"), left)).drop("before", "after")

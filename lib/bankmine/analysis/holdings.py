@@ -78,13 +78,13 @@ def deposits_on(snapshot: Snapshot, table: ir.Table, **days: Deferred) -> ir.Tab
     held = snapshot.balances.inner_join(owners, "account_id").group_by("customer_id", "month_end")
     held = held.agg(balance=ibis._.balance.sum())
     for name, day in days.items():
-        wanted = table.mutate(month_end=last_month_end(day))
+        wanted = table.mutate(month_end=_last_month_end(day))
         table = wanted.left_join(held, ["customer_id", "month_end"]).rename({name: "balance"})
         table = table.drop("month_end", *(c for c in table.columns if c.endswith("_right")))
     return table
 
 
-def last_month_end(day: ir.DateValue | Deferred) -> ir.DateValue | Deferred:
+def _last_month_end(day: Deferred) -> Deferred:
     """Return the last day of a month up to a day."""
     first_of_month = (day + ibis.interval(days=1)).cast("date").truncate("M")
     return (first_of_month - ibis.interval(days=1)).cast("date")
