@@ -18,7 +18,8 @@ GOOD, BAD, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-_Source = Annotated[str, typer.Option(help="Name in data/sources, or path of a folder.")]
+_PLACE = "Name in data/sources, or path of a folder, or of the file of a flat table."
+_Parameters = Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A notebook's parameter.")]
 _Out = Annotated[Path, typer.Option(help="Folder of the reports.")]
 
 
@@ -55,18 +56,19 @@ def _described() -> None:
 @app.command()
 def run(
     reports: Annotated[list[str] | None, typer.Argument(help="Names or numbers; all where none is given.")] = None,
-    source: _Source = "demo",
+    source: Annotated[str | None, typer.Option(help=_PLACE + " The demo bank if not given.")] = None,
     as_of: Annotated[
         str | None, typer.Option(help="Last day to know, like 2025-12-31; the data's last if not given.")
     ] = None,
     out: _Out = Path("reports"),
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = len(os.sched_getaffinity(0)),
-    parameter: Annotated[
-        list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A notebook's parameter.")
-    ] = None,
+    parameter: _Parameters = None,
 ) -> None:
     """Execute notebooks into dated reports. Exit code 0: all good; 1: one failed; 2: wrong call, nothing ran."""
     given = _pairs(parameter or [])
+    if source and "source" in given:
+        raise BankmineError("The source is given twice: with --source and with -p source=….")
+    source = given.pop("source", source or "demo")
     from bankmine.bank.sources import find_source
     from bankmine.report.progress import near, shown
     from bankmine.report.runner import execute_plan, plan_run
@@ -94,15 +96,19 @@ def list_reports() -> None:
 
 
 @app.command()
-def check(source: Annotated[str, typer.Argument(help="Name in data/sources, or path of a folder.")]) -> None:
-    """Check a source against the contract. Exit code 0: usable; 1: unusable; 2: wrong call."""
+def check(source: Annotated[str, typer.Argument(help=_PLACE)], parameter: _Parameters = None) -> None:
+    """Check a source against the contract, or a flat table. Exit code 0: usable; 1: unusable; 2: wrong call."""
+    from bankmine.bank.flat import open_flat
     from bankmine.bank.snapshot import read_source
-    from bankmine.bank.sources import find_source
-    from bankmine.report.source_check import check_lines
+    from bankmine.bank.sources import ROLES, find_source
+    from bankmine.report.source_check import check_lines, flat_lines
 
-    find_source(source)  # a source that is not there is a wrong call
+    given = _pairs(parameter or [])
+    flat = find_source(source).flat is not None  # a source that is not there is a wrong call
+    if odd := [name for name in given if name not in ROLES or not flat]:
+        raise BankmineError(f"-p {odd[0]}: a check takes {', '.join(ROLES)}, of a flat table only.")
     try:
-        lines, problems = check_lines(read_source(source))
+        lines, problems = (flat_lines(open_flat(source, **given)), []) if flat else check_lines(read_source(source))
     except SourceError as error:
         lines, problems = [], [str(error).rstrip(".")]
     for line in lines:
@@ -174,6 +180,6 @@ def _pairs(given: list[str]) -> dict[str, str]:
     pairs = [p.partition("=") for p in given]
     if wrong := [p for p, (name, equals, _) in zip(given, pairs, strict=True) if not equals or not name]:
         raise BankmineError(f"-p {wrong[0]}: write a parameter as NAME=VALUE.")
-    if fixed := [name for name, _, _ in pairs if name in ("source", "as_of")]:
-        raise BankmineError(f"-p {fixed[0]}=…: give it as --{fixed[0].replace('_', '-')} instead.")
+    if any(name == "as_of" for name, _, _ in pairs):
+        raise BankmineError("-p as_of=…: give it as --as-of instead.")
     return {name: value for name, _, value in pairs}

@@ -1,7 +1,7 @@
 """Files: CSV, Parquet, workbooks and SQLite become tables of DuckDB.
 
-Text files and workbooks are read as text throughout, so that an identifier keeps its leading zeros and a bad
-value is counted, not guessed away.
+Text files are read as text throughout, and workbooks unless their cells' own types are asked for, so that an identifier
+keeps its leading zeros and a bad value is counted, not guessed away.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import gzip
 import tempfile
 import zipfile
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import adbc_driver_sqlite.dbapi as sqlite
+import duckdb
 import fastexcel
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
@@ -22,10 +24,11 @@ TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".asc", ".asc.g
 DATABASES = (".sqlite", ".sqlite3", ".db")
 ENDINGS = (".parquet", *TEXT, ".csv.zip", ".zip", ".xlsx")
 _DELIMITERS = ",;\t|"
+_NO_UTF8 = "it is not UTF-8 text: save it as UTF-8"
 _ALL_ROWS = 2**31 - 2  # SQLite types values, not columns: only all rows of a column tell its type
 
 
-def read_file(con: Backend, name: str, file: Path, spec: dict) -> None:
+def read_file(con: Backend, name: str, file: Path, spec: dict, as_text: bool = True) -> None:
     """Make a file, or a folder of Parquet parts, the relation `name`.
 
     Parameters
@@ -38,6 +41,8 @@ def read_file(con: Backend, name: str, file: Path, spec: dict) -> None:
         File or folder.
     spec : dict
         `sheet`, `table`, `member` or `options`, as `source.yml` gives them.
+    as_text : bool
+        Whether the cells of a workbook are read as text, rather than as the numbers and dates that they hold.
 
     Raises
     ------
@@ -50,8 +55,7 @@ def read_file(con: Backend, name: str, file: Path, spec: dict) -> None:
     elif text.endswith(".parquet"):
         _read_parquet(con, name, str(file))
     elif text.endswith(".xlsx"):
-        sheet = fastexcel.read_excel(file).load_sheet(spec.get("sheet", 0), dtypes="string")
-        insert(con, name, pa.Table.from_batches([sheet.to_arrow()]).to_reader() if sheet.width else None)
+        insert(con, name, _sheet(file, spec.get("sheet", 0), "string" if as_text else None))
     elif text.endswith(DATABASES):
         with _open_sqlite(file) as connection:
             fetch(con, name, connection, f'SELECT * FROM "{spec.get("table", name)}"')
@@ -107,6 +111,17 @@ def _open_sqlite(file: Path) -> sqlite.Connection:
     return sqlite.connect(f"{file.resolve().as_uri()}?mode=ro")
 
 
+def _sheet(file: Path, sheet: int | str, dtypes: str | None) -> pa.RecordBatchReader | None:
+    """Read a sheet; its headings are read apart, as the reader would number those that are there twice."""
+    book = fastexcel.read_excel(file)
+    rows = book.load_sheet(sheet, dtypes=dtypes, schema_sample_rows=None)
+    if not rows.width:
+        return None
+    headings = book.load_sheet(sheet, header_row=None, n_rows=1, dtypes="string").to_arrow()
+    names = _unique([column[0].as_py() or "" for column in headings.columns])
+    return pa.Table.from_batches([rows.to_arrow()]).rename_columns(names).to_reader()
+
+
 def _storage(column: pa.Array) -> pa.Array:
     return column.storage if isinstance(column.type, pa.OpaqueType) else column
 
@@ -128,7 +143,10 @@ def _read_text(con: Backend, name: str, file: Path, spec: dict) -> None:
             f", auto_detect = false, header = true, delim = {quoted(delimiter)}, quote = '\"', escape = '\"'"
             f", columns = {{{columns}}}"
         )
-    con.raw_sql(f'CREATE TABLE "{name}" AS SELECT * FROM read_csv({quoted(file)}{listed})')
+    try:
+        con.raw_sql(f'CREATE TABLE "{name}" AS SELECT * FROM read_csv({quoted(file)}{listed})')
+    except duckdb.InvalidInputException as error:  # of five lines, of which the reader's user needs these words
+        raise ValueError(_NO_UTF8 if "Invalid unicode" in str(error) else str(error)) from None
 
 
 def _check_whole(file: Path) -> None:
@@ -144,16 +162,22 @@ def _header(file: Path) -> tuple[list[str], str]:
     try:
         with unpacked(file, "rt", encoding="utf-8-sig", newline="") as stream:
             line = stream.readline()
-        delimiter = max(_DELIMITERS, key=line.count)
-        names = next(csv.reader([line], delimiter=delimiter), [])
+            # not by counting: a delimiter of another file may stand within the quotes of this one
+            delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([line], delimiter=d), [])))
+            names = next(csv.reader(chain([line], stream), delimiter=delimiter), [])
     except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text: save it as UTF-8") from None
-    names = [n.strip() or f"column_{i}" for i, n in enumerate(names, 1)]
+        raise ValueError(_NO_UTF8) from None
     if not names:
         raise ValueError("it is empty, without even a header")
+    return _unique(names), delimiter
+
+
+def _unique(headings: list[str]) -> list[str]:
+    """Name the columns as the headings do; DuckDB does not tell names apart that differ by case only."""
+    names = [n.strip() or f"column_{i}" for i, n in enumerate(headings, 1)]
     if twice := [n for n, times in Counter(n.lower() for n in names).items() if times > 1]:
         raise ValueError(f"it has the column {twice[0]} twice")
-    return names, delimiter
+    return names
 
 
 def _unzip(file: Path, folder: Path, spec: dict) -> Path:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pkgutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import adbc_driver_postgresql.dbapi as postgresql
 import adbc_driver_sqlite.dbapi as sqlite
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
 from bankmine.bank import files
 from bankmine.bank.contract import TABLES
-from bankmine.bank.sources import Source
+from bankmine.bank.sources import FLAT, Source
 from bankmine.errors import BankmineError, SourceError, told
+
+if TYPE_CHECKING:  # it takes two seconds, and only the data sets in it need it
+    from empulse.datasets import Dataset
 
 _DRIVERS = {"postgresql": postgresql, "sqlite": sqlite}
 # A driver's own words about a failed connection may quote any part of the URI, so none of them are passed on.
@@ -50,6 +56,31 @@ def read(source: Source, engine: str = "duckdb") -> tuple[dict[str, ir.Table], s
     if engine not in _ENGINES:
         raise BankmineError(f"No engine {engine!r}: there is {' and '.join(_ENGINES)}.")
     return _ENGINES[engine](source)
+
+
+def read_flat(source: Source) -> tuple[Backend, str]:
+    """Read a source of one flat table into the relation `flat` of DuckDB, its rows in the order of the file.
+
+    Returns
+    -------
+    tuple of Backend and str
+        The engine that holds the relation, and the fingerprint of what was read.
+    """
+    con = _connect(source)
+    con.raw_sql("SET preserve_insertion_order = true")
+    if not (loader := source.flat.get("loader")):
+        if odd := [f for f in _files(source.relations[FLAT]) if not f.lower().endswith(files.ENDINGS)]:
+            raise SourceError(f"{odd[0]} cannot be read: a flat table ends in {', '.join(files.ENDINGS)}.")
+        return con, _load(con, source, as_text=False)
+    with told(f"The loader {loader} of source {source.name} fails"):
+        frame = _frame(pkgutil.resolve_name(loader)(backend=pd))
+        files.insert(con, FLAT, pa.Table.from_pandas(frame, preserve_index=False).to_reader())
+    return con, hashlib.sha256(_content_hash(con, FLAT).encode()).hexdigest()
+
+
+def flat_file(source: Source) -> Path:
+    """Find the file of a source of one flat table."""
+    return _first_existing(source, source.relations[FLAT])
 
 
 def settle(rows: ir.Table, name: str) -> ir.Table:
@@ -107,13 +138,19 @@ def _connect(source: Source) -> Backend:
     return con
 
 
-def _load(con: Backend, source: Source) -> str:
+def _frame(data: Dataset) -> pd.DataFrame:
+    """Put a data set of empulse into one table: predictors, target, and what its costs are made of for each row."""
+    costs = {name: values.ravel() for name, values in (data.instance_costs or {}).items()}
+    return data.data.assign(**{data.target.name: data.target}, **costs)
+
+
+def _load(con: Backend, source: Source, as_text: bool = True) -> str:
     """Make every raw relation a table or view; return SHA-256 over names and contents of files and query results."""
     digest = hashlib.sha256()
     for name, spec in _relations(source).items():
         file = _first_existing(source, spec)
         with told(f"{file} cannot be read", source.secrets):
-            files.read_file(con, name, file, spec if isinstance(spec, dict) else {})
+            files.read_file(con, name, file, spec if isinstance(spec, dict) else {}, as_text)
         _update(digest, name, file)
     for name, query in source.database.get("relations", {}).items():
         with told(f"The database of source {source.name} cannot be read (relation {name})", source.secrets):
@@ -148,13 +185,17 @@ def _file_of(folder: Path, table: str) -> str | None:
 
 
 def _first_existing(source: Source, spec: str | list | dict) -> Path:
-    names = spec["file"] if isinstance(spec, dict) else spec
-    names = [names] if isinstance(names, str) else names
+    names = _files(spec)
     for candidate in names:
         if (source.data / candidate).exists():
             return source.data / candidate
     wanted = names[0] + (f" (or {', '.join(names[1:])})" if names[1:] else "")
     raise SourceError(f"Source {source.name}: {wanted} is missing in {source.data}. {source.get}".strip())
+
+
+def _files(spec: str | list | dict) -> list[str]:
+    names = spec["file"] if isinstance(spec, dict) else spec
+    return [names] if isinstance(names, str) else names
 
 
 def _read_query(con: Backend, name: str, query: str, source: Source) -> None:

@@ -18,7 +18,7 @@ from bankmine.bank.checks import TableCheck, check
 from bankmine.bank.contract import TABLES, Table
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
-from bankmine.errors import BankmineError, UnusableSourceError
+from bankmine.errors import BankmineError, SourceError, UnusableSourceError
 
 SOURCE_MIME = "application/vnd.bankmine.source+json"
 """Type of the output by which a notebook tells the runner what it has read."""
@@ -50,6 +50,8 @@ def open_source(name: str, engine: str = "duckdb") -> Bank:
 def read_source(name: str, engine: str = "duckdb") -> Bank:
     """Read a source as it is, without asking whether it can be used."""
     source = find_source(name)
+    if source.flat is not None:
+        raise SourceError(f"Source {source.name} is one flat table, not the tables of a bank: use open_flat.")
     ensure_generated(source)
     tables, fingerprint = readers.read(source, engine)
     return Bank(source, {name: named(rows, TABLES[name]) for name, rows in tables.items()}, fingerprint)

@@ -1,7 +1,8 @@
 """Sources: where a bank's data are, and which files or queries fill which table of the contract.
 
 A source is a folder with a `source.yml` and one `<table>.sql` for each contract table that the bank can
-fill, or a folder whose files are already named and headed as the contract, which needs neither.
+fill, or a folder whose files are already named and headed as the contract, which needs neither. A source of one
+flat table, for supervised analyses only, is a file, or a folder whose `source.yml` has a part `flat`.
 """
 
 from __future__ import annotations
@@ -25,12 +26,25 @@ SOURCES = WORKSPACE / "data" / "sources"
 _KEYS = {
     "title": str, "currency": str, "time_zone": str, "extracted_on": datetime.date, "path": str, "relations": dict,
     "database": dict, "terms": str, "get": str, "generator": str, "arguments": dict, "made_with": str,
-    "balance_tolerance": (int, float),
+    "balance_tolerance": (int, float), "flat": dict,
 }  # fmt: skip
+_FLAT_KEYS = {
+    "file": (str, list, dict), "loader": str, "target": str, "positive": str, "id": str, "time": str,
+    "categories": list, "drop": dict, "costs": dict,
+}  # fmt: skip
+FLAT = "flat"
+"""Relation that the one table of a flat source is read into."""
+ROLES = ("target", "positive", "id", "time")
+"""Parameters by which a notebook is told what the columns of a flat table are."""
+COSTS = ("tp", "fp", "fn", "tn")
+"""Kinds of decisions that cost something: true and false positives, false and true negatives."""
 _DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
 _RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict}
 _DEMO_BANK = "bankmine.demo:generate"
-_KINDS = {str: "text", dict: "a mapping", datetime.date: "a date like 2025-12-31", (int, float): "a number"}
+_KINDS = {
+    str: "text", dict: "a mapping", list: "a list", datetime.date: "a date like 2025-12-31", (int, float): "a number",
+}  # fmt: skip
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class Source:
     Attributes
     ----------
     folder : Path
-        Holds `source.yml` and the mapping.
+        Holds `source.yml` and the mapping; the file itself for a flat table that was given by its path.
     data : Path
         Holds the data files; the same folder where nothing else is said.
     extracted_on : datetime.date
@@ -51,6 +65,9 @@ class Source:
         Raw relation -> file, list of files (the first that exists is read), or mapping with options.
     database : dict
         `driver`, `uri_env` and `relations` (name -> query) of a database.
+    flat : dict
+        `file` or `loader`, `target`, `positive`, `id`, `time`, `categories`, `drop` and `costs` of a flat table, as far
+        as they are told; None where the source is a bank's tables.
     """
 
     name: str
@@ -67,6 +84,7 @@ class Source:
     get: str = ""
     generator: str = ""
     arguments: dict = field(default_factory=dict)
+    flat: dict | None = None
 
     @property
     def awaits_generation(self) -> bool:
@@ -103,7 +121,7 @@ def list_sources() -> list[str]:
 
 
 def find_source(name: str) -> Source:
-    """Find a source by its name in `data/sources/`, or by the path of a folder.
+    """Find a source by its name in `data/sources/`, or by the path of a folder or of the file of a flat table.
 
     Raises
     ------
@@ -114,13 +132,12 @@ def find_source(name: str) -> Source:
     if re.fullmatch(r"\w[\w-]*", name) and (named / "source.yml").is_file():
         return _described(named, name)
     folder = Path(name).expanduser().resolve()
+    if folder.is_file():
+        told = {"relations": {FLAT: folder.name}, "flat": {}}
+        return Source(_slug(folder.name.partition(".")[0], "table"), folder, folder.parent, folder.name, **told)
     if not name or not folder.is_dir():
-        near = difflib.get_close_matches(name, list_sources(), 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise SourceError(
-            f"No source {name!r}.{hint} The workspace has {', '.join(list_sources())}; else give the path of a folder."
-        )
-    slug = re.sub(r"\W+", "-", folder.name).strip("-").lower() or "folder"
+        raise _unknown(name, folder)
+    slug = _slug(folder.name, "folder")
     if (folder / "source.yml").is_file():
         return _described(folder, slug)
     return Source(name=slug, folder=folder, data=folder, title=folder.name)
@@ -132,12 +149,32 @@ def ensure_generated(source: Source) -> None:
         pkgutil.resolve_name(source.generator)(source.data, **source.arguments)
 
 
+def _slug(name: str, kind: str) -> str:
+    """Name the folder of a source's reports; a date would pass for a day's folder of the demo bank."""
+    slug = re.sub(r"\W+", "-", name).strip("-").lower() or kind
+    return f"{kind}-{slug}" if _DAY.fullmatch(slug) else slug
+
+
+def _unknown(name: str, path: Path) -> SourceError:
+    """Say that there is no such source, and which ones or which files are called nearly so."""
+    files = [str(Path(name).parent / f.name) for f in path.parent.glob("*")]
+    near = difflib.get_close_matches(name, [*list_sources(), *files], 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return SourceError(
+        f"No source {name!r}.{hint} The workspace has {', '.join(list_sources())}; else give the path of a folder, or "
+        "of the file of a flat table."
+    )
+
+
 def _described(folder: Path, name: str) -> Source:
     file = folder / "source.yml"
     text = _text(file)
     with told(f"{file} is not readable YAML"):
         given = yaml.safe_load(text) or {}
     _check(given, _KEYS, file, "source.yml")
+    if "flat" in given:
+        _check_flat(given, file)
+        given["relations"] = {FLAT: given["flat"]["file"]} if "file" in given["flat"] else {}
     _check_places(given, file)
     given.pop("made_with", None)  # provenance for readers
     given.setdefault("title", name)
@@ -169,6 +206,20 @@ def _check_places(given: dict, file: Path) -> None:
             _check(spec, _RELATION_KEYS, file, f"relation {name}")
         if not (spec.get("file") if isinstance(spec, dict) else spec):
             raise SourceError(f"{file}: relation {name} names no file.")
+
+
+def _check_flat(given: dict, file: Path) -> None:
+    """Check what is told of a flat table; whether it has the columns shows once it is read."""
+    flat = given["flat"]
+    _check(flat, _FLAT_KEYS, file, "flat")
+    if ("file" in flat) == ("loader" in flat) or not flat.get("target"):
+        raise SourceError(f"{file}: flat needs `target`, and either `file` or `loader`.")
+    if spare := {"relations", "database", "generator"} & set(given):
+        raise SourceError(f"{file}: a source of one flat table has no {', '.join(sorted(spare))}.")
+    if odd := set(flat.get("costs", {})) - set(COSTS):
+        raise SourceError(
+            f"{file}: costs has unknown keys: {', '.join(map(str, odd))}. It may hold {', '.join(COSTS)}."
+        )
 
 
 def _expand(path: str, file: Path) -> str:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import yaml
 
-from bankmine.bank.sources import WORKSPACE, Source
+from bankmine.bank.sources import ROLES, WORKSPACE, Source
 from bankmine.errors import BankmineError, told
 
 CATALOGUE = WORKSPACE / "reports.yml"
 NOTEBOOKS = WORKSPACE / "notebooks"
-_KEYS = {"report": str, "title": str, "audience": str, "cadence": str, "parameters": dict, "needs_truth": bool}
+_KEYS = {
+    "report": str, "title": str, "audience": str, "cadence": str, "parameters": dict, "needs_truth": bool,
+    "takes_flat": bool,
+}  # fmt: skip
 _NAME = re.compile(r"\w[\w-]*")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _KINDS = {
@@ -45,6 +48,8 @@ class Report:
     given: dict = field(default_factory=dict)
     needs_truth: bool = False
     """Runs on a demo bank only, as it scores against what was planted."""
+    takes_flat: bool = False
+    """Runs on a flat table as well as on a bank's tables, and takes the parameters that tell its columns."""
 
     @property
     def notebook(self) -> Path:
@@ -116,18 +121,21 @@ def choose(names: list[str]) -> list[Report]:
 
 
 def fitting(reports: list[Report], source: Source, named: bool) -> list[Report]:
-    """Leave out the reports that need planted truth where the source has none.
+    """Leave out the reports that need a bank's tables where the source is a flat table, or truth where none is planted.
 
     Raises
     ------
     BankmineError
         If such a report was named, or none is left.
     """
-    fit = [r for r in reports if source.has_truth or not r.needs_truth]
-    if len(fit) < len(reports) and (named or not fit):
-        unfit = next(r.name for r in reports if r not in fit)
-        raise BankmineError(f"{unfit} needs a demo bank: source {source.name} has no planted truth to score against.")
-    return fit
+    flat = source.flat is not None
+    fit = [r for r in reports if (r.takes_flat if flat else source.has_truth or not r.needs_truth)]
+    if len(fit) == len(reports) or (fit and not named):
+        return fit
+    unfit = next(r.name for r in reports if r not in fit)
+    if flat:
+        raise BankmineError(f"{unfit} needs the tables of a bank: source {source.name} is one flat table.")
+    raise BankmineError(f"{unfit} needs a demo bank: source {source.name} has no planted truth to score against.")
 
 
 def _one(name: str, known: dict[str, Report]) -> Report:
@@ -141,7 +149,7 @@ def _one(name: str, known: dict[str, Report]) -> Report:
 
 
 def resolve_parameters(
-    reports: list[Report], given: dict[str, str], source: str, as_of: datetime.date
+    reports: list[Report], given: dict[str, str], source: str, as_of: datetime.date, flat: bool
 ) -> dict[str, dict]:
     """Check the parameters of a run against the notebooks' own, before any kernel starts.
 
@@ -153,6 +161,8 @@ def resolve_parameters(
         Parameters of the command line, as text.
     source, as_of
         What every notebook is run with.
+    flat : bool
+        Whether the source is a flat table.
 
     Returns
     -------
@@ -168,15 +178,17 @@ def resolve_parameters(
     for name in given:
         if not any(name in p for p in own.values()):
             _refuse_unknown(name, sorted({n for p in own.values() for n in p}))
+        if name in ROLES and not flat and all(r.takes_flat for r in reports if name in own[r.name]):
+            raise BankmineError(f"Parameter {name} tells a column of a flat table: source {source} is a bank's tables.")
     return {r.name: _resolved(r, own[r.name], given) | {"source": source, "as_of": str(as_of)} for r in reports}
 
 
 def _resolved(report: Report, parameters: dict[str, Parameter], given: dict[str, str]) -> dict:
     """Values for one report: the catalogue's, and the command line's where they differ."""
-    if missing := {"source", "as_of"} - set(parameters):
+    if missing := {"source", "as_of", *(ROLES if report.takes_flat else ())} - set(parameters):
         raise BankmineError(
             f"{report.notebook} declares no {' and no '.join(sorted(missing))}: "
-            "give it a cell with the tag `parameters` that sets source and as_of."
+            "give it a cell with the tag `parameters` that sets them."
         )
     for name in set(report.given) - set(parameters):
         _refuse_unknown(name, list(parameters))

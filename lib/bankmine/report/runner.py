@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import html
 import json
 import signal
@@ -13,9 +14,10 @@ from typing import Protocol
 
 import nbformat
 
+from bankmine.bank.flat import Flat, open_flat
 from bankmine.bank.sharing import SHARED
-from bankmine.bank.snapshot import Bank, open_source
-from bankmine.bank.sources import SOURCES, WORKSPACE, Source
+from bankmine.bank.snapshot import Bank, open_source, parse_day
+from bankmine.bank.sources import ROLES, SOURCES, WORKSPACE, Source, find_source
 from bankmine.errors import BankmineError, one_line
 from bankmine.report.catalogue import Report, choose, fitting, resolve_parameters
 from bankmine.report.execution import Kernels, execute
@@ -83,7 +85,8 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     source : str
         Name or path of the source.
     as_of : str or None
-        Last day to know; the last day of the data where it is not given.
+        Last day to know; the last day of the data where it is not given. A flat table without days is of the day on
+        which it was extracted, or its file changed.
     out : Path
         Folder of the reports, absolute.
     given : dict of str to str
@@ -94,15 +97,26 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     BankmineError
         If the source, the day, a report or a parameter is not as it must be.
     """
-    reports = choose(names)
-    bank = open_source(source)
-    reports = fitting(reports, bank.source, named=bool(names))
-    day = bank.valid_day(as_of) if as_of is not None else bank.span[1]
-    place = _place(bank.source)
-    parameters = resolve_parameters(reports, given, place, day)
-    of_source = out if place == DEFAULT_SOURCE else out / bank.source.name
+    reports = fitting(choose(names), told := find_source(source), named=bool(names))
+    flat = told.flat is not None
+    opened, day = (_flat if flat else _bank)(source, as_of, given)
+    place = _place(told)
+    parameters = resolve_parameters(reports, given, place, day, flat)
+    of_source = out if place == DEFAULT_SOURCE else out / told.name
     refuse_foreign(of_source, place)
-    return Plan(reports, parameters, out, of_source / str(day), place, _base(bank, str(day)), bank.source.secrets)
+    return Plan(reports, parameters, out, of_source / str(day), place, _base(opened, str(day)), told.secrets)
+
+
+def _bank(source: str, as_of: str | None, _: dict[str, str]) -> tuple[Bank, datetime.date]:
+    bank = open_source(source)
+    return bank, bank.valid_day(as_of) if as_of is not None else bank.span[1]
+
+
+def _flat(source: str, as_of: str | None, given: dict[str, str]) -> tuple[Flat, datetime.date]:
+    """Read a flat table as the notebooks will, so that a wrong name of a column is refused before a kernel starts."""
+    day = parse_day(as_of) if as_of is not None else ""
+    flat = open_flat(source, **{role: given[role] for role in ROLES if role in given}, as_of=day)
+    return flat, flat.as_of
 
 
 def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
@@ -218,9 +232,9 @@ def _place(source: Source) -> str:
     return source.name if source.folder == SOURCES / source.name else str(source.folder)
 
 
-def _base(bank: Bank, day: str) -> dict:
-    source = bank.source
-    told = {"name": source.name, "title": source.title, "currency": source.currency, "fingerprint": bank.fingerprint}
+def _base(opened: Bank | Flat, day: str) -> dict:
+    source = opened.source
+    told = {"name": source.name, "title": source.title, "currency": source.currency, "fingerprint": opened.fingerprint}
     return {"source": told, "as_of": day, "git": git_state(WORKSPACE)}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bankmine.bank.checks import TableCheck, Violation
 from bankmine.bank.contract import TABLES
+from bankmine.bank.flat import Flat
 from bankmine.bank.rules import MEANINGS, ROW
 from bankmine.bank.snapshot import Bank
 
@@ -13,6 +14,7 @@ USABLE_SHARE = 0.5
 """Where less than this share of a required table breaks no rule, the mapping is wrong rather than the data."""
 
 _LONGEST_KEY = 60
+_LONGEST_LINE = 200
 
 
 def check_lines(bank: Bank) -> tuple[list[str], list[str]]:
@@ -38,6 +40,20 @@ def check_lines(bank: Bank) -> tuple[list[str], list[str]]:
         if TABLES[c.name].required and c.kept < max(c.rows * USABLE_SHARE, 1)
     ]
     return lines + without, spoilt
+
+
+def flat_lines(flat: Flat) -> list[str]:
+    """Tell what a flat table holds, and what of it no model will see."""
+    kinds = flat.predictors.dtypes.map(lambda t: {"float64": "numbers", "bool": "booleans"}.get(str(t), "categories"))
+    counts = ", ".join(f"{kind} {n}" for kind, n in kinds.value_counts().items())
+    known = flat.target.notna()
+    rows = f"{len(known):,} rows of {flat.entity.nunique():,} entities, as of {flat.as_of}"
+    event = f"{flat.event} in {flat.target.sum():,.0f} of the {known.sum():,} that tell ({flat.target.mean():.1%})"
+    means = [] if flat.costs is None else [f"{c} {v:,.2f}" for c, v in flat.costs.mean().items()]
+    costs = [f"costs a row, on average: {', '.join(means)} {flat.currency}".rstrip()] if means else []
+    dropped = [f"left out: {c} ({reason})" for c, reason in flat.dropped.itertuples(index=False)]
+    lines = [rows, event, f"predictors: {counts}", *costs, *dropped, *flat.remarks]
+    return [_plain(line, _LONGEST_LINE) for line in lines]
 
 
 def _table(bank: Bank, check: TableCheck) -> Iterator[str]:
@@ -66,7 +82,7 @@ def _violation(v: Violation) -> str:
     return f"  {v.rule} in {v.column}: {v.count:,} {what} left out ({MEANINGS[v.rule]}), e.g. {examples}"
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, longest: int = _LONGEST_KEY) -> str:
     """Keep a bank's own text to one line that cannot steer a terminal."""
     plain = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    return plain if len(plain) <= _LONGEST_KEY else plain[: _LONGEST_KEY - 1] + "…"
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"

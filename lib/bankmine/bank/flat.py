@@ -1,0 +1,170 @@
+"""Flat tables: one file or data set with a row for each case and a column that says what became of it.
+
+Nobody can tell of the columns of a foreign table when they became known. So dates after the day of their row are taken
+as missing, what the source's own list names as known later is left out, and the rest is the analyst's to judge.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from html import escape as html_text
+
+import pandas as pd
+
+from bankmine.bank.flat_columns import read_columns
+from bankmine.bank.flat_predictors import copies_of, predictors
+from bankmine.bank.flat_rows import Rows, costs_of, entity_of, known_rows
+from bankmine.bank.flat_target import events
+from bankmine.bank.readers import read_flat
+from bankmine.bank.snapshot import SOURCE_MIME
+from bankmine.bank.sources import FLAT, Source, find_source
+from bankmine.errors import BankmineError, SourceError
+
+_READABLE = {"value": "{:,}".format}
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A flat table as it was known on a day; all parts share one index, the row's position in the table.
+
+    Attributes
+    ----------
+    source : Source
+        Where it comes from.
+    fingerprint : str
+        Hash of what was read.
+    as_of : datetime.date
+        Last day of its rows; where rows have no day, that of the source's extraction or of the file.
+    predictors : pd.DataFrame
+        float64 (missing as NaN), bool or category.
+    target : pd.Series
+        1.0 where the event happened, 0.0 where it did not, NaN where it is not known.
+    event : str
+        The event in words, `churned is yes`.
+    entity : pd.Series
+        Whose row it is; the row's own number where the table has no id.
+    day : pd.Series, optional
+        Day of each row; None where the table has no time.
+    costs : pd.DataFrame, optional
+        `tp_cost`, `fp_cost`, `fn_cost`, `tn_cost` of each row, in the source's currency: what it costs to call the row
+        an event (positive) or not, where it was one or not; a gain is below zero. None where costs are not told.
+    dropped : pd.DataFrame
+        `column` and `reason` of what is no predictor.
+    remarks : tuple of str
+        What else was found, for the reader.
+    """
+
+    source: Source
+    fingerprint: str
+    as_of: datetime.date
+    predictors: pd.DataFrame
+    target: pd.Series
+    event: str
+    entity: pd.Series
+    day: pd.Series | None
+    costs: pd.DataFrame | None
+    dropped: pd.DataFrame
+    remarks: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Title of the source."""
+        return self.source.title
+
+    @property
+    def currency(self) -> str:
+        """Currency of the costs; '' where it is not told."""
+        return self.source.currency
+
+    def overview(self) -> pd.DataFrame:
+        """Count rows, events, and columns: what -> `value`."""
+        counts = {
+            "rows": len(self.target), f"rows where {self.event}": int((self.target == 1).sum()),
+            "rows where it is not": int((self.target == 0).sum()), "rows not known yet": int(self.target.isna().sum()),
+            "predictors": self.predictors.shape[1], "columns left out": len(self.dropped),
+        }  # fmt: skip
+        return pd.DataFrame({"value": counts})
+
+    def _repr_mimebundle_(self, **_: object) -> dict:
+        shown = {
+            "name": self.source.name, "title": self.title, "currency": self.currency,
+            "fingerprint": self.fingerprint, "as_of": str(self.as_of), "rows": {FLAT: len(self.target)},
+        }  # fmt: skip
+        text = f"{self.title}, as of {self.as_of}"
+        tables = [self.overview()] + ([self.dropped.set_index("column")] if len(self.dropped) else [])
+        remarks = "".join(f"<p>{html_text(r)}</p>" for r in self.remarks)
+        with pd.option_context("display.max_colwidth", None):
+            html = [t.to_html(border=0, index_names=False, formatters=_READABLE) for t in tables]
+        plain = [t.to_string(index_names=False, formatters=_READABLE) for t in tables]
+        return {
+            SOURCE_MIME: shown,
+            "text/plain": "\n".join([text, *plain, *self.remarks]),
+            "text/html": f"<p>{html_text(text)}</p>{''.join(html)}{remarks}",
+        }
+
+
+def is_flat(name: str) -> bool:
+    """Tell whether a source is one flat table: a file, or a source that is described as one.
+
+    Raises
+    ------
+    SourceError
+        If there is no such source.
+    """
+    return find_source(name).flat is not None
+
+
+def open_flat(
+    name: str, target: str = "", positive: str = "", id: str = "", time: str = "", as_of: str | datetime.date = ""
+) -> Flat:
+    """Read a flat table as supervised analyses need it.
+
+    Parameters
+    ----------
+    name : str
+        Path of a file, or name of a source that is described as a flat table.
+    target, id, time : str
+        Columns that say what became of a row, whose row it is, and of which day; '' where the source's description
+        tells them, or there are none.
+    positive : str
+        The value of the target that is the event; '' where the values speak for themselves.
+    as_of : str or date
+        Last day to know: rows of later days are left out. '' for the table's last.
+
+    Raises
+    ------
+    SourceError
+        If the source cannot be found or read.
+    BankmineError
+        If there is no such column or value, or nothing can be learnt from the table. The message says what to do.
+    """
+    source = find_source(name)
+    if source.flat is None:
+        raise SourceError(f"Source {source.name} holds the tables of a bank, not one flat table: use open_source.")
+    con, fingerprint = read_flat(source)
+    asked = {"target": target, "positive": positive, "id": id, "time": time}
+    rows = known_rows(con, source, asked, as_of)
+    happened, event = events(rows.texts(rows.roles["target"]), rows.roles["target"], rows.roles["positive"])
+    found, reasons = _predictors(rows, happened)
+    dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
+    entity, costs = entity_of(rows), costs_of(rows)
+    return Flat(
+        source, fingerprint, rows.as_of, found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks)
+    )
+
+
+def _predictors(rows: Rows, happened: pd.Series) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read what a model may learn from, and tell why each other column is left out."""
+    later = {name: str(reason) for name, reason in rows.source.flat.get("drop", {}).items()}
+    taken = {rows.roles[role] for role in ("target", "id", "time")} | set(later)
+    names = [c for c in rows.columns if c not in taken]
+    columns = read_columns(rows.con, names, rows.source.flat.get("categories", []))
+    found, reasons, remarks = predictors(rows.con, columns, rows.index, rows.day)
+    copies = copies_of(happened, found)
+    found, reasons = found.drop(columns=list(copies)), later | reasons | copies
+    if not found.shape[1]:
+        why = "".join(f" {name}: {reason}." for name, reason in list(reasons.items())[:3])
+        raise BankmineError(f"{rows.source.title} has no column to learn from beside {rows.roles['target']}.{why}")
+    rows.remarks.extend(remarks)
+    return found, reasons

@@ -1,0 +1,80 @@
+"""Flat target: which rows of a flat table had the event, which had not, and of which it is not known."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+import numpy as np
+import pandas as pd
+
+from bankmine.errors import BankmineError
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_MISSING = ("na", "n/a", "#n/a", "nan", "null", "")
+_SPEAKING = ({"0", "1"}, {"false", "true"}, {"no", "yes"}, {"n", "y"}, {"否", "是"})
+"""Pairs of values of which nobody asks which one is the event: the second."""
+_EVENTS = ("1", "true", "yes", "y", "是")
+_SHOWN = 6
+
+
+def events(values: pd.Series, column: str, positive: str) -> tuple[pd.Series, str]:
+    """Tell in which rows the event happened.
+
+    Parameters
+    ----------
+    values : pd.Series
+        Text of the target column; missing where it is not known what became of the row.
+    column : str
+        Its name, for messages.
+    positive : str
+        The value that is the event; '' where the values speak for themselves (1, true, yes, 是).
+
+    Returns
+    -------
+    tuple of pd.Series and str
+        1.0, 0.0 or NaN for each row, and the event in words.
+
+    Raises
+    ------
+    BankmineError
+        If it is not clear which value is the event, if it does not occur, or if nothing else does.
+    """
+    plain = values.map(_plain, na_action="ignore")
+    plain = plain.mask(plain.str.lower().isin(_MISSING))
+    counts = plain.value_counts()
+    if counts.empty:
+        raise BankmineError(f"The target {column} is empty in every row: there is nothing to learn from.")
+    event = _plain(positive) if positive.strip() else _speaking(counts, column)
+    if event not in counts:
+        near = difflib.get_close_matches(event, counts.index, 1, cutoff=0.4) if positive.strip() else []
+        hint = f" Did you mean positive={near[0]}?" if near else ""
+        raise BankmineError(f"The target {column} is never {event!r}, it is {_listed(counts)}: no events.{hint}")
+    if len(counts) == 1:
+        raise BankmineError(f"The target {column} is {event!r} in all {counts.iloc[0]:,} rows that tell: only events.")
+    happened = (plain == event).astype(float).mask(plain.isna(), np.nan)
+    return happened.rename(column), f"{column} is {event}"
+
+
+def _speaking(counts: pd.Series, column: str) -> str:
+    """Find the value that is the event where the values say so themselves."""
+    values = {v.lower(): v for v in counts.index}
+    for pair in _SPEAKING:
+        if len(values) == len(counts) and set(values) <= pair:
+            event = next(e for e in _EVENTS if e in pair)
+            return values.get(event, event)
+    count = f"{len(counts):,} value{'s' * (len(counts) != 1)}"
+    raise BankmineError(f"The target {column} has {count} {_listed(counts)}: say which is the event, positive=….")
+
+
+def _listed(counts: pd.Series) -> str:
+    shown = [f"{v[:40]!r}" for v in sorted(counts.index[:_SHOWN])]
+    return ", ".join(shown) + (", …" if len(counts) > _SHOWN else "")
+
+
+def _plain(text: str) -> str:
+    """Write a value as every kind of file does: 1 for 1.0, true for True."""
+    text = text.strip()
+    if _NUMBER.fullmatch(text):
+        return format(float(text), ".15g")
+    return text.lower() if text.lower() in ("true", "false") else text
