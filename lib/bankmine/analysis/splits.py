@@ -52,7 +52,9 @@ class Split:
 def month_ends(
     as_of: datetime.date, delay_days: int, train: int = 6, tune: int = 2, test: int = 3
 ) -> list[datetime.date]:
-    """Return the month ends that `out_of_time` and `for_scoring` take, so that no other needs be computed.
+    """Return the month ends that `out_of_time` takes, and the day to be scored, so that no other needs be computed.
+
+    `for_scoring` then learns from the newest of them whose outcomes are known.
 
     Parameters
     ----------
@@ -64,11 +66,9 @@ def month_ends(
     last, delay = pd.Timestamp(as_of), pd.Timedelta(days=delay_days)
     ends = pd.date_range(last - 3 * delay - pd.Timedelta(days=31 * (train + tune + test + 3)), last, freq="ME")
     tested = ends[ends + delay <= last][-test:]
-    wanted = {last, *tested}
-    for first in (tested[0], last):
-        tuned = ends[ends + delay <= first][-tune:]
-        wanted |= {*tuned, *ends[ends + delay <= tuned[0]][-train:]}
-    return [day.date() for day in sorted(wanted)]
+    tuned = ends[ends + delay <= tested[0]][-tune:]
+    learned = ends[ends + delay <= tuned[0]][-train:]
+    return [day.date() for day in sorted({last, *tested, *tuned, *learned})]
 
 
 def out_of_time(

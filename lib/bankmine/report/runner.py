@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import html
 import json
 import signal
 import tempfile
@@ -33,6 +32,7 @@ from bankmine.report.files import (
     writing,
 )
 from bankmine.report.manifest import build_manifest, git_state
+from bankmine.report.secrecy import hide
 from bankmine.report.written import REPORTS, STAGE
 
 DEFAULT_SOURCE = "demo"
@@ -191,8 +191,8 @@ def _run_staged(plan: Plan, report: Report, kernels: Kernels, teller: Teller, pl
     )
     if kernels.stopped:
         return Outcome(report.name, "interrupted")
-    notebook = nbformat.from_dict(_hide(notebook, plan.secrets))
-    manifest = build_manifest(report, notebook, plan.base | {"parameters": parameters}, _hide(error, plan.secrets))
+    notebook = nbformat.from_dict(hide(notebook, plan.secrets))
+    manifest = build_manifest(report, notebook, plan.base | {"parameters": parameters}, hide(error, plan.secrets))
     try:
         page = _write(plan, report, notebook, manifest, {} if error else _staged(places[STAGE]))
     except BankmineError as failure:
@@ -236,16 +236,3 @@ def _base(opened: Bank | Flat, day: str) -> dict:
     source = opened.source
     told = {"name": source.name, "title": source.title, "currency": source.currency, "fingerprint": opened.fingerprint}
     return {"source": told, "as_of": day, "git": git_state(WORKSPACE)}
-
-
-def _hide(told: object, secrets: list[str]) -> object:
-    """Blank secrets wherever text stands: a notebook may have printed its environment, as text or as HTML."""
-    if isinstance(told, dict):
-        return {name: _hide(value, secrets) for name, value in told.items()}
-    if isinstance(told, list):
-        return [_hide(value, secrets) for value in told]
-    if isinstance(told, str):
-        for secret in sorted(secrets, key=len, reverse=True):
-            for form in (secret, html.escape(secret), repr(secret)[1:-1]):
-                told = told.replace(form, "***")
-    return told
