@@ -144,6 +144,13 @@ def test_text_becomes_what_all_of_it_is(tmp_path, values, expected):
     assert open_flat(text_file(tmp_path, text), "y").predictors["x"].tolist() == pytest.approx(expected, nan_ok=True)
 
 
+def test_rows_keep_the_order_of_the_file(tmp_path):
+    numbers = np.arange(300_000) % 1000 / 8
+    table = pd.DataFrame({"x": numbers, "day": "2025-01-31", "y": [0, 1] * 150_000})
+    flat = open_flat(str(write(table, tmp_path)), "y", time="day")
+    assert (flat.predictors["x"].to_numpy() == numbers).all()
+
+
 @pytest.mark.parametrize("values", [["01", "02", "02"], ["1", "2", "x"], ["2025-01-01x", "b", "b"]])
 def test_codes_and_words_stay_text(tmp_path, values):
     text = "x,y\n" + "".join(f"{v},{i % 2}\n" for i, v in enumerate(values))
