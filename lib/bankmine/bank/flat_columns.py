@@ -215,6 +215,6 @@ def _over_values(con: Backend, name: str, conditions: list[str]) -> list[int]:
 
 
 def _counts(con: Backend, parts: list[str]) -> list[int]:
-    """Compute aggregates in some queries: the time to plan one of many grows with the square of their number."""
+    """Compute aggregates, not all in one query: the time to plan it grows with the square of their number."""
     batches = [parts[i : i + _BATCH] for i in range(0, len(parts), _BATCH)]
     return [n for b in batches for n in con.raw_sql(f"SELECT {', '.join(b)} FROM {FLAT}").fetchone()]
