@@ -74,6 +74,13 @@ class Definition:
             raise BankmineError(f"fall must be a share from 0 to 1, not {self.fall!r}.")
 
     @property
+    def event(self) -> str:
+        """What leaving means, in words."""
+        silence = f"moves no money from day {self.gap + 1} to day {self.horizon}"
+        fallen = f" and has lost {self.fall:.0%} of the deposits" if self.fall else ""
+        return f"closes the last account within {self.horizon} days, or {silence}{fallen}"
+
+    @property
     def horizon(self) -> int:
         """Days after which it is known whether a customer has left."""
         return self.gap + self.silent

@@ -43,6 +43,10 @@ class Sample:
         day = None if self.day is None else self.day.iloc[rows]
         return Sample(self.predictors.iloc[rows], self.target.iloc[rows], self.entity.iloc[rows], day)
 
+    def mask(self, rows: np.ndarray) -> np.ndarray:
+        """Return positions as a mask."""
+        return np.isin(np.arange(len(self)), rows)
+
     def using(self, columns: list[str]) -> Sample:
         """Return the same rows with some of the predictors."""
         return replace(self, predictors=self.predictors[columns])

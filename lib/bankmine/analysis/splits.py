@@ -50,7 +50,7 @@ class Split:
 
 
 def month_ends(
-    as_of: datetime.date, delay_days: int, train: int = 6, tune: int = 2, test: int = 3
+    as_of: datetime.date, delay_days: int, train: int = 6, tune: int = 2, test: int = 3, every: int = 1
 ) -> list[datetime.date]:
     """Return the month ends that `out_of_time` takes, and the day to be scored, so that no other needs be computed.
 
@@ -62,12 +62,16 @@ def month_ends(
         Day up to which everything is known; the day to be scored, and the last returned whether a month end or not.
     delay_days, train, tune, test
         As for `out_of_time`.
+    every : int
+        Months from one day to learn from to the next: months that follow each other share most events, so that as many
+        of them further apart teach more.
     """
     last, delay = pd.Timestamp(as_of), pd.Timedelta(days=delay_days)
-    ends = pd.date_range(last - 3 * delay - pd.Timedelta(days=31 * (train + tune + test + 3)), last, freq="ME")
+    months = every * train + tune + test + 3
+    ends = pd.date_range(last - 3 * delay - pd.Timedelta(days=31 * months), last, freq="ME")
     tested = ends[ends + delay <= last][-test:]
     tuned = ends[ends + delay <= tested[0]][-tune:]
-    learned = ends[ends + delay <= tuned[0]][-train:]
+    learned = ends[ends + delay <= tuned[0]][::-every][:train]
     return [day.date() for day in sorted({last, *tested, *tuned, *learned})]
 
 

@@ -15,6 +15,8 @@ SIGNIFICANT = 3
 MOST_DECIMALS = 4
 LONGEST_WORDS = 28
 """Characters that stay on one line."""
+SHORT = 12
+"""Characters of a row's label that do: a day is no longer."""
 
 
 class Table:
@@ -39,6 +41,7 @@ class Table:
         return environment.get_template("table.html.j2").render(
             caption=printable(self.caption),
             note=f"first {len(shown):,} of {len(self.frame):,} rows" if len(shown) < len(self.frame) else "",
+            index_kinds=["narrow" if _narrow(label) else "text" for label in labels],
             index_names=[_heading(shown.index.names[level]) for level in _levels(shown.index)],
             columns=columns,
             rows=[
@@ -86,9 +89,23 @@ def table(frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = No
     return Table(frame, caption, formats or {}, limit)
 
 
+def with_interval(value: pd.Series, low: pd.Series, high: pd.Series, spec: str = ".3f") -> pd.Series:
+    """Write estimates with their intervals, as "0.71 (0.66–0.75)"; without one where it is not known."""
+    told = [
+        MISSING if pd.isna(v) else f"{v:{spec}}" if pd.isna(a) or pd.isna(b) else f"{v:{spec}} ({a:{spec}}–{b:{spec}})"
+        for v, a, b in zip(value, low, high, strict=True)
+    ]
+    return pd.Series(told, index=value.index, dtype=object)
+
+
 def _levels(index: pd.Index) -> range:
     """Return no level for an index that only counts the rows."""
     return range(0 if isinstance(index, pd.RangeIndex) and index.name is None else index.nlevels)
+
+
+def _narrow(labels: list[str]) -> bool:
+    """Tell whether labels, as days, are short enough to stay on one line."""
+    return max(map(len, labels), default=0) <= SHORT
 
 
 def _index_labels(index: pd.Index, level: int) -> list[str]:

@@ -1,0 +1,159 @@
+"""The case of a churn report: sample, split and money, alike for a bank's tables and for a flat table."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from bankmine.analysis import entity_splits, splits
+from bankmine.analysis.churn import Definition, labels
+from bankmine.analysis.churn_sample import REFUSED, customer_months, undated
+from bankmine.analysis.features import spine_of
+from bankmine.analysis.flat_sample import flat_sample
+from bankmine.analysis.leak_lab import thinned
+from bankmine.analysis.sample import Sample
+from bankmine.analysis.splits import Fold, Split
+from bankmine.bank.flat import Flat, is_flat, open_flat
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.errors import BankmineError
+
+RULE = "days_since_own_booking"
+TRAIN, TUNE, TEST, EVERY = 6, 2, 3, 2
+"""Month ends to learn from, to calibrate by and to be judged by; months between those to learn from."""
+_FOLD = 8_000
+"""Rows that models are compared on a fold with, about: whole customers are left out, so that it takes seconds."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What models learn from, are calibrated by and judged by.
+
+    Attributes
+    ----------
+    split : Split
+        To learn from, to calibrate by, to be judged by.
+    folds : list of (train, test)
+        For comparing models: positions before those judged by.
+    scoring : Split
+        The same moved forward: `test` holds the rows to be scored today.
+    how : str
+        How rows were split, in words.
+    """
+
+    split: Split
+    folds: list[Fold]
+    scoring: Split
+    how: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a report of churn stands on.
+
+    Attributes
+    ----------
+    source : Snapshot or Flat
+        What was read; shows itself.
+    event : str
+        What is foretold, in words.
+    sample : Sample
+        All rows.
+    parts : Parts, optional
+        None where there is not enough to learn from.
+    lacking : str
+        Why there is not; empty where there is.
+    rule : str, optional
+        Predictor of the simple rule; None lets the rule choose.
+    outcomes : pd.DataFrame, optional
+        `churn.labels` of all customers, present or not; None of a flat table.
+    kind : pd.Series, optional
+        How each row's customer left.
+    """
+
+    source: Snapshot | Flat
+    event: str
+    sample: Sample
+    parts: Parts | None
+    lacking: str = ""
+    rule: str | None = None
+    outcomes: pd.DataFrame | None = None
+    kind: pd.Series | None = None
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The bank's tables; None for a flat table."""
+        return self.source if isinstance(self.source, Snapshot) else None
+
+
+def open_case(
+    source: str, as_of: str | datetime.date, definition: Definition, target: str = "", positive: str = "",
+    id: str = "", time: str = "",
+) -> Case:  # fmt: skip
+    """Open a source and make the case of it.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank, or of a flat table.
+    as_of : str or date
+        Last day to know.
+    definition : Definition
+        What leaving means, for a bank.
+    target, positive, id, time : str
+        As for `open_flat`, for a flat table.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used, or there is not enough to learn from.
+    """
+    if is_flat(source):
+        return of_table(open_flat(source, target, positive, id, time, as_of))
+    return of_bank(open_source(source).as_of(as_of), definition)
+
+
+def of_bank(snapshot: Snapshot, definition: Definition) -> Case:
+    """Make the case of a bank: customers on month ends, split by time."""
+    days = splits.month_ends(snapshot.as_of, definition.horizon, TRAIN, TUNE, TEST, EVERY)
+    outcomes = labels(snapshot, spine_of(snapshot, days), definition).to_pandas()
+    sample, kind = customer_months(snapshot, outcomes)
+    try:
+        parts, lacking = _in_time(sample, definition.horizon, snapshot.as_of), ""
+    except BankmineError as error:  # told on the page, which still has much to show
+        parts, lacking = None, str(error)
+    return Case(snapshot, definition.event, sample, parts, lacking, RULE, outcomes, kind)
+
+
+def of_table(flat: Flat) -> Case:
+    """Make the case of a flat table: split by whole entities, since nobody can tell when its columns became known."""
+    sample = flat_sample(flat)
+    split = entity_splits.held_out(sample)
+    unknown = np.flatnonzero(~sample.known)
+    scoring = replace(split, test=unknown) if len(unknown) else split
+    folds = entity_splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=3, repeats=1)
+    how = "at random by whole entities, since the days on which the table's columns became known are not told"
+    return Case(flat, flat.event, sample, Parts(split, folds, scoring, how))
+
+
+def _in_time(sample: Sample, delay: int, day: datetime.date) -> Parts:
+    split = splits.out_of_time(sample, delay, TRAIN, TUNE, TEST)
+    folds = splits.rolling_origin(sample, np.union1d(split.train, split.tune), delay)
+    folds = [(np.flatnonzero(thinned(sample, sample.mask(train), _FOLD)), test) for train, test in folds]
+    scoring = splits.for_scoring(sample, day, delay, TRAIN, TUNE)
+    return Parts(split, folds, scoring, f"by time, each part {delay} days after the last day of the one before")
+
+
+def refused_column(case: Case) -> pd.Series | None:
+    """Return the column that the register refuses first, as the source has it today, one value a row of the sample.
+
+    Only to show what a leak does; None where there is no such column.
+    """
+    told = undated(case.snapshot) if case.snapshot else pd.DataFrame({"use": []})
+    names = told.index[told["use"] == REFUSED]
+    if not len(names):
+        return None
+    people = case.snapshot.customers.select("customer_id", names[0]).to_pandas().set_index("customer_id")
+    return case.sample.entity.map(people[names[0]]).rename(names[0])

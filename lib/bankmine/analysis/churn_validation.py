@@ -1,0 +1,103 @@
+"""What the churn report answers to a validator, in words computed from its parts, and the facts that are watched."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bankmine.analysis import drift
+from bankmine.analysis.churn_case import Case
+from bankmine.analysis.models import scores
+from bankmine.analysis.recipe import Applied
+from bankmine.analysis.validation import Lacking
+
+MODEL = "xgboost"
+_PERSONAL = ("age_years", "gender", "marital_status", "education", "occupation", "region", "city_tier", "annual_income")
+
+
+def answers(
+    case: Case,
+    ranked: pd.DataFrame,
+    calibrated: pd.DataFrame,
+    lies: pd.DataFrame,
+    suspects: pd.DataFrame,
+    moved: pd.DataFrame,
+    earned: pd.DataFrame | None,
+) -> dict[str, object]:
+    """Say what the page found for each question of `data/validation.yml`.
+
+    Parameters
+    ----------
+    case : Case
+        Of the report; with parts.
+    ranked, calibrated, lies, suspects, moved, earned : pd.DataFrame
+        From `metrics.performance`, `calibration.calibration`, `leak_lab.lies`, `leak_sentinel.sentinel`,
+        `drift.psi_table` and `profit_curves.profit_of`.
+
+    Returns
+    -------
+    dict
+        For `validation.validation_table`.
+    """
+    split, bank = case.parts.split, case.snapshot is not None
+    auc, rule = (_of(ranked, model, "auc") for model in (MODEL, "rule"))
+    slope = _of(calibrated, MODEL, "slope")
+    personal = [c for c in case.sample.predictors.columns if c in _PERSONAL]
+    return {
+        "purpose": "a monthly list of whom to call; not for prices or terms",
+        "definition": case.event,
+        "definition_sensitivity": "rates by days of silence" if bank else Lacking("the table tells the outcome itself"),
+        "data": f"{len(case.sample):,} rows of {case.sample.entity.nunique():,} customers, checked by 01_data_quality"
+        if bank else f"{len(case.sample):,} rows of a flat table",
+        "funnel": "counted by day" if bank else Lacking("a flat table does not tell who was left out"),
+        "windows": case.parts.how,
+        "sentinel": f"{int(suspects['suspicious'].sum())} suspicious predictors",
+        "leak_lab": f"a random split would claim {lies.loc['random split', 'auc_claims']:.3f}",
+        "decision": Lacking("costs are not told") if earned is None else f"{earned['profit'].iloc[0]:,.0f} a month",
+        "profit_sensitivity": "by success rate" if earned is not None and bank else Lacking("costs are given"),
+        "assumptions": "listed below",
+        "limits": "at the end of this page",
+        "comparison": "five models on the same folds",
+        "baseline": f"simple rule, AUC {rule['value']:.3f}",
+        "reasons": "themes, beeswarm and dependence",
+        "performance": f"AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})",
+        "split": f"{len(split.train):,} rows to learn from, {len(split.tune):,} to calibrate, {len(split.test):,} judged",
+        "calibration": f"slope {slope['value']:.2f} ({slope['low']:.2f} to {slope['high']:.2f})",
+        "psi": f"{int(moved['shifted'].sum())} of {len(moved)} predictors shifted",
+        "stability": "month by month" if case.sample.day is not None else Lacking("the table has no time"),
+        "monitoring": "planned below",
+        "reproducible": "seeds, data fingerprint and commit are in the manifest beside this page",
+        "versions": "in the manifest beside this page",
+        "sensitive": f"personal predictors: {', '.join(personal)}" if personal else "no personal attributes by name",
+        "fairness": Lacking("all are offered the same terms; who is called is not compared by group here"),
+        "consent": "who did not agree is not called" if bank else Lacking("a flat table tells no consent"),
+    }  # fmt: skip
+
+
+def facts(case: Case, applied: Applied, live: Applied, ranked: pd.DataFrame, called: float) -> dict[str, float]:
+    """Return what is watched as it is today, and the limits that depend on the sample sizes.
+
+    Parameters
+    ----------
+    case : Case
+        With parts.
+    applied, live : Applied
+        The recipe on the rows judged by, and on those scored today.
+    ranked : pd.DataFrame
+        From `metrics.performance`.
+    called : float
+        Customers who are acted on in a month.
+    """
+    months = max(len(case.parts.split.days["test"]), 1)
+    rows, now = applied.rows, live.rows
+    same = scores({MODEL: applied.fitted[MODEL]}, now)  # by one model, as scores of two cannot be compared
+    found = drift.psi_table(applied.raw[[MODEL]], same, rows.entity, now.entity).iloc[0]
+    gained = now.predictors.isna().mean() - case.sample.at(case.parts.split.train).predictors.isna().mean()
+    return {
+        "rows": len(rows) / months, "events": rows.target.sum() / months, "actions": called,
+        "auc": _of(ranked, MODEL, "auc")["value"], "expected_events": applied.probability[MODEL].sum() / months,
+        "score_psi": found["psi"], "score_psi_above": found["alarm"], "missing_gain": gained.max(), "model_age": 0.0,
+    }  # fmt: skip
+
+
+def _of(table: pd.DataFrame, model: str, metric: str) -> pd.Series:
+    return table[(table["model"] == model) & (table["metric"] == metric)].iloc[0]

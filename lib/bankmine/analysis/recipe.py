@@ -1,0 +1,56 @@
+"""The recipe: models learn from one part of a sample, are calibrated by the next and applied to the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from bankmine.analysis.calibrator import Calibrator, fit_calibrator
+from bankmine.analysis.models import fit_all, scores
+from bankmine.analysis.sample import Sample
+from bankmine.analysis.splits import Split
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Models that were fitted, calibrated and applied.
+
+    Attributes
+    ----------
+    rows : Sample
+        What they were applied to.
+    fitted : dict of Pipeline
+        By the name of the model.
+    calibrators : dict of Calibrator
+        Likewise.
+    raw, probability : pd.DataFrame
+        Scores as the models give them, and calibrated: rows × models.
+    """
+
+    rows: Sample
+    fitted: dict[str, Pipeline]
+    calibrators: dict[str, Calibrator]
+    raw: pd.DataFrame
+    probability: pd.DataFrame
+
+
+def apply_models(candidates: dict[str, Pipeline], sample: Sample, split: Split) -> Applied:
+    """Fit models on `split.train`, calibrate them by `split.tune` and apply them to `split.test`.
+
+    Parameters
+    ----------
+    candidates : dict of Pipeline
+        From `models.candidates`; they are not changed.
+    sample : Sample
+        All rows.
+    split : Split
+        Of it.
+    """
+    tuned, rows = sample.at(split.tune), sample.at(split.test)
+    fitted = fit_all(candidates, sample.at(split.train))
+    calibrators = {name: fit_calibrator(tuned.target, found) for name, found in scores(fitted, tuned).items()}
+    raw = scores(fitted, rows)
+    probability = pd.DataFrame({name: calibrators[name](raw[name]) for name in raw}, index=raw.index)
+    return Applied(rows, fitted, calibrators, raw, probability)
