@@ -56,7 +56,7 @@ PEOPLE = {
     "closes one of two": Person((("current", -400, None), ("savings", -300, 50)), (*BEFORE, 80)),
     "closes and comes back": Person((("current", -400, 20), ("savings", 60, None)), (*BEFORE, 80)),
     "silent and gone": Person(own=BEFORE, fees=(50, 80), deposits=(1000.0, 500.0)),
-    "silent with money": Person(own=BEFORE, deposits=(1000.0, 501.0)),
+    "silent with money": Person(own=BEFORE, deposits=(1000.0, 502.0)),
     "silent and rich": Person(own=BEFORE),
     "silent without deposits": Person((("credit_card", -400, None),), BEFORE, deposits=(0.0, 0.0)),
     "overdrawn": Person(own=BEFORE, deposits=(-100.0, -100.0)),
@@ -79,7 +79,7 @@ LEAVERS = {
 NOT_PRESENT = {"seldom", "absent", "only fees", "closed long ago", "closed today", "no account yet"}
 
 
-MONTHS = [dt.date(2025, m, d) for m, d in ((3, 31), (4, 30), (5, 31), (6, 30), (7, 31), (8, 31), (9, 30))]
+MONTHS = [dt.date(2025, m, d) for m, d in ((2, 28), (3, 31), (4, 30), (5, 31), (6, 30), (7, 31), (8, 31), (9, 30))]
 
 
 def bank_of(people: dict[str, Person]) -> dict[str, pd.DataFrame]:
@@ -90,11 +90,15 @@ def bank_of(people: dict[str, Person]) -> dict[str, pd.DataFrame]:
             accounts.append((f"{name}/{i}", name, product, at(opened), None if closed is None else at(closed)))
         start, until = person.deposits
         flows = [(d, 1.0, "card") for d in person.own] + [(d, 1.0, "fee") for d in person.fees]
-        taken = start - until - sum(amount for d, amount, _ in flows if 0 < d <= (MONTHS[3] - DAY).days)
+        taken = start - until - sum(amount for d, amount, _ in flows if 0 < d <= (MONTHS[4] - DAY).days)
         flows += [(60, taken, "interest")] if taken > 0 else []
         bookings += [(f"{name}/0", pd.Timestamp(at(d)), amount, "out", kind) for d, amount, kind in flows]
         if person.accounts[0][1] < 0:
-            paid = {end: sum(amount for d, amount, _ in flows if DAY < at(d) <= end) for end in MONTHS}
+            # what was paid up to a month end, less what was paid up to the day on which customers are looked at
+            paid = {
+                end: sum(x for d, x, _ in flows if at(d) <= end) - sum(x for d, x, _ in flows if d <= 0)
+                for end in MONTHS
+            }
             balances += [(f"{name}/0", end, start - amount) for end, amount in paid.items()]
     bookings.append((f"{next(iter(people))}/0", pd.Timestamp("2025-12-30"), 1.0, "in", "salary"))
     frame = pd.DataFrame(bookings, columns=["account_id", "at", "amount", "direction", "kind"])

@@ -26,7 +26,7 @@ CLOSURE, SILENT = "closure", "silent"
 SHORTEST = 30
 """Days: less than a month without a booking is no silence, as many customers book but once a month."""
 _RANGES = {"gap": (0, 365), "silent": (SHORTEST, 730), "present": (1, 365), "bookings": (1, 100)}
-_LENGTH = "length"
+LENGTH = "length"
 _HELPERS = ("moved", "stays", "saves", "saves_still", "emptied")
 _UNSEEN = {
     "accounts.closed_on": "closures, as accounts have no closing day: only silence counts as leaving",
@@ -137,8 +137,8 @@ def labelled(
     table = _own(snapshot, spine, definition, max(lengths) + watch)
     table = table.mutate(length=ibis.array(list(lengths)).unnest())
     ends = [(table.length == n, table.day + ibis.interval(days=definition.gap + n)) for n in lengths]
-    table = _holding(snapshot, table.mutate(end=ibis.cases(*ends).cast("date")))
-    table = _emptied(snapshot, table, definition.fall)
+    table = holding(snapshot, table.mutate(end=ibis.cases(*ends).cast("date")))
+    table = emptied(snapshot, table, definition.fall)
     over = table.end <= ibis.literal(snapshot.as_of)
     quiet = table.stays & (table.first_own.isnull() | (table.first_own > table.end))
     table = table.mutate(present=table.holds & table.moved, **{
@@ -163,9 +163,22 @@ def _own(snapshot: Snapshot, spine: ir.Table, definition: Definition, ahead: int
     return joined.select(*KEYS, "first_own", moved=joined.moved.fill_null(False))
 
 
-def _holding(snapshot: Snapshot, table: ir.Table) -> ir.Table:
-    """Say who holds an open account, and an account for deposits, at the end of the day and of the window."""
-    keys = [*KEYS, _LENGTH]
+def holding(snapshot: Snapshot, table: ir.Table) -> ir.Table:
+    """Say who has an open account, and one for deposits, on a day and at the end of the window that follows.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    table : ir.Table
+        `customer_id`, `day`, `length` and `end`, and whatever else.
+
+    Returns
+    -------
+    ir.Table
+        The table with `holds` and `saves` on the day, `stays` and `saves_still` at the end.
+    """
+    keys = [*KEYS, LENGTH]
     held = table.select(*keys, "end").inner_join(snapshot.accounts, "customer_id")
     closed = held.closed_on if "closed_on" in held.columns else ibis.null("date")
     saves = held["product"].isin(DEPOSITS)
@@ -178,10 +191,23 @@ def _holding(snapshot: Snapshot, table: ir.Table) -> ir.Table:
     return table.mutate(**{name: table[name].fill_null(False) for name in hits})
 
 
-def _emptied(snapshot: Snapshot, table: ir.Table, fall: float) -> ir.Table:
-    """Say whose deposits fell by the share; who had none has nothing left that could keep a silent customer.
+def emptied(snapshot: Snapshot, table: ir.Table, fall: float) -> ir.Table:
+    """Say whose deposits fell by a share; who had none has nothing left that could keep a silent customer.
 
-    No balance is no money where no account was open, else unknown: it may have been left out as wrong.
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    table : ir.Table
+        As `holding` returns it.
+    fall : float
+        Share; with 0, or where the bank has no balances, nobody's deposits are looked at.
+
+    Returns
+    -------
+    ir.Table
+        The table with `emptied`. A missing balance is no money where no account was open, else unknown (null), as it
+        may have been left out for being wrong.
     """
     if "balances" not in snapshot.tables or not fall:
         return table.mutate(emptied=True)
