@@ -8,10 +8,12 @@ import shutil
 import pandas as pd
 import pytest
 from bank_fixtures import write_parquet
-from random_bank import random_bank
+from random_bank import random_bank, random_service
 
+from bankmine.analysis.churn import Definition, labels
 from bankmine.analysis.features import features, spine_of
 from bankmine.analysis.labels import fell_silent
+from bankmine.analysis.service import service
 from bankmine.bank.snapshot import Bank, open_source
 
 pytestmark = pytest.mark.slow
@@ -20,12 +22,14 @@ pytest.importorskip("pyspark", reason="PySpark is not installed: make spark")
 if shutil.which("java") is None:
     pytest.skip("Spark needs Java 17 (Debian: openjdk-17-jre-headless)", allow_module_level=True)
 
+OFTEN = Definition(gap=20, silent=30, present=60, bookings=1)
 DAYS = [dt.date(2025, 3, 31), dt.date(2025, 6, 30)]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return str(write_parquet(random_bank(seed=3), tmp_path_factory.mktemp("spark")))
+    bank = random_bank(seed=3)
+    return str(write_parquet(bank | random_service(bank["customers"]), tmp_path_factory.mktemp("spark")))
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +47,11 @@ def on_spark(folder):
     session.stop()
 
 
-def outcome(bank: Bank) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def outcome(bank: Bank) -> tuple[pd.DataFrame, ...]:
     snapshot = bank.as_of(DAYS[-1])
     spine = spine_of(snapshot, DAYS)
-    tables = features(snapshot, spine).to_pandas(), fell_silent(snapshot, spine).to_pandas()
+    parts = (features(snapshot, spine), fell_silent(snapshot, spine), service(snapshot, spine))
+    tables = [part.to_pandas() for part in (*parts, labels(snapshot, spine, OFTEN))]
     sorted_ = (
         t.assign(day=pd.to_datetime(t.day)).sort_values(["customer_id", "day"], ignore_index=True) for t in tables
     )

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from bank_fixtures import write_parquet
-from lifelines import KaplanMeierFitter
 from lifelines.utils import concordance_index
 from test_churn import DAY, DEFINITION, NOT_PRESENT, PEOPLE, at, bank_of
 
 from bankmine.analysis.departures import followed
-from bankmine.analysis.hazards import brier_terms, concordant_pairs, cox
+from bankmine.analysis.hazards import brier_terms, censoring, concordant_pairs, cox
 from bankmine.analysis.sample import Sample
 from bankmine.analysis.survival import by_group
 from bankmine.bank.snapshot import open_source
@@ -193,12 +192,19 @@ def test_brier_is_the_squared_error_where_nobody_is_censored_and_keeps_its_mean_
     stayed = np.tile([0.8, 0.6, 0.2], (len(true), 1))
     whole = lives_of(true, [True] * len(true))
     plain = ((true[:, None] > at_days) - stayed) ** 2
-    always = KaplanMeierFitter().fit(whole.days, ~whole.left)
+    always = censoring(whole)
     np.testing.assert_allclose(brier_terms(whole, stayed, at_days, always), plain)
     end = rng.integers(1, 400, len(true))
     cut = lives_of(np.minimum(true, end), true <= end)
-    weighted = brier_terms(cut, stayed, at_days, KaplanMeierFitter().fit(cut.days, ~cut.left))
+    weighted = brier_terms(cut, stayed, at_days, censoring(cut))
     np.testing.assert_allclose(weighted.mean(axis=0), plain.mean(axis=0), atol=0.01)
+
+
+def test_weights_of_the_brier_score_make_up_for_those_not_followed():
+    lives = lives_of([10, 10, 50, 50], [True, False, True, False])
+    found = brier_terms(lives, np.full((4, 1), 0.7), np.array([20]), censoring(lives))
+    # of three still there at the end of day 10 one is lost: the two others stand for it
+    np.testing.assert_allclose(found[:, 0], [0.7**2, 0, 0.3**2 * 1.5, 0.3**2 * 1.5])
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,11 @@ def cox(lives: pd.DataFrame, covariates: pd.DataFrame, seed: int = 0) -> Hazards
     )
 
 
+def censoring(lives: pd.DataFrame) -> KaplanMeierFitter:
+    """Estimate the chance to be followed for longer than a time; who leaves on a day does so before the day's end."""
+    return KaplanMeierFitter().fit(lives.days - 0.5 * lives.left, ~lives.left)
+
+
 def brier_terms(lives: pd.DataFrame, stayed: np.ndarray, at: np.ndarray, followed: KaplanMeierFitter) -> np.ndarray:
     """Compute each customer's part of the Brier score of times of which some are censored.
 
@@ -114,7 +119,7 @@ def brier_terms(lives: pd.DataFrame, stayed: np.ndarray, at: np.ndarray, followe
     at : np.ndarray
         Times in days.
     followed : KaplanMeierFitter
-        Fitted to the censoring, as if that were the event: the chance to be followed for longer than a time.
+        From `censoring` of the customers that the model was fitted on.
 
     Returns
     -------
@@ -195,7 +200,7 @@ def _foretold(
     """Return each held out customer's errors over time by model and baseline, the hazards, and the times."""
     at = np.arange(_STEP, train.days.quantile(1 - _FOLLOWED), _STEP)  # some are followed for longer than the last time
     everyone = KaplanMeierFitter().fit(train.days, train.left).survival_function_at_times(at).to_numpy()
-    followed = KaplanMeierFitter().fit(train.days, ~train.left)
+    followed = censoring(train)
     told = {"cox": fitted.predict_survival_function(design, times=at).T.to_numpy(), "kaplan_meier": everyone[None, :]}
     errors = {name: brier_terms(test, stayed, at, followed) for name, stayed in told.items()}
     return errors, fitted.predict_partial_hazard(design).to_numpy(), at
