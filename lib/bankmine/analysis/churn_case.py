@@ -20,6 +20,8 @@ from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 
+COVARIATES = ("deposits", "debts", "tenure_days", "transactions_30d", "salary_90d", "complaints_365d", "age_years")
+"""What a hazard model is told of the first day."""
 RULE = "days_since_own_booking"
 TRAIN, TUNE, TEST, EVERY = 6, 2, 3, 2
 """Month ends to learn from, to calibrate by and to be judged by; months between those to learn from."""
@@ -157,3 +159,9 @@ def refused_column(case: Case) -> pd.Series | None:
         return None
     people = case.snapshot.customers.select("customer_id", names[0]).to_pandas().set_index("customer_id")
     return case.sample.entity.map(people[names[0]]).rename(names[0])
+
+
+def covariates(predictors: pd.DataFrame) -> pd.DataFrame:
+    """Pick the few covariates of a hazard model that a bank has, amounts and counts as logarithms."""
+    there = [c for c in COVARIATES if c in predictors.columns]
+    return predictors[there].astype(float).clip(lower=0).transform(np.log1p).fillna(0.0)

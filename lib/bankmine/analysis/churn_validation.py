@@ -10,12 +10,12 @@ from bankmine.analysis.models import scores
 from bankmine.analysis.recipe import Applied
 from bankmine.analysis.validation import Lacking
 
-MODEL = "xgboost"
 _PERSONAL = ("age_years", "gender", "marital_status", "education", "occupation", "region", "city_tier", "annual_income")
 
 
 def answers(
     case: Case,
+    model: str,
     ranked: pd.DataFrame,
     calibrated: pd.DataFrame,
     lies: pd.DataFrame,
@@ -29,6 +29,8 @@ def answers(
     ----------
     case : Case
         Of the report; with parts.
+    model : str
+        The one that is used.
     ranked, calibrated, lies, suspects, moved, earned : pd.DataFrame
         From `metrics.performance`, `calibration.calibration`, `leak_lab.lies`, `leak_sentinel.sentinel`,
         `drift.psi_table` and `profit_curves.profit_of`.
@@ -39,8 +41,8 @@ def answers(
         For `validation.validation_table`.
     """
     split, bank = case.parts.split, case.snapshot is not None
-    auc, rule = (_of(ranked, model, "auc") for model in (MODEL, "rule"))
-    slope = _of(calibrated, MODEL, "slope")
+    auc, rule = (_of(ranked, name, "auc") for name in (model, "rule"))
+    slope = _of(calibrated, model, "slope")
     personal = [c for c in case.sample.predictors.columns if c in _PERSONAL]
     return {
         "purpose": "a monthly list of whom to call; not for prices or terms",
@@ -60,7 +62,7 @@ def answers(
         "baseline": f"simple rule, AUC {rule['value']:.3f}",
         "reasons": "themes, beeswarm and dependence",
         "performance": f"AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})",
-        "split": f"{len(split.train):,} rows to learn from, {len(split.tune):,} to calibrate, {len(split.test):,} judged",
+        "split": f"{len(split.train):,} rows to learn from, {len(split.tune):,} to calibrate, {len(split.test):,} new",
         "calibration": f"slope {slope['value']:.2f} ({slope['low']:.2f} to {slope['high']:.2f})",
         "psi": f"{int(moved['shifted'].sum())} of {len(moved)} predictors shifted",
         "stability": "month by month" if case.sample.day is not None else Lacking("the table has no time"),
@@ -73,13 +75,15 @@ def answers(
     }  # fmt: skip
 
 
-def facts(case: Case, applied: Applied, live: Applied, ranked: pd.DataFrame, called: float) -> dict[str, float]:
+def facts(
+    case: Case, model: str, applied: Applied, live: Applied, ranked: pd.DataFrame, called: float
+) -> dict[str, float]:
     """Return what is watched as it is today, and the limits that depend on the sample sizes.
 
     Parameters
     ----------
-    case : Case
-        With parts.
+    case, model
+        As for `answers`.
     applied, live : Applied
         The recipe on the rows judged by, and on those scored today.
     ranked : pd.DataFrame
@@ -89,12 +93,12 @@ def facts(case: Case, applied: Applied, live: Applied, ranked: pd.DataFrame, cal
     """
     months = max(len(case.parts.split.days["test"]), 1)
     rows, now = applied.rows, live.rows
-    same = scores({MODEL: applied.fitted[MODEL]}, now)  # by one model, as scores of two cannot be compared
-    found = drift.psi_table(applied.raw[[MODEL]], same, rows.entity, now.entity).iloc[0]
+    same = scores({model: applied.fitted[model]}, now)  # by one model, as scores of two cannot be compared
+    found = drift.psi_table(applied.raw[[model]], same, rows.entity, now.entity).iloc[0]
     gained = now.predictors.isna().mean() - case.sample.at(case.parts.split.train).predictors.isna().mean()
     return {
         "rows": len(rows) / months, "events": rows.target.sum() / months, "actions": called,
-        "auc": _of(ranked, MODEL, "auc")["value"], "expected_events": applied.probability[MODEL].sum() / months,
+        "auc": _of(ranked, model, "auc")["value"], "expected_events": applied.probability[model].sum() / months,
         "score_psi": found["psi"], "score_psi_above": found["alarm"], "missing_gain": gained.max(), "model_age": 0.0,
     }  # fmt: skip
 
