@@ -23,8 +23,8 @@ from bankmine.errors import BankmineError
 COVARIATES = ("deposits", "debts", "tenure_days", "transactions_30d", "salary_90d", "complaints_365d", "age_years")
 """What a hazard model is told of the first day."""
 RULE = "days_since_own_booking"
-TRAIN, TUNE, TEST, EVERY = 6, 2, 3, 2
-"""Month ends to learn from, to calibrate by and to be judged by; months between those to learn from."""
+TUNE, TEST = 2, 3
+"""Month ends to calibrate by and to be judged by."""
 _FOLD = 8_000
 """Rows that models are compared on a fold with, about: whole customers are left out, so that it takes seconds."""
 
@@ -92,7 +92,7 @@ class Case:
 
 def open_case(
     source: str, as_of: str | datetime.date, definition: Definition, target: str = "", positive: str = "",
-    id: str = "", time: str = "",
+    id: str = "", time: str = "", train: int = 6, every: int = 2,
 ) -> Case:  # fmt: skip
     """Open a source and make the case of it.
 
@@ -106,6 +106,8 @@ def open_case(
         What leaving means, for a bank.
     target, positive, id, time : str
         As for `open_flat`, for a flat table.
+    train, every : int
+        Month ends to learn from, and months from one to the next, of a bank.
 
     Raises
     ------
@@ -114,16 +116,16 @@ def open_case(
     """
     if is_flat(source):
         return of_table(open_flat(source, target, positive, id, time, as_of))
-    return of_bank(open_source(source).as_of(as_of), definition)
+    return of_bank(open_source(source).as_of(as_of), definition, train, every)
 
 
-def of_bank(snapshot: Snapshot, definition: Definition) -> Case:
+def of_bank(snapshot: Snapshot, definition: Definition, train: int = 6, every: int = 2) -> Case:
     """Make the case of a bank: customers on month ends, split by time."""
-    days = splits.month_ends(snapshot.as_of, definition.horizon, TRAIN, TUNE, TEST, EVERY)
+    days = splits.month_ends(snapshot.as_of, definition.horizon, train, TUNE, TEST, every)
     outcomes = labels(snapshot, spine_of(snapshot, days), definition).to_pandas()
     sample, kind = customer_months(snapshot, outcomes)
     try:
-        parts, lacking = _in_time(sample, definition.horizon, snapshot.as_of), ""
+        parts, lacking = _in_time(sample, definition.horizon, snapshot.as_of, train), ""
     except BankmineError as error:  # told on the page, which still has much to show
         parts, lacking = None, str(error)
     return Case(snapshot, definition.event, sample, parts, lacking, RULE, outcomes, kind)
@@ -140,11 +142,11 @@ def of_table(flat: Flat) -> Case:
     return Case(flat, flat.event, sample, Parts(split, folds, scoring, how))
 
 
-def _in_time(sample: Sample, delay: int, day: datetime.date) -> Parts:
-    split = splits.out_of_time(sample, delay, TRAIN, TUNE, TEST)
+def _in_time(sample: Sample, delay: int, day: datetime.date, train: int) -> Parts:
+    split = splits.out_of_time(sample, delay, train, TUNE, TEST)
     folds = splits.rolling_origin(sample, np.union1d(split.train, split.tune), delay)
     folds = [(np.flatnonzero(thinned(sample, sample.mask(train), _FOLD)), test) for train, test in folds]
-    scoring = splits.for_scoring(sample, day, delay, TRAIN, TUNE)
+    scoring = splits.for_scoring(sample, day, delay, train, TUNE)
     return Parts(split, folds, scoring, f"by time, each part {delay} days after the last day of the one before")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bankmine.analysis import profit, retention, value_tiers, watchlist
+from bankmine.analysis import profit, retention, retention_profit, value_tiers, watchlist
 from bankmine.analysis.churn_case import Case
 from bankmine.analysis.features import spine_of
 from bankmine.analysis.margin import margin
@@ -99,3 +99,11 @@ def policies(probability: pd.Series, money: Money, rows: Sample) -> pd.DataFrame
     share = pd.Series(chosen.mean(), index=probability.index)
     risky = profit.choose(probability, [money.tier], share)
     return pd.DataFrame({watchlist.BY_PROFIT: chosen, watchlist.BY_RISK: risky, watchlist.BY_LOT: share})
+
+
+def metrics_of(target: pd.Series, probabilities: pd.DataFrame, money: Money) -> pd.DataFrame:
+    """Compute profit metrics of several models: with EMPC where there are rules of retention, else by costs alone."""
+    if not money.rules:
+        return profit.profit_metrics(target, probabilities, money.costs)
+    worth = retention.value(money.margin, money.rules)
+    return retention_profit.retention_metrics(target, probabilities, worth, money.tier, money.rules)

@@ -143,6 +143,12 @@ def gains_curve(
     return pd.concat(tables, ignore_index=True)
 
 
+def of(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return the figures of one model, indexed by metric: `value` (or `difference`), `low`, `high`."""
+    figures = [c for c in ("value", "difference", "low", "high") if c in table]
+    return table[table["model"] == model].set_index("metric")[figures]
+
+
 def caveat(target: pd.Series) -> str:
     """Say in a sentence what cannot be told from these rows, or hardly; an empty text where all can."""
     rows, events = len(target), int(target.sum())

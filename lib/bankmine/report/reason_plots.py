@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-import shap
 from matplotlib.axes import Axes
 from pandas.api.types import is_numeric_dtype
 
 from bankmine.analysis.contributions import Contributions
 from bankmine.analysis.reason_dictionary import readable
+
+with warnings.catch_warnings():
+    # shap looks for a widget to show progress in, which a page cannot, and tells every reader that there is none
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    import shap
 
 _COLOURS = "viridis"
 """From dark violet to yellow: told apart with any kind of colour vision, and nowhere grey, which is for the missing."""
