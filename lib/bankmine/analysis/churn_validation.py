@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from bankmine.analysis import drift
 from bankmine.analysis.churn_case import Case
-from bankmine.analysis.models import scores
+from bankmine.analysis.metrics import of
+from bankmine.analysis.models import RULE, scores
 from bankmine.analysis.recipe import Applied
 from bankmine.analysis.validation import Lacking
 
 _PERSONAL = ("age_years", "gender", "marital_status", "education", "occupation", "region", "city_tier", "annual_income")
 
 
-def answers(
-    case: Case,
-    model: str,
-    ranked: pd.DataFrame,
-    calibrated: pd.DataFrame,
-    lies: pd.DataFrame,
-    suspects: pd.DataFrame,
-    moved: pd.DataFrame,
-    earned: pd.DataFrame | None,
-) -> dict[str, object]:
+@dataclass(frozen=True)
+class Found:
+    """What the parts of the report found.
+
+    Attributes
+    ----------
+    ranked, calibrated, lies, suspects, moved : pd.DataFrame
+        From `metrics.performance`, `calibration.calibration`, `leak_lab.lies`, `leak_sentinel.sentinel` and
+        `drift.psi_table`.
+    earned : pd.DataFrame, optional
+        From `profit_curves.profit_of`; None where costs are not told.
+    """
+
+    ranked: pd.DataFrame
+    calibrated: pd.DataFrame
+    lies: pd.DataFrame
+    suspects: pd.DataFrame
+    moved: pd.DataFrame
+    earned: pd.DataFrame | None = None
+
+
+def answers(case: Case, model: str, found: Found) -> dict[str, object]:
     """Say what the page found for each question of `data/validation.yml`.
 
     Parameters
@@ -31,9 +46,8 @@ def answers(
         Of the report; with parts.
     model : str
         The one that is used.
-    ranked, calibrated, lies, suspects, moved, earned : pd.DataFrame
-        From `metrics.performance`, `calibration.calibration`, `leak_lab.lies`, `leak_sentinel.sentinel`,
-        `drift.psi_table` and `profit_curves.profit_of`.
+    found : Found
+        By the parts of the report.
 
     Returns
     -------
@@ -41,8 +55,9 @@ def answers(
         For `validation.validation_table`.
     """
     split, bank = case.parts.split, case.snapshot is not None
-    auc, rule = (_of(ranked, name, "auc") for name in (model, "rule"))
-    slope = _of(calibrated, model, "slope")
+    auc, rule = (of(found.ranked, name).loc["auc"] for name in (model, RULE))
+    slope = of(found.calibrated, model).loc["slope"]
+    earned, moved, suspects = found.earned, found.moved, found.suspects
     personal = [c for c in case.sample.predictors.columns if c in _PERSONAL]
     return {
         "purpose": "a monthly list of whom to call; not for prices or terms",
@@ -53,7 +68,7 @@ def answers(
         "funnel": "counted by day" if bank else Lacking("a flat table does not tell who was left out"),
         "windows": case.parts.how,
         "sentinel": f"{int(suspects['suspicious'].sum())} suspicious predictors",
-        "leak_lab": f"a random split would claim {lies.loc['random split', 'auc_claims']:.3f}",
+        "leak_lab": f"a random split would claim {found.lies.loc['random split', 'auc_claims']:.3f}",
         "decision": Lacking("costs are not told") if earned is None else f"{earned['profit'].iloc[0]:,.0f} a month",
         "profit_sensitivity": "by success rate" if earned is not None and bank else Lacking("costs are given"),
         "assumptions": "listed below",
@@ -98,10 +113,6 @@ def facts(
     gained = now.predictors.isna().mean() - case.sample.at(case.parts.split.train).predictors.isna().mean()
     return {
         "rows": len(rows) / months, "events": rows.target.sum() / months, "actions": called,
-        "auc": _of(ranked, model, "auc")["value"], "expected_events": applied.probability[model].sum() / months,
+        "auc": of(ranked, model).loc["auc", "value"], "expected_events": applied.probability[model].sum() / months,
         "score_psi": found["psi"], "score_psi_above": found["alarm"], "missing_gain": gained.max(), "model_age": 0.0,
     }  # fmt: skip
-
-
-def _of(table: pd.DataFrame, model: str, metric: str) -> pd.Series:
-    return table[(table["model"] == model) & (table["metric"] == metric)].iloc[0]
