@@ -78,7 +78,7 @@ class Definition:
         """What leaving means, in words."""
         silence = f"moves no money from day {self.gap + 1} to day {self.horizon}"
         fallen = f" and has lost {self.fall:.0%} of the deposits" if self.fall else ""
-        return f"closes the last account within {self.horizon} days, or {silence}{fallen}"
+        return f"a customer closes the last account within {self.horizon} days, or {silence}{fallen}"
 
     @property
     def horizon(self) -> int:

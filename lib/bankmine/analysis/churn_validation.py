@@ -68,7 +68,7 @@ def answers(case: Case, model: str, found: Found) -> dict[str, object]:
         "funnel": "counted by day" if bank else Lacking("a flat table does not tell who was left out"),
         "windows": case.parts.how,
         "sentinel": f"{int(suspects['suspicious'].sum())} suspicious predictors",
-        "leak_lab": f"a random split would claim {found.lies.loc['random split', 'auc_claims']:.3f}",
+        "leak_lab": f"toy twins claim up to {found.lies['auc_claims'].max():.3f}",
         "decision": Lacking("costs are not told") if earned is None else f"{earned['profit'].iloc[0]:,.0f} a month",
         "profit_sensitivity": "by success rate" if earned is not None and bank else Lacking("costs are given"),
         "assumptions": "listed below",
