@@ -11,6 +11,7 @@ from bankmine.analysis.churn_case import Case
 from bankmine.analysis.metrics import of
 from bankmine.analysis.models import RULE, scores
 from bankmine.analysis.recipe import Applied
+from bankmine.analysis.sample import Sample
 from bankmine.analysis.validation import Lacking
 
 _PERSONAL = ("age_years", "gender", "marital_status", "education", "occupation", "region", "city_tier", "annual_income")
@@ -90,9 +91,7 @@ def answers(case: Case, model: str, found: Found) -> dict[str, object]:
     }  # fmt: skip
 
 
-def facts(
-    case: Case, model: str, applied: Applied, live: Applied, ranked: pd.DataFrame, called: float
-) -> dict[str, float]:
+def facts(case: Case, model: str, applied: Applied, live: Applied, ranked: pd.DataFrame) -> dict[str, float]:
     """Return what is watched as it is today, and the limits that depend on the sample sizes.
 
     Parameters
@@ -103,8 +102,6 @@ def facts(
         The recipe on the rows judged by, and on those scored today.
     ranked : pd.DataFrame
         From `metrics.performance`.
-    called : float
-        Customers who are acted on in a month.
     """
     months = max(len(case.parts.split.days["test"]), 1)
     rows, now = applied.rows, live.rows
@@ -112,7 +109,13 @@ def facts(
     found = drift.psi_table(applied.raw[[model]], same, rows.entity, now.entity).iloc[0]
     gained = now.predictors.isna().mean() - case.sample.at(case.parts.split.train).predictors.isna().mean()
     return {
-        "rows": len(rows) / months, "events": rows.target.sum() / months, "actions": called,
+        "rows": len(rows) / months, "events": rows.target.sum() / months,
         "auc": of(ranked, model).loc["auc", "value"], "expected_events": applied.probability[model].sum() / months,
         "score_psi": found["psi"], "score_psi_above": found["alarm"], "missing_gain": gained.max(), "model_age": 0.0,
     }  # fmt: skip
+
+
+def facts_of_calls(rows: Sample, called: pd.Series) -> dict[str, float]:
+    """Return how many of the rows were called in a month, and the share of leavers among them."""
+    months = 1 if rows.day is None else rows.day.nunique()
+    return {"actions": called.sum() / months, "precision": rows.target[called].mean()}
