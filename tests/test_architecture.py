@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "analysis": {"analysis", "bank", "errors"},
     "report": {"report", "analysis", "bank", "errors"},
 }
-TRUTH = re.compile(r"""demo\.(truth|scores)|demo import .*\b(truth|scores)\b|/truth\b|truth/|["']truth["']""")
+TRUTH = re.compile(r"""demo\.(truth|scores)|demo import .*\b(truth|scores\w*)\b|/truth\b|truth/|["']truth["']""")
 """What a line says that imports the scoreboard's modules or opens the folder of the truth."""
 MODULES = sorted(f for room in MAY_IMPORT for f in (LIBRARY / room).rglob("*.py"))
 
@@ -52,6 +52,7 @@ def test_nothing_but_the_scoreboard_names_the_truth():
         "from bankmine.demo.truth import Truth",
         "from bankmine.demo import defects, truth",
         "from bankmine.demo.scores import silence",
+        "from bankmine.demo import planted, scores_churn",
         "importlib.import_module('bankmine.demo.truth')",
         'pd.read_parquet(folder / "truth")',
         'read("data/demo/truth/customers")',

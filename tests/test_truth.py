@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
+from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, roc_auc_score
 
 from bankmine.bank.sources import Source, find_source
 from bankmine.demo import generate, truth
@@ -48,6 +48,20 @@ def test_rank_slope_and_calibration_know_the_perfect_and_the_useless():
     assert truth.slope(2 * true, true).value == pytest.approx(0.5)
     noisy = truth.slope(true + RNG.normal(0, 0.2, 500), true)
     assert noisy.high < 0.6
+
+
+def test_separation_is_a_share_of_what_the_best_score_does():
+    true = RNG.uniform(0.01, 0.6, (400, 3))
+    event = np.where(RNG.random(true.shape) < 0.1, np.nan, RNG.random(true.shape) < true)
+    assert truth.separation(true**3, true, event).value == pytest.approx(1)
+    useless = truth.separation(RNG.permutation(true.ravel()).reshape(true.shape), true, event)
+    assert useless.low < 0 < useless.high
+    assert truth.separation(-true, true, event).value == pytest.approx(-1)
+    score, known = true + RNG.normal(0, 0.2, true.shape), ~np.isnan(event)
+    part = truth.separation(np.where(known, score, np.nan), true, event)
+    above = [roc_auc_score(event[known], s[known]) - 0.5 for s in (score, true)]
+    assert part.value == pytest.approx(above[0] / above[1])
+    assert part.low < part.value < part.high < 1
 
 
 def test_agreement_ignores_the_names_of_groups():

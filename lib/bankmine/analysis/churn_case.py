@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,14 +16,14 @@ from bankmine.analysis.churn_sample import REFUSED, customer_months, undated
 from bankmine.analysis.features import spine_of
 from bankmine.analysis.flat_sample import flat_sample
 from bankmine.analysis.leak_lab import thinned
+from bankmine.analysis.models import learnable
 from bankmine.analysis.sample import Sample
 from bankmine.analysis.splits import Fold, Split
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 
-COVARIATES = ("deposits", "debts", "tenure_days", "transactions_30d", "salary_90d", "complaints_365d", "age_years")
-"""What a hazard model is told of the first day."""
+Made = TypeVar("Made")
 RULE = "days_since_own_booking"
 TUNE, TEST = 2, 3
 """Month ends to calibrate by and to be judged by."""
@@ -112,7 +114,7 @@ def open_case(
     Raises
     ------
     BankmineError
-        If the source cannot be used, or there is not enough to learn from.
+        If the source cannot be used. Where there is not enough to learn from, the case says so: `lacking`.
     """
     if is_flat(source):
         return of_table(open_flat(source, target, positive, id, time, as_of))
@@ -124,22 +126,32 @@ def of_bank(snapshot: Snapshot, definition: Definition, train: int = 6, every: i
     days = splits.month_ends(snapshot.as_of, definition.horizon, train, TUNE, TEST, every)
     outcomes = labels(snapshot, spine_of(snapshot, days), definition).to_pandas()
     sample, kind = customer_months(snapshot, outcomes)
-    try:
-        parts, lacking = _in_time(sample, definition.horizon, snapshot.as_of, train), ""
-    except BankmineError as error:  # told on the page, which still has much to show
-        parts, lacking = None, str(error)
+    parts, lacking = or_lacking(_in_time, sample, definition.horizon, snapshot.as_of, train)
     return Case(snapshot, definition.event, sample, parts, lacking, RULE, outcomes, kind)
 
 
 def of_table(flat: Flat) -> Case:
     """Make the case of a flat table: split by whole entities, since nobody can tell when its columns became known."""
     sample = flat_sample(flat)
+    parts, lacking = or_lacking(_at_random, sample)
+    return Case(flat, flat.event, sample, parts, lacking)
+
+
+def or_lacking(make: Callable[..., Made], *given: object) -> tuple[Made | None, str]:
+    """Make something, or say why not: that is told on the page, which still has much to show."""
+    try:
+        return make(*given), ""
+    except BankmineError as error:
+        return None, str(error)
+
+
+def _at_random(sample: Sample) -> Parts:
     split = entity_splits.held_out(sample)
     unknown = np.flatnonzero(~sample.known)
     scoring = replace(split, test=unknown) if len(unknown) else split
     folds = entity_splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=3, repeats=1)
     how = "at random by whole entities, since the days on which the table's columns became known are not told"
-    return Case(flat, flat.event, sample, Parts(split, folds, scoring, how))
+    return Parts(split, folds, scoring, how)
 
 
 def _in_time(sample: Sample, delay: int, day: datetime.date, train: int) -> Parts:
@@ -147,6 +159,8 @@ def _in_time(sample: Sample, delay: int, day: datetime.date, train: int) -> Part
     folds = splits.rolling_origin(sample, np.union1d(split.train, split.tune), delay)
     folds = [(np.flatnonzero(thinned(sample, sample.mask(train), _FOLD)), test) for train, test in folds]
     scoring = splits.for_scoring(sample, day, delay, train, TUNE)
+    for rows, purpose in ((split.tune, "calibrate by"), (split.test, "judge by"), (scoring.tune, "calibrate by")):
+        learnable(sample.at(rows), purpose)
     return Parts(split, folds, scoring, f"by time, each part {delay} days after the last day of the one before")
 
 
@@ -161,9 +175,3 @@ def refused_column(case: Case) -> pd.Series | None:
         return None
     people = case.snapshot.customers.select("customer_id", names[0]).to_pandas().set_index("customer_id")
     return case.sample.entity.map(people[names[0]]).rename(names[0])
-
-
-def covariates(predictors: pd.DataFrame) -> pd.DataFrame:
-    """Pick the few covariates of a hazard model that a bank has, amounts and counts as logarithms."""
-    there = [c for c in COVARIATES if c in predictors.columns]
-    return predictors[there].astype(float).clip(lower=0).transform(np.log1p).fillna(0.0)

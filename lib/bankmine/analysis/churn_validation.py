@@ -58,6 +58,7 @@ def answers(case: Case, model: str, found: Found) -> dict[str, object]:
     split, bank = case.parts.split, case.snapshot is not None
     auc, rule = (of(found.ranked, name).loc["auc"] for name in (model, RULE))
     slope = of(found.calibrated, model).loc["slope"]
+    costly = Lacking("costs are not told")
     earned, moved, suspects = found.earned, found.moved, found.suspects
     personal = [c for c in case.sample.predictors.columns if c in _PERSONAL]
     return {
@@ -70,8 +71,8 @@ def answers(case: Case, model: str, found: Found) -> dict[str, object]:
         "windows": case.parts.how,
         "sentinel": f"{int(suspects['suspicious'].sum())} suspicious predictors",
         "leak_lab": f"toy twins claim up to {found.lies['auc_claims'].max():.3f}",
-        "decision": Lacking("costs are not told") if earned is None else f"{earned['profit'].iloc[0]:,.0f} a month",
-        "profit_sensitivity": "by success rate" if earned is not None and bank else Lacking("costs are given"),
+        "decision": costly if earned is None else f"{earned['profit'].iloc[0]:,.0f} {'a month' if bank else 'in all'}",
+        "profit_sensitivity": "by success rate" if bank else costly if earned is None else Lacking("costs are given"),
         "assumptions": "listed below",
         "limits": "at the end of this page",
         "comparison": "five models on the same folds",

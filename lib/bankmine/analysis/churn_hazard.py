@@ -1,0 +1,33 @@
+"""When customers leave: the hazard model of a churn report, on a few covariates that every bank has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bankmine.analysis.churn_case import Case, or_lacking
+from bankmine.analysis.hazards import FEWEST, Hazards, cox
+
+COVARIATES = ("deposits", "debts", "tenure_days", "transactions_30d", "salary_90d", "complaints_365d", "age_years")
+"""What is told of the first day, the first ones first."""
+_LEAVERS = 2 * FEWEST
+"""Leavers for each covariate, so that enough are left where some are held out."""
+
+
+def hazard(case: Case, lives: pd.DataFrame) -> tuple[Hazards | None, str]:
+    """Fit a hazard model on what was known on the first day, or say why there is none.
+
+    Covariates are the first of `COVARIATES` that the bank has, as many as there are leavers for; amounts and counts as
+    logarithms.
+
+    Parameters
+    ----------
+    case : Case
+        Of a bank.
+    lives : pd.DataFrame
+        From `departures.followed`.
+    """
+    there = [c for c in COVARIATES if c in case.sample.predictors.columns]
+    few = there[: max(int(lives["left"].sum()) // _LEAVERS, 1)]
+    known = case.sample.predictors.loc[lives.index, few].astype(float)
+    return or_lacking(cox, lives, known.clip(lower=0).transform(np.log1p).fillna(0.0))
