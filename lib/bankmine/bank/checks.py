@@ -7,9 +7,9 @@ a row can live without is dropped and counted, and its row stays.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
-from operator import or_
+from operator import add, or_
 
 import ibis
 import ibis.expr.types as ir
@@ -17,13 +17,15 @@ from ibis.util import gen_name
 
 from bankmine.bank.casting import BAD
 from bankmine.bank.contract import Table
-from bankmine.bank.readers import few
+from bankmine.bank.readers import few, fits
 from bankmine.bank.reconciliation import unreconciled
-from bankmine.bank.rules import ROW, VALUE, Rule, rules_of_parents, rules_of_rows, with_parents
+from bankmine.bank.rules import OF_PARENTS, ROW, VALUE, Rule, rules_of_parents, rules_of_rows, with_parents
 from bankmine.bank.sources import Source
 
 EXAMPLES = 3
 RECENT_DAYS = 30
+_VERDICT = "_verdict_"
+"""Column with the rules that a row breaks, a bit each."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,16 @@ def check(
         Rows that break no rule, with bad values dropped, and what was found.
     """
     joined = with_parents(rows, table, kept)
-    of_rows, of_parents = rules_of_rows(rows, table, source.last_day), rules_of_parents(joined, table)
-    result, broken = _count(joined, table, of_rows + of_parents, day)
+    rules = rules_of_rows(rows, table, source.last_day) + rules_of_parents(joined, table)
+    judged = joined.mutate(**{_VERDICT: _verdict(rules)})
+    # a table without a key is read but once or twice: no copies are looked for, and no other table refers to it
+    if table.key and fits(rows):  # files are read, parents joined and rules applied once, not in every query upon it
+        rows = joined = judged = _at_hand(judged, rows, table)
+        rules = [replace(rule, broken=(rows[_VERDICT] & _bit(i)) != 0) for i, rule in enumerate(rules)]
+    result, broken = _count(judged, table, rules, day)
     # joining the parents again on every use is dear, so only tables with orphans do
-    good = _apply(joined if any(r in broken for r in of_parents) else rows, broken)
-    good = good.select([c for c in rows.columns if not c.startswith(BAD)])
+    good = _apply(joined if any(r.name in OF_PARENTS for r in broken) else rows, broken)
+    good = good.select([c for c in rows.columns if not c.startswith(BAD) and c != _VERDICT])
     good = rows.get_backend().create_view(gen_name(table.name), good)  # queries upon a view compile quickly
     good = _keep_first(good, rows, table, result, day)
     if table.name == "balances" and "transactions" in kept:
@@ -96,25 +103,44 @@ def check(
     return good, result
 
 
-def _count(rows: ir.Table, table: Table, rules: list[Rule], day: datetime.date) -> tuple[TableCheck, list[Rule]]:
-    """Count in one query the rows, those that break no rule, and each rule's violations; then look for examples."""
-    good = ~reduce(or_, [r.broken for r in rules if r.level == ROW])
-    date, recent = rows[table.time].cast("date"), _recent(rows, table, day)
-    counts = rows.aggregate(
-        rows=rows.count(), recent=recent.sum().fill_null(0), kept=good.sum().fill_null(0),
-        first=date.min(where=good), last=date.max(where=good),
-        **{f"all_{i}": rule.broken.sum() for i, rule in enumerate(rules)},
-        **{f"recent_{i}": (rule.broken & recent).sum().fill_null(0) for i, rule in enumerate(rules)},
-    ).to_pyarrow().to_pylist()[0]  # fmt: skip
-    broken = {str(i): rule for i, rule in enumerate(rules) if counts[f"all_{i}"]}
-    keys = _examples(rows, table, {i: rule.broken for i, rule in broken.items()}) if broken else {}
-    found = [
-        Violation(table.name, r.name, r.column, r.level, counts[f"all_{i}"], counts[f"recent_{i}"], keys[i])
-        for i, r in broken.items()
+def _verdict(rules: list[Rule]) -> ir.IntegerValue:
+    return reduce(add, [rule.broken.ifelse(_bit(i), ibis.literal(0, type="int64")) for i, rule in enumerate(rules)])
+
+
+def _bit(position: int) -> ir.IntegerScalar:
+    return ibis.literal(1 << position, type="int64")
+
+
+def _at_hand(judged: ir.Table, rows: ir.Table, table: Table) -> ir.Table:
+    """Keep rows and their verdicts in memory."""
+    columns = [c for c in rows.columns if not c.startswith(BAD)]
+    return rows.get_backend().create_table(gen_name(table.name), judged.select(*columns, _VERDICT))
+
+
+def _count(judged: ir.Table, table: Table, rules: list[Rule], day: datetime.date) -> tuple[TableCheck, list[Rule]]:
+    """Count in one query the rows of each verdict, and from these each rule's violations; then look for examples."""
+    date = judged[table.time].cast("date")
+    found = judged.group_by(_VERDICT).agg(
+        rows=judged.count(), recent=_recent(judged, table, day).sum(), first=date.min(), last=date.max()
+    )
+    verdicts = found.to_pyarrow().to_pylist()
+    by_rule = {str(i): [v for v in verdicts if v[_VERDICT] >> i & 1] for i in range(len(rules))}
+    broken = {i: rule for (i, hits), rule in zip(by_rule.items(), rules, strict=True) if hits}
+    keys = _examples(judged, table, {i: rule.broken for i, rule in broken.items()}) if broken else {}
+    violations = [
+        Violation(table.name, r.name, r.column, r.level, *_sums(by_rule[i]), keys[i]) for i, r in broken.items()
     ]
-    told = (counts[name] for name in ("rows", "recent", "kept", "first", "last"))
-    result = TableCheck(table.name, *told, found)
-    return result, list(broken.values())
+    left_out = sum(1 << int(i) for i, rule in broken.items() if rule.level == ROW)
+    good = [v for v in verdicts if not v[_VERDICT] & left_out]
+    first = min((v["first"] for v in good if v["first"]), default=None)
+    last = max((v["last"] for v in good if v["last"]), default=None)
+    kept = _sums(good)[0]
+    return TableCheck(table.name, *_sums(verdicts), kept, first, last, violations), list(broken.values())
+
+
+def _sums(verdicts: list[dict]) -> tuple[int, int]:
+    """Return the rows of some verdicts, and how many of them are dated lately."""
+    return sum(v["rows"] for v in verdicts), sum(v["recent"] for v in verdicts)
 
 
 def _apply(rows: ir.Table, broken: list[Rule]) -> ir.Table:

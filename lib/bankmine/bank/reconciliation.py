@@ -47,7 +47,8 @@ def unreconciled(balances: ir.Table, transactions: ir.Table, tolerance: float) -
 
 def _monthly_flows(transactions: ir.Table) -> ir.Table:
     t = transactions
-    month_end = t.at.cast("date").truncate("M") + ibis.interval(months=1) - ibis.interval(days=1)
     signed = (t.direction == "in").ifelse(t.amount, -t.amount)
-    t = t.select("account_id", month_end=month_end.cast("date"), signed=signed)
-    return t.group_by("account_id", "month_end").agg(net=t.signed.sum())
+    t = t.select("account_id", month=t.at.cast("date").truncate("M"), signed=signed)
+    sums = t.group_by("account_id", "month").agg(net=t.signed.sum())
+    month_end = sums.month + ibis.interval(months=1) - ibis.interval(days=1)
+    return sums.select("account_id", month_end=month_end.cast("date"), net="net")

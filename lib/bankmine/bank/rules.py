@@ -12,6 +12,7 @@ from bankmine.bank.casting import BAD
 from bankmine.bank.contract import TABLES, Column, Table
 
 ROW, VALUE = "row", "value"
+UNKNOWN_PARENT, BEFORE_PARENT = OF_PARENTS = ("unknown_parent", "before_parent")
 
 MEANINGS = {
     "wrong_type": "the value is not of the column's type",
@@ -21,8 +22,8 @@ MEANINGS = {
     "not_positive": "the amount is zero or negative",
     "negative": "the value is below zero",
     "in_future": "dated after the day the source was extracted",
-    "unknown_parent": "refers to an account or customer that is not there",
-    "before_parent": "dated before its account was opened or its customer joined",
+    UNKNOWN_PARENT: "refers to an account or customer that is not there",
+    BEFORE_PARENT: "dated before its account was opened or its customer joined",
     "duplicate_key": "the key was there before",
     "unreconciled": "the balance does not follow from the flows",
 }
@@ -63,7 +64,7 @@ def rules_of_parents(joined: ir.Table, table: Table) -> list[Rule]:
     for column in (c for c in table.parents if _key(c) in joined.columns):
         unknown = joined[column].notnull() & joined[_key(column)].isnull()
         before = joined[table.time].cast("date") < joined[_day(column)]
-        found += [_rule("unknown_parent", column, ROW, unknown), _rule("before_parent", table.time, ROW, before)]
+        found += [_rule(UNKNOWN_PARENT, column, ROW, unknown), _rule(BEFORE_PARENT, table.time, ROW, before)]
     return found
 
 
