@@ -77,7 +77,7 @@ def undated(snapshot: Snapshot, register: list[Undated] | None = None) -> pd.Dat
 def customer_months(
     snapshot: Snapshot, outcomes: pd.DataFrame, leaking: Sequence[str] = ()
 ) -> tuple[Sample, pd.Series]:
-    """Collect, in one query, what was known of each customer who was present on a day.
+    """Collect what was known of each customer who was present on a day.
 
     Parameters
     ----------
@@ -107,20 +107,31 @@ def customer_months(
             "No customer is present on these days: lower `bookings`, or look back over more `present` days."
         )
     spine = ibis.memtable(eligible[list(KEYS)].assign(day=pd.to_datetime(eligible.day).dt.date))
-    rows = _known(snapshot, spine, leaking).to_pandas()
-    rows, eligible = (frame.assign(day=pd.to_datetime(frame.day)) for frame in (rows, eligible))
-    rows = rows.merge(eligible[[*KEYS, "leaves", "kind"]], on=list(KEYS)).sort_values(list(KEYS), ignore_index=True)
-    predictors = _typed(rows.drop(columns=[*KEYS, "leaves", "kind"]))
+    rows = eligible[[*KEYS, "leaves", "kind"]].assign(day=pd.to_datetime(eligible.day))
+    rows = rows.sort_values(list(KEYS), ignore_index=True)
+    predictors = _typed(_known(snapshot, spine, rows[list(KEYS)], leaking))
     return Sample(predictors, rows.leaves.astype(float), rows.customer_id, rows.day), rows.kind
 
 
-def _known(snapshot: Snapshot, spine: ir.Table, leaking: Sequence[str]) -> ir.Table:
-    table = features(snapshot, spine)
-    for part in (lifecycle.measures(snapshot, spine).rename({n: o for o, n in _OWN.items()}), service(snapshot, spine)):
-        new = [c for c in part.columns if c not in table.columns]
-        table = table.left_join(part.select(*KEYS, *new), KEYS).drop(*(f"{k}_right" for k in KEYS))
-    people = snapshot.customers.select("customer_id", *_attributes(snapshot, table.columns, leaking))
-    return table.left_join(people, "customer_id").drop("customer_id_right")
+def _known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame, leaking: Sequence[str]) -> pd.DataFrame:
+    """Fetch each part by a query of its own, as one of two hundred columns takes seconds to compile; put it to its row."""
+    measures = lifecycle.measures(snapshot, spine).rename({n: o for o, n in _OWN.items()})
+    taken: list[str] = []
+    parts = []
+    for part in (features(snapshot, spine), measures, service(snapshot, spine)):
+        new = [c for c in part.columns if c not in (*KEYS, *taken)]
+        parts.append(_fetched(part.select(*KEYS, *new), keys))
+        taken += new
+    people = snapshot.customers.select("customer_id", *_attributes(snapshot, taken, leaking))
+    return pd.concat([*parts, _fetched(people, keys[["customer_id"]])], axis=1)
+
+
+def _fetched(part: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
+    """Fetch the columns of a table in the order of keys."""
+    rows = part.to_pyarrow().to_pandas(date_as_object=False)
+    if "day" in keys:
+        rows = rows.assign(day=rows.day.astype(keys.day.dtype))
+    return keys.merge(rows, on=list(keys.columns), how="left").drop(columns=list(keys.columns))
 
 
 def _attributes(snapshot: Snapshot, taken: Sequence[str], leaking: Sequence[str]) -> list[str]:
