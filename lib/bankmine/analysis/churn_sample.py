@@ -114,7 +114,7 @@ def customer_months(
 
 
 def _known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame, leaking: Sequence[str]) -> pd.DataFrame:
-    """Fetch each part by a query of its own, as one of two hundred columns takes seconds to compile; put it to its row."""
+    """Fetch each part by a query of its own, as one of two hundred columns takes seconds to compile."""
     measures = lifecycle.measures(snapshot, spine).rename({n: o for o, n in _OWN.items()})
     taken: list[str] = []
     parts = []
