@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from empulse.metrics import AUEPC, CostMatrix, EmpiricalMaxProfit, Metric, savings_score
 
 from bankmine.errors import BankmineError
 
 _FOUR = ("tp", "fp", "fn", "tn")
-_MATRIX = CostMatrix().add_tp_cost("tp").add_fp_cost("fp").add_fn_cost("fn").add_tn_cost("tn")
 
 
 @dataclass(frozen=True)
@@ -133,10 +131,14 @@ def profit_metrics(target: pd.Series, probabilities: pd.DataFrame, costs: Costs)
         its own costs and probability: Bahnsen et al., Decision Analytics 2, 2015). NaN where no outcome is known, or
         only one.
     """
+    # it takes half a second to import, and is not needed by who only decides
+    from empulse.metrics import AUEPC, CostMatrix, EmpiricalMaxProfit, Metric, savings_score
+
+    matrix = CostMatrix().add_tp_cost("tp").add_fp_cost("fp").add_fn_cost("fn").add_tn_cost("tn")
+    best, area = Metric(matrix, EmpiricalMaxProfit()), Metric(matrix, AUEPC(normalize=True))
     known = target.notna()
     truth, costs = target[known].to_numpy(int), costs.at(target.index[known])
     each = {name: getattr(costs, name).to_numpy(float) for name in _FOUR}
-    best, area = Metric(_MATRIX, EmpiricalMaxProfit()), Metric(_MATRIX, AUEPC(normalize=True))
     rows = {}
     for model in probabilities.columns if 0 < truth.sum() < len(truth) else []:
         probability = probabilities.loc[known, model]

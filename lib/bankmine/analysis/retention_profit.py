@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from empulse.metrics import empc_score
 
 from bankmine.analysis.profit import profit_metrics, realised
 from bankmine.analysis.profit_curves import with_intervals
@@ -97,6 +96,8 @@ def retention_metrics(
         Verbraken, Verbeke and Baesens (2013) with their own parameters, one value of 200 for all customers, incentive
         10, contact 1, success Beta(6, 14). It compares models with the literature; it is not this bank's money.
     """
+    from empulse.metrics import empc_score  # as in `profit_metrics`
+
     table = profit_metrics(target, probabilities, costs(worth, tier, rules))
     known = target.notna()
     truth = target[known].to_numpy(int)
