@@ -17,8 +17,8 @@ _LEAVERS = 2 * FEWEST
 def hazard(case: Case, lives: pd.DataFrame) -> tuple[Hazards | None, str]:
     """Fit a hazard model on what was known on the first day, or say why there is none.
 
-    Covariates are the first of `COVARIATES` that the bank has, as many as there are leavers for; amounts and counts as
-    logarithms.
+    Covariates are the first of `COVARIATES` that differ among the bank's leavers, as many as there are leavers for;
+    amounts and counts as logarithms.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def hazard(case: Case, lives: pd.DataFrame) -> tuple[Hazards | None, str]:
     lives : pd.DataFrame
         From `departures.followed`.
     """
-    there = [c for c in COVARIATES if c in case.sample.predictors.columns]
+    told = case.sample.predictors.loc[lives.index]
+    there = [c for c in COVARIATES if c in told.columns and told.loc[lives["left"], c].nunique() > 1]
     few = there[: max(int(lives["left"].sum()) // _LEAVERS, 1)]
-    known = case.sample.predictors.loc[lives.index, few].astype(float)
-    return or_lacking(cox, lives, known.clip(lower=0).transform(np.log1p).fillna(0.0))
+    return or_lacking(cox, lives, told[few].astype(float).clip(lower=0).transform(np.log1p).fillna(0.0))

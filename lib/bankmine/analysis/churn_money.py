@@ -67,6 +67,7 @@ def _money_of_customers(snapshot: Snapshot, rows: Sample) -> Money:
     paid = margin(snapshot, spine_of(snapshot, days)).to_pandas()
     paid["margin"] = paid["margin"].astype(float)
     paid["day"] = pd.to_datetime(paid["day"])
+    paid = paid.sort_values(["day", "customer_id"], ignore_index=True)  # of equal margins the smaller id comes first
     paid["tier"] = paid.groupby("day")["margin"].transform(lambda worth: value_tiers.tiers(worth).astype(str))
     keys = pd.DataFrame({"customer_id": rows.entity, "day": rows.day})
     own = keys.merge(paid, on=["customer_id", "day"], how="left").set_axis(rows.target.index)
