@@ -27,7 +27,8 @@ def hazard(case: Case, lives: pd.DataFrame) -> tuple[Hazards | None, str]:
     lives : pd.DataFrame
         From `departures.followed`.
     """
-    told = case.sample.predictors.loc[lives.index]
-    there = [c for c in COVARIATES if c in told.columns and told.loc[lives["left"], c].nunique() > 1]
-    few = there[: max(int(lives["left"].sum()) // _LEAVERS, 1)]
-    return or_lacking(cox, lives, told[few].astype(float).clip(lower=0).transform(np.log1p).fillna(0.0))
+    there = [c for c in COVARIATES if c in case.sample.predictors.columns]
+    known = case.sample.predictors.loc[lives.index, there].astype(float).clip(lower=0).transform(np.log1p).fillna(0.0)
+    of_leavers = known[lives["left"]]
+    differ = known.loc[:, of_leavers.max() > of_leavers.min()]
+    return or_lacking(cox, lives, differ.iloc[:, : max(len(of_leavers) // _LEAVERS, 1)])
