@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from bankmine.analysis import entity_splits, splits
+from bankmine.analysis import entity_splits, splits, value_tiers
 from bankmine.analysis.churn import Definition, labels
 from bankmine.analysis.churn_sample import REFUSED, customer_months, undated
 from bankmine.analysis.features import spine_of
 from bankmine.analysis.flat_sample import flat_sample
 from bankmine.analysis.leak_lab import thinned
+from bankmine.analysis.margin import margin
 from bankmine.analysis.models import learnable
 from bankmine.analysis.sample import Sample
 from bankmine.analysis.splits import Fold, Split
+from bankmine.analysis.windows import KEYS
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
@@ -90,6 +93,19 @@ class Case:
     def snapshot(self) -> Snapshot | None:
         """The bank's tables; None for a flat table."""
         return self.source if isinstance(self.source, Snapshot) else None
+
+    @cached_property
+    def worth(self) -> pd.DataFrame:
+        """Of all of a bank's customers on each day of the sample: `margin` of the year up to it, and `tier` among all.
+
+        Indexed by `customer_id` and `day`; queried once, whoever asks.
+        """
+        days = sorted(self.sample.day.dt.date.unique())
+        paid = margin(self.snapshot, spine_of(self.snapshot, days)).select(*KEYS, "margin").to_pandas()
+        paid = paid.assign(day=pd.to_datetime(paid["day"]), margin=paid["margin"].astype(float))
+        paid = paid.set_index(list(KEYS)).sort_index()
+        tier = paid.groupby("day")["margin"].transform(lambda worth: value_tiers.tiers(worth).astype(str))
+        return paid.assign(tier=tier)
 
 
 def open_case(

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bankmine.analysis import profit, retention, retention_profit, value_tiers, watchlist
+from bankmine.analysis import profit, retention, retention_profit, watchlist
 from bankmine.analysis.churn_case import Case
-from bankmine.analysis.features import spine_of
-from bankmine.analysis.margin import margin
 from bankmine.analysis.profit import Costs
 from bankmine.analysis.retention import RetentionRules
 from bankmine.analysis.sample import Sample
-from bankmine.bank.snapshot import Snapshot
 
 _COSTS = ("tp", "fp", "fn", "tn")
 
@@ -52,7 +49,7 @@ def money(case: Case, rows: np.ndarray) -> Money | None:
         Positions in the sample.
     """
     if case.snapshot:
-        return _money_of_customers(case.snapshot, case.sample.at(rows))
+        return _money_of_customers(case, case.sample.at(rows))
     if case.source.costs is None:
         return None
     told = case.source.costs.iloc[rows]
@@ -60,17 +57,10 @@ def money(case: Case, rows: np.ndarray) -> Money | None:
     return Money(costs, pd.Series("all", index=told.index))
 
 
-def _money_of_customers(snapshot: Snapshot, rows: Sample) -> Money:
+def _money_of_customers(case: Case, rows: Sample) -> Money:
     """Take the margin of the year up to each row's own day, and the tier among all customers of that day."""
-    rules = retention.load_rules(snapshot.source.currency)
-    days = sorted(rows.day.dt.date.unique())
-    paid = margin(snapshot, spine_of(snapshot, days)).to_pandas()
-    paid["margin"] = paid["margin"].astype(float)
-    paid["day"] = pd.to_datetime(paid["day"])
-    paid = paid.sort_values(["day", "customer_id"], ignore_index=True)  # of equal margins the smaller id comes first
-    paid["tier"] = paid.groupby("day")["margin"].transform(lambda worth: value_tiers.tiers(worth).astype(str))
-    keys = pd.DataFrame({"customer_id": rows.entity, "day": rows.day})
-    own = keys.merge(paid, on=["customer_id", "day"], how="left").set_axis(rows.target.index)
+    rules = retention.load_rules(case.snapshot.source.currency)
+    own = case.worth.reindex(pd.MultiIndex.from_arrays([rows.entity, rows.day])).set_axis(rows.target.index)
     costs = retention.costs(retention.value(own["margin"], rules), own["tier"], rules)
     return Money(costs, own["tier"], own["margin"], rules)
 

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from bankmine.analysis.intervals import CONFIDENCE
-from bankmine.analysis.models import RULE, fit_side_by_side, learnable
+from bankmine.analysis.models import RULE, fit_side_by_side, learnable, scores
 from bankmine.analysis.sample import Sample
 from bankmine.errors import BankmineError
 
@@ -73,15 +73,17 @@ def cross_validated(
         raise BankmineError("There is no fold to compare models on: take more rows or fewer folds.")
     parts = [(learnable(sample.at(train)), learnable(sample.at(test), "test on")) for train, test in folds]
     tasks = [(name, fold) for name in candidates for fold in range(len(folds))]
-    fitted = fit_side_by_side([(candidates[name], parts[fold][0]) for name, fold in tasks])
-    rows, chances = [], {name: [] for name in candidates}
-    for (name, fold), (model, seconds) in zip(tasks, fitted, strict=True):
-        learnt, test = parts[fold]
-        chance = pd.Series(model.predict_proba(test.predictors)[:, 1], index=test.predictors.index)
-        rows.append({"model": name, "fold": fold, "learnt": len(learnt), **_judged(test, chance), "seconds": seconds})
-        chances[name].append(chance)
-    scores = {name: pd.concat(found).groupby(level=0).mean() for name, found in chances.items()}
-    return CrossValidated(pd.DataFrame(scores), pd.DataFrame(rows))
+    found = fit_side_by_side([(candidates[name], parts[fold][0]) for name, fold in tasks])
+    fitted = dict(zip(tasks, found, strict=True))
+    chances = [
+        scores({name: fitted[name, fold][0] for name in candidates}, test) for fold, (_, test) in enumerate(parts)
+    ]
+    rows = [
+        {"model": name, "fold": fold, "learnt": len(parts[fold][0]), **_judged(parts[fold][1], chances[fold][name]),
+         "seconds": seconds}
+        for (name, fold), (_, seconds) in fitted.items()
+    ]  # fmt: skip
+    return CrossValidated(pd.concat(chances).groupby(level=0).mean(), pd.DataFrame(rows))
 
 
 def _judged(test: Sample, chance: pd.Series) -> dict[str, float]:

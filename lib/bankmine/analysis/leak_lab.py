@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
+from sklearn.utils.parallel import Parallel, delayed
 
 from bankmine.analysis.ranking import figures
 from bankmine.analysis.resampling import draws
@@ -156,18 +157,18 @@ def lies(model: BaseEstimator, twins: Sequence[Twin], seed: int = 0) -> pd.DataF
         `auc_lie_high`, the same of `ap`, and `rate` and `rate_delivers`, the share of events, which `ap` depends on.
         NaN where a test has events only, or none; twins that have nothing to learn from are NaN too.
     """
-    fitted: dict[int, BaseEstimator] = {}
-    rows = []
-    for twin in twins:
-        if twin.learns.target.nunique() < 2:
-            rows.append({"twin": twin.name, "mistake": twin.mistake})
-            continue
-        key = id(twin.learns)
-        if key not in fitted:
-            fitted[key] = clone(model).fit(twin.learns.predictors, twin.learns.target.to_numpy(int))
-        rows.append({"twin": twin.name, "mistake": twin.mistake, **_lie(fitted[key], twin, seed)})
+    able = [twin for twin in twins if len(twin.learns.target.unique()) > 1]
+    learns = {id(twin.learns): twin.learns for twin in able}
+    cores = Parallel(n_jobs=-1, backend="threading")
+    fitted = dict(zip(learns, cores(delayed(_fitted)(model, rows) for rows in learns.values()), strict=True))
+    told = {id(twin): _lie(fitted[id(twin.learns)], twin, seed) for twin in able}
+    rows = [{"twin": twin.name, "mistake": twin.mistake, **told.get(id(twin), {})} for twin in twins]
     names = [f"{m}_{part}" for m in ("auc", "ap") for part in ("claims", "delivers", "lie", "lie_low", "lie_high")]
     return pd.DataFrame(rows).reindex(columns=["twin", "mistake", *names, "rate", "rate_delivers"])
+
+
+def _fitted(model: BaseEstimator, rows: Sample) -> BaseEstimator:
+    return clone(model).fit(rows.predictors, rows.target.to_numpy(int))
 
 
 def _lie(model: BaseEstimator, twin: Twin, seed: int) -> dict[str, float]:

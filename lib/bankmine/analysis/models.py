@@ -11,6 +11,7 @@ import difflib
 import time
 from collections.abc import Hashable, Mapping
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from sklearn.base import BaseEstimator, clone
@@ -93,6 +94,8 @@ def fit_all(candidates: dict[str, Pipeline], sample: Sample) -> dict[str, Pipeli
 def fit_side_by_side(tasks: list[tuple[Pipeline, Sample]]) -> list[tuple[Pipeline, float]]:
     """Fit on all cores, each model on one, so that the number of cores changes no bit of it.
 
+    Rows are encoded once for all models that see them alike.
+
     Parameters
     ----------
     tasks : list of (Pipeline, Sample)
@@ -101,9 +104,16 @@ def fit_side_by_side(tasks: list[tuple[Pipeline, Sample]]) -> list[tuple[Pipelin
     Returns
     -------
     list of (Pipeline, float)
-        In the same order: the fitted model and seconds of processor time that it took.
+        In the same order: the fitted model and seconds of processor time that it took, without the encoding.
     """
-    return Parallel(n_jobs=-1, backend="threading")(delayed(_fitted)(model, sample) for model, sample in tasks)
+    seen = [(id(sample), repr(model["encode"].columns)) for model, sample in tasks]
+    alike = dict(zip(seen, tasks, strict=True))
+    cores = Parallel(n_jobs=-1, backend="threading")
+    found = cores(delayed(_encoded)(clone(model["encode"]), sample) for model, sample in alike.values())
+    encoded = dict(zip(alike, found, strict=True))
+    # the learners that take longest come last: begun first, they leave no core waiting for them in the end
+    todo = [delayed(_fitted)(model, *encoded[key]) for key, (model, _) in zip(seen, tasks, strict=True)]
+    return cores(todo[::-1])[::-1]
 
 
 def learnable(sample: Sample, what: str = "learn from") -> Sample:
@@ -130,8 +140,10 @@ def learnable(sample: Sample, what: str = "learn from") -> Sample:
 
 def scores(fitted: dict[str, Pipeline], sample: Sample) -> pd.DataFrame:
     """Return the chance of the event for each row, one column a model."""
+    encoders = {id(model["encode"]): model["encode"] for model in fitted.values()}
+    encoded = {key: encode.transform(sample.predictors) for key, encode in encoders.items()}
     return pd.DataFrame(
-        {name: model.predict_proba(sample.predictors)[:, 1] for name, model in fitted.items()},
+        {name: model[1:].predict_proba(encoded[id(model["encode"])])[:, 1] for name, model in fitted.items()},
         index=sample.predictors.index,
     )
 
@@ -151,10 +163,15 @@ def _boosted(predictors: pd.DataFrame, seed: int, monotone: dict[Hashable, int])
     )  # fmt: skip
 
 
-def _fitted(model: Pipeline, sample: Sample) -> tuple[Pipeline, float]:
+def _encoded(encode: Encode, sample: Sample) -> tuple[Encode, np.ndarray, np.ndarray]:
+    matrix = encode.fit(sample.predictors).transform(sample.predictors)
+    return encode, matrix, sample.target.to_numpy(dtype=float)
+
+
+def _fitted(model: Pipeline, encode: Encode, matrix: np.ndarray, target: np.ndarray) -> tuple[Pipeline, float]:
     start = time.thread_time()
-    model = clone(model).fit(sample.predictors, sample.target.to_numpy(dtype=float))
-    return model, time.thread_time() - start
+    rest = clone(model[1:]).fit(matrix, target)
+    return Pipeline([("encode", encode), *rest.steps]), time.thread_time() - start
 
 
 def _check_predictors(predictors: pd.DataFrame) -> None:

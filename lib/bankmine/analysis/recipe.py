@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from bankmine.analysis.calibrator import Calibrator, fit_calibrator
-from bankmine.analysis.models import fit_all, scores
+from bankmine.analysis.models import fit_side_by_side, learnable, scores
 from bankmine.analysis.sample import Sample
 from bankmine.analysis.splits import Split
 
@@ -48,8 +48,27 @@ def apply_models(candidates: dict[str, Pipeline], sample: Sample, split: Split) 
     split : Split
         Of it.
     """
+    return apply_side_by_side([(candidates, split)], sample)[0]
+
+
+def apply_side_by_side(tasks: list[tuple[dict[str, Pipeline], Split]], sample: Sample) -> list[Applied]:
+    """Do as `apply_models` with several splits of a sample, fitting the models of all at the same time.
+
+    Parameters
+    ----------
+    tasks : list of (dict of Pipeline, Split)
+        Models, and the split to apply them to.
+    sample : Sample
+        All rows.
+    """
+    learnt = [learnable(sample.at(split.train)) for _, split in tasks]
+    fits = [(model, rows) for (models, _), rows in zip(tasks, learnt, strict=True) for model in models.values()]
+    found = iter(fit_side_by_side(fits))
+    return [_applied({name: next(found)[0] for name in models}, sample, split) for models, split in tasks]
+
+
+def _applied(fitted: dict[str, Pipeline], sample: Sample, split: Split) -> Applied:
     tuned, rows = sample.at(split.tune), sample.at(split.test)
-    fitted = fit_all(candidates, sample.at(split.train))
     calibrators = {name: fit_calibrator(tuned.target, found) for name, found in scores(fitted, tuned).items()}
     raw = scores(fitted, rows)
     probability = pd.DataFrame({name: calibrators[name](raw[name]) for name in raw}, index=raw.index)
