@@ -157,14 +157,27 @@ def lies(model: BaseEstimator, twins: Sequence[Twin], seed: int = 0) -> pd.DataF
         `auc_lie_high`, the same of `ap`, and `rate` and `rate_delivers`, the share of events, which `ap` depends on.
         NaN where a test has events only, or none; twins that have nothing to learn from are NaN too.
     """
-    able = [twin for twin in twins if len(twin.learns.target.unique()) > 1]
-    learns = {id(twin.learns): twin.learns for twin in able}
+    able = [twin for twin in twins if twin.learns.target.nunique() >= 2]
+    fitted = _fit_once(model, [twin.learns for twin in able])
     cores = Parallel(n_jobs=-1, backend="threading")
-    fitted = dict(zip(learns, cores(delayed(_fitted)(model, rows) for rows in learns.values()), strict=True))
-    told = {id(twin): _lie(fitted[id(twin.learns)], twin, seed) for twin in able}
+    found = cores(delayed(_lie)(fit, twin, seed) for fit, twin in zip(fitted, able, strict=True))
+    told = {id(twin): lie for twin, lie in zip(able, found, strict=True)}
     rows = [{"twin": twin.name, "mistake": twin.mistake, **told.get(id(twin), {})} for twin in twins]
     names = [f"{m}_{part}" for m in ("auc", "ap") for part in ("claims", "delivers", "lie", "lie_low", "lie_high")]
     return pd.DataFrame(rows).reindex(columns=["twin", "mistake", *names, "rate", "rate_delivers"])
+
+
+def _fit_once(model: BaseEstimator, learns: list[Sample]) -> list[BaseEstimator]:
+    """Fit on each sample, on all cores; samples that hold the same share a fit."""
+    first = [next(i for i, other in enumerate(learns) if _same(rows, other)) for rows in learns]
+    needed = sorted(set(first))
+    cores = Parallel(n_jobs=-1, backend="threading")
+    fitted = dict(zip(needed, cores(delayed(_fitted)(model, learns[i]) for i in needed), strict=True))
+    return [fitted[i] for i in first]
+
+
+def _same(one: Sample, other: Sample) -> bool:
+    return one is other or (one.target.equals(other.target) and one.predictors.equals(other.predictors))
 
 
 def _fitted(model: BaseEstimator, rows: Sample) -> BaseEstimator:

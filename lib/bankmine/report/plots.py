@@ -73,7 +73,8 @@ def show(fig: Figure | Axes | sns.axisgrid.Grid, alt: str) -> None:
 def _png(figure: Figure) -> tuple[bytes, int]:
     """Draw a figure in few colours, a third of the size of full colour; return it with its width on a page."""
     drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI, bbox_inches="tight", facecolor="white", metadata={"Software": None})
+    plain = {"compress_level": 0}  # it is packed below, in fewer colours
+    figure.savefig(drawn, format="png", dpi=DPI, bbox_inches="tight", facecolor="white", pil_kwargs=plain)
     pixels = Pixels.open(drawn).convert("RGB")
     pixels.quantize(COLOURS, dither=Pixels.Dither.NONE).save(small, format="png", optimize=True)
     return small.getvalue(), round(pixels.width * CSS_DPI / DPI)
