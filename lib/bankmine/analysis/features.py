@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 
 from bankmine.analysis.activity import activity
 from bankmine.analysis.holdings import balances, person, products
-from bankmine.analysis.windows import KEYS
+from bankmine.analysis.windows import KEYS, beside
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 
@@ -70,9 +70,7 @@ def features(snapshot: Snapshot, spine: ir.Table | None = None) -> ir.Table:
     ]
     if "balances" in snapshot.tables:
         parts.append(balances(snapshot.balances, held))
-    table = spine
-    for part in parts:
-        table = table.left_join(part, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    table = beside(spine, parts)
     return table.fill_null({c: 0 for c in table.columns if c not in KEYS and not _stays_null(c)})
 
 

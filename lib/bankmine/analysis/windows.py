@@ -6,7 +6,8 @@ up once, not once a window and day, which is what makes hundreds of features on 
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Sequence
+from itertools import accumulate
 from operator import add
 
 import ibis.expr.types as ir
@@ -34,16 +35,30 @@ def by_window(bands: ir.Table, spine: ir.Table, measures: list[str]) -> ir.Table
     ir.Table
         One row a spine row, with `<measure>_<window>d`, 0 where nothing happened.
     """
-    wide = spine
-    for i, _ in enumerate(WINDOWS):
-        band = bands.filter(bands.band == i).select(*KEYS, **{f"{m}_band{i}": bands[m] for m in measures})
-        wide = wide.left_join(band, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    wide = beside(spine, [
+        bands.filter(bands.band == i).select(*KEYS, **{f"{m}_band{i}": bands[m] for m in measures})
+        for i, _ in enumerate(WINDOWS)
+    ])  # fmt: skip
     sums = {
-        f"{m}_{w}d": reduce(add, [wide[f"{m}_band{j}"].fill_null(0) for j in range(i + 1)])
-        for i, w in enumerate(WINDOWS)
-        for m in measures
+        m: list(accumulate((wide[f"{m}_band{i}"].fill_null(0) for i, _ in enumerate(WINDOWS)), add)) for m in measures
     }
-    return wide.select(*KEYS, **sums)
+    return wide.select(*KEYS, **{f"{m}_{w}d": sums[m][i] for i, w in enumerate(WINDOWS) for m in measures})
+
+
+def beside(spine: ir.Table, parts: Sequence[ir.Table]) -> ir.Table:
+    """Put the columns of tables beside a spine, in one step, as each step takes an expression long to compile.
+
+    Parameters
+    ----------
+    spine : ir.Table
+        `customer_id`, `day` and whatever else.
+    parts : sequence of ir.Table
+        `customer_id`, `day`, at most one row a spine row; what is not there is null. No other name comes twice.
+    """
+    table = spine
+    for i, part in enumerate(parts):
+        table = table.left_join(part, KEYS, rname=f"{{name}}_of_{i}")
+    return table.drop(*(f"{k}_of_{i}" for i, _ in enumerate(parts) for k in KEYS))
 
 
 def trend(total: ir.NumericValue, weighted_by_age: ir.NumericValue, window: int) -> ir.NumericValue:
