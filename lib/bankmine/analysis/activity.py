@@ -11,7 +11,7 @@ from ibis import _
 from ibis.common.deferred import Deferred
 
 from bankmine.analysis.periods import by_period
-from bankmine.analysis.windows import KEYS, WINDOWS, by_window, trend
+from bankmine.analysis.windows import KEYS, WINDOWS, beside, by_window, trend
 from bankmine.bank.contract import CATEGORIES, CHANNELS, INCOME_KINDS
 
 NIGHT_FROM, NIGHT_TO = 23, 6
@@ -43,7 +43,7 @@ def activity(transactions: ir.Table, owners: ir.Table, spine: ir.Table) -> ir.Ta
         days_since_transaction=bands.last_age.min(), days_since_outflow=bands.last_outflow_age.min()
     )
     windows = _derived(by_window(bands, spine, list(measures)))
-    return windows.left_join(recency, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    return beside(windows, [recency])
 
 
 def _coded(t: ir.Table) -> ir.Table:
@@ -129,7 +129,7 @@ def _derived(t: ir.Table) -> ir.Table:
     if f"salary_{YEAR}d" in t.columns:
         new["salary_regularity_365d"] = _concentration(t)
         helpers += [f"salary_{part}_{w}d" for w in WINDOWS for part in ("cos", "sin")]
-    return t.mutate(**new).drop(helpers)
+    return t.select(*(c for c in t.columns if c not in helpers), **new)
 
 
 def _concentration(t: ir.Table) -> ir.Value:

@@ -21,7 +21,7 @@ from bankmine.analysis.holdings import deposits_on
 from bankmine.analysis.labels import own_outflows
 from bankmine.analysis.periods import by_period
 from bankmine.analysis.registry import entries, holds, read_yaml
-from bankmine.analysis.windows import KEYS
+from bankmine.analysis.windows import KEYS, beside
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
@@ -119,8 +119,7 @@ def measures(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
     """
     table = spine.inner_join(snapshot.customers.select("customer_id", "joined_on"), "customer_id")
     table = table.select(*KEYS, tenure_days=table.day.delta(table.joined_on, unit="day"))
-    for part in (_holdings(snapshot, spine), _bookings(snapshot, spine)):
-        table = table.left_join(part, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    table = beside(table, [_holdings(snapshot, spine), _bookings(snapshot, spine)])
     counts = ("accounts", "products", "products_year_ago", "own_bookings_60d", "own_bookings_365d", "before")
     compared = _compared(table.fill_null(dict.fromkeys(counts, 0)))
     return deposits_on(snapshot, compared, deposits=_.day, deposits_year_ago=_.day - ibis.interval(days=YEAR))

@@ -18,7 +18,7 @@ import ibis.expr.types as ir
 import yaml
 
 from bankmine.analysis.periods import by_period
-from bankmine.analysis.windows import KEYS
+from bankmine.analysis.windows import KEYS, beside
 from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
@@ -120,10 +120,7 @@ def margin(snapshot: Snapshot, spine: ir.Table, days: int = 365, rules: MarginRu
         parts.append(
             _sums(by_period(held, spine, edges, {m: ibis._[m].sum() for m in ("deposits", "lending", "trail")}))
         )
-    table = spine.select(*KEYS)
-    for part in parts:
-        table = table.left_join(part, KEYS).drop(*(f"{k}_right" for k in KEYS))
-    return _added_up(table)
+    return _added_up(beside(spine.select(*KEYS), parts))
 
 
 def _of_bookings(t: ir.Table, rules: MarginRules) -> ir.Table:

@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from bankmine.analysis.periods import by_period
-from bankmine.analysis.windows import KEYS
+from bankmine.analysis.windows import KEYS, beside
 from bankmine.bank.snapshot import Snapshot
 
 OPEN_FOR = 30
@@ -41,9 +41,7 @@ def service(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
         parts.append(_visits(snapshot.events, spine))
     if "contacts" in snapshot.tables:
         parts.append(_contacts(snapshot.contacts, spine))
-    table = spine.select(*KEYS)
-    for part in parts:
-        table = table.left_join(part, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    table = beside(spine.select(*KEYS), parts)
     return table.fill_null({c: 0 for c in table.columns if c not in KEYS and not c.startswith(_EMPTY)})
 
 
