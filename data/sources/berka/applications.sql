@@ -10,7 +10,7 @@ SELECT
     'personal_loan' AS product,
     l.amount,
     l.duration AS term_months,
-    l.payments AS monthly_payment,
+    TRY_CAST(l.payments AS DOUBLE) AS monthly_payment,
     TRUE AS approved,
     l.status IN ('B', 'D') AS defaulted,
     CASE

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils.parallel import Parallel, delayed
 
+from bankmine.analysis.evidence import Evidence
 from bankmine.analysis.ranking import figures
 from bankmine.analysis.resampling import draws
 from bankmine.analysis.sample import Sample
@@ -108,6 +109,34 @@ def random_rows(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int =
     learns, claims = train_test_split(rows, test_size=_HELD_OUT, random_state=seed, stratify=None if rare else whole)
     told = "rows split at random: the same customers and months on both sides"
     return Twin("random split", told, good.learns.at(learns), good.learns.at(claims), good.delivers)
+
+
+def encoded(sample: Sample, train: np.ndarray, test: np.ndarray, before: bool = True, seed: int = 0) -> Twin:
+    """Make the twin whose predictors were replaced by the event rates of their values before the split.
+
+    Each value of a predictor, numbers in twentieths, becomes the log-odds of the event among the rows that hold it:
+    weight of evidence, or target encoding. Taken from all rows at once, it tells the model the outcome of its own test
+    (Micci-Barreca, SIGKDD Explorations 3, 2001, warns of it). Customers are held out whole, so that nothing else leaks.
+
+    Parameters
+    ----------
+    sample, train, test
+        As for `honest`.
+    before : bool
+        False for the twin's honest counterpart, whose rates are of the rows that it learns from only.
+    seed : int
+        Of the customers who are held out.
+    """
+    good = honest(sample, train, test)
+    people = good.learns.entity.unique()
+    held = np.random.default_rng(seed).permutation(len(people))[: int(np.ceil(_HELD_OUT * len(people)))]
+    claims = good.learns.entity.isin(people[held]).to_numpy()
+    known = np.ones_like(claims) if before else ~claims
+    rates = Evidence().fit(good.learns.predictors[known], good.learns.target[known])
+    parts = [good.learns.at(~claims), good.learns.at(claims), good.delivers]
+    coded = [replace(part, predictors=rates.transform(part.predictors)) for part in parts]
+    told = "weight of evidence taken from all rows before they were split" if before else "none"
+    return Twin("encoded before the split" if before else "encoded after the split", told, *coded)
 
 
 def leaking_column(sample: Sample, train: np.ndarray, test: np.ndarray, column: pd.Series) -> Twin:

@@ -1,0 +1,177 @@
+"""The case of a credit report: sample, split and what stands beside it, alike for a bank's tables and a flat table."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from bankmine.analysis import entity_splits
+from bankmine.analysis.churn_case import Parts
+from bankmine.analysis.credit_rules import ALLOWED, PROTECTED, ColumnRule, load_columns, uses
+from bankmine.analysis.credit_sample import Applications, applications
+from bankmine.analysis.credit_vintages import closed_by
+from bankmine.analysis.flat_sample import flat_sample
+from bankmine.analysis.sample import Sample
+from bankmine.analysis.splits import Split
+from bankmine.bank.flat import Flat, is_flat, open_flat
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.errors import BankmineError
+
+TUNE = 0.25
+"""Part of the rows to learn from that is kept to calibrate by: the latest months."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a report of credit stands on.
+
+    Attributes
+    ----------
+    source : Snapshot or Flat
+        What was read; shows itself.
+    event : str
+        What is foretold, in words.
+    sample : Sample
+        All applications, or all rows of a flat table; protected columns are not among the predictors.
+    beside : pd.DataFrame
+        Same index, nothing for a model: of a bank `credit_sample.Applications.beside`, of a flat table its protected
+        columns.
+    columns : pd.DataFrame
+        Use of every column: `use`, `reason`, `owner`.
+    parts : Parts, optional
+        None where there is not enough to learn from.
+    lacking : str
+        Why there is not; empty where there is.
+    """
+
+    source: Snapshot | Flat
+    event: str
+    sample: Sample
+    beside: pd.DataFrame
+    columns: pd.DataFrame
+    parts: Parts | None
+    lacking: str = ""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The bank's tables; None for a flat table."""
+        return self.source if isinstance(self.source, Snapshot) else None
+
+    @property
+    def all_applications(self) -> Applications | None:
+        """Applications of a bank; None for a flat table, which has no refused ones."""
+        return Applications(self.sample, self.beside, self.columns) if self.snapshot else None
+
+
+def open_case(
+    source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
+    test: int = 4,
+) -> Case:  # fmt: skip
+    """Open a source and make the case of it.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank, or of a flat table.
+    as_of : str or date
+        Last day to know.
+    target, positive, id, time : str
+        As for `open_flat`, for a flat table.
+    test : int
+        Months whose outcomes are known to be judged by, of a bank.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used.
+    """
+    if is_flat(source):
+        return of_table(open_flat(source, target, positive, id, time, as_of))
+    return of_bank(open_source(source).as_of(as_of), test)
+
+
+def of_bank(snapshot: Snapshot, test: int = 4) -> Case:
+    """Make the case of a bank: applications, split by time."""
+    found = applications(snapshot)
+    try:
+        parts, lacking = in_time(found, test), ""
+    except BankmineError as error:  # told on the page, which still has much to show
+        parts, lacking = None, str(error)
+    return Case(snapshot, "defaulted", found.sample, found.beside, found.columns, parts, lacking)
+
+
+def of_table(flat: Flat, register: dict[str, ColumnRule] | None = None) -> Case:
+    """Make the case of a flat table: split by whole entities, since nobody can tell when its columns became known."""
+    whole = flat_sample(flat)
+    told = uses(list(whole.predictors), ALLOWED, load_columns() if register is None else register)
+    kept = list(told.index[told.use == ALLOWED])
+    if not kept:
+        raise BankmineError(f"{flat.title} has no column that a model may use: see data/credit.yml.")
+    sample, beside = whole.using(kept), whole.predictors[told.index[told.use == PROTECTED]]
+    split = entity_splits.held_out(sample)
+    unknown = np.flatnonzero(~sample.known)
+    scoring = replace(split, test=unknown) if len(unknown) else split
+    folds = entity_splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=5, repeats=1)
+    how = "at random by whole entities, since the days on which the table's columns became known are not told"
+    return Case(flat, flat.event, sample, beside, told, Parts(split, folds, scoring, how))
+
+
+def in_time(found: Applications, test: int = 4) -> Parts:
+    """Split applications by time: judged by the last closed months, learnt from what was known as they began.
+
+    A model made on the first of these days could learn from months that were closed by then, and no others; which ones
+    follows from the day on which each outcome became known. Its latest quarter is kept to calibrate by.
+
+    Parameters
+    ----------
+    found : Applications
+        All of them.
+    test : int
+        Months to be judged by.
+
+    Returns
+    -------
+    Parts
+        `folds` are stratified by customer, of the rows before those judged by. `scoring` learns from all that is known
+        today; its `test` holds the applications of the last month, whatever was decided.
+
+    Raises
+    ------
+    BankmineError
+        If fewer than `entity_splits.FEWEST` customers went bad among those to learn from, or nobody did among those to
+        be judged by.
+    """
+    sample, month = found.sample, found.sample.day.dt.to_period("M")
+    closed = sorted(month[sample.known].unique())
+    if len(closed) <= test:
+        raise BankmineError(
+            f"Outcomes of only {len(closed)} months of applications are known as a whole, and {test} are needed to "
+            "test on, with others before them: give a later as-of day or a longer history, or test on fewer months."
+        )
+    tested = sample.known & (month >= closed[-test]).to_numpy()
+    before = closed_by(found.beside, sample.day, sample.day[tested].min()) & ~tested
+    split = _split(sample, before, tested)
+    folds = entity_splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=5, repeats=1)
+    today = _split(sample, sample.known, (month == month.max()).to_numpy())
+    how = (
+        f"by time: judged by the applications of {closed[-test]} to {closed[-1]}, learnt from those whose outcomes "
+        f"were known as a whole on {sample.day[tested].min():%Y-%m-%d}"
+    )
+    return Parts(split, folds, today, how)
+
+
+def _split(sample: Sample, learnt: np.ndarray, tested: np.ndarray) -> Split:
+    """Keep the latest months of those learnt from to tune by."""
+    if (bad := int(sample.target[learnt].sum())) < entity_splits.FEWEST or bad == learnt.sum():
+        raise BankmineError(
+            f"{bad} of {learnt.sum():,} applications to learn from went bad, and {entity_splits.FEWEST} of either kind "
+            "are needed: give a longer history, a later as-of day, or fewer months to test on."
+        )
+    month = sample.day.dt.to_period("M")
+    after = month[learnt].value_counts(normalize=True).sort_index(ascending=False).cumsum()
+    tune = learnt & (month >= after.index[after <= max(TUNE, after.iloc[0])][-1]).to_numpy()
+    rows = {"train": np.flatnonzero(learnt & ~tune), "tune": np.flatnonzero(tune), "test": np.flatnonzero(tested)}
+    return Split(**rows, days={part: tuple(sample.day.iloc[r].sort_values().unique()) for part, r in rows.items()})
