@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from demo_banks import seed_bank, small_bank  # noqa: F401 - fixtures for all tests
+from demo_banks import seed_bank, small_applications, small_bank  # noqa: F401 - fixtures for all tests
 from hypothesis import settings
 
 # The same examples in every run: a failure is seen by all or by none.

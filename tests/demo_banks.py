@@ -8,6 +8,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from bankmine.analysis.credit_sample import Applications, applications
+from bankmine.bank.snapshot import open_source
 from bankmine.demo import generate
 
 SEEDS = (20251231, 7, 11, 23, 42)
@@ -23,6 +25,12 @@ def seed_bank(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 def small_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a bank of 1,000 customers and 36 months."""
     return generate(tmp_path_factory.mktemp("banks") / "small", customers=1000, months=36, seed=8)
+
+
+@pytest.fixture(scope="session")
+def small_applications(small_bank: Path) -> Applications:
+    """Applications of the small bank, as known on its last day."""
+    return applications(open_source(str(small_bank)).as_of("2025-12-31"))
 
 
 def read(folder: Path, table: str, columns: list[str] | None = None) -> pd.DataFrame:

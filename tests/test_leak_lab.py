@@ -172,3 +172,34 @@ def test_the_sentinel_is_silent_without_both_outcomes():
     sample, _, _ = panel()
     nobody = Sample(sample.predictors, sample.target * 0, sample.entity, sample.day)
     assert leak_sentinel.sentinel(nobody).empty
+
+
+def coded(seed: int = 0, told: float = 0.0) -> tuple[Sample, np.ndarray, np.ndarray]:
+    """Customers with a shop each of many shops, a number with gaps, and what one predictor tells."""
+    rng = np.random.default_rng(seed)
+    target = (rng.random(3000) < 0.3).astype(float)
+    predictors = pd.DataFrame({
+        "商店 <b>": pd.Categorical(rng.integers(0, 400, 3000).astype(str)),
+        "number": np.where(rng.random(3000) < 0.2, np.nan, rng.normal(size=3000)),
+        "told": told * target + rng.normal(size=3000),
+    })  # fmt: skip
+    train = np.arange(3000) < 2000
+    return Sample(predictors, pd.Series(target), pd.Series(np.arange(3000))), train, ~train
+
+
+def test_rates_taken_from_the_test_claim_much_and_deliver_nothing():
+    rows = coded()
+    table = lie(LogisticRegression(), leak_lab.encoded(*rows), leak_lab.encoded(*rows, before=False))
+    assert table.loc["encoded before the split", "auc_claims"] > 0.7
+    assert table.loc["encoded before the split", "auc_lie_low"] > 0.1
+    assert table.loc["encoded before the split", "auc_delivers"] == pytest.approx(0.5, abs=0.06)
+    assert table.loc["encoded after the split", "auc_claims"] == pytest.approx(0.5, abs=0.06)
+
+
+def test_rates_keep_what_predictors_tell():
+    rows = coded(told=1.5)
+    table = lie(LogisticRegression(), leak_lab.encoded(*rows, before=False))
+    assert table.loc["encoded after the split", "auc_claims"] > 0.75
+    twin = leak_lab.encoded(*rows)
+    assert np.isfinite(twin.delivers.predictors.to_numpy()).all()
+    assert not set(twin.learns.entity) & set(twin.claims.entity)

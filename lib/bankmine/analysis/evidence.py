@@ -23,8 +23,7 @@ class Evidence(TransformerMixin, BaseEstimator):
     def fit(self, predictors: pd.DataFrame, target: pd.Series) -> Evidence:
         """Learn edges and rates from rows with both outcomes."""
         numbers = [c for c, kind in predictors.dtypes.items() if is_numeric_dtype(kind)]
-        cuts = np.linspace(0, 1, _PARTS + 1)[1:-1]
-        self.edges_ = {c: np.unique(predictors[c].astype(float).quantile(cuts).dropna()) for c in numbers}
+        self.edges_ = {c: edges_of(predictors[c], _PARTS) for c in numbers}
         self.encoder_ = TargetEncoder(target_type="binary", smooth=_PRIOR)
         self.encoder_.fit(self._levels(predictors), target.to_numpy(int))
         return self
@@ -35,11 +34,22 @@ class Evidence(TransformerMixin, BaseEstimator):
         return pd.DataFrame(logit(rates), index=predictors.index, columns=predictors.columns)
 
     def _levels(self, predictors: pd.DataFrame) -> np.ndarray:
-        levels = [self._level(predictors[c]) for c in predictors.columns]
+        levels = [level(predictors[c], self.edges_.get(c)) for c in predictors.columns]
         return np.column_stack(levels).astype(object)
 
-    def _level(self, values: pd.Series) -> np.ndarray:
-        if values.name not in self.edges_:
-            return values.astype(str).where(values.notna(), "").to_numpy(object)
-        place = np.searchsorted(self.edges_[values.name], values.astype(float), side="right")
-        return np.where(values.isna(), -1, place).astype(str)
+
+def edges_of(values: pd.Series, parts: int) -> np.ndarray:
+    """Return the values that part numbers into equally many, as far as there are different ones."""
+    return np.unique(values.astype(float).quantile(np.linspace(0, 1, parts + 1)[1:-1]).dropna())
+
+
+def level(values: pd.Series, edges: np.ndarray | None) -> np.ndarray:
+    """Put numbers between edges; words stay as they are (`edges` None). What is missing is a level of its own.
+
+    An edge is a level of its own, too, since many rows may hold just that value, as 0 of an income.
+    """
+    if edges is None:
+        return values.astype(str).where(values.notna(), "").to_numpy(object)
+    numbers = values.astype(float)
+    place = np.searchsorted(edges, numbers, side="left") + np.searchsorted(edges, numbers, side="right")
+    return np.where(values.isna(), -1, place).astype(str)

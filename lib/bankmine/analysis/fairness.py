@@ -23,12 +23,23 @@ REFERENCE, BELOW, MAY_BE_BELOW, LESS_OFTEN, ALIKE, TOO_FEW = (
     "too few to tell",
 )  # fmt: skip
 _AGES = (25, 35, 45, 55, 65)
+_ADULT, _OLDEST = 15, 100
+_QUARTERS = ("youngest quarter", "second quarter", "third quarter", "oldest quarter")
+_FEWEST_AGES = 5
 
 
 def age_bands(age: pd.Series) -> pd.Series:
-    """Put ages in years into bands of ten: `under 25`, `25 to 34`, …, `65 and over`; unknown ones stay missing."""
+    """Put ages in years into bands of ten: `under 25`, `25 to 34`, …, `65 and over`; unknown ones stay missing.
+
+    Where the publisher of a table has scaled ages, so that they are no years, bands are quarters of the applicants.
+    """
+    age = age.astype(float)
+    if age.nunique() < _FEWEST_AGES:
+        return age * np.nan
+    if not _ADULT <= age.median() <= _OLDEST:
+        return pd.qcut(age.rank(method="first"), 4, labels=_QUARTERS)
     names = [f"under {_AGES[0]}", *(f"{a} to {a + 9}" for a in _AGES[:-1]), f"{_AGES[-1]} and over"]
-    return pd.cut(age.astype(float), [-np.inf, *_AGES, np.inf], right=False, labels=names)
+    return pd.cut(age, [-np.inf, *_AGES, np.inf], right=False, labels=names)
 
 
 def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series) -> pd.DataFrame:
@@ -60,7 +71,8 @@ def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series) -> 
     table = approved.groupby(group).agg(rows="size", approved="sum", share="mean")
     table["approved"] = table["approved"].astype(int)
     parts = {name: group == name for name in table.index}
-    table[["low", "high"]] = [wilson_clustered(approved[rows], entity[rows]) for rows in parts.values()]
+    bounds = [wilson_clustered(approved[rows], entity[rows]) for rows in parts.values()]
+    table[["low", "high"]] = np.array(bounds).reshape(-1, 2)
     large = table[table["rows"] >= FEWEST]
     common = large[large["rows"] >= REFERENCE_SHARE * len(approved)]
     best = common["share"].idxmax() if len(common) else None

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 
 from bankmine.analysis.comparison import cross_validated
 from bankmine.analysis.entity_splits import FEWEST, stratified_folds
+from bankmine.analysis.evidence import edges_of, level
 from bankmine.analysis.intervals import CONFIDENCE
 from bankmine.analysis.leak_lab import thinned
 from bankmine.analysis.metrics import against, of
@@ -32,6 +33,7 @@ CARRIES = 0.1
 """A predictor carries an attribute that moves the score between groups by this part of the whole gap, or more."""
 PROXY, SILENT, HARMLESS = "proxy in use", "tells it, but does not move the score", ""
 _ROWS = 10_000
+_PARTS = 10
 
 
 def told_by_all(sample: Sample, attribute: pd.Series, candidates: dict[str, Pipeline], seed: int = 0) -> pd.DataFrame:
@@ -152,8 +154,9 @@ def _auc_alone(values: pd.Series, target: pd.Series, entity: pd.Series) -> tuple
     if target.nunique() < 2:
         return (np.nan,) * 3
     half = pd.factorize(entity)[0] % 2 == 0
-    level = _levels(values)
-    rates = [level.map(target[part].groupby(level[part]).mean()).fillna(target[part].mean()) for part in (~half, half)]
+    edges = edges_of(values, _PARTS) if is_numeric_dtype(values.dtype) else None
+    place = pd.Series(level(values, edges), values.index)
+    rates = [place.map(target[part].groupby(place[part]).mean()).fillna(target[part].mean()) for part in (~half, half)]
     score, event = np.where(half, *rates), target.to_numpy() == 1
     # within a half only: the rates of the two halves are of different customers, and differ a little throughout
     ranks = pd.Series(score).groupby(half).rank().to_numpy()
@@ -174,15 +177,6 @@ def _structure(ranks: np.ndarray, event: np.ndarray, rows: np.ndarray) -> tuple[
     auc = float(beaten.mean())
     pull[yes], pull[no] = (beaten - auc) / yes.sum(), (lost - auc) / no.sum()
     return auc, pull
-
-
-def _levels(values: pd.Series) -> pd.Series:
-    """Put numbers into tenths; what is missing is a level of its own."""
-    if not is_numeric_dtype(values.dtype):
-        return values.astype("string").fillna("")
-    edges = np.unique(values.astype(float).quantile(np.linspace(0, 1, 11)[1:-1]).dropna())
-    place = np.searchsorted(edges, values.astype(float), side="right")
-    return pd.Series(np.where(values.isna(), -1, place), values.index).astype("string")
 
 
 def _half(pull: np.ndarray, entity: pd.Series) -> np.ndarray:
