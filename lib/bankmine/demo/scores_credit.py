@@ -55,4 +55,4 @@ def decision(truth: Truth, granted: pd.Series, if_good: pd.Series, if_bad: pd.Se
     true = truth.table("applications").set_index("application_id")["probability"].reindex(granted.index)
     hoped = (1 - true) * if_good + true * if_bad
     earned = calibration(np.where(granted, hoped, 0.0), hoped.clip(lower=0).to_numpy())
-    return [Score(_CREDIT, "true chance of default", "share of the profit that it would earn", earned, (0.5, 1))]
+    return [Score(_CREDIT, "true chance of default", "share of the profit that it would earn", earned, (0.35, 1))]
