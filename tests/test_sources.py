@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import socket
-import subprocess
-import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as postgresql
@@ -26,6 +22,7 @@ from bank_fixtures import (
     write_sqlite,
     write_xlsx,
 )
+from postgres_server import PASSWORD, QUOTED
 
 from bankmine.bank.contract import TABLES
 from bankmine.bank.snapshot import SOURCE_MIME, open_source, read_source
@@ -35,9 +32,6 @@ from bankmine.errors import BankmineError, SourceError, UnusableSourceError, tol
 pytestmark = pytest.mark.slow
 
 LAST = "2025-12-31"
-PASSWORD = "g€heim:4@h/x y"
-QUOTED = "g%E2%82%ACheim%3A4%40h%2Fx%20y"
-POSTGRES = Path("/usr/lib/postgresql/15/bin")
 
 
 def assert_is_small_bank(folder: Path, *names: str) -> None:
@@ -354,42 +348,6 @@ def test_a_failure_is_one_short_line_without_secrets():
 
 
 # --- databases
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """A PostgreSQL server of the test's own; gives host and port."""
-    if not POSTGRES.is_dir():
-        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    folder = Path(tempfile.mkdtemp())
-    (folder / "password").write_text(PASSWORD, "utf-8")
-    user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-    if user:
-        for path in (folder, folder / "password"):
-            shutil.chown(path, user)
-
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [POSTGRES / program, "-D", folder / "db", *arguments],
-            user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    run("initdb", "-U", "bank", f"--pwfile={folder / 'password'}", "-A", "scram-sha-256", "-E", "UTF8", "--no-sync")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    run(
-        "pg_ctl",
-        "-w",
-        "-l",
-        str(folder / "log"),
-        "-o",
-        f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -F",
-        "start",
-    )
-    yield f"127.0.0.1:{port}"
-    run("pg_ctl", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -29,20 +29,25 @@ class CrossValidated:
     """One row a candidate and fold: `model`, `fold`, `learnt` (rows learnt from), `rows` and `events` tested, `auc`,
     `average_precision`, and `seconds` of processor time to fit."""
 
-    def table(self) -> pd.DataFrame:
-        """Sum up each candidate: means over the folds with intervals of 95 %, and the gain over the rule, fold by fold.
+    def table(self, baseline: str = RULE) -> pd.DataFrame:
+        """Sum up each candidate: means over the folds with intervals of 95 %, and the gain over one of them, by fold.
 
         Intervals are of Student's t, with the variance that counts how much folds share (Nadeau and Bengio, Machine
         Learning 52, 2003); NaN with fewer than three folds, of which no spread can be told.
 
+        Parameters
+        ----------
+        baseline : str
+            The candidate that the others are held against.
+
         Returns
         -------
         pd.DataFrame
-            Indexed by `model`: `auc`, `average_precision` and, over the simple rule, `auc_gain`, each with `…_low` and
+            Indexed by `model`: `auc`, `average_precision` and, over the baseline, `auc_gain`, each with `…_low` and
             `…_high`; `seconds` a fold.
         """
         wide = self.folds.pivot_table(index="fold", columns="model", sort=False)
-        gain = wide["auc"].sub(wide["auc"][RULE], axis=0)
+        gain = wide["auc"].sub(wide["auc"][baseline], axis=0)
         shared = (self.folds["rows"] / self.folds["learnt"]).mean()
         figures = ["auc", "average_precision"]
         parts = [_over_folds(wide[name], shared).clip(0, 1).add_prefix(name) for name in figures]
@@ -58,7 +63,7 @@ def cross_validated(
     Parameters
     ----------
     candidates : dict of Pipeline
-        From `candidates`, the rule among them.
+        From `candidates`.
     sample : Sample
         Rows.
     folds : list of (train, test)
