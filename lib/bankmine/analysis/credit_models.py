@@ -67,7 +67,7 @@ def candidates(
     return {
         models.RULE: common[models.RULE],
         STRAW_MAN: _raw(LogisticRegression(max_iter=500)),
-        SCORECARD: Pipeline([("model", card)]),
+        SCORECARD: Pipeline([("encode", FunctionTransformer()), ("model", card)]),  # it bins predictors as they are
         "tree": common["tree"],
         "forest": common["forest"],
         "svm": _scaled(SupportVectors(seed=seed)),
