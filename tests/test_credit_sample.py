@@ -216,7 +216,7 @@ def test_a_flat_table_keeps_protected_columns_beside(tmp_path):
     assert list(case.beside) == ["age"]
     assert case.snapshot is None
     assert case.all_applications is None
-    assert len(case.parts.folds) == 5
+    assert len(case.parts.folds) == 25
     rows[["age", "bad"]].to_csv(file, index=False)
     with pytest.raises(BankmineError, match="no column that a model may use"):
         credit_case.of_table(open_flat(str(file), "bad"))

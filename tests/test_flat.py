@@ -230,6 +230,8 @@ def test_nothing_as_of_a_day_depends_on_later_rows(later):
         (["True", "False", "True"], "True", [1, 0, 1]),
         (["a", "b", "c"], "b", [0, 1, 0]),
         (["1", "2", "3"], "2.0", [0, 1, 0]),
+        (["a", "b", "c"], "b | c", [0, 1, 1]),
+        (["a|b", "b", "c"], "a|b", [1, 0, 0]),
     ],
 )
 def test_the_event_is_what_the_value_says_or_the_user(tmp_path, values, positive, events):
@@ -250,6 +252,8 @@ def test_the_event_is_what_the_value_says_or_the_user(tmp_path, values, positive
             "never 'leaves', it is 'leave', 'stay': no events. Did you mean positive=leave?",
         ),
         ("000", "", "y is never '1', it is '0': no events"),
+        ("abc", "a|d", "never 'd', it is 'a', 'b', 'c': no events"),
+        ("aba", "a|b", "y is 'a or b' in all 3 rows that tell: only events"),
         ("111", "", "y is '1' in all 3 rows that tell: only events"),
         (["", "", ""], "", "y is empty in every row"),
     ],

@@ -13,8 +13,6 @@ from bankmine.analysis.profit import Costs
 from bankmine.analysis.retention import RetentionRules
 from bankmine.analysis.sample import Sample
 
-_COSTS = ("tp", "fp", "fn", "tn")
-
 
 @dataclass(frozen=True)
 class Money:
@@ -53,8 +51,7 @@ def money(case: Case, rows: np.ndarray) -> Money | None:
     if case.source.costs is None:
         return None
     told = case.source.costs.iloc[rows]
-    costs = profit.costs_in(told, {name: f"{name}_cost" for name in _COSTS})
-    return Money(costs, pd.Series("all", index=told.index))
+    return Money(profit.told_costs(told), pd.Series("all", index=told.index))
 
 
 def _money_of_customers(case: Case, rows: Sample) -> Money:

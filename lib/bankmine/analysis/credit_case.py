@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from bankmine.analysis import entity_splits
-from bankmine.analysis.churn_case import Parts
-from bankmine.analysis.credit_rules import ALLOWED, PROTECTED, ColumnRule, load_columns, uses
+from bankmine.analysis.churn_case import Parts, or_lacking
+from bankmine.analysis.credit_decision import loan_costs
+from bankmine.analysis.credit_rules import ALLOWED, PROTECTED, ColumnRule, load_columns, load_credit_rules, uses
 from bankmine.analysis.credit_sample import Applications, applications
 from bankmine.analysis.credit_vintages import closed_by
 from bankmine.analysis.flat_sample import flat_sample
+from bankmine.analysis.profit import Costs, told_costs
+from bankmine.analysis.protected import protected_groups
 from bankmine.analysis.sample import Sample
 from bankmine.analysis.splits import Split
+from bankmine.analysis.table_parts import at_random, in_order
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
@@ -61,9 +66,31 @@ class Case:
         return self.source if isinstance(self.source, Snapshot) else None
 
     @property
+    def deciding(self) -> Split:
+        """The split with all applicants of the months judged by in `test`, also those who were refused."""
+        split = self.parts.split
+        if self.snapshot is None:
+            return split
+        days = self.sample.day
+        return replace(split, test=np.flatnonzero(days.between(*days.iloc[split.test].agg(["min", "max"]))))
+
+    @property
+    def protected(self) -> dict[str, pd.Series]:
+        """Groups of applicants by protected attributes, as `protected.protected_groups`."""
+        found = self.all_applications
+        return protected_groups(self.beside[found.protected] if found else self.beside)
+
+    @property
     def all_applications(self) -> Applications | None:
         """Applications of a bank; None for a flat table, which has no refused ones."""
         return Applications(self.sample, self.beside, self.columns) if self.snapshot else None
+
+    @cached_property
+    def costs(self) -> Costs | None:
+        """What refusing and granting each application costs; None where a flat table does not tell."""
+        if self.snapshot:
+            return loan_costs(self.beside, load_credit_rules(self.snapshot.source.currency))
+        return None if self.source.costs is None else told_costs(self.source.costs)
 
 
 def open_case(
@@ -96,27 +123,21 @@ def open_case(
 def of_bank(snapshot: Snapshot, test: int = 4) -> Case:
     """Make the case of a bank: applications, split by time."""
     found = applications(snapshot)
-    try:
-        parts, lacking = in_time(found, test), ""
-    except BankmineError as error:  # told on the page, which still has much to show
-        parts, lacking = None, str(error)
+    parts, lacking = or_lacking(in_time, found, test)
     return Case(snapshot, "defaulted", found.sample, found.beside, found.columns, parts, lacking)
 
 
 def of_table(flat: Flat, register: dict[str, ColumnRule] | None = None) -> Case:
-    """Make the case of a flat table: split by whole entities, since nobody can tell when its columns became known."""
+    """Make the case of a flat table: split by time where it tells days, else by whole entities."""
     whole = flat_sample(flat)
     told = uses(list(whole.predictors), ALLOWED, load_columns() if register is None else register)
     kept = list(told.index[told.use == ALLOWED])
     if not kept:
         raise BankmineError(f"{flat.title} has no column that a model may use: see data/credit.yml.")
     sample, beside = whole.using(kept), whole.predictors[told.index[told.use == PROTECTED]]
-    split = entity_splits.held_out(sample)
-    unknown = np.flatnonzero(~sample.known)
-    scoring = replace(split, test=unknown) if len(unknown) else split
-    folds = entity_splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=5, repeats=1)
-    how = "at random by whole entities, since the days on which the table's columns became known are not told"
-    return Case(flat, flat.event, sample, beside, told, Parts(split, folds, scoring, how))
+    make = at_random if sample.day is None else in_order
+    parts, lacking = or_lacking(make, sample)
+    return Case(flat, flat.event, sample, beside, told, parts, lacking)
 
 
 def in_time(found: Applications, test: int = 4) -> Parts:

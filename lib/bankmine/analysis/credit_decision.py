@@ -152,15 +152,15 @@ def policies(probability: pd.Series, costs: Costs, threshold: float, approved: p
     Returns
     -------
     pd.DataFrame
-        One column a policy, True where it grants: `expected profit above 0`, `cut-off`, `everybody`, and
+        One column a policy, True where it grants: `expected profit above 0`, `cut-off`, and `everybody`, or
         `as decided` where that is given.
     """
     found = {
         "expected profit above 0": granting(probability, costs) > 0, "cut-off": probability <= threshold,
-        "everybody": pd.Series(True, probability.index),
     }  # fmt: skip
-    decided = {} if approved is None else {"as decided": approved.astype("boolean").fillna(False).astype(bool)}
-    return pd.DataFrame(found | decided)
+    if approved is None:
+        return pd.DataFrame(found).assign(everybody=True)
+    return pd.DataFrame(found | {"as decided": approved.astype("boolean").fillna(False).astype(bool)})
 
 
 def credit_metrics(target: pd.Series, probabilities: pd.DataFrame, costs: Costs) -> pd.DataFrame:

@@ -83,7 +83,8 @@ def vintages(sample: Sample, beside: pd.DataFrame, period: str = "Q") -> pd.Data
         "known": beside["defaulted"].notna(), "bad": beside["defaulted"].eq(1), "usable": sample.known,
         "entity": sample.entity,
     })  # fmt: skip
-    return pd.DataFrame({name: _vintage(rows) for name, rows in frame.groupby("vintage")}).T.rename_axis("vintage")
+    rows = {name: _vintage(part) for name, part in frame.groupby("vintage")}
+    return pd.DataFrame.from_dict(rows, "index").rename_axis("vintage")
 
 
 def by_age(
@@ -129,13 +130,13 @@ def _closed_months(approved: np.ndarray, known: np.ndarray, applied: pd.Series) 
     return month.isin(there.index[there >= 1 - OPEN]).to_numpy()
 
 
-def _vintage(rows: pd.DataFrame) -> pd.Series:
+def _vintage(rows: pd.DataFrame) -> dict[str, object]:
     granted = rows[rows["approved"]]
     closed = bool(len(granted)) and granted["usable"].mean() >= 1 - OPEN
     counted = granted[granted["known"]] if closed else granted
     low, high = wilson_clustered(counted["bad"], counted["entity"])
-    return pd.Series({
+    return {
         "applications": len(rows), "approved": len(granted), "known": int(granted["known"].sum()),
         "open": int((~granted["known"]).sum()), "bad": int(granted["bad"].sum()), "closed": closed,
         "rate": counted["bad"].mean(), "low": low, "high": high,
-    })  # fmt: skip
+    }  # fmt: skip

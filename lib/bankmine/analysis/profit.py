@@ -81,6 +81,11 @@ def costs_in(table: pd.DataFrame, columns: Mapping[str, str]) -> Costs:
     return Costs(**{name: read.get(name, zero).astype(float) for name in _FOUR})
 
 
+def told_costs(table: pd.DataFrame) -> Costs:
+    """Read the costs that a flat table tells: `tp_cost`, `fp_cost`, `fn_cost`, `tn_cost`, as of `Flat.costs`."""
+    return costs_in(table, {name: f"{name}_cost" for name in _FOUR})
+
+
 def expected(probability: pd.Series, costs: Costs) -> pd.Series:
     """Return what acting on each row is expected to earn, given the probability of its event."""
     return probability * costs.if_event + (1 - probability) * costs.if_none

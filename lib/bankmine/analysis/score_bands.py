@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -26,9 +28,10 @@ def bands(score: pd.Series, target: pd.Series, entity: pd.Series, count: int = 1
     Returns
     -------
     pd.DataFrame
-        One row a band: `low` and `high` (scores from, and below; the ends are open), `rows`, `share` of all, `bad`,
-        `bad_rate` with interval of 95 % `bad_low`, `bad_high` (Wilson's, where rows of one entity are alike), and what
-        a cut-off at `low` means: `approved` (share of rows), `bad_rate_approved`, `bad_refused` (share of all bad).
+        Indexed by `band` in words: `low` and `high` (scores from, and below; the ends are open), `rows`, `share` of
+        all, `bad`, `bad_rate` with interval of 95 % `bad_low`, `bad_high` (Wilson's, where rows of one entity are
+        alike), and what a cut-off at `low` means: `approved` (share of rows), `bad_rate_approved`, `bad_refused` (share
+        of all bad).
 
     Raises
     ------
@@ -45,12 +48,19 @@ def bands(score: pd.Series, target: pd.Series, entity: pd.Series, count: int = 1
     table[["bad_low", "bad_high"]] = [wilson_clustered(part, whose.get_group(i)) for i, part in bad]
     table.insert(0, "low", np.r_[-np.inf, inner])
     table.insert(1, "high", np.r_[inner, np.inf])
-    best = table.iloc[::-1].reset_index(drop=True)
+    best = table.iloc[::-1].set_axis(pd.Index(_told(inner)[::-1], name="band"))
     rows, events = best["rows"].cumsum(), best["bad"].cumsum()
     caught = 1 - events / events.iloc[-1] if events.iloc[-1] else np.nan
     return best.assign(
         bad=best["bad"].astype(int), approved=rows / len(score), bad_rate_approved=events / rows, bad_refused=caught
     )
+
+
+def _told(inner: np.ndarray) -> list[str]:
+    if not len(inner):
+        return ["all"]
+    between = [f"{low:,.0f} to below {high:,.0f}" for low, high in pairwise(inner)]
+    return [f"below {inner[0]:,.0f}", *between, f"{inner[-1]:,.0f} and more"]
 
 
 def distribution(score: pd.Series, target: pd.Series, width: float = 10.0) -> pd.DataFrame:

@@ -28,7 +28,8 @@ def events(values: pd.Series, column: str, positive: str) -> tuple[pd.Series, st
     column : str
         Its name, for messages.
     positive : str
-        The value that is the event; '' where the values speak for themselves (1, true, yes, 是).
+        The value that is the event, or several with | between; '' where the values speak for themselves (1, true, yes,
+        是).
 
     Returns
     -------
@@ -45,15 +46,25 @@ def events(values: pd.Series, column: str, positive: str) -> tuple[pd.Series, st
     counts = plain.value_counts()
     if counts.empty:
         raise BankmineError(f"The target {column} is empty in every row: there is nothing to learn from.")
-    event = _plain(positive) if positive.strip() else _speaking(counts, column)
-    if event not in counts:
-        near = difflib.get_close_matches(event, counts.index, 1, cutoff=0.4) if positive.strip() else []
-        hint = f" Did you mean positive={near[0]}?" if near else ""
-        raise BankmineError(f"The target {column} is never {event!r}, it is {_listed(counts)}: no events.{hint}")
-    if len(counts) == 1:
-        raise BankmineError(f"The target {column} is {event!r} in all {counts.iloc[0]:,} rows that tell: only events.")
-    happened = (plain == event).astype(float).mask(plain.isna(), np.nan)
-    return happened.rename(column), f"{column} is {event}"
+    wanted = _wanted(positive, counts) if positive.strip() else [_speaking(counts, column)]
+    for event in wanted:
+        if event not in counts:
+            near = difflib.get_close_matches(event, counts.index, 1, cutoff=0.4) if positive.strip() else []
+            hint = f" Did you mean positive={near[0]}?" if near else ""
+            raise BankmineError(f"The target {column} is never {event!r}, it is {_listed(counts)}: no events.{hint}")
+    told = " or ".join(wanted)
+    if len(counts) == len(wanted):
+        raise BankmineError(f"The target {column} is {told!r} in all {counts.sum():,} rows that tell: only events.")
+    happened = plain.isin(wanted).astype(float).mask(plain.isna(), np.nan)
+    return happened.rename(column), f"{column} is {told}"
+
+
+def _wanted(positive: str, counts: pd.Series) -> list[str]:
+    """Return the values that are the event: what was given as it is where it occurs, else its parts."""
+    whole = _plain(positive)
+    if whole in counts:
+        return [whole]
+    return list(dict.fromkeys(_plain(part) for part in positive.split("|") if part.strip())) or [whole]
 
 
 def _speaking(counts: pd.Series, column: str) -> str:

@@ -91,10 +91,11 @@ def table(frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = No
 
 def with_interval(value: pd.Series, low: pd.Series, high: pd.Series, spec: str = ".3f") -> pd.Series:
     """Write estimates with their intervals, as "0.71 (0.66–0.75)"; without one where it is not known."""
-    told = [
-        MISSING if pd.isna(v) else f"{v:{spec}}" if pd.isna(a) or pd.isna(b) else f"{v:{spec}} ({a:{spec}}–{b:{spec}})"
-        for v, a, b in zip(value, low, high, strict=True)
+    between = " to " if (low < 0).any() else "–"  # a dash before a minus cannot be read
+    spans = [
+        "" if pd.isna(a) or pd.isna(b) else f" ({a:{spec}}{between}{b:{spec}})" for a, b in zip(low, high, strict=True)
     ]
+    told = [MISSING if pd.isna(v) else f"{v:{spec}}{span}" for v, span in zip(value, spans, strict=True)]
     return pd.Series(told, index=value.index, dtype=object)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import SOURCES, WORKSPACE
 
@@ -18,7 +19,7 @@ STAGE, REPORTS = "BANKMINE_STAGE", "BANKMINE_REPORTS"
 """Set by the runner: the folder to stage in, and the folder of the source's reports."""
 
 
-def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot) -> Path:
+def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot | Flat) -> Path:
     """Write a table as Parquet.
 
     Parameters
@@ -27,7 +28,7 @@ def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot) -> Path:
         Indexed by customer.
     name : str
         Of the file, without its ending.
-    snapshot : Snapshot
+    snapshot : Snapshot or Flat
         Tells the as-of day.
 
     Returns
@@ -44,20 +45,20 @@ def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot) -> Path:
     return path
 
 
-def place_for(file: str, snapshot: Snapshot) -> Path:
+def place_for(file: str, snapshot: Snapshot | Flat) -> Path:
     """Return where a file of this report is to be written; its folder is there."""
     folder = Path(os.environ[STAGE]) if STAGE in os.environ else _reports(snapshot) / str(snapshot.as_of)
     folder.mkdir(parents=True, exist_ok=True)
     return folder / file
 
 
-def earlier(file: str, snapshot: Snapshot) -> Path | None:
+def earlier(file: str, snapshot: Snapshot | Flat) -> Path | None:
     """Find the newest file of this name that a report of an earlier day left; None where there is none."""
     found = (f for f in _reports(snapshot).glob(f"????-??-??/{file}") if f.parent.name < str(snapshot.as_of))
     return max(found, default=None)
 
 
-def _reports(snapshot: Snapshot) -> Path:
+def _reports(snapshot: Snapshot | Flat) -> Path:
     """Folder of the source's reports: the runner's, or the workspace's."""
     if REPORTS in os.environ:
         return Path(os.environ[REPORTS])
