@@ -8,11 +8,47 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bankmine.demo.truth import Score, Truth, calibration, precision, recall
+from bankmine.demo.truth import Score, Truth, calibration, precision, rank, recall
 
 _CREDIT = "07_credit_scoring"
 PLANTED_PROXIES = {"employer_sector"}
 """Columns of applications that follow gender and say nothing about default, and that the old rules used."""
+
+
+PLANTED_PAIR = {"bureau_utilisation", "bureau_inquiries_6m"}
+"""Columns of applications that together are worse than the two alone."""
+
+
+def risk(truth: Truth, judged: pd.DataFrame) -> list[Score]:
+    """Score the probabilities of later applicants, also of those refused, against the chance that each of them had.
+
+    `judged` is indexed by application, with the columns `probability` and `accepted` (whether its outcome is known).
+    """
+    true = truth.table("applications").set_index("application_id")["probability"].reindex(judged.index).to_numpy()
+    given, accepted = judged["probability"].to_numpy(), judged["accepted"].to_numpy(bool)
+    what = "true chance of default"
+    return [
+        Score(_CREDIT, what, "rank correlation", rank(given, true), (0.4, 0.95)),
+        Score(
+            _CREDIT, what, "predicted as a multiple of the true one, of those granted",
+            calibration(given[accepted], true[accepted]), (0.6, 1.6),
+        ),
+    ]  # fmt: skip
+
+
+def interaction(truth: Truth, pairs: pd.DataFrame, first: int = 3) -> list[Score]:
+    """Score the search for pairs; `pairs` has `first` and `second`, the strongest first.
+
+    Raises
+    ------
+    BankmineError
+        If the truth has no such effect: it is not of a bank with applications.
+    """
+    planted = {" × ".join(sorted(PLANTED_PAIR))} if truth.constant("default.interaction") else set()
+    top = pairs.head(first)
+    found = {" × ".join(sorted(pair)) for pair in zip(top["first"], top["second"], strict=True)}
+    what = f"share found among the {first} strongest"
+    return [Score(_CREDIT, "high use of lines with many inquiries", what, recall(found, planted), (1, 1))]
 
 
 def proxy(truth: Truth, flagged: set[str]) -> list[Score]:
