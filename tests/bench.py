@@ -275,6 +275,8 @@ def main() -> None:
     """Run one contender, or all benchmarks."""
     if len(sys.argv) == 3:
         return contend(*sys.argv[1:])
+    from bench_credit import credit_bench  # imports what contenders do not need
+
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
     reports_bench()
     churn_bench()
@@ -282,6 +284,7 @@ def main() -> None:
         demo_bench(Path(folder))
         features_bench(Path(folder))
         segmentation_bench(Path(folder))
+    credit_bench()
     return None
 
 

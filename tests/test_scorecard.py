@@ -60,7 +60,7 @@ def test_weights_and_information_value_are_those_of_the_definition(people, model
 
 def test_the_bins_are_those_of_optbinning_with_readable_edges(people, model):
     values, bad = people.predictors["debt"].iloc[:4000].to_numpy(), people.target.iloc[:4000].to_numpy()
-    theirs = OptimalBinning(monotonic_trend="ascending").fit(values, bad)
+    theirs = OptimalBinning(monotonic_trend="ascending", max_n_prebins=12).fit(values, bad)
     ours = model.bins_["debt"]
     table = theirs.binning_table.build(add_totals=False)
     assert list(ours.good) == [*table["Non-event"].to_list()[: ours.missing], 0]
@@ -219,6 +219,17 @@ def test_points_are_the_rounded_log_odds_of_the_regression(people, model):
     assert card.score(rows).equals(card.points_of(rows).sum(axis=1).rename("score"))
 
 
+def test_another_scale_tells_the_same_chances_in_other_points(people, model):
+    rows = people.predictors.iloc[:4000]
+    other = ScorecardModel(Scale(0, 1, 100), trends={"use": "valley"}).fit(rows, people.target.iloc[:4000])
+    score = other.card_.score(rows).to_numpy(float)
+    odds = 1 / other.predict_proba(rows)[:, 1] - 1
+    assert odds == pytest.approx(2 ** (score / 100))
+    # points of 100 to double the odds are finer than those of 20, whose sum is off by 3 at most
+    expected = 600 - 20 * np.log2(50) + score * 20 / 100
+    assert np.abs(model.card_.score(rows) - expected).max() <= 0.5 * len(model.card_.bins) * 1.2 + 1e-3
+
+
 def test_the_table_tells_every_bin(people, model):
     table = model.card_.table
     assert (table.groupby("characteristic")["rows"].sum() == 4000).all()
@@ -291,6 +302,7 @@ def test_bands_add_up(people, model):
     table = bands(score, later.target, later.entity)
     assert table["rows"].sum() == 2000
     assert table["bad"].sum() == later.target.sum()
+    assert bands(score, later.target, later.entity, 6)["bad_rate"].is_monotonic_increasing
     assert (table["low"].iloc[0], table["high"].iloc[0]) > (table["low"].iloc[1], table["high"].iloc[1])
     cut = table.iloc[3]
     taken = later.target[score >= cut["low"]]
@@ -329,6 +341,7 @@ def test_points_lost_are_the_distance_from_the_best_or_the_mean(people, model):
     best, mean = (points_lost(card, rows, against) for against in ("best", "mean"))
     assert (best >= 0).all(axis=None)
     assert mean.iloc[:4000].mean().abs().max() < 1e-9
+    assert np.ptp(mean.sum(axis=1) + card.score(rows)) < 1e-9  # an applicant's losses sum up to the score's shortfall
     total = sum(p[(b.good + b.bad) > 0].max() for p, b in zip(card.points.values(), card.bins.values(), strict=True))
     assert (best.sum(axis=1) + card.score(rows)).unique() == pytest.approx([total])
     with pytest.raises(BankmineError, match="'mean' or 'best'"):
@@ -344,17 +357,21 @@ def test_reasons_name_what_costs_most_points(people, model):
     assert first["points"].to_numpy() == pytest.approx(lost.loc[first.index].max(axis=1).to_numpy())
     assert told.groupby(level=0)["points"].apply(lambda p: p.is_monotonic_decreasing).all()
     assert told["words"].str.contains("debt").any()
+    every = score_reasons(model.card_, rows, load_reasons(REGISTRY), k=99, against="best")
+    shortfall = points_lost(model.card_, rows, "best").sum(axis=1)
+    assert (shortfall - every.groupby(level=0)["points"].sum().reindex(rows.index, fill_value=0)).between(0, 9).all()
 
 
 def test_the_applicants_words_are_those_of_the_dictionary():
-    rows = pd.DataFrame(
-        {"debt_to_income": [0.1, 0.2, 0.3, 0.9] * 200, "bureau_utilisation": [np.nan, 0.2, 0.9, 0.95] * 200}
-    )
-    bad = np.random.default_rng(0).random(800) < np.tile([0.3, 0.05, 0.1, 0.6], 200)
-    card = ScorecardModel().fit(rows, bad).card_
-    told = score_reasons(card, rows.iloc[:4], load_reasons(REGISTRY))
-    assert "debts are 0.90 of the income (typical 0.25)" in told.loc[[3], "words"].tolist()
-    assert "no credit lines on record" in told.loc[[0], "words"].tolist()
+    rng = np.random.default_rng(0)
+    debts, lines = rng.choice([0.1, 0.2, 0.3, 0.9], 2000), rng.choice([np.nan, 0.2, 0.9], 2000)
+    debts[:3], lines[:3] = [0.9, 0.1, 0.1], [0.2, np.nan, 0.2]
+    bad = rng.random(2000) < 0.1 + 0.4 * (debts > 0.5) + 0.3 * np.isnan(lines)
+    rows = pd.DataFrame({"debt_to_income": debts, "bureau_utilisation": lines})
+    told = score_reasons(ScorecardModel().fit(rows, bad).card_, rows, load_reasons(REGISTRY))["words"]
+    assert told.loc[[0]].tolist() == ["debts are 0.90 of the income (typical 0.30)"]
+    assert told.loc[[1]].tolist() == ["no credit lines on record"]
+    assert 2 not in told.index  # what costs this one nothing is no reason
 
 
 def test_hostile_names_are_characteristics_like_others(people):

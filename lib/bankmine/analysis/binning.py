@@ -161,7 +161,7 @@ def fit_bins(values: pd.Series, bad: np.ndarray, trend: str | None = None) -> Bi
     place = Bins(values.name, kind, edges, groups, none, none, freedom).positions(values)
     size = len(groups) + 2 if kind == WORDS else len(edges) + 2
     good, events = (np.bincount(place, weights=part, minlength=size) for part in (1 - bad, bad))
-    return Bins(values.name, kind, edges, groups, good, events, freedom + int((place == size).any()))
+    return Bins(values.name, kind, edges, groups, good, events, freedom)
 
 
 def _of_numbers(values: np.ndarray, bad: np.ndarray, trend: str) -> tuple[np.ndarray, int]:
@@ -176,11 +176,12 @@ def _of_numbers(values: np.ndarray, bad: np.ndarray, trend: str) -> tuple[np.nda
 
 
 def _of_words(values: pd.Series, bad: np.ndarray) -> tuple[tuple[tuple[str, ...], ...], int]:
-    """Return the categories of each bin, least risky last, and degrees of freedom."""
+    """Return the categories of each bin and degrees of freedom."""
     code, categories = _codes(values)
-    often = np.flatnonzero(np.bincount(code, minlength=len(categories) + 1)[:-1] >= RARE)
+    often = np.flatnonzero(np.bincount(code[code >= 0], minlength=len(categories)) >= RARE)
     here = np.isin(code, often)
-    freedom = max(len(often) - 1, 1) + int(not here.all())
+    apart = int((code < 0).any()) + int((~here & (code >= 0)).any())
+    freedom = max(len(often) + apart - 1, 1)
     if len(often) < 2:
         return tuple((categories[i],) for i in often), freedom
     found = _optimal("categorical", _EITHER_WAY).fit(code[here], bad[here]).splits
@@ -196,7 +197,7 @@ def _optimal(kind: str, trend: str) -> OptimalBinning:
 
 def _short(edge: float, distinct: np.ndarray) -> float:
     """Round an edge up as far as it still parts the same values, as 8.5 to 9 where values are whole."""
-    above = int(np.searchsorted(distinct, edge))
+    above = int(np.searchsorted(distinct, edge).clip(1, len(distinct) - 1))
     low, high = distinct[above - 1], distinct[above]
     rounded = (np.ceil(edge / 10.0**n) * 10.0**n for n in range(_TENS, 0, -1))
     decimal = (np.ceil(edge * 10.0**n) / 10.0**n for n in range(_TENS))

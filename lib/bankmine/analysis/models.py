@@ -14,13 +14,14 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
 from bankmine.analysis.encoding import Encode, SignedLog
@@ -28,7 +29,6 @@ from bankmine.analysis.rule import Rule
 from bankmine.analysis.sample import Sample
 from bankmine.errors import BankmineError
 
-Rows = np.ndarray | pd.DataFrame
 RULE = "rule"
 _ROWS_A_TREE = 5_000
 _COLUMNS_A_TREE = 20
@@ -100,21 +100,22 @@ def fit_side_by_side(tasks: list[tuple[Pipeline, Sample]]) -> list[tuple[Pipelin
     Parameters
     ----------
     tasks : list of (Pipeline, Sample)
-        Models, which stay unfitted and begin with a step `encode`, and the rows to fit each on: from `learnable`.
+        Models, which stay unfitted, and the rows to fit each on: from `learnable`.
 
     Returns
     -------
     list of (Pipeline, float)
         In the same order: the fitted model and seconds of processor time that it took, without the encoding.
     """
-    seen = [(id(sample), type(model["encode"]), repr(model["encode"].get_params())) for model, sample in tasks]
+    seen = [(id(sample), repr(model["encode"].get_params())) for model, sample in tasks]
     alike = dict(zip(seen, tasks, strict=True))
     cores = Parallel(n_jobs=-1, backend="threading")
-    found = cores(delayed(_encoded)(clone(model["encode"]), sample) for model, sample in alike.values())
-    encoded = dict(zip(alike, found, strict=True))
-    # the learners that take longest come last: begun first, they leave no core waiting for them in the end
-    todo = [delayed(_fitted)(model, *encoded[key]) for key, (model, _) in zip(seen, tasks, strict=True)]
-    return cores(todo[::-1])[::-1]
+    with threadpool_limits(1, user_api="blas"):
+        found = cores(delayed(_encoded)(clone(model["encode"]), sample) for model, sample in alike.values())
+        encoded = dict(zip(alike, found, strict=True))
+        # the learners that take longest come last: begun first, they leave no core waiting for them in the end
+        todo = [delayed(_fitted)(model, *encoded[key]) for key, (model, _) in zip(seen, tasks, strict=True)]
+        return cores(todo[::-1])[::-1]
 
 
 def learnable(sample: Sample, what: str = "learn from") -> Sample:
@@ -164,12 +165,12 @@ def _boosted(predictors: pd.DataFrame, seed: int, monotone: dict[Hashable, int])
     )  # fmt: skip
 
 
-def _encoded(encode: TransformerMixin, sample: Sample) -> tuple[TransformerMixin, Rows, np.ndarray]:
+def _encoded(encode: Encode, sample: Sample) -> tuple[Encode, np.ndarray, np.ndarray]:
     matrix = encode.fit(sample.predictors).transform(sample.predictors)
     return encode, matrix, sample.target.to_numpy(dtype=float)
 
 
-def _fitted(model: Pipeline, encode: TransformerMixin, matrix: Rows, target: np.ndarray) -> tuple[Pipeline, float]:
+def _fitted(model: Pipeline, encode: Encode, matrix: np.ndarray, target: np.ndarray) -> tuple[Pipeline, float]:
     start = time.thread_time()
     rest = clone(model[1:]).fit(matrix, target)
     return Pipeline([("encode", encode), *rest.steps]), time.thread_time() - start

@@ -7,7 +7,9 @@ somebody's data, so they are quoted, and none of them stands in a comment.
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+
+import numpy as np
 
 from bankmine.analysis.binning import FLAG, WORDS, Bins
 from bankmine.analysis.scorecard import Scorecard
@@ -38,7 +40,7 @@ def score_statement(card: Scorecard, table: str, columns: Mapping[Hashable, str]
     """
     scale = card.scale
     told = f"{scale.base:g} points: {scale.odds:g} good to 1 bad; {scale.pdo:g} points more double the odds."
-    return f"-- {told}\nSELECT *,\n{score_expression(card, columns)}\nAS score\nFROM {identifier(table)};\n"
+    return f"-- {told}\nSELECT *,\n{score_expression(card, columns)}\nAS score\nFROM {identifier(table)}\n"
 
 
 def score_expression(card: Scorecard, columns: Mapping[Hashable, str] | None = None) -> str:
@@ -56,14 +58,15 @@ def score_expression(card: Scorecard, columns: Mapping[Hashable, str] | None = N
     ------
     BankmineError
         If a name cannot be one of a column, or two of them differ by upper and lower case only, which databases take
-        for the same.
+        for the same, or if a category holds the character 0.
     """
     names = {name: (columns or {}).get(name, str(name)) for name in card.bins}
     _check_names(list(names.values()))
+    _check_categories(card.bins.values())
     return "\n+ ".join(_case(names[name], card.bins[name], card.points[name]) for name in card.bins)
 
 
-def _case(column: str, bins: Bins, points: list[int]) -> str:
+def _case(column: str, bins: Bins, points: np.ndarray) -> str:
     """Write the points of one characteristic."""
     cases, last = _conditions(identifier(column), bins)
     lines = [f"  WHEN {condition} THEN {points[place]:d}" for condition, place in cases]
@@ -76,7 +79,7 @@ def _conditions(name: str, bins: Bins) -> tuple[list[tuple[str, int]], int]:
         return [(f"{name} IS NULL", bins.missing), (name, bins.missing - 1)], 0
     if bins.kind == WORDS:
         text = f"CAST({name} AS VARCHAR)"
-        listed = [f"{text} IN ({', '.join(_text(category) for category in group)})" for group in bins.groups]
+        listed = [f"{text} IN ({', '.join(quoted(category) for category in group)})" for group in bins.groups]
         return [(f"{name} IS NULL", bins.missing), *((c, i) for i, c in enumerate(listed))], bins.missing + 1
     number = f"CAST({name} AS DOUBLE PRECISION)"
     missing = (f"{name} IS NULL OR NOT {number} {_FINITE}", bins.missing)
@@ -89,11 +92,6 @@ def _number(value: float) -> str:
     return told if "e" in told else f"{told}e0"
 
 
-def _text(category: str) -> str:
-    # no literal can hold the character 0
-    return quoted(category).replace("\0", "' || chr(0) || '")
-
-
 def _check_names(names: list[str]) -> None:
     if wrong := [name for name in names if not name or "\0" in name]:
         raise BankmineError(f"No column of a database can be called {wrong[0]!r}: say in `columns` what it is called.")
@@ -102,4 +100,14 @@ def _check_names(names: list[str]) -> None:
         raise BankmineError(
             f"Databases take the columns {', '.join(map(repr, twice[:3]))} for the same: say in `columns` what they "
             "are called there."
+        )
+
+
+def _check_categories(bins: Iterable[Bins]) -> None:
+    found = [(b.name, category) for b in bins for group in b.groups for category in group if "\0" in category]
+    if found:
+        name, category = found[0]
+        raise BankmineError(
+            f"Category {category!r} of {name!r} holds the character 0, which not every database can hold: clean it and "
+            "fit the scorecard anew."
         )
