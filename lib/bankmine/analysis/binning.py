@@ -31,6 +31,8 @@ _PREBINS = 12
 """Bins that the tree proposes. More take longer, and the scorecards foretell no better."""
 _SMALLEST = 0.05
 """Least share of the known values in each bin (Siddiqi, Credit Risk Scorecards, 2006, chapter 6)."""
+_LEVEL = 1e-9
+"""Difference of weights of evidence below which neighbouring bins are of the same risk."""
 _FREEDOM = 6
 """Degrees of freedom of the binning of a number. By simulation: with bins chosen for it, what is noise reaches the
 information value that chi-square of about as many reaches in one case of twenty."""
@@ -113,7 +115,8 @@ class Bins:
     @property
     def trend(self) -> str:
         """How risk moves with a number: one of `TRENDS`, or "" where there is nothing to move over."""
-        steps = np.sign(np.diff(self.woe[: self.missing]))
+        steps = np.diff(self.woe[: self.missing])
+        steps = np.sign(steps[np.abs(steps) > _LEVEL])
         if self.kind == WORDS or not len(steps):
             return ""
         if len(set(steps)) == 1:
