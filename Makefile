@@ -60,7 +60,7 @@ test: $(STAMP) ## All tests: lint, unit, property, notebooks, failure paths, bro
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python -m pytest -n logical --dist loadfile -m "not seeds" --nbval-lax --nbval-current-env tests notebooks
 
-seeds: $(STAMP) ## Check the difficulty of the demo bank on five banks of full size
+seeds: $(STAMP) ## Check the difficulty of demo banks and the scoreboard on other seeds and sizes
 	@$(BIN)/python -m pytest -m seeds tests
 
 bench: $(STAMP) ## Measure the speed goals, each as a ratio within one run

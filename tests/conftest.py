@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from demo_banks import seed_bank, small_applications, small_bank  # noqa: F401 - fixtures for all tests
 from hypothesis import settings
+from live_stream import stream  # noqa: F401 - likewise
 from postgres_server import server  # noqa: F401 - likewise
 
 # The same examples in every run: a failure is seen by all or by none.

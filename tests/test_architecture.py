@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "demo": {"demo", "bank", "errors"},
     "analysis": {"analysis", "bank", "errors"},
     "report": {"report", "analysis", "bank", "errors"},
+    "live": {"live", "analysis", "bank", "errors"},
 }
 TRUTH = re.compile(r"""demo\.(truth|scores)|demo import .*\b(truth|scores\w*)\b|/truth\b|truth/|["']truth["']""")
 """What a line says that imports the scoreboard's modules or opens the folder of the truth."""

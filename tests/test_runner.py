@@ -102,7 +102,9 @@ def test_notebooks_that_fail_spoil_nothing(workspace, day):
     assert "--jobs 1" in big
     assert done.err.count("\n") == 4  # what runs, and what became of each: nothing from libraries
     after = contents(day)
-    assert [n for n in before if after[n] != before[n]] == ["01_steady.html", "01_steady.ipynb", "01_steady.json"]
+    changed = {n for n in before if after[n] != before[n]}
+    # a page tells minutes and rounded seconds, which may be the same again
+    assert {"01_steady.json"} <= changed <= {"01_steady.html", "01_steady.ipynb", "01_steady.json"}
     page = after["02_moody.failed.html"].decode("utf-8")
     assert "FAILED" in page
     assert "the &lt;b&gt;roof&lt;/b&gt; is leaking" in page
@@ -181,7 +183,7 @@ def test_an_interrupted_run_leaves_no_kernel_and_no_file(workspace, gate, number
     told = process.communicate(timeout=DEADLINE)[1]
     os.close(holding)
     assert process.returncode == 130
-    assert told.splitlines()[1:] == ["bankmine: interrupted; finished reports are kept, nothing half-written is left."]
+    assert told.splitlines()[1:] == ["bankmine: interrupted; what was finished is kept, nothing half-written is left."]
     assert not [k for k in kernels if k.is_running() and k.status() != psutil.STATUS_ZOMBIE]
     assert contents(workspace / "reports") == before
 

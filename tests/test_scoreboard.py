@@ -13,7 +13,7 @@ import pytest
 
 from bankmine.demo import generate
 
-pytestmark = pytest.mark.notebook
+pytestmark = [pytest.mark.notebook, pytest.mark.seeds]
 
 ROOT = Path(__file__).resolve().parents[1]
 BANKMINE = Path(sys.executable).with_name("bankmine")

@@ -1,4 +1,4 @@
-"""The command `bankmine`: run · list · check · demo · index · new."""
+"""The command `bankmine`: run · list · check · demo · index · new · score."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main() -> None:
         code = INTERRUPTED
     if code == INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would only spoil the exit code
-        print("bankmine: interrupted; finished reports are kept, nothing half-written is left.", file=sys.stderr)
+        print("bankmine: interrupted; what was finished is kept, nothing half-written is left.", file=sys.stderr)
     sys.exit(code)
 
 
@@ -174,6 +174,19 @@ def new(name: Annotated[str, typer.Argument(help="Like 04_value, or value for th
 
     report = new_notebook(name)
     print(f"{near(report.notebook)}: edit it in JupyterLab, then: bankmine run {report.name}")
+
+
+@app.command()
+def score(
+    model: Annotated[Path, typer.Option(help="A saved fraud model: 08_fraud writes one beside its report.")],
+    state: Annotated[Path, typer.Option(help="File of what was judged up to now; made where it is not there.")],
+    warm_up: Annotated[str | None, typer.Option(help=_PLACE + " Fills a new state.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Last day of the warm-up; the data's last if not given.")] = None,
+) -> None:
+    """Judge transactions as they arrive: JSON lines on standard input, scores with reasons on standard output."""
+    from bankmine.live.command import score as score_lines
+
+    score_lines(model, state, warm_up, as_of)
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

@@ -73,9 +73,7 @@ class Encode(TransformerMixin, BaseEstimator):
             raise BankmineError(f"The model was fitted with {missing[0]!r}, which is not there: fit it anew.")
         if changed := [c for c in self.numbers_ if not is_numeric_dtype(predictors[c].dtype)]:
             raise BankmineError(f"The model was fitted with {changed[0]!r} as a number, which it is not any more.")
-        numbers = predictors[self.numbers_].astype(np.float64).to_numpy(copy=True)
-        numbers[~np.isfinite(numbers)] = np.nan
-        numbers = numbers.clip(-_LARGEST, _LARGEST).astype(np.float32)
+        numbers = single_precision(predictors[self.numbers_].astype(np.float64).to_numpy())
         if not self.words_:
             return numbers
         return np.hstack([numbers, self.categories_.transform(_text(predictors[self.words_]))])
@@ -107,6 +105,11 @@ class SignedLog(TransformerMixin, BaseEstimator):
         missing = np.isnan(matrix)
         drawn_in = np.where(missing, self.middle_, np.arcsinh(matrix / self.size_))
         return np.hstack([drawn_in, missing[:, self.flagged_].astype(np.float32)])
+
+
+def single_precision(numbers: np.ndarray) -> np.ndarray:
+    """Return numbers as models take them: infinite ones are missing, none is too large for single precision."""
+    return np.where(np.isfinite(numbers), numbers, np.nan).clip(-_LARGEST, _LARGEST).astype(np.float32)
 
 
 def medians(matrix: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from xgboost import DMatrix
 from bankmine.analysis.contributions import origin_of_columns
 from bankmine.errors import BankmineError
 
-_ROWS = 250
+_ROWS = 150
 """Enough to rank pairs by; a row takes a hundredth of a second."""
 
 

@@ -173,12 +173,12 @@ def _check_words(reason: Reason, file: Path) -> None:
         parts = dict.fromkeys([*re.findall(r"\{(\w+)\}", pattern), "name"], "1")
         numbers = parts | {"value": 1.0, "typical": 1.0}
         for words, given in ((reason.high, numbers), (reason.low, numbers), (reason.missing, parts)):
-            if wrong := _wrong(words, given):
+            if wrong := wrong_with(words, given):
                 raise BankmineError(f"{file}: reason {reason.id} cannot say {words!r}: {wrong}.")
 
 
-def _wrong(words: str, given: dict[str, object]) -> str:
-    """Say what is wrong with words; "" if nothing is."""
+def wrong_with(words: str, given: dict[str, object]) -> str:
+    """Say why words cannot be filled with what is given; "" if they can."""
     try:
         asked = [field for _, field, _, _ in string.Formatter().parse(words) if field is not None]
         if unknown := [field for field in asked if field not in given]:

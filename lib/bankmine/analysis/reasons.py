@@ -16,11 +16,13 @@ from bankmine.analysis.contributions import Contributions, by_theme
 from bankmine.analysis.intervals import wilson
 from bankmine.analysis.reason_dictionary import Dictionary, spoken, themes_of
 
-_LEAST = 0.05
+LEAST = 0.05
 """Log-odds below which nothing is a reason: it changes the odds by less than 5 %."""
 
 
-def reasons(found: Contributions, predictors: pd.DataFrame, dictionary: Dictionary, k: int = 3) -> pd.DataFrame:
+def reasons(
+    found: Contributions, predictors: pd.DataFrame, dictionary: Dictionary, k: int = 3, typical: pd.Series | None = None
+) -> pd.DataFrame:
     """Say for each row what raises its risk most.
 
     Parameters
@@ -33,6 +35,9 @@ def reasons(found: Contributions, predictors: pd.DataFrame, dictionary: Dictiona
         From `load_reasons`.
     k : int
         Reasons a row, at most; fewer where fewer themes raise its risk by 5 % of the odds.
+    typical : pd.Series, optional
+        By predictor, what a value is high or low against, where the rows are some of those that are scored and their
+        own medians would not tell.
 
     Returns
     -------
@@ -45,11 +50,12 @@ def reasons(found: Contributions, predictors: pd.DataFrame, dictionary: Dictiona
     speaker = _speakers(found.pushes, themes["theme"])
     order = np.argsort(-push.to_numpy(), axis=1, kind="stable")[:, :k]
     pushes = np.take_along_axis(push.to_numpy(), order, axis=1)
-    row, rank = np.nonzero(pushes >= _LEAST)
+    row, rank = np.nonzero(pushes >= LEAST)
     theme = order[row, rank]
     column = speaker[row, theme]
     names = themes.drop_duplicates("theme").set_index("theme").loc[push.columns[theme]]
-    words = _words(predictors[found.pushes.columns], row, column, dictionary)
+    middle = {} if typical is None else typical.to_dict()
+    words = _words(predictors[found.pushes.columns], row, column, dictionary, middle)
     return pd.DataFrame(
         {"rank": rank + 1, "theme": push.columns[theme], "name": names["name"].to_numpy(),
          "name_zh": names["name_zh"].to_numpy(), "predictor": found.pushes.columns[column],
@@ -101,19 +107,23 @@ def _speakers(values: pd.DataFrame, themes: pd.Series) -> np.ndarray:
     return np.column_stack([p[matrix[:, p].argmax(axis=1)] for p in positions])
 
 
-def _words(predictors: pd.DataFrame, row: np.ndarray, column: np.ndarray, dictionary: Dictionary) -> list[str]:
+def _words(
+    predictors: pd.DataFrame, row: np.ndarray, column: np.ndarray, dictionary: Dictionary, middle: dict[Hashable, float]
+) -> list[str]:
     """Say the values of some cells."""
     words = np.empty(len(row), dtype=object)
     for position in np.unique(column):
         values = predictors.iloc[:, position]
         here = np.flatnonzero(column == position)
-        words[here] = _said(predictors.columns[position], values, values.iloc[row[here]], dictionary)
+        words[here] = _said(predictors.columns[position], values, values.iloc[row[here]], dictionary, middle)
     return list(words)
 
 
-def _said(name: Hashable, values: pd.Series, told: pd.Series, dictionary: Dictionary) -> list[str]:
+def _said(
+    name: Hashable, values: pd.Series, told: pd.Series, dictionary: Dictionary, middle: dict[Hashable, float]
+) -> list[str]:
     how = spoken(name, values, dictionary)
     if not is_numeric_dtype(values.dtype):
         return [how.say(value, None) for value in told]
-    typical = 0.5 if is_bool_dtype(values.dtype) else float(values.astype(float).median())
+    typical = 0.5 if is_bool_dtype(values.dtype) else middle.get(name, float(values.astype(float).median()))
     return [how.say(value, typical) for value in told.astype(float)]

@@ -7,7 +7,7 @@ as missing, what the source's own list names as known later is left out, and the
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape as html_text
 
 import pandas as pd
@@ -53,6 +53,8 @@ class Flat:
         `column` and `reason` of what is no predictor.
     remarks : tuple of str
         What else was found, for the reader.
+    rows : Rows
+        The table itself, for those who need more of it than predictors.
     """
 
     source: Source
@@ -66,6 +68,7 @@ class Flat:
     costs: pd.DataFrame | None
     dropped: pd.DataFrame
     remarks: tuple[str, ...]
+    rows: Rows = field(repr=False)
 
     @property
     def title(self) -> str:
@@ -149,9 +152,8 @@ def open_flat(
     found, reasons = _predictors(rows, happened)
     dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
     entity, costs = entity_of(rows), costs_of(rows)
-    return Flat(
-        source, fingerprint, rows.as_of, found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks)
-    )
+    parts = found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks), rows
+    return Flat(source, fingerprint, rows.as_of, *parts)
 
 
 def _predictors(rows: Rows, happened: pd.Series) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -97,12 +97,12 @@ def precision(found: Collection[str], planted: Collection[str]) -> Measure:
 
 def captured(value: np.ndarray, flagged: np.ndarray) -> Measure:
     """Measure the share of a total, such as the money of all frauds, that lies in the flagged rows."""
-    return _resampled(lambda v, f: v[f].sum() / v.sum(), np.asarray(value, float), np.asarray(flagged, bool))
+    return resampled(lambda v, f: v[f].sum() / v.sum(), np.asarray(value, float), np.asarray(flagged, bool))
 
 
 def rank(score: np.ndarray, true: np.ndarray) -> Measure:
     """Measure how well a score puts in order what it estimates (Spearman's rank correlation)."""
-    return _resampled(lambda s, t: stats.spearmanr(s, t).statistic, np.asarray(score), np.asarray(true))
+    return resampled(lambda s, t: stats.spearmanr(s, t).statistic, np.asarray(score), np.asarray(true))
 
 
 def separation(score: np.ndarray, best: np.ndarray, event: np.ndarray) -> Measure:
@@ -111,22 +111,22 @@ def separation(score: np.ndarray, best: np.ndarray, event: np.ndarray) -> Measur
     That is its AUC above chance over that of the best score, from mean ranks of the events (Mann and Whitney, Annals of
     Mathematical Statistics 18, 1947). Shape (customers, days), NaN where not known; customers are resampled whole.
     """
-    return _resampled(_apart, np.asarray(score, float), np.asarray(best, float), np.asarray(event, float))
+    return resampled(_apart, np.asarray(score, float), np.asarray(best, float), np.asarray(event, float))
 
 
 def calibration(probability: np.ndarray, true: np.ndarray) -> Measure:
     """Measure the mean predicted probability as a multiple of the mean true one: 1 is right on the whole."""
-    return _resampled(lambda p, t: p.mean() / t.mean(), np.asarray(probability, float), np.asarray(true, float))
+    return resampled(lambda p, t: p.mean() / t.mean(), np.asarray(probability, float), np.asarray(true, float))
 
 
 def slope(estimate: np.ndarray, true: np.ndarray) -> Measure:
     """Measure by how much the truth rises with the estimate (least squares): below 1 the estimate exaggerates."""
-    return _resampled(lambda e, t: np.cov(e, t)[0, 1] / e.var(ddof=1), np.asarray(estimate), np.asarray(true))
+    return resampled(lambda e, t: np.cov(e, t)[0, 1] / e.var(ddof=1), np.asarray(estimate), np.asarray(true))
 
 
 def agreement(groups: np.ndarray, true: np.ndarray) -> Measure:
     """Measure how far groups are the true ones (adjusted Rand index: 0 by chance, 1 if the same)."""
-    return _resampled(adjusted_rand_score, np.asarray(groups), np.asarray(true))
+    return resampled(adjusted_rand_score, np.asarray(groups), np.asarray(true))
 
 
 def balanced(groups: np.ndarray, true: np.ndarray) -> Measure:
@@ -135,12 +135,12 @@ def balanced(groups: np.ndarray, true: np.ndarray) -> Measure:
     Groups are numbers from 0 on, below 0 where not known, shape (customers,) or (customers, days); customers are
     resampled whole.
     """
-    return _resampled(lambda g, t: _told_right(_confusion(g, t)), groups, true)
+    return resampled(lambda g, t: _told_right(_confusion(g, t)), groups, true)
 
 
 def kappa(groups: np.ndarray, true: np.ndarray) -> Measure:
     """Measure how far groups are the true ones beyond chance (Cohen 1960); groups as for `balanced`."""
-    return _resampled(lambda g, t: _beyond_chance(_confusion(g, t)), groups, true)
+    return resampled(lambda g, t: _beyond_chance(_confusion(g, t)), groups, true)
 
 
 def effect(estimate: float, standard_error: float) -> Measure:
@@ -206,8 +206,8 @@ def _beyond_chance(counts: np.ndarray) -> float:
     return float((np.trace(shares) - chance) / (1 - chance))
 
 
-def _resampled(statistic: Callable[..., float], *columns: np.ndarray) -> Measure:
-    """Compute a statistic of paired columns and its bootstrap percentile interval, seeded."""
+def resampled(statistic: Callable[..., float], *columns: np.ndarray) -> Measure:
+    """Measure a statistic of paired columns, with its bootstrap percentile interval, seeded."""
     rng = np.random.default_rng(0)
     size = len(columns[0])
     if not size:

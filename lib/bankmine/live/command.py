@@ -1,0 +1,90 @@
+"""Command: `bankmine score`, transactions in on standard input, scores with reasons out on standard output."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import BinaryIO
+
+from bankmine.analysis.fraud_model_store import load
+from bankmine.errors import BankmineError
+from bankmine.live.ledger import Ledger, open_ledger
+from bankmine.live.lines import numbered
+from bankmine.live.memory import tidy
+from bankmine.live.messages import FaultError, Label, microseconds, read
+from bankmine.live.scorer import Scorer, as_line
+
+
+def score(model: Path, state: Path, source: str | None = None, as_of: str | None = None) -> None:
+    """Answer every line of standard input by one on standard output, until it ends.
+
+    Parameters
+    ----------
+    model : Path
+        From `fraud_model_store.save`.
+    state : Path
+        What was judged up to now; made where it is not there.
+    source, as_of : str, optional
+        Where earlier transactions are, for a state that has none, and their last day.
+
+    Raises
+    ------
+    BankmineError
+        If one of these cannot be used, or nobody reads the answers.
+    """
+    kept, ledger = load(model), open_ledger(state)
+    try:
+        if source is not None:
+            _warm(ledger, source, as_of, kept.kinds)
+        tidy(ledger)
+        counts = answer_all(Scorer(ledger, kept, _now), sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more at its end
+        raise BankmineError("Nobody reads the answers any more: send again what was not answered.") from None
+    finally:
+        ledger.close()
+    print(f"bankmine: {', '.join(f'{n:,} {what}' for what, n in counts.items()) or 'no line came'}.", file=sys.stderr)
+
+
+def answer_all(scorer: Scorer, given: BinaryIO, out: BinaryIO) -> Counter[str]:
+    """Answer lines one by one; a line that is wrong is answered by what is wrong, and does nothing else.
+
+    Returns
+    -------
+    Counter of str
+        How many of which kind there were.
+    """
+    counts: Counter[str] = Counter()
+    for number, line in numbered(given):
+        try:
+            if line is None:
+                raise FaultError("the line is too long")
+            message = read(line)
+            answer = scorer.answer(message)
+            counts["labels" if isinstance(message, Label) else "transactions"] += 1
+        except FaultError as fault:
+            answer = as_line({"error": str(fault), "line": number})
+            counts["lines that could not be taken"] += 1
+        out.write(answer.encode() + b"\n")
+        out.flush()
+    return counts
+
+
+def _warm(ledger: Ledger, source: str, as_of: str | None, kinds: tuple[str, ...]) -> None:
+    if ledger.rows("SELECT 1 FROM transactions LIMIT 1"):
+        print("bankmine: the state holds transactions already and goes on with these: no warm-up.", file=sys.stderr)
+        return
+    # the engine is loaded only where it is needed: a restart after a kill is to be quick
+    from bankmine.bank.snapshot import open_source
+    from bankmine.live.warm_up import warm_up
+
+    bank = open_source(source)
+    snapshot = bank.as_of(bank.span[1] if as_of is None else as_of)
+    print(f"bankmine: {warm_up(ledger, snapshot, kinds):,} transactions to warm up.", file=sys.stderr)
+
+
+def _now() -> int:
+    return microseconds(datetime.datetime.now())
