@@ -66,7 +66,7 @@ def test_days_with_too_few_bad_rows_in_a_part_say_what_to_do():
 
 @pytest.mark.parametrize(
     "columns",
-    [{}, {"constant two": 1}, {f"more {i}": np.arange(500) % (i + 2) for i in range(500)}, {"'; DROP --": "'; --"}],
+    [{}, {"constant two": 1}, {f"more {i}": np.arange(500) % (i + 2) for i in range(40)}, {"'; DROP --": "'; --"}],
 )
 def test_hostile_tables_get_a_scorecard_and_its_query(tmp_path, columns):
     case = opened(table(tmp_path, **columns))
