@@ -21,7 +21,7 @@ _TESTED = 5_000
 def at_random(sample: Sample) -> Parts:
     """Split a table without days: whole entities at random."""
     split = entity_splits.held_out(sample)
-    how = "at random by whole entities, as the table tells no days; models are compared on repeated stratified folds"
+    how = "at random by whole entities, as the table tells no days"
     return _parts_of_table(sample, split, how)
 
 
@@ -59,6 +59,8 @@ def in_order(sample: Sample) -> Parts:
 
 def _parts_of_table(sample: Sample, split: Split, how: str) -> Parts:
     learnt = np.union1d(split.train, split.tune)
-    folds = entity_splits.stratified_folds(sample, learnt, folds=5, repeats=int(np.clip(_TESTED // len(learnt), 1, 5)))
+    repeats = int(np.clip(_TESTED // len(learnt), 1, 5))
+    folds = entity_splits.stratified_folds(sample, learnt, folds=5, repeats=repeats)
+    how += "; models are compared on stratified folds of the others" + f", drawn {repeats} times" * (repeats > 1)
     unknown = np.flatnonzero(~sample.known)
     return Parts(split, folds, replace(split, test=unknown) if len(unknown) else split, how)
