@@ -21,6 +21,7 @@ from bankmine.analysis import (
     profit,
     reason_dictionary,
     recipe,
+    table_parts,
     value_tiers,
 )
 from bankmine.analysis import reasons as why
@@ -202,6 +203,23 @@ def test_any_flat_table_goes_all_the_way_to_calls(tmp_path):
     assert "常量" not in strongest.index or strongest.importance["常量"] == 0
     words = why.reasons(pushed, live.rows.predictors, reason_dictionary.load_reasons())
     assert words["words"].str.contains("静默天数").any()
+
+
+def test_a_flat_table_with_days_is_split_by_time_with_the_label_delay(tmp_path):
+    file = pd.read_csv(flat_file(tmp_path))
+    dated = file.assign(日期=pd.date_range("2024-01-01", periods=len(file)).strftime("%Y-%m-%d"))
+    dated.sample(frac=1.0, random_state=0).to_csv(tmp_path / "dated.csv", index=False)
+    for delay in (0, 30):
+        case = churn_case.open_case(
+            str(tmp_path / "dated.csv"), "", Definition(), target=TARGET, positive="已流失", time="日期", delay=delay
+        )
+        split, late = case.parts.split, pd.Timedelta(days=max(delay, 1))
+        assert case.parts.how.startswith("by time")
+        assert days_of(case, split.train).max() + late <= days_of(case, split.tune).min()
+        assert days_of(case, split.tune).max() + late <= days_of(case, split.test).min()
+        assert len(split.test) == pytest.approx(0.25 * case.sample.known.sum(), abs=2)
+    with pytest.raises(BankmineError, match="0 days or more"):
+        table_parts.in_order(case.sample, -1)
 
 
 def test_calls_of_a_flat_table_are_as_many_by_every_policy(tmp_path):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from bankmine.analysis import entity_splits, splits, value_tiers
+from bankmine.analysis import splits, value_tiers
 from bankmine.analysis.churn import Definition, labels
 from bankmine.analysis.churn_sample import REFUSED, customer_months, undated
 from bankmine.analysis.features import spine_of
@@ -20,7 +20,7 @@ from bankmine.analysis.leak_lab import thinned
 from bankmine.analysis.margin import margin
 from bankmine.analysis.models import learnable
 from bankmine.analysis.sample import Sample
-from bankmine.analysis.splits import Fold, Split
+from bankmine.analysis.table_parts import Parts, at_random, in_order
 from bankmine.analysis.windows import KEYS
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
@@ -32,28 +32,6 @@ TUNE, TEST = 2, 3
 """Month ends to calibrate by and to be judged by."""
 _FOLD = 8_000
 """Rows that models are compared on a fold with, about: whole customers are left out, so that it takes seconds."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What models learn from, are calibrated by and judged by.
-
-    Attributes
-    ----------
-    split : Split
-        To learn from, to calibrate by, to be judged by.
-    folds : list of (train, test)
-        For comparing models: positions before those judged by.
-    scoring : Split
-        The same moved forward: `test` holds the rows to be scored today.
-    how : str
-        How rows were split, in words.
-    """
-
-    split: Split
-    folds: list[Fold]
-    scoring: Split
-    how: str
 
 
 @dataclass(frozen=True)
@@ -110,7 +88,7 @@ class Case:
 
 def open_case(
     source: str, as_of: str | datetime.date, definition: Definition, target: str = "", positive: str = "",
-    id: str = "", time: str = "", train: int = 6, every: int = 2,
+    id: str = "", time: str = "", delay: int = 0, train: int = 6, every: int = 2,
 ) -> Case:  # fmt: skip
     """Open a source and make the case of it.
 
@@ -124,6 +102,8 @@ def open_case(
         What leaving means, for a bank.
     target, positive, id, time : str
         As for `open_flat`, for a flat table.
+    delay : int
+        Days after which the outcome of a row of a flat table is known.
     train, every : int
         Month ends to learn from, and months from one to the next, of a bank.
 
@@ -133,7 +113,7 @@ def open_case(
         If the source cannot be used. Where there is not enough to learn from, the case says so: `lacking`.
     """
     if is_flat(source):
-        return of_table(open_flat(source, target, positive, id, time, as_of))
+        return of_table(open_flat(source, target, positive, id, time, as_of), delay)
     return of_bank(open_source(source).as_of(as_of), definition, train, every)
 
 
@@ -146,10 +126,10 @@ def of_bank(snapshot: Snapshot, definition: Definition, train: int = 6, every: i
     return Case(snapshot, definition.event, sample, parts, lacking, RULE, outcomes, kind)
 
 
-def of_table(flat: Flat) -> Case:
-    """Make the case of a flat table: split by whole entities, since nobody can tell when its columns became known."""
+def of_table(flat: Flat, delay: int = 0) -> Case:
+    """Make the case of a flat table: split by time where it tells days, else by whole entities."""
     sample = flat_sample(flat)
-    parts, lacking = or_lacking(_at_random, sample)
+    parts, lacking = or_lacking(at_random, sample) if sample.day is None else or_lacking(in_order, sample, delay)
     return Case(flat, flat.event, sample, parts, lacking)
 
 
@@ -159,15 +139,6 @@ def or_lacking(make: Callable[..., Made], *given: object) -> tuple[Made | None, 
         return make(*given), ""
     except BankmineError as error:
         return None, str(error)
-
-
-def _at_random(sample: Sample) -> Parts:
-    split = entity_splits.held_out(sample)
-    unknown = np.flatnonzero(~sample.known)
-    scoring = replace(split, test=unknown) if len(unknown) else split
-    folds = entity_splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=3, repeats=1)
-    how = "at random by whole entities, since the days on which the table's columns became known are not told"
-    return Parts(split, folds, scoring, how)
 
 
 def _in_time(sample: Sample, delay: int, day: datetime.date, train: int) -> Parts:
