@@ -117,3 +117,12 @@ def test_the_group_that_is_approved_less_often_is_marked():
     assert name == "y is a"
     assert marked.sum() == 60
     assert protected.two_groups({"y": group.where(group == "a")}, approved) is None
+
+
+def test_the_cut_off_is_chosen_on_applicants_before_those_it_is_judged_by(bank, tmp_path):
+    before, judged = (bank.sample.day.iloc[rows] for rows in (bank.deciding_before, bank.deciding.test))
+    assert before.max() < judged.min()
+    assert set(bank.parts.split.tune) < set(bank.deciding_before)
+    assert bank.all_applications.rejected[bank.deciding_before].any()
+    case = opened(table(tmp_path, days=True), time="day")
+    assert not set(case.deciding_before) & set(case.deciding.test)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bankmine.analysis import entity_splits
-from bankmine.analysis.churn_case import Parts, or_lacking
+from bankmine.analysis.churn_case import or_lacking
 from bankmine.analysis.credit_decision import loan_costs
 from bankmine.analysis.credit_rules import ALLOWED, PROTECTED, ColumnRule, load_columns, load_credit_rules, uses
 from bankmine.analysis.credit_sample import Applications, applications
@@ -20,7 +20,7 @@ from bankmine.analysis.profit import Costs, told_costs
 from bankmine.analysis.protected import protected_groups
 from bankmine.analysis.sample import Sample
 from bankmine.analysis.splits import Split
-from bankmine.analysis.table_parts import at_random, in_order
+from bankmine.analysis.table_parts import Parts, at_random, in_order
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
@@ -75,6 +75,15 @@ class Case:
         return replace(split, test=np.flatnonzero(days.between(*days.iloc[split.test].agg(["min", "max"]))))
 
     @property
+    def deciding_before(self) -> np.ndarray:
+        """Positions of the applicants before those judged by, refused ones too: on them cut-offs are chosen."""
+        tune, test = self.parts.split.tune, self.deciding.test
+        if self.snapshot is None:
+            return tune
+        day = self.sample.day
+        return np.flatnonzero((day >= day.iloc[tune].min()) & (day < day.iloc[test].min()))
+
+    @property
     def protected(self) -> dict[str, pd.Series]:
         """Groups of applicants by protected attributes, as `protected.protected_groups`."""
         found = self.all_applications
@@ -95,7 +104,7 @@ class Case:
 
 def open_case(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
-    test: int = 4,
+    delay: int = 0, test: int = 4,
 ) -> Case:  # fmt: skip
     """Open a source and make the case of it.
 
@@ -107,6 +116,8 @@ def open_case(
         Last day to know.
     target, positive, id, time : str
         As for `open_flat`, for a flat table.
+    delay : int
+        Days after which the outcome of a row of a flat table is known.
     test : int
         Months whose outcomes are known to be judged by, of a bank.
 
@@ -116,7 +127,7 @@ def open_case(
         If the source cannot be used.
     """
     if is_flat(source):
-        return of_table(open_flat(source, target, positive, id, time, as_of))
+        return of_table(open_flat(source, target, positive, id, time, as_of), delay)
     return of_bank(open_source(source).as_of(as_of), test)
 
 
@@ -127,7 +138,7 @@ def of_bank(snapshot: Snapshot, test: int = 4) -> Case:
     return Case(snapshot, "defaulted", found.sample, found.beside, found.columns, parts, lacking)
 
 
-def of_table(flat: Flat, register: dict[str, ColumnRule] | None = None) -> Case:
+def of_table(flat: Flat, delay: int = 0, register: dict[str, ColumnRule] | None = None) -> Case:
     """Make the case of a flat table: split by time where it tells days, else by whole entities."""
     whole = flat_sample(flat)
     told = uses(list(whole.predictors), ALLOWED, load_columns() if register is None else register)
@@ -135,8 +146,7 @@ def of_table(flat: Flat, register: dict[str, ColumnRule] | None = None) -> Case:
     if not kept:
         raise BankmineError(f"{flat.title} has no column that a model may use: see data/credit.yml.")
     sample, beside = whole.using(kept), whole.predictors[told.index[told.use == PROTECTED]]
-    make = at_random if sample.day is None else in_order
-    parts, lacking = or_lacking(make, sample)
+    parts, lacking = or_lacking(at_random, sample) if sample.day is None else or_lacking(in_order, sample, delay)
     return Case(flat, flat.event, sample, beside, told, parts, lacking)
 
 

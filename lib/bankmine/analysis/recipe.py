@@ -35,6 +35,11 @@ class Applied:
     raw: pd.DataFrame
     probability: pd.DataFrame
 
+    def chances(self, model: str, rows: Sample) -> pd.Series:
+        """Return the calibrated chance of other rows by one of the models."""
+        raw = scores({model: self.fitted[model]}, rows)[model]
+        return pd.Series(self.calibrators[model](raw), index=raw.index, name=model)
+
 
 def apply_models(candidates: dict[str, Pipeline], sample: Sample, split: Split) -> Applied:
     """Fit models on `split.train`, calibrate them by `split.tune` and apply them to `split.test`.
