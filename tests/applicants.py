@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bankmine.analysis.sample import Sample
+from bankmine.learning.sample import Sample
 
 HOSTILE = '"; DROP TABLE "applicants"; --\n'
 HOME = ["rent", "own", 'it\'s <b>"mortgage"</b>', "家人", "", "x'); --", "back\\slash", "nul\0l"]

@@ -61,8 +61,8 @@ def generate(folder: Path, rows: int) -> None:
 
 def with_duckdb(folder: Path) -> Callable[[], object]:
     """Compute the features as the notebooks do, from tables that are not checked, as pandas does not check them."""
-    from bankmine.analysis.features import features
     from bankmine.bank.snapshot import Snapshot, open_source
+    from bankmine.features.customers import features
 
     bank = open_source(str(folder))
     snapshot = Snapshot(bank.source, bank.fingerprint, DAY, bank.tables, {}, bank.tables)
@@ -132,16 +132,16 @@ def bare_scan(folder: Path) -> Callable[[], object]:
 
 def make_demo(folder: Path) -> Callable[[], object]:
     """Make a demo bank of as many customers as the folder is named after."""
-    from bankmine.demo import generate as generate_demo
+    from demobank import generate as generate_demo
 
     return lambda: generate_demo(folder / "bank", customers=int(folder.name))
 
 
 def segmentation_million(folder: Path) -> Callable[[], object]:
     """Choose the number of segments, form them and assign all customers, from a matrix of features."""
-    from bankmine.analysis.segment_features import is_active, load_registry, readable
-    from bankmine.analysis.segment_number import choose
-    from bankmine.analysis.segmentation import fit
+    from bankmine.topics.segmentation.measures import is_active, load_registry, readable
+    from bankmine.topics.segmentation.model import fit
+    from bankmine.topics.segmentation.number import choose
 
     registry, customers = load_registry(), synthetic_customers(1_000_000)
 

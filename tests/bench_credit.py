@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from applicants import applicants
 
-from bankmine.analysis.comparison import CrossValidated, cross_validated
-from bankmine.analysis.credit_directions import load_directions
-from bankmine.analysis.credit_models import CHALLENGER, SCORECARD, candidates
-from bankmine.analysis.entity_splits import stratified_folds
-from bankmine.analysis.flat_sample import flat_sample
-from bankmine.analysis.sample import Sample
 from bankmine.bank.flat import open_flat
 from bankmine.errors import BankmineError
+from bankmine.learning.comparison import CrossValidated, cross_validated
+from bankmine.learning.entity_splits import stratified_folds
+from bankmine.learning.flat_sample import flat_sample
+from bankmine.learning.sample import Sample
+from bankmine.topics.credit.candidates import CHALLENGER, SCORECARD, candidates
+from bankmine.topics.credit.directions import load_directions
 
 PUBLISHED = (
     ("german_credit", SCORECARD, 0.785, "logistic regression, low end"),

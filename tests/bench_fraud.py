@@ -21,9 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from bankmine.analysis.fraud_features import derive
-from bankmine.analysis.fraud_spec import DAY, WINDOWS, Specification, Window
-from bankmine.analysis.fraud_windows import raw_measures
+from bankmine.topics.fraud.batch import raw_measures
+from bankmine.topics.fraud.features import derive
+from bankmine.topics.fraud.spec import DAY, WINDOWS, Specification, Window
 
 FILE = Path(os.environ.get("BANKMINE_DATASETS", "data/external")) / "fraud_handbook" / "transactions_base.parquet"
 DELAY = WEEK = 7

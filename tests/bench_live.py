@@ -24,11 +24,11 @@ def measured(bank: Path, folder: Path) -> None:
     import numpy as np
     from live_stream import make_stream
 
-    from bankmine.analysis.fraud_model_store import load
     from bankmine.live.command import answer_all
     from bankmine.live.ledger import open_ledger
     from bankmine.live.messages import microseconds
     from bankmine.live.scorer import Scorer
+    from bankmine.topics.fraud.model_store import load
 
     stream = make_stream(bank, folder)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -54,7 +54,7 @@ def measured(bank: Path, folder: Path) -> None:
 
 def main() -> None:
     """Make a demo bank in a folder and measure; without one, in a folder that is removed."""
-    from bankmine.demo import generate
+    from demobank import generate
 
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
         measured(generate(Path(folder) / "bank"), Path(folder))

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from bankmine.analysis.credit_sample import Applications, applications
 from bankmine.bank.snapshot import open_source
-from bankmine.demo import generate
+from bankmine.topics.credit.applications import Applications, applications
+from demobank import generate
 
 SEEDS = (20251231, 7, 11, 23, 42)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from bankmine.analysis.sample import Sample
+from bankmine.learning.sample import Sample
 
 AS_OF = pd.Timestamp("2025-12-31")
 

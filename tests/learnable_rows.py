@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bankmine.analysis.sample import Sample
+from bankmine.learning.sample import Sample
 
 HOSTILE = [
     "a[0] <b>",

@@ -14,20 +14,20 @@ import pytest
 from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
-from bankmine.analysis.encoding import Encode
-from bankmine.analysis.fraud_alerts import REASONS
-from bankmine.analysis.fraud_history import KINDS, history, judged
-from bankmine.analysis.fraud_keeping import kept_model
-from bankmine.analysis.fraud_model import FraudModel
-from bankmine.analysis.fraud_model_store import save
-from bankmine.analysis.fraud_sample import FraudSample, fraud_sample
-from bankmine.analysis.fraud_transaction import Transaction
-from bankmine.analysis.fraud_windows import raw_measures
-from bankmine.analysis.reason_dictionary import load_reasons
 from bankmine.bank.snapshot import open_source
+from bankmine.judging.reason_dictionary import load_reasons
+from bankmine.learning.encoding import Encode
 from bankmine.live.ledger import open_ledger
 from bankmine.live.messages import microseconds
 from bankmine.live.warm_up import warm_up
+from bankmine.topics.fraud.alerts import REASONS
+from bankmine.topics.fraud.batch import raw_measures
+from bankmine.topics.fraud.history import KINDS, history, judged
+from bankmine.topics.fraud.keeping import kept_model
+from bankmine.topics.fraud.model_store import save
+from bankmine.topics.fraud.payments import FraudSample, fraud_sample
+from bankmine.topics.fraud.stream_model import FraudModel
+from bankmine.topics.fraud.transaction import Transaction
 
 WARM = dt.date(2025, 11, 30)
 BEGIN = microseconds(dt.datetime(2025, 12, 1))

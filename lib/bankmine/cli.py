@@ -131,7 +131,7 @@ def demo(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from bankmine.bank.sources import find_source
-    from bankmine.demo import generate
+    from demobank import generate
 
     told = find_source("demo")
     folder, start = out or told.data, time.perf_counter()

@@ -40,7 +40,7 @@ COSTS = ("tp", "fp", "fn", "tn")
 """Kinds of decisions that cost something: true and false positives, false and true negatives."""
 _DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
 _RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict}
-_DEMO_BANK = "bankmine.demo:generate"
+_DEMO_BANK = "demobank:generate"
 _KINDS = {
     str: "text", dict: "a mapping", list: "a list", datetime.date: "a date like 2025-12-31", (int, float): "a number",
 }  # fmt: skip

@@ -9,13 +9,13 @@ from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
 
-from bankmine.analysis.fraud_model_store import load
 from bankmine.errors import BankmineError
 from bankmine.live.ledger import Ledger, open_ledger
 from bankmine.live.lines import numbered
 from bankmine.live.memory import tidy
 from bankmine.live.messages import FaultError, Label, microseconds, read
 from bankmine.live.scorer import Scorer, as_line
+from bankmine.topics.fraud.model_store import load
 
 
 def score(model: Path, state: Path, source: str | None = None, as_of: str | None = None) -> None:

@@ -15,9 +15,9 @@ from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
 
-from bankmine.analysis.fraud_transaction import Transaction
 from bankmine.errors import BankmineError
 from bankmine.live.messages import Label
+from bankmine.topics.fraud.transaction import Transaction
 
 _APPLICATION = 0x62616E6B
 """What the file's header says whose it is: "bank"."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bankmine.analysis.fraud_spec import DAY, SPECIFICATION, Specification
-from bankmine.analysis.fraud_state import FraudState, memory
-from bankmine.analysis.fraud_transaction import Transaction
 from bankmine.live.ledger import COLUMNS, Ledger
+from bankmine.topics.fraud.spec import DAY, SPECIFICATION, Specification
+from bankmine.topics.fraud.stream_state import FraudState, memory
+from bankmine.topics.fraud.transaction import Transaction
 
 KEPT_DAYS = 200
 """Days for which transactions are kept on disk, so that late labels find theirs."""

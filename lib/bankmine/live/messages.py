@@ -12,10 +12,10 @@ import math
 from dataclasses import dataclass
 from typing import NoReturn
 
-from bankmine.analysis.fraud_spec import PHYSICAL
-from bankmine.analysis.fraud_transaction import Transaction
 from bankmine.bank.contract import TABLES
 from bankmine.errors import BankmineError
+from bankmine.topics.fraud.spec import PHYSICAL
+from bankmine.topics.fraud.transaction import Transaction
 
 _LONGEST_WORD = 200
 _EPOCH = datetime.datetime(1970, 1, 1)  # local, as all times of the contract

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from bankmine.analysis.fraud_model import FraudModel, learnt_of
-from bankmine.analysis.fraud_spec import DAY, SECOND
-from bankmine.analysis.fraud_transaction import Transaction
 from bankmine.live.ledger import Ledger
 from bankmine.live.memory import restore
 from bankmine.live.messages import FaultError, Label, Message
+from bankmine.topics.fraud.spec import DAY, SECOND
+from bankmine.topics.fraud.stream_model import FraudModel, learnt_of
+from bankmine.topics.fraud.transaction import Transaction
 
 _AHEAD = DAY
 """How far clocks may be ahead: whatever came from the future would make the state forget the present."""

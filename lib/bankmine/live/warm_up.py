@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import ibis
 import ibis.expr.types as ir
 
-from bankmine.analysis.fraud_history import history, judged
-from bankmine.analysis.fraud_spec import DAY, SPECIFICATION, First
-from bankmine.analysis.fraud_transaction import Transaction
 from bankmine.bank.snapshot import Snapshot
 from bankmine.live.ledger import COLUMNS, Ledger
 from bankmine.live.memory import KEPT_DAYS
 from bankmine.live.messages import LARGEST, Label
+from bankmine.topics.fraud.history import history, judged
+from bankmine.topics.fraud.spec import DAY, SPECIFICATION, First
+from bankmine.topics.fraud.transaction import Transaction
 
 _BATCH = 50_000
 

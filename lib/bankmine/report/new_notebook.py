@@ -24,7 +24,7 @@ source = "demo"  # name of a source in data/sources, or path of a folder
 as_of = "2025-12-31"  # last day that the report may know
 
 # %%
-from bankmine.analysis.features import features
+from bankmine.features.customers import features
 from bankmine.bank.snapshot import open_source
 from bankmine.report.findings import finding
 from bankmine.report.plots import show, use_theme

@@ -12,8 +12,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from pandas.api.types import is_numeric_dtype
 
-from bankmine.analysis.contributions import Contributions
-from bankmine.analysis.reason_dictionary import readable
+from bankmine.judging.contributions import Contributions
+from bankmine.judging.reason_dictionary import readable
 
 with warnings.catch_warnings():
     # shap looks for a widget to show progress in, which a page cannot, and tells every reader that there is none

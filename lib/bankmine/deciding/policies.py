@@ -1,0 +1,138 @@
+"""Profit of policies: what acting as each of them says earned, as it turned out, and how sure that is.
+
+Customers are drawn with all their rows (Field and Welsh, Journal of the Royal Statistical Society B 69, 2007); the same
+draws serve all policies, so that differences are paired. Where one customer has rows in several months, each month is a
+round of its own, and rounds are averaged, not added up: a customer is saved once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bankmine.judging.resampling import draws
+
+RANDOM, KNOWN = "at random", "outcome known"
+"""Two policies to hold every other against: no knowledge, and all of it."""
+_DRAWS = 200
+_TAILS = (0.025, 0.975)
+
+
+def with_intervals(
+    earned: pd.DataFrame, entity: pd.Series, rounds: pd.Series | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Add up what each policy earned in a round, with the interval of the bootstrap by customer.
+
+    Parameters
+    ----------
+    earned : pd.DataFrame
+        One column a policy: what it earned by each row, in a currency; NaN where that is not known, which does not
+        count.
+    entity : pd.Series
+        Whose row it is.
+    rounds : pd.Series, optional
+        The month or day of decision; one round where it is not given.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by policy: `profit`, `low`, `high`, and how far it is `behind` the first, with `behind_low` and
+        `behind_high` (95 %).
+    """
+    earned = earned[earned.notna().all(axis=1)]
+    number = max(rounds[earned.index].nunique(), 1) if rounds is not None else 1
+    whose, people = pd.factorize(entity[earned.index], use_na_sentinel=False)
+    sums = earned.astype(float).groupby(whose).sum().to_numpy() / number
+    drawn = draws(len(people), _DRAWS, seed).T @ sums
+    table = _with_interval(drawn).set_index(earned.columns.astype(str))
+    behind = _with_interval(drawn[:, :1] - drawn).set_index(table.index)
+    table[["behind", "behind_low", "behind_high"]] = behind
+    return table.rename_axis("policy")
+
+
+def profit_of(
+    acted: pd.DataFrame, gain: pd.Series, entity: pd.Series, rounds: pd.Series | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Compare what policies earned.
+
+    Parameters
+    ----------
+    acted : pd.DataFrame
+        One column a policy: whether it acts on a row, or with which probability.
+    gain : pd.Series
+        What acting on the row earned, from `profit.realised`; rows where it is NaN do not count.
+    entity, rounds
+        As for `with_intervals`.
+
+    Returns
+    -------
+    pd.DataFrame
+        As of `with_intervals`, and before it `actions` in a round.
+    """
+    acted = acted[gain.notna()].astype(float)
+    table = with_intervals(acted.mul(gain[gain.notna()], axis=0), entity, rounds, seed)
+    number = max(rounds[acted.index].nunique(), 1) if rounds is not None else 1
+    table.insert(0, "actions", acted.sum().to_numpy() / number)
+    return table
+
+
+def profit_curve(
+    scores: pd.DataFrame, gain: pd.Series, entity: pd.Series, rounds: pd.Series | None = None, points: int = 41,
+    seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Say what acting on the highest scores earns, by how many are acted on, against chance and full knowledge.
+
+    Rows of equal score are taken in random order: the curve between them is a straight line.
+
+    Parameters
+    ----------
+    scores : pd.DataFrame
+        One column a policy: the higher, the sooner a row is acted on.
+    gain, entity, rounds
+        As for `profit_of`.
+    points : int
+        Points of each curve, from nobody to everybody; half of them lie within the first fifth.
+
+    Returns
+    -------
+    pd.DataFrame
+        `policy` (two are added: `RANDOM` and `KNOWN`), `share` of the rows acted on, `actions` and `profit` of one
+        round, `low` and `high` (95 %, bootstrap by customer).
+    """
+    known = gain.notna()
+    gain, entity = gain[known].to_numpy(float), entity[known]
+    month = np.zeros(len(gain), int) if rounds is None else pd.factorize(rounds[known])[0]
+    whose, people = pd.factorize(entity, use_na_sentinel=False)
+    share = np.unique(np.append(np.linspace(0, 0.2, points // 2), np.linspace(0.2, 1, points - points // 2)))
+    weights = list(draws(len(people), _DRAWS, seed).T[:, whose])
+    policies = {str(name): score.to_numpy(float) for name, score in scores[known].items()}
+    policies |= {RANDOM: np.zeros(len(gain)), KNOWN: gain}
+    size = len(gain) / max(month.max(initial=0) + 1, 1)
+    parts = [
+        _with_interval(_curves(score, gain, month, weights, share)).assign(
+            policy=policy, share=share, actions=share * size
+        )
+        for policy, score in policies.items()
+    ]
+    return pd.concat(parts, ignore_index=True)[["policy", "share", "actions", "profit", "low", "high"]]
+
+
+def _curves(
+    score: np.ndarray, gain: np.ndarray, month: np.ndarray, weights: list[np.ndarray], share: np.ndarray
+) -> np.ndarray:
+    """Return the profit of a round at each share, for each drawing of the rows: shape (drawings, shares)."""
+    total = np.zeros((len(weights), len(share)))
+    months = np.unique(month)
+    for one in months:
+        rows = np.flatnonzero(month == one)
+        level = np.unique(-score[rows], return_inverse=True)[1]
+        for i, weight in enumerate(weights):
+            taken = np.append(0, np.bincount(level, weight[rows]).cumsum())
+            earned = np.append(0, np.bincount(level, weight[rows] * gain[rows]).cumsum())
+            total[i] += np.interp(share * taken[-1], taken, earned)
+    return total / max(len(months), 1)
+
+
+def _with_interval(drawn: np.ndarray) -> pd.DataFrame:
+    low, high = np.quantile(drawn[1:] if len(drawn) > 1 else drawn, _TAILS, axis=0)
+    return pd.DataFrame({"profit": drawn[0], "low": low, "high": high})

@@ -1,0 +1,141 @@
+"""Activity: what customers' bookings add up to, by direction, channel, category, time of day and regularity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+from ibis.common.deferred import Deferred
+
+from bankmine.bank.contract import CATEGORIES, CHANNELS, INCOME_KINDS
+from bankmine.features.periods import by_period
+from bankmine.features.spine import KEYS, WINDOWS, beside, by_window, trend
+
+NIGHT_FROM, NIGHT_TO = 23, 6
+YEAR = WINDOWS[-1]
+_NONE = ibis.null("float64")
+
+
+def activity(transactions: ir.Table, owners: ir.Table, spine: ir.Table) -> ir.Table:
+    """Compute the features that follow from bookings.
+
+    Parameters
+    ----------
+    transactions : ir.Table
+        Bookings; features of optional columns that the bank does not fill are left out.
+    owners : ir.Table
+        `account_id`, `customer_id`.
+    spine : ir.Table
+        `customer_id`, `day`.
+
+    Returns
+    -------
+    ir.Table
+        One row a spine row.
+    """
+    rows = _coded(transactions).inner_join(owners, "account_id")
+    measures = _measures(rows.columns)
+    bands = _banded(by_period(rows, spine, (0, *WINDOWS), measures | _LAST), list(measures))
+    recency = bands.group_by(*KEYS).agg(
+        days_since_transaction=bands.last_age.min(), days_since_outflow=bands.last_outflow_age.min()
+    )
+    windows = _derived(by_window(bands, spine, list(measures)))
+    return beside(windows, [recency])
+
+
+def _coded(t: ir.Table) -> ir.Table:
+    """Turn words into small numbers before anything is joined: engines do that once a word, not once a row."""
+    at = t["at"]
+    timed = at != at.truncate("D")  # a booking at midnight sharp has no known time of day
+    columns = {
+        "date": at.cast("date"), "amount": t.amount, "is_out": t.direction == "out", "timed": timed,
+        "night": timed & ((at.hour() >= NIGHT_FROM) | (at.hour() < NIGHT_TO)),
+        "weekend": at.day_of_week.index() >= 5,
+    }  # fmt: skip
+    for name, words in (("channel", CHANNELS), ("category", CATEGORIES)):
+        if name in t.columns:
+            cases = [(t[name] == word, i) for i, word in enumerate(words)]
+            columns[name] = ibis.cases(*cases, else_=len(words)).cast("int8")
+    if "kind" in t.columns:
+        columns["is_income"] = (t.direction == "in") & t.kind.isin(INCOME_KINDS)
+    return t.select("account_id", **columns)
+
+
+def _measures(columns: Collection[str]) -> dict[str, Deferred]:
+    """List what is added up over the bookings of a period; `…_aged` are weighted with the days to its end."""
+    inflow, outflow, lag = _.is_out.ifelse(_NONE, _.amount), _.is_out.ifelse(_.amount, _NONE), _lag(_.date)
+    measures = {
+        "inflow": inflow.sum(), "outflow": outflow.sum(),
+        "inflow_aged": (inflow * lag).sum(), "outflow_aged": (outflow * lag).sum(),
+        "inflow_count": _count(~_.is_out), "outflow_count": _count(_.is_out),
+        "timed": _count(_.timed), "night": _count(_.night), "weekend": _count(_.weekend),
+    }  # fmt: skip
+    if "channel" in columns:
+        measures |= {f"channel_{w}_count": _count(_.channel == i) for i, w in enumerate((*CHANNELS, "other"))}
+    if "category" in columns:
+        words = (*CATEGORIES, "other")
+        spent = {w: (_.category == i).ifelse(outflow, _NONE) for i, w in enumerate(words)}
+        measures |= {f"category_{w}_outflow": amount.sum() for w, amount in spent.items()}
+    return measures | _income() if "is_income" in columns else measures
+
+
+def _income() -> dict[str, Deferred]:
+    angle = _.date.day() * (2 * math.pi / 31)
+    return {
+        "salary": _.is_income.ifelse(_.amount, _NONE).sum(), "salary_count": _count(_.is_income),
+        "salary_cos": _.is_income.ifelse(angle.cos(), _NONE).sum(),
+        "salary_sin": _.is_income.ifelse(angle.sin(), _NONE).sum(),
+    }  # fmt: skip
+
+
+def _count(hit: Deferred) -> Deferred:
+    """Count where something holds; engines count what is not null faster than they add up ones."""
+    return hit.ifelse(ibis.literal(1, type="int8"), ibis.null("int8")).count()
+
+
+def _lag(date: Deferred) -> Deferred:
+    return _.until.delta(date, unit="day")
+
+
+_LAST = {"last": _.date.max(), "last_outflow": _.is_out.ifelse(_.date, ibis.null("date")).max()}
+
+
+def _banded(periods: ir.Table, measures: list[str]) -> ir.Table:
+    """Add up the periods of each band of age, and count ages from the spine's day instead of the period's end."""
+    sums = {m: periods[m] for m in measures}
+    sums |= {f"{f}_aged": periods[f"{f}_aged"] + periods[f] * periods.age for f in ("inflow", "outflow")}
+    ages = {f"{last}_age": periods.day.delta(periods[last], unit="day") for last in _LAST}
+    bands = [(periods.age < w, i) for i, w in enumerate(WINDOWS[:-1])]
+    return periods.group_by(*KEYS, band=ibis.cases(*bands, else_=len(WINDOWS) - 1)).agg(
+        **{m: value.sum() for m, value in sums.items()}, **{a: value.min() for a, value in ages.items()}
+    )
+
+
+def _derived(t: ir.Table) -> ir.Table:
+    """Compute means, shares, trends and regularity from the sums that they need, and drop what only they need."""
+    new: dict[str, ir.Value] = {}
+    for w in WINDOWS:
+        for flow in ("inflow", "outflow"):
+            new[f"{flow}_mean_{w}d"] = t[f"{flow}_{w}d"] / t[f"{flow}_count_{w}d"].nullif(0)
+            new[f"{flow}_trend_{w}d"] = trend(t[f"{flow}_{w}d"], t[f"{flow}_aged_{w}d"], w)
+        count = t[f"inflow_count_{w}d"] + t[f"outflow_count_{w}d"]
+        new[f"transactions_{w}d"] = count
+        new[f"night_share_{w}d"] = t[f"night_{w}d"] / t[f"timed_{w}d"].nullif(0)
+        new[f"weekend_share_{w}d"] = t[f"weekend_{w}d"] / count.nullif(0)
+    helpers = [f"{m}_{w}d" for w in WINDOWS for m in ("inflow_aged", "outflow_aged", "night", "timed", "weekend")]
+    if f"salary_{YEAR}d" in t.columns:
+        new["salary_regularity_365d"] = _concentration(t)
+        helpers += [f"salary_{part}_{w}d" for w in WINDOWS for part in ("cos", "sin")]
+    return t.select(*(c for c in t.columns if c not in helpers), **new)
+
+
+def _concentration(t: ir.Table) -> ir.Value:
+    """Mean resultant length of the paydays on the circle of the month: 1 always the same day, near 0 any day.
+
+    Mardia and Jupp, Directional Statistics (2000), section 2.3.
+    """
+    count = t[f"salary_count_{YEAR}d"].nullif(0)
+    return (t[f"salary_cos_{YEAR}d"] ** 2 + t[f"salary_sin_{YEAR}d"] ** 2).sqrt() / count

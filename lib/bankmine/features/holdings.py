@@ -1,0 +1,99 @@
+"""Holdings: products, balances and the person behind them, on each day of a spine."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+from ibis.common.deferred import Deferred
+
+from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
+from bankmine.bank.snapshot import Snapshot
+from bankmine.features.spine import KEYS, WINDOWS
+
+
+def products(held: ir.Table) -> ir.Table:
+    """Count the open accounts of each product.
+
+    Parameters
+    ----------
+    held : ir.Table
+        Spine with the accounts opened by its day: `customer_id`, `day`, `account_id`, `product`, `closed_on` if any.
+    """
+    open_ = held.filter(held.closed_on.isnull() | (held.closed_on > held.day)) if "closed_on" in held.columns else held
+    counts = {f"{p}_accounts": (open_["product"] == p).sum() for p in PRODUCTS}
+    return open_.group_by(*KEYS).agg(accounts=open_.count(), products=open_["product"].nunique(), **counts)
+
+
+def balances(month_ends: ir.Table, held: ir.Table) -> ir.Table:
+    """Sum up the last known balances, and their means over the windows, apart for deposits and debts.
+
+    Parameters
+    ----------
+    month_ends : ir.Table
+        The contract's `balances`.
+    held : ir.Table
+        As for `products`.
+
+    Returns
+    -------
+    ir.Table
+        `deposits`, `debts` at the last month end within a year; `deposits_mean_<window>d` and `debts_mean_<window>d`
+        over the month ends in the window, null where there is none; `deposits_change_365d` from first to last.
+    """
+    joined = month_ends.inner_join(held.select(*KEYS, "account_id", "product"), "account_id")
+    joined = joined.mutate(age=joined.day.delta(joined.month_end, unit="day"))
+    joined = joined.filter(joined.age >= 0, joined.age < WINDOWS[-1])
+    sides = {"deposits": joined["product"].isin(DEPOSITS), "debts": joined["product"].isin(DEBTS)}
+    monthly = joined.group_by(*KEYS, "age").agg(
+        **{s: hit.ifelse(joined.balance, 0.0).sum() for s, hit in sides.items()}
+    )
+    columns: dict[str, ir.Value] = {s: monthly[s].argmin(monthly.age) for s in sides}
+    for window in WINDOWS:
+        columns |= {f"{s}_mean_{window}d": monthly[s].mean(where=monthly.age < window) for s in sides}
+    columns["deposits_change_365d"] = monthly.deposits.argmin(monthly.age) - monthly.deposits.argmax(monthly.age)
+    return monthly.group_by(*KEYS).agg(**columns)
+
+
+def deposits_on(snapshot: Snapshot, table: ir.Table, **days: Deferred) -> ir.Table:
+    """Look up what each customer held in deposits at the last month end up to some days.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    table : ir.Table
+        Rows with a `customer_id`.
+    **days : Deferred
+        Name of a new column -> day of the row: `deposits=ibis._.day`.
+
+    Returns
+    -------
+    ir.Table
+        The table with the new columns, in the source's currency; null where the customer had no deposits or the bank
+        has no balances.
+    """
+    if "balances" not in snapshot.tables:
+        return table.mutate(**dict.fromkeys(days, ibis.null("float64")))
+    owners = snapshot.accounts.filter(snapshot.accounts["product"].isin(DEPOSITS)).select("account_id", "customer_id")
+    held = snapshot.balances.inner_join(owners, "account_id").group_by("customer_id", "month_end")
+    held = held.agg(balance=ibis._.balance.sum())
+    for name, day in days.items():
+        wanted = table.mutate(month_end=_last_month_end(day))
+        table = wanted.left_join(held, ["customer_id", "month_end"]).rename({name: "balance"})
+        table = table.drop("month_end", *(c for c in table.columns if c.endswith("_right")))
+    return table
+
+
+def _last_month_end(day: Deferred) -> Deferred:
+    """Return the last day of a month up to a day."""
+    first_of_month = (day + ibis.interval(days=1)).cast("date").truncate("M")
+    return (first_of_month - ibis.interval(days=1)).cast("date")
+
+
+def person(customers: ir.Table, spine: ir.Table) -> ir.Table:
+    """Compute tenure and age in days and years."""
+    joined = spine.inner_join(customers, "customer_id")
+    columns = {"tenure_days": joined.day.delta(joined.joined_on, unit="day")}
+    if "birth_date" in customers.columns:
+        columns["age_years"] = (joined.day.delta(joined.birth_date, unit="day") / 365.25).floor().cast("int64")
+    return joined.select(*KEYS, **columns)

@@ -1,0 +1,98 @@
+"""RFM: how recently, how often and for how much customers move money out themselves.
+
+Quintiles of recency, frequency and monetary value go back to direct mail (Hughes, Strategic Database Marketing, 1994;
+Bult and Wansbeek, Optimal selection for direct mail, Marketing Science, 1995). The cells are those of the chart by
+which practitioners read them (Putler, RFM Analysis for Customer Segmentation, putler.com/rfm-analysis): ten names over
+the scores of recency and frequency.
+"""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from bankmine.bank.snapshot import Snapshot
+from bankmine.features.labels import own_outflows
+from bankmine.features.periods import by_period
+from bankmine.features.spine import KEYS
+
+_LOST, _RISK, _SLEEP, _HOPE, _LOYAL = "Hibernating", "At risk", "About to sleep", "Potential loyalists", "Loyal"
+CELLS = (
+    (_LOST, _LOST, _RISK, _RISK, "Can't lose them"),
+    (_LOST, _LOST, _RISK, _RISK, "Can't lose them"),
+    (_SLEEP, _SLEEP, "Need attention", _LOYAL, _LOYAL),
+    ("Promising", _HOPE, _HOPE, _LOYAL, _LOYAL),
+    ("New", _HOPE, _HOPE, "Champions", "Champions"),
+)
+"""Names by the score of recency (1 to 5, rows) and of frequency (columns)."""
+CELL_NAMES = (
+    "Champions", _LOYAL, _HOPE, "New", "Promising", "Need attention", _SLEEP, "Can't lose them", _RISK, _LOST,
+)  # fmt: skip
+"""All names, the best first."""
+SCORES = 5
+
+
+def rfm(snapshot: Snapshot, spine: ir.Table, days: int = 365) -> ir.Table:
+    """Measure recency, frequency and monetary value of the bookings by which customers moved money out themselves.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    spine : ir.Table
+        `customer_id`, `day`: the last day of each window.
+    days : int
+        Length of the windows.
+
+    Returns
+    -------
+    ir.Table
+        One row a spine row: `customer_id`, `day`, `recency` (days since the last one, `days` where there was none),
+        `frequency` (how many) and `monetary` (their sum, in the source's currency).
+    """
+    owners = snapshot.accounts.select("account_id", "customer_id")
+    own = own_outflows(snapshot.transactions).inner_join(owners, "account_id")
+    sums = {"frequency": ibis._.count(), "monetary": ibis._.amount.sum(), "last": ibis._.date.max()}
+    periods = by_period(own, spine, (0, days), sums)
+    found = periods.group_by(*KEYS).agg(
+        last=periods["last"].max(), frequency=periods.frequency.sum(), monetary=periods.monetary.sum()
+    )
+    table = spine.select(*KEYS).left_join(found, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    return table.select(
+        *KEYS,
+        recency=table.day.delta(table["last"], unit="day").fill_null(days),
+        frequency=table.frequency.fill_null(0),
+        monetary=table.monetary.fill_null(0.0),
+    )
+
+
+def scores(measures: pd.DataFrame) -> pd.DataFrame:
+    """Score customers from 1 to 5 and name their cells.
+
+    Parameters
+    ----------
+    measures : pd.DataFrame
+        `recency`, `frequency`, `monetary`, indexed by customer, of one day.
+
+    Returns
+    -------
+    pd.DataFrame
+        Same index: `r`, `f`, `m` (5 is most recent, most often, most), `score` (as text, "543") and `cell`, an ordered
+        categorical, the best first.
+    """
+    r, f, m = quintile(-measures["recency"]), quintile(measures["frequency"]), quintile(measures["monetary"])
+    names = np.array(CELLS)[r - 1, f - 1]
+    text = r.astype(str) + f.astype(str) + m.astype(str)
+    cells = pd.Categorical(names, CELL_NAMES, ordered=True)
+    return pd.DataFrame({"r": r, "f": f, "m": m, "score": text, "cell": cells}, index=measures.index)
+
+
+def quintile(values: pd.Series) -> pd.Series:
+    """Score values from 1 (smallest) to 5 by rank; equal values get the same score, by the middle of their ranks.
+
+    So quintiles differ in size by no more than ties make them, and the order of the rows does not matter.
+    """
+    middle = values.rank(method="average") - 0.5
+    return np.floor(SCORES * middle / max(len(values), 1)).astype(int) + 1

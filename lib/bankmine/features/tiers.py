@@ -1,0 +1,212 @@
+"""Value tiers and premium customers (优质客户): by contribution margin, not by balance.
+
+Every function takes margins as a series indexed by customer, from `features/value.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bankmine.errors import BankmineError
+from bankmine.judging.intervals import wilson
+
+TIERS = {"premium": 0.01, "preferred": 0.04, "core": 0.15, "basic": 0.80}
+"""Name of a tier -> share of customers, the most valuable first."""
+FEWEST = 10
+"""Customers of each group without which a difference between groups says nothing."""
+_DRAWS = 300
+_Z = 1.96
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate, its interval of 95 %, and what chance alone would give (not a number where that has no meaning)."""
+
+    value: float
+    low: float
+    high: float
+    chance: float = float("nan")
+
+
+def tiers(margin: pd.Series, shares: Mapping[str, float] = TIERS) -> pd.Series:
+    """Sort customers into tiers by margin.
+
+    Who brings in nothing is in the last tier, whatever the shares say. Of equal margins the smaller customer id comes
+    first; a tier's number of customers is rounded up, so that no tier above is empty in a small bank.
+
+    Parameters
+    ----------
+    margin : pd.Series
+        In one currency, indexed by customer; an unknown one counts as nothing.
+    shares : mapping of str to float
+        Tier -> share of customers, the most valuable first.
+
+    Returns
+    -------
+    pd.Series
+        Ordered categorical, same index; the most valuable tier is the first category.
+
+    Raises
+    ------
+    BankmineError
+        If the shares do not add up to 1 or one is not positive.
+    """
+    if not np.isclose(sum(shares.values()), 1) or min(shares.values()) <= 0:
+        raise BankmineError(f"Tiers must have positive shares that add up to 1, not {dict(shares)}.")
+    value = margin.fillna(0.0)
+    ends = np.ceil(np.cumsum(list(shares.values())) * len(value) - 1e-9)
+    position = np.searchsorted(ends, _places(value), side="right").clip(max=len(shares) - 1)
+    codes = np.where(value > 0, position, len(shares) - 1)
+    return pd.Series(pd.Categorical.from_codes(codes, list(shares), ordered=True), index=margin.index, name="tier")
+
+
+def tier_table(margin: pd.Series, tier: pd.Series) -> pd.DataFrame:
+    """Say of each tier what it brings in.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by tier: `customers`, `share`, `from_margin` (the smallest of the tier), `mean`, `total` in the margin's
+        currency, and `share_of_total`, which may exceed 1 as others cost more than they bring in.
+    """
+    value = margin.fillna(0.0).groupby(tier, observed=False)
+    table = pd.DataFrame(
+        {"customers": value.size(), "from_margin": value.min(), "mean": value.mean(), "total": value.sum()}
+    )
+    table.insert(1, "share", table["customers"] / max(len(margin), 1))
+    return table.assign(share_of_total=table["total"] / table["total"].sum())
+
+
+def capture_curve(margin: pd.Series) -> pd.DataFrame:
+    """Add up margins, the largest first.
+
+    `net` is the whale curve of Kaplan and Narayanan (Measuring and managing customer profitability, Journal of Cost
+    Management, 2001): above 1 in the middle, as the last customers cost more than they bring in.
+
+    Returns
+    -------
+    pd.DataFrame
+        From 0 to 1: `customers` (share of all), `held` (share of the total of all positive margins) and `net` (share of
+        the total of all margins).
+    """
+    value = np.sort(margin.fillna(0.0).to_numpy())[::-1]
+    positive = np.clip(value, 0, None)
+    sums = {"held": positive, "net": value}
+    curve = {name: np.append(0.0, part.cumsum()) / (part.sum() or np.nan) for name, part in sums.items()}
+    return pd.DataFrame({"customers": np.linspace(0, 1, len(value) + 1), **curve})
+
+
+def pareto_share(margin: pd.Series, top: float = 0.2, seed: int = 0) -> Estimate:
+    """Estimate the share of all positive margins that the top share of customers holds.
+
+    The interval is that of the bootstrap over customers (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    chapter 13, percentiles). By chance, that is with equal margins, the top holds its own share.
+    """
+    value = np.sort(margin.fillna(0.0).clip(lower=0).to_numpy())[::-1]
+    if not value.sum():
+        return Estimate(np.nan, np.nan, np.nan, top)
+    rng, size = np.random.default_rng(seed), len(value)
+    draws = (np.bincount(rng.integers(0, size, size), minlength=size) for _ in range(_DRAWS))
+    found = [_held(value, drawn, top) for drawn in draws]
+    return Estimate(_held(value, np.ones(size), top), *np.nanquantile(found, (0.025, 0.975)), top)
+
+
+def persistence(before: pd.Series, now: pd.Series, top: float = 0.1) -> Estimate:
+    """Estimate which share of the top by an earlier margin is in the top by the later one, with Wilson's interval.
+
+    The windows of the two margins should not overlap. Who is not known any more has not persisted. `chance` is the
+    share of the customers of then who are in the top now, which a draw by lot would give.
+    """
+    early, late = top_of(before, top), top_of(now, top)
+    return _shared(early, late, before.index)
+
+
+def top_of(value: pd.Series, share: float = 0.1) -> pd.Index:
+    """List the customers with the largest values, a share of all whose value is known."""
+    known = value.dropna()
+    return known.index[_places(known) < round(share * len(known))]
+
+
+def overlap(margin: pd.Series, other: pd.Series, top: float = 0.1) -> Estimate:
+    """Estimate which share of the top by margin is in the top by something else, such as the balance."""
+    return _shared(top_of(margin, top), top_of(other.reindex(margin.index), top), margin.index)
+
+
+def near_premium(tier: pd.Series, margin: pd.Series, band: float = 0.02) -> pd.Index:
+    """List the customers just below the cut of the highest tier, those nearest to it first.
+
+    Parameters
+    ----------
+    tier, margin : pd.Series
+        From `tiers`, and what it was computed from.
+    band : float
+        How many, as a share of all customers. Only those with a positive margin count.
+    """
+    below = margin[(tier != tier.cat.categories[0]) & (margin > 0)]
+    return below.sort_index().sort_values(ascending=False, kind="stable").index[: int(np.ceil(band * len(margin)))]
+
+
+def separation(features: pd.DataFrame, one: pd.Index, other: pd.Index) -> pd.DataFrame:
+    """Compare two groups of customers by every feature: what sets one apart, the largest difference first.
+
+    Differences are in pooled standard deviations, with Hedges' correction and interval (Hedges and Olkin, Statistical
+    Methods for Meta-Analysis, 1985, chapter 5). Values are first cut at the 2nd and 98th percentile of both groups, so
+    that a few large amounts do not make the deviation.
+
+    Parameters
+    ----------
+    features : pd.DataFrame
+        Numbers, indexed by customer. Those that are constant or unknown for most of a group are left out.
+    one, other : pd.Index
+        Customers of each group.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by feature: `one` and `other` (medians), `difference`, `low`, `high`; above zero where `one` has more.
+        Without a row where a group has fewer than 10 customers.
+    """
+    rows = {name: _difference(features.loc[one, name], features.loc[other, name]) for name in features.columns}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["one", "other", "difference", "low", "high"]).dropna()
+    return table.sort_values("difference", key=lambda d: -d.abs(), kind="stable").rename_axis("feature")
+
+
+def _places(value: pd.Series) -> np.ndarray:
+    """Return the place of each customer from 0 on, the largest value first and of equal ones the smaller id."""
+    order = value.sort_index().sort_values(ascending=False, kind="stable").index
+    return pd.Series(np.arange(len(order)), index=order).reindex(value.index).to_numpy()
+
+
+def _shared(one: pd.Index, other: pd.Index, among: pd.Index) -> Estimate:
+    if not len(one):
+        return Estimate(np.nan, np.nan, np.nan)
+    both, possible = len(one.intersection(other)), len(other.intersection(among))
+    return Estimate(both / len(one), *wilson(both, len(one)), possible / len(among))
+
+
+def _held(value: np.ndarray, drawn: np.ndarray, top: float) -> float:
+    """Return the share held by the top of sorted values, each drawn some times."""
+    room = top * drawn.sum() - (drawn.cumsum() - drawn)
+    total = (value * drawn).sum()
+    return float((value * np.clip(room, 0, drawn)).sum() / total) if total else np.nan
+
+
+def _difference(one: pd.Series, other: pd.Series) -> tuple[float, ...]:
+    """Return both medians, the standardised difference and its interval; not a number where it cannot be told."""
+    known = [x.dropna().astype(float) for x in (one, other)]
+    counts = [len(x) for x in known]
+    if counts[0] < len(one) / 2 or counts[1] < len(other) / 2 or min(counts) < FEWEST:
+        return (np.nan,) * 5
+    low, high = np.quantile(np.concatenate(known), (0.02, 0.98))
+    cut = [x.clip(low, high) for x in known]
+    freedom = sum(counts) - 2
+    pooled = np.sqrt(sum(x.var() * (len(x) - 1) for x in cut) / freedom)
+    if not pooled > 1e-12 * max(abs(low), abs(high)):
+        return (np.nan,) * 5
+    d = (cut[0].mean() - cut[1].mean()) / pooled * (1 - 3 / (4 * freedom - 1))
+    half = _Z * np.sqrt(sum(counts) / np.prod(counts, dtype=float) + d**2 / (2 * sum(counts)))
+    return (known[0].median(), known[1].median(), d, d - half, d + half)

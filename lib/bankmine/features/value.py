@@ -1,0 +1,184 @@
+"""Contribution margin: what each customer brings in after the costs that the customer causes.
+
+The rules are in `data/margin.yml` and belong to finance. Balances earn a spread, as in funds transfer pricing: what
+treasury credits for a deposit or charges for a loan, against the customer's rate (Basel Committee, Principles for Sound
+Liquidity Risk Management, 2008, principle 4, asks banks for such prices). So interest bookings are not counted again.
+Costs follow the activities that cause them (Kaplan and Cooper, Cost and Effect, 1998).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import yaml
+
+from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
+from bankmine.bank.snapshot import Snapshot
+from bankmine.bank.sources import WORKSPACE
+from bankmine.errors import BankmineError
+from bankmine.features.periods import by_period
+from bankmine.features.spine import KEYS, beside
+
+REGISTRY = WORKSPACE / "data" / "margin.yml"
+PARTS = ("deposits", "lending", "fees", "cost")
+"""Margin is the first three less the last."""
+_DAYS_A_YEAR, _MONTHS_A_YEAR = 365, 12
+_ELSE = "other"
+
+
+@dataclass(frozen=True)
+class MarginRules:
+    """What earns and what costs, for the customers of one currency."""
+
+    owner: str
+    spreads: dict[str, float]
+    """Product, or `overdraft` -> fraction of the balance a year."""
+    bookings: dict[str, dict[str, float]]
+    """Kind -> direction -> fraction of the amount."""
+    costs: dict[str, float]
+    """Channel, and `other` for the rest -> cost of a booking, in the currency."""
+    account: float
+    """Cost of an open account for a month, in the currency."""
+    currency: str
+    """Whose section was read: `default` where the currency has none."""
+
+
+def load_rules(currency: str, file: Path = REGISTRY) -> MarginRules:
+    """Read the rules for a currency, or the default ones where it has none.
+
+    Raises
+    ------
+    BankmineError
+        If the section lacks an entry, has an unknown one or a value that is no number.
+    """
+    try:
+        sections = yaml.safe_load(file.read_text("utf-8"))
+        section = currency if currency in sections else "default"
+        rules = MarginRules(currency=section, **sections[section])
+        numbers = [*rules.spreads.values(), *rules.costs.values(), rules.account]
+        numbers += [share for shares in rules.bookings.values() for share in shares.values()]
+        wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float)]
+    except (TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
+        raise BankmineError(f"{file} is not a register of margins: {' '.join(str(error).split())}") from None
+    wrong += sorted(set(rules.spreads) - {*PRODUCTS, "overdraft"})
+    wrong += sorted({d for shares in rules.bookings.values() for d in shares} - {"in", "out"})
+    if wrong or _ELSE not in rules.costs:
+        told = f"{wrong[0]!r} is no number, product or direction" if wrong else f"costs lack {_ELSE!r}"
+        raise BankmineError(f"{file}, section {section}: {told}.")
+    return rules
+
+
+def not_counted(snapshot: Snapshot) -> list[str]:
+    """List what the margin of this source lacks, because the source or the rules do not have it; often empty."""
+    rules = load_rules(snapshot.source.currency)
+    told = {
+        "balances.balance": "deposits and lending, as there are no balances",
+        "transactions.kind": "fees and commissions, as bookings have no kind",
+        "transactions.channel": "differences between channels, as bookings have none",
+    }
+    lacks = [told[column] for column in snapshot.lacking(*told)]
+    no_section = f"costs, as {rules.currency} rules stand in for {snapshot.source.currency or 'an unknown currency'}"
+    return [*lacks, no_section] if rules.currency != snapshot.source.currency else lacks
+
+
+def margin(snapshot: Snapshot, spine: ir.Table, days: int = 365, rules: MarginRules | None = None) -> ir.Table:
+    """Compute the contribution margin of each customer over the days up to each day of a spine.
+
+    A month end's balance stands for its whole month, and belongs to the window that the month end lies in; so the
+    margins of windows that follow each other add up.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known. Where it lacks balances, kinds or channels, see `not_counted`.
+    spine : ir.Table
+        `customer_id`, `day`: the last day of each window.
+    days : int
+        Length of the windows.
+    rules : MarginRules, optional
+        Those of the source's currency where they are not given.
+
+    Returns
+    -------
+    ir.Table
+        One row a spine row: `customer_id`, `day`, `deposits`, `lending`, `fees`, `cost` (above zero) and `margin`, in
+        the source's currency; 0 where nothing happened.
+    """
+    rules = rules or load_rules(snapshot.source.currency)
+    owners = snapshot.accounts.select("account_id", "customer_id", "product")
+    edges = (0, days)
+    rows = _of_bookings(snapshot.transactions, rules).inner_join(owners, "account_id")
+    parts = [_sums(by_period(rows, spine, edges, {m: ibis._[m].sum() for m in ("booked", "handling")}))]
+    parts.append(_keeping(snapshot.accounts, spine, days, rules))
+    if "balances" in snapshot.tables:
+        held = _of_balances(snapshot.balances.inner_join(owners, "account_id"), rules)
+        parts.append(
+            _sums(by_period(held, spine, edges, {m: ibis._[m].sum() for m in ("deposits", "lending", "trail")}))
+        )
+    return _added_up(beside(spine.select(*KEYS), parts))
+
+
+def _of_bookings(t: ir.Table, rules: MarginRules) -> ir.Table:
+    """Say of each booking what part of its amount is the bank's, and what handling it costs."""
+    earns = [
+        ((t.kind == kind) & (t.direction == direction), share)
+        for kind, shares in rules.bookings.items()
+        for direction, share in shares.items()
+        if share and "kind" in t.columns
+    ]
+    costs = [(t.channel == channel, cost) for channel, cost in rules.costs.items() if "channel" in t.columns]
+    return t.select(
+        "account_id",
+        date=t["at"].cast("date"),
+        booked=t.amount * (ibis.cases(*earns, else_=0.0) if earns else 0.0),
+        handling=ibis.cases(*costs, else_=rules.costs[_ELSE]) if costs else ibis.literal(rules.costs[_ELSE]),
+    )
+
+
+def _of_balances(held: ir.Table, rules: MarginRules) -> ir.Table:
+    """Say of each balance at a month end what it earns in that month."""
+    product, spreads = held["product"], rules.spreads
+    rate = ibis.cases(*((product == p, float(spreads.get(p, 0.0))) for p in PRODUCTS), else_=0.0)
+    owed = product.isin(DEBTS).ifelse(rate, spreads.get("overdraft", 0.0))
+    month = held.month_end.day() / _DAYS_A_YEAR
+    positive, negative = ibis.greatest(held.balance, 0.0), ibis.greatest(-held.balance, 0.0)
+    return held.select(
+        "customer_id",
+        date=held.month_end,
+        deposits=product.isin(DEPOSITS).ifelse(positive * rate * month, 0.0),
+        lending=negative * owed * month,
+        trail=product.isin((*DEPOSITS, *DEBTS)).ifelse(0.0, positive * rate * month),
+    )
+
+
+def _keeping(accounts: ir.Table, spine: ir.Table, days: int, rules: MarginRules) -> ir.Table:
+    """Charge the cost of each open account for the days of the window on which it was open."""
+    held = spine.select(*KEYS).inner_join(accounts, "customer_id")
+    first = held.day - ibis.interval(days=days)
+    first = ibis.greatest(first, held.opened_on - ibis.interval(days=1))
+    last = ibis.least(held.day, held.closed_on.fill_null(held.day)) if "closed_on" in held.columns else held.day
+    open_ = ibis.greatest(last.cast("date").delta(first.cast("date"), unit="day"), 0)
+    return held.group_by(*KEYS).agg(keeping=open_.sum() * (rules.account * _MONTHS_A_YEAR / _DAYS_A_YEAR))
+
+
+def _sums(periods: ir.Table) -> ir.Table:
+    names = [c for c in periods.columns if c not in (*KEYS, "age")]
+    return periods.group_by(*KEYS).agg(**{name: periods[name].sum() for name in names})
+
+
+def _added_up(table: ir.Table) -> ir.Table:
+    there = {name: table[name].fill_null(0.0) for name in table.columns if name not in KEYS}
+    zero = ibis.literal(0.0)
+    fees, cost = (
+        reduce(add, [there.get(name, zero) for name in names])
+        for names in (("booked", "trail"), ("handling", "keeping"))
+    )
+    table = table.select(
+        *KEYS, deposits=there.get("deposits", zero), lending=there.get("lending", zero), fees=fees, cost=cost
+    )
+    return table.mutate(margin=table.deposits + table.lending + table.fees - table.cost)

@@ -1,0 +1,185 @@
+"""Calibration: whether of the rows that are given 5 % one in twenty has the event, with intervals.
+
+Intervals of slope and intercepts take rows of one entity together. The others take rows to be independent: test them on
+one row an entity, as those of a single day.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special, stats
+
+from bankmine.errors import BankmineError
+from bankmine.judging.intervals import CONFIDENCE, wilson
+from bankmine.judging.ranking import require_outcomes
+from bankmine.judging.resampling import codes
+
+_NEAREST = 1e-9
+"""How near to 0 or 1 a probability is taken for its log odds."""
+
+
+def reliability(target: pd.Series, probabilities: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
+    """Compare predicted with observed rates, in bins of about equal size from the least to the most likely rows.
+
+    Parameters
+    ----------
+    target : pd.Series
+        1.0 where the event happened, 0.0 where it did not.
+    probabilities : pd.DataFrame
+        A column a model, rows as in `target` by index.
+    bins : int
+        Bins wanted; fewer where many rows have the same probability.
+
+    Returns
+    -------
+    pd.DataFrame
+        `model`, `bin`, `rows`, `events`, `predicted` (mean), `observed` (rate) with `low`, `high` (95 %, Wilson).
+
+    Raises
+    ------
+    BankmineError
+        If an outcome is neither 0 nor 1, or a probability is missing or none.
+    """
+    outcome, tables = require_outcomes(target), []
+    for model in probabilities:
+        table = _binned(outcome, _checked(probabilities[model].loc[target.index]), bins)
+        tables.append(table.assign(model=model, predicted=table.expected / table.rows))
+    found = pd.concat(tables).rename_axis("bin").reset_index()
+    found["observed"] = found.events / found.rows
+    found[["low", "high"]] = [wilson(e, n) for e, n in zip(found.events, found.rows, strict=True)]
+    return found[["model", "bin", "rows", "events", "predicted", "observed", "low", "high"]]
+
+
+def calibration(
+    target: pd.Series,
+    probabilities: pd.DataFrame,
+    entity: pd.Series,
+    bins: int = 10,
+    rounds: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure how far probabilities are from rates.
+
+    Parameters
+    ----------
+    target, probabilities, bins
+        As for `reliability`.
+    entity : pd.Series
+        Whose row it is, by the same index.
+    rounds, seed : int
+        Draws of outcomes by the probabilities themselves, for `ece_by_chance`, and their seed.
+
+    Returns
+    -------
+    pd.DataFrame
+        `model`, `metric`, `value`, `low`, `high` (95 %). Metrics: `slope` (1 where right; below where probabilities are
+        too extreme) and `intercept` of the logistic regression of the outcome on the log odds (Cox, Biometrika 45,
+        1958), `in_the_large` (the intercept at slope 1: 0 where right, above where events are more than predicted),
+        `ece` (expected calibration error: mean distance of predicted and observed rates of bins; Naeini et al., AAAI
+        2015) and `ece_by_chance` (what right probabilities exceed in one of twenty samples of this size). The first
+        three are NaN where all rows have the event or none has.
+
+    Raises
+    ------
+    BankmineError
+        If an outcome is neither 0 nor 1, or a probability is missing or none.
+    """
+    outcome, rows = require_outcomes(target), []
+    code, _ = codes(entity.loc[target.index])
+    for model in probabilities:
+        probability = _checked(probabilities[model].loc[target.index])
+        rows += [(model, *row) for row in _recalibration(outcome, probability, code)]
+        found = _error(outcome[None], probability, bins)[0]
+        chance = np.random.default_rng(seed).random((rounds, len(outcome))) < probability
+        rows.append((model, "ece", found, np.nan, np.nan))
+        rows.append(
+            (model, "ece_by_chance", np.quantile(_error(chance, probability, bins), CONFIDENCE), np.nan, np.nan)
+        )
+    return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"])
+
+
+def hosmer_lemeshow(target: pd.Series, probability: pd.Series, bins: int = 10) -> tuple[float, float]:
+    """Test whether observed rates differ from predicted ones by more than chance.
+
+    Source: Hosmer, Lemeshow and Sturdivant, Applied Logistic Regression (2013), 5.2.2; degrees of freedom are the
+    number of bins, as for rows that the model was not fitted on. With many rows it finds differences of no importance.
+
+    Parameters
+    ----------
+    target, probability, bins
+        As for `reliability`, of one model.
+
+    Returns
+    -------
+    statistic, p : float
+        Chi-squared statistic, and the chance of a greater one if the probabilities are right.
+    """
+    outcome = require_outcomes(target)
+    table = _binned(outcome, np.clip(_checked(probability.loc[target.index]), _NEAREST, 1 - _NEAREST), bins)
+    variance = table.expected * (1 - table.expected / table.rows)
+    statistic = float(((table.events - table.expected) ** 2 / variance).sum())
+    return statistic, float(stats.chi2.sf(statistic, len(table)))
+
+
+def log_odds(probability: np.ndarray) -> np.ndarray:
+    """Return log odds, finite also where a probability is 0 or 1."""
+    return special.logit(np.clip(probability, _NEAREST, 1 - _NEAREST))
+
+
+def _checked(probability: pd.Series) -> np.ndarray:
+    values = probability.to_numpy(float)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise BankmineError(f"{probability.name} is no probability in some rows: calibrate it first.")
+    return values
+
+
+def _bins(probability: np.ndarray, bins: int) -> np.ndarray:
+    """Return the number of each row's bin, from 0; rows of equal probability share one."""
+    edges = np.unique(np.quantile(probability, np.arange(1, bins) / bins, method="inverted_cdf"))
+    return np.unique(np.searchsorted(edges, probability), return_inverse=True)[1]
+
+
+def _binned(outcome: np.ndarray, probability: np.ndarray, bins: int) -> pd.DataFrame:
+    frame = pd.DataFrame({"rows": 1, "events": outcome.astype(int), "expected": probability})
+    return frame.groupby(_bins(probability, bins)).sum()
+
+
+def _error(outcomes: np.ndarray, probability: np.ndarray, bins: int) -> np.ndarray:
+    """Return the expected calibration error of each row of outcomes, shape (rounds, rows)."""
+    bin_of = _bins(probability, bins)
+    member = (bin_of[:, None] == np.arange(bin_of.max() + 1)).astype(np.float32)
+    return np.abs(outcomes.astype(np.float32) @ member - probability @ member).sum(axis=1) / len(probability)
+
+
+def _recalibration(outcome: np.ndarray, probability: np.ndarray, code: np.ndarray) -> list[tuple]:
+    """Return metric, value, low and high of the slope and both intercepts."""
+    odds = log_odds(probability)
+    both = _logistic(np.column_stack([odds, np.ones_like(odds)]), outcome, np.zeros_like(odds), code)
+    large = _logistic(np.ones((len(odds), 1)), outcome, odds, code)
+    rows = zip(("slope", "intercept", "in_the_large"), np.concatenate([both, large]), strict=True)
+    return [(metric, *figures) for metric, figures in rows]
+
+
+def _logistic(design: np.ndarray, outcome: np.ndarray, offset: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """Fit a logistic regression; return value, low and high of each coefficient, NaN where it cannot be told.
+
+    The covariance takes rows of one entity together (Liang and Zeger, Biometrika 73, 1986).
+    """
+    width = design.shape[1]
+    if len(np.unique(outcome)) < 2 or np.linalg.matrix_rank(design) < width:
+        return np.full((width, 3), np.nan)
+
+    def chance(beta: np.ndarray) -> np.ndarray:
+        return special.expit(offset + design @ beta)
+
+    def information(beta: np.ndarray) -> np.ndarray:
+        return (design * (chance(beta) * (1 - chance(beta)))[:, None]).T @ design
+
+    start = np.eye(width)[0] * (width > 1)
+    found = optimize.root(lambda beta: design.T @ (chance(beta) - outcome), start, jac=information)
+    score = pd.DataFrame(design * (outcome - chance(found.x))[:, None]).groupby(code).sum().to_numpy()
+    inverse = np.linalg.pinv(information(found.x))
+    deviation = np.sqrt(np.diag(inverse @ (score.T @ score) @ inverse))
+    half = stats.norm.ppf((1 + CONFIDENCE) / 2) * deviation
+    return np.column_stack([found.x, found.x - half, found.x + half])

@@ -1,0 +1,179 @@
+"""Contributions: how far each predictor moves the chance that a model gives to a row, as SHAP values.
+
+They say what the model uses, not what would change if a customer did otherwise: a contribution is no cause.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from xgboost import DMatrix
+
+from bankmine.errors import BankmineError
+from bankmine.learning.encoding import origin_of_columns
+from bankmine.learning.models import fit_side_by_side, learnable
+from bankmine.learning.sample import Sample
+
+_MONOTONE = 0.3
+"""Rank correlation of values and contributions from which a predictor is said to work in one direction."""
+_TOP = 10
+_ROWS = 8_000
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What makes up the log-odds of each row: `base` and the sum of its `pushes`."""
+
+    pushes: pd.DataFrame
+    """Log-odds that each predictor adds, one row a row, one column a predictor."""
+    base: float
+    """Log-odds of a row of which nothing is known."""
+
+    @property
+    def log_odds(self) -> pd.Series:
+        """Log-odds that the model gives to each row."""
+        return self.base + self.pushes.sum(axis=1)
+
+
+def contributions(model: Pipeline, predictors: pd.DataFrame) -> Contributions:
+    """Take apart the log-odds that a fitted model gives to each row.
+
+    For XGBoost exact SHAP values along the paths of the trees (Lundberg and others, Nature Machine Intelligence 2,
+    2020); for a logistic regression coefficient × distance from the training mean, the SHAP values of predictors taken
+    as independent (Lundberg and Lee, Advances in Neural Information Processing Systems 30, 2017). What the categories
+    of a predictor add, and its being missing, is added up.
+
+    Parameters
+    ----------
+    model : Pipeline
+        `xgboost` or `logistic` of `fit_all`.
+    predictors : pd.DataFrame
+        Rows.
+
+    Raises
+    ------
+    BankmineError
+        If the model is another.
+    """
+    matrix, last = model[:-1].transform(predictors), model["model"]
+    if hasattr(last, "get_booster"):
+        parts = last.get_booster().predict(DMatrix(matrix, nthread=1), pred_contribs=True).astype(np.float64)
+        parts, base = parts[:, :-1], parts[:, -1].mean()
+    elif hasattr(last, "coef_"):
+        parts, base = matrix * last.coef_.astype(np.float64), float(last.intercept_[0])
+    else:
+        raise BankmineError(f"{type(last).__name__} tells no reasons: explain xgboost or logistic.")
+    columns = model["encode"].columns_
+    belongs = origin_of_columns(model)[:, None] == np.arange(len(columns))
+    return Contributions(pd.DataFrame(parts @ belongs, index=predictors.index, columns=columns), float(base))
+
+
+def importance(found: Contributions, predictors: pd.DataFrame) -> pd.DataFrame:
+    """Rank predictors by how far they move the log-odds of the rows on average.
+
+    Parameters
+    ----------
+    found : Contributions
+        Of the rows.
+    predictors : pd.DataFrame
+        Their values.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by `predictor`, most important first: `importance` (mean absolute log-odds), `share` of all of it, and
+        `direction`: "more is riskier", "less is riskier", "it depends" or, of words, "by category"; "not used" where
+        it moves no row.
+    """
+    size = found.pushes.abs().mean()
+    table = pd.DataFrame({"importance": size, "share": size / (size.sum() or 1.0), "direction": "not used"})
+    used = size.index[size > 0]
+    table.loc[used, "direction"] = "by category"
+    numbers = [c for c in used if is_numeric_dtype(predictors[c].dtype)]
+    values = predictors[numbers].astype(float)
+    together = values.rank().corrwith(found.pushes[numbers].where(values.notna()).rank())
+    table.loc[numbers, "direction"] = np.select(
+        [together >= _MONOTONE, together <= -_MONOTONE], ["more is riskier", "less is riskier"], "it depends"
+    )
+    return table.sort_values("importance", ascending=False, kind="stable").rename_axis("predictor")
+
+
+def agreement(first: pd.Series, second: pd.Series) -> dict[str, float]:
+    """Compare two rankings of the same predictors by importance.
+
+    Returns
+    -------
+    dict
+        `rank_correlation` (Spearman) over those that either uses, and `same_top`: share of the ten most important of
+        the one that are among those of the other.
+    """
+    used = first.index[(first > 0) | (second.reindex(first.index) > 0)]
+    first, second = first[used], second.reindex(used)
+    top = min(_TOP, len(used))
+    same = first.nlargest(top).index.intersection(second.nlargest(top).index)
+    return {
+        "rank_correlation": first.corr(second, method="spearman"),
+        "same_top": len(same) / top if top else np.nan,
+    }
+
+
+def steadiness(
+    model: Pipeline, sample: Sample, predictors: pd.DataFrame, themes: pd.Series | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Ask whether a model fitted on other customers, or drawn anew, would give the same importance to predictors.
+
+    Parameters
+    ----------
+    model : Pipeline
+        To be fitted on two parts of the sample that have no customer in common, and on one of them with another seed:
+        halves, or about 8,000 rows each where there are more.
+    sample : Sample
+        Rows to learn from.
+    predictors : pd.DataFrame
+        Rows whose contributions are compared.
+    themes : pd.Series, optional
+        Theme of each predictor, so that themes are compared too.
+    seed : int
+        Of the parts.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each of `other customers` and `another seed`, by predictor and by theme: `compared`, `by`,
+        `rank_correlation`, `same_top`, as of `agreement`.
+
+    Raises
+    ------
+    BankmineError
+        As of `learnable`, of a part.
+    """
+    sample = learnable(sample)
+    entities = np.random.default_rng(seed).permutation(sample.entity.unique())
+    taken = int(len(entities) * min(0.5, _ROWS / len(sample)))
+    parts = entities[:taken], entities[len(entities) - taken :]
+    one, other = (learnable(sample.at(sample.entity.isin(part).to_numpy())) for part in parts)
+    redrawn = clone(model).set_params(model__random_state=seed + 1)
+    fitted = fit_side_by_side([(model, one), (model, other), (redrawn, one)])
+    sizes = [contributions(again, predictors).pushes for again, _ in fitted]
+    rows = []
+    for by, groups in (("predictor", None), ("theme", themes)) if themes is not None else (("predictor", None),):
+        first, *others = (_mean_size(values, groups) for values in sizes)
+        for compared, second in zip(("other customers", "another seed"), others, strict=True):
+            rows.append({"compared": compared, "by": by, **agreement(first, second)})
+    return pd.DataFrame(rows)
+
+
+def by_theme(values: pd.DataFrame, themes: pd.Series) -> pd.DataFrame:
+    """Add up contributions of the predictors of each theme, one column a theme, in the order of the themes."""
+    names = themes.unique()
+    belongs = themes.reindex(values.columns).to_numpy()[:, None] == names
+    return pd.DataFrame(values.to_numpy() @ belongs, index=values.index, columns=names)
+
+
+def _mean_size(values: pd.DataFrame, themes: pd.Series | None) -> pd.Series:
+    return (values if themes is None else by_theme(values, themes)).abs().mean()

@@ -1,0 +1,180 @@
+"""Fairness: whom decisions fall on, and whether a score means the same for everyone.
+
+Two questions that cannot both be answered well where groups differ in risk (Chouldechova, Big Data 5, 2017): are groups
+approved alike, and do those of the same score go bad alike? A page shows both; people weigh them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from bankmine.judging.calibration import calibration
+from bankmine.judging.intervals import CONFIDENCE, wilson_clustered
+
+FOUR_FIFTHS = 0.8
+FEWEST = 30
+"""Applicants of a group below which nothing is said of it."""
+REFERENCE_SHARE = 0.02
+"""Part of all applicants that a group must have to be the one that others are held against (29 CFR 1607.4 A)."""
+REFERENCE, BELOW, MAY_BE_BELOW, LESS_OFTEN, ALIKE, TOO_FEW = (
+    "reference", "below four fifths", "may be below four fifths", "less often, above four fifths", "alike",
+    "too few to tell",
+)  # fmt: skip
+_AGES = (25, 35, 45, 55, 65)
+_ADULT, _OLDEST = 15, 100
+_QUARTERS = ("youngest quarter", "second quarter", "third quarter", "oldest quarter")
+_FEWEST_AGES = 5
+
+
+def age_bands(age: pd.Series) -> pd.Series:
+    """Put ages in years into bands of ten: `under 25`, `25 to 34`, …, `65 and over`; unknown ones stay missing.
+
+    Where the publisher of a table has scaled ages, so that they are no years, bands are quarters of the applicants.
+    """
+    age = age.astype(float)
+    if age.nunique() < _FEWEST_AGES:
+        return age * np.nan
+    if not _ADULT <= age.median() <= _OLDEST:
+        return pd.qcut(age.rank(method="first"), 4, labels=_QUARTERS)
+    names = [f"under {_AGES[0]}", *(f"{a} to {a + 9}" for a in _AGES[:-1]), f"{_AGES[-1]} and over"]
+    return pd.cut(age, [-np.inf, *_AGES, np.inf], right=False, labels=names)
+
+
+def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series) -> pd.DataFrame:
+    """Compare how often each group is approved with the group that is approved most often: the four-fifths rule.
+
+    Source: Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D (1978), used for credit likewise; the
+    interval is of the logarithm of the ratio (Katz and others, Biometrics 34, 1978), its variance taken over applicants
+    with all their applications (Cochran, Sampling Techniques, 1977, section 6.3).
+
+    Parameters
+    ----------
+    approved : pd.Series
+        Whether each application is approved.
+    group : pd.Series
+        Group of the applicant, same index; rows where it is missing are left out.
+    entity : pd.Series
+        Whose application it is, same index.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by group: `rows`, `approved`, `share` with `low` and `high` (Wilson), adverse impact `ratio` with
+        `ratio_low` and `ratio_high` (all 95 %), and `verdict`: below four fifths where the whole interval is, may be
+        below where the interval holds four fifths, less often where it is below 1. Groups of fewer than `FEWEST` rows
+        have no ratio; these and groups of less than `REFERENCE_SHARE` of all are no reference.
+    """
+    there = group.notna()
+    approved, group, entity = approved[there].astype(float), group[there].astype(str), entity[there]
+    table = approved.groupby(group).agg(rows="size", approved="sum", share="mean")
+    table["approved"] = table["approved"].astype(int)
+    parts = {name: group == name for name in table.index}
+    bounds = [wilson_clustered(approved[rows], entity[rows]) for rows in parts.values()]
+    table[["low", "high"]] = np.array(bounds).reshape(-1, 2)
+    large = table[table["rows"] >= FEWEST]
+    common = large[large["rows"] >= REFERENCE_SHARE * len(approved)]
+    best = common["share"].idxmax() if len(common) else None
+    held = list(large.index) if best is not None and table["share"][best] > 0 else []
+    ratios = [_ratio(approved, parts[n], parts[best], entity) if n in held else (np.nan,) * 3 for n in table.index]
+    table[["ratio", "ratio_low", "ratio_high"]] = np.array(ratios).reshape(-1, 3)
+    table["verdict"] = [REFERENCE if name == best else _verdict(*row) for name, *row in _ratios(table)]
+    return table.rename_axis("group")
+
+
+def same_score(target: pd.Series, probability: pd.Series, group: pd.Series, entity: pd.Series) -> pd.DataFrame:
+    """Ask whether applicants of the same probability go bad alike, whatever their group: calibration by group.
+
+    Parameters
+    ----------
+    target : pd.Series
+        1 bad, 0 good; other rows are left out.
+    probability : pd.Series
+        That the credit goes bad, same index.
+    group, entity : pd.Series
+        As for `adverse_impact`.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by group: `rows`, `bad`, `predicted` (mean), `observed` with `low` and `high`, and `shift`, the log-odds
+        by which bad credits are more (above zero) or fewer than the score says, with `shift_low` and `shift_high`
+        (95 %, by customer; NaN where all or none went bad). Where the interval is wholly below zero, the score is
+        harsher to the group than its repayment deserves; `verdict` says so.
+    """
+    there = group.notna() & target.notna()
+    rows = []
+    for name, part in target[there].groupby(group[there].astype(str)):
+        given = probability.loc[part.index].rename("p")
+        found = calibration(part, given.to_frame(), entity, rounds=1).set_index("metric").loc["in_the_large"]
+        low, high = wilson_clustered(part == 1, entity.loc[part.index])
+        shift = tuple(found[["value", "low", "high"]].astype(float))
+        rows.append((name, len(part), int(part.sum()), given.mean(), part.mean(), low, high, *shift, _harsher(*shift)))
+    names = ["rows", "bad", "predicted", "observed", "low", "high", "shift", "shift_low", "shift_high", "verdict"]
+    return pd.DataFrame(rows, columns=["group", *names]).set_index("group")
+
+
+def by_band(
+    target: pd.Series, probability: pd.Series, group: pd.Series, entity: pd.Series, bands: int = 4
+) -> pd.DataFrame:
+    """Count bad credits of each group within bands of equal score, for a chart.
+
+    Returns
+    -------
+    pd.DataFrame
+        `band` from 1 (safest), `group`, `rows`, `predicted` (mean), `observed`, `low`, `high` (95 %, by customer).
+    """
+    there = group.notna() & target.notna()
+    frame = pd.DataFrame({
+        "bad": target, "p": probability, "group": group.astype(str), "entity": entity,
+    })[there]  # fmt: skip
+    frame["band"] = 1 + pd.qcut(frame["p"], bands, labels=False, duplicates="drop").astype(int)
+    rows = [
+        (band, name, len(part), part["p"].mean(), part["bad"].mean(), *wilson_clustered(part["bad"], part["entity"]))
+        for (band, name), part in frame.groupby(["band", "group"])
+    ]
+    return pd.DataFrame(rows, columns=["band", "group", "rows", "predicted", "observed", "low", "high"])
+
+
+def worst_ratio(tables: dict[str, pd.DataFrame]) -> tuple[str, str, float]:
+    """Return attribute, group and ratio of the lowest adverse impact ratio; '', '' and NaN where there is none."""
+    found = [(name, group, ratio) for name, table in tables.items() for group, ratio in table["ratio"].dropna().items()]
+    return min(found, key=lambda one: one[2], default=("", "", float("nan")))
+
+
+def _ratio(approved: pd.Series, group: pd.Series, best: pd.Series, entity: pd.Series) -> tuple[float, float, float]:
+    """Return the ratio of two shares and its interval; a share of zero is taken as half a row, for the interval."""
+    shares = approved[group].mean(), approved[best].mean()
+    safe = [max(share, 0.5 / rows.sum()) for share, rows in zip(shares, (group, best), strict=True)]
+    pull = sum(
+        sign * rows * (approved - share) / (rows.sum() * counted)
+        for sign, rows, share, counted in zip((1, -1), (group, best), shares, safe, strict=True)
+    )
+    sums = pull.groupby(entity.to_numpy()).sum()
+    variance = (sums**2).sum() * len(sums) / max(len(sums) - 1, 1)
+    if shares[0] == 0:
+        variance += 1 / 0.5  # Katz, with half a row approved
+    half = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(variance)
+    ratio = safe[0] / safe[1]
+    return shares[0] / shares[1], ratio * np.exp(-half) * (shares[0] > 0), ratio * np.exp(half)
+
+
+def _ratios(table: pd.DataFrame) -> list[tuple]:
+    return list(table[["ratio", "ratio_low", "ratio_high"]].itertuples(name=None))
+
+
+def _verdict(ratio: float, low: float, high: float) -> str:
+    if np.isnan(ratio):
+        return TOO_FEW
+    if high < FOUR_FIFTHS:
+        return BELOW
+    if low < FOUR_FIFTHS:
+        return MAY_BE_BELOW
+    return LESS_OFTEN if high < 1 else ALIKE
+
+
+def _harsher(shift: float, low: float, high: float) -> str:
+    if np.isnan(shift):
+        return TOO_FEW
+    return "harsher than repayment" if high < 0 else "milder than repayment" if low > 0 else "alike"

@@ -1,0 +1,192 @@
+"""Metrics: how well scores rank rows by what came of them, with intervals, and one score against another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bankmine.errors import BankmineError
+from bankmine.judging.resampling import codes, draws, interval
+from bankmine.judging.running import figures, running, steps, upto
+
+FEW = 30
+"""Events below which a result is called uncertain."""
+
+
+def performance(
+    target: pd.Series,
+    scores: pd.DataFrame,
+    entity: pd.Series,
+    rounds: int = 500,
+    seed: int = 0,
+    top: Sequence[int] = (),
+) -> pd.DataFrame:
+    """Measure how well each of some scores ranks the same rows.
+
+    Parameters
+    ----------
+    target : pd.Series
+        1.0 where the event happened, 0.0 where it did not.
+    scores : pd.DataFrame
+        A column a model, rows as in `target` by index; high where the event is likely.
+    entity : pd.Series
+        Whose row it is, by the same index: intervals are of samples of entities, since rows of one are alike.
+    rounds, seed : int
+        Resamples, the same for all models, and their seed.
+    top : sequence of int
+        Numbers of rows, as a capacity, whose share of events is wanted as `precision_top_<number>`.
+
+    Returns
+    -------
+    pd.DataFrame
+        `model`, `metric`, `value`, `low`, `high` (95 %). Metrics: `auc` (area under the ROC curve), `gini` (2 auc − 1),
+        `average_precision`, `ks` (Kolmogorov-Smirnov), `brier` (NaN for scores that are no probabilities), and of the
+        1, 5, 10, 20 % of rows with the highest scores `lift_<percent>` (their rate of events over that of all) and
+        `caught_<percent>` (their share of all events). Rows with equal scores count as if in random order. NaN where
+        all rows have the event or none has; `caveat` puts that into words.
+
+    Raises
+    ------
+    BankmineError
+        If an outcome is neither 0 nor 1, or a score is missing.
+    """
+    tables = []
+    for model, values in _resampled(target, scores, entity, rounds, seed, tuple(top)).items():
+        low, high = interval(np.stack(list(values.values()), axis=1))
+        value = [v[0] for v in values.values()]
+        tables.append(pd.DataFrame({"model": model, "metric": list(values), "value": value, "low": low, "high": high}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def against(
+    target: pd.Series, scores: pd.DataFrame, baseline: str, entity: pd.Series, rounds: int = 500, seed: int = 0
+) -> pd.DataFrame:
+    """Measure how much better each score ranks than a baseline, on the same resamples.
+
+    Parameters
+    ----------
+    target, scores, entity, rounds, seed
+        As for `performance`.
+    baseline : str
+        Column of `scores` to compare the others with.
+
+    Returns
+    -------
+    pd.DataFrame
+        `model`, `metric` (`auc`, `average_precision`), `difference`, `low`, `high` (95 %): the interval of a difference
+        is far narrower than those of its parts, since both models are right and wrong about the same rows.
+    """
+    values, rows = _resampled(target, scores, entity, rounds, seed), []
+    for model in scores.columns.drop(baseline):
+        for metric in ("auc", "average_precision"):
+            difference = values[model][metric] - values[baseline][metric]
+            low, high = interval(difference[:, None])
+            rows.append((model, metric, difference[0], low[0], high[0]))
+    return pd.DataFrame(rows, columns=["model", "metric", "difference", "low", "high"])
+
+
+def by_day(
+    target: pd.Series, scores: pd.DataFrame, day: pd.Series, entity: pd.Series, rounds: int = 500, seed: int = 0
+) -> pd.DataFrame:
+    """Measure scores on each day apart: whether they still rank as well on the last as on the first.
+
+    Parameters
+    ----------
+    target, scores, entity, rounds, seed
+        As for `performance`.
+    day : pd.Series
+        What to part rows by: their day, or its month.
+
+    Returns
+    -------
+    pd.DataFrame
+        As of `performance`, with `day`, `rows` and `events` before.
+    """
+    parts = target.groupby(day.loc[target.index])
+    tables = {d: performance(part, scores, entity, rounds, seed) for d, part in parts}
+    counts = parts.agg(rows="size", events="sum").astype(int)
+    found = pd.concat(tables, names=["day"]).reset_index("day")
+    return counts.merge(found, left_index=True, right_on="day").set_index("day").reset_index()
+
+
+def gains_curve(
+    target: pd.Series, scores: pd.DataFrame, entity: pd.Series, points: int = 50, rounds: int = 500, seed: int = 0
+) -> pd.DataFrame:
+    """Compute the share of events caught among ever more rows with the highest scores.
+
+    Parameters
+    ----------
+    target, scores, entity, rounds, seed
+        As for `performance`.
+    points : int
+        Steps from no row to all.
+
+    Returns
+    -------
+    pd.DataFrame
+        `model`, `chosen` (share of rows), `caught` (share of events), `low`, `high` (95 %), `best` (if no score could
+        be better). A score that knows nothing catches as much as is chosen.
+    """
+    outcome, code, counts = _prepared(target, scores, entity, rounds, seed)
+    chosen, tables = np.linspace(0, 1, points + 1), []
+    best = np.minimum(chosen / max(outcome.mean(), 1 / len(outcome)), 1)
+    for model in scores:
+        at_steps = steps(outcome, scores[model].loc[target.index].to_numpy(float), code)
+        rows, events = (running(at_step, counts) for at_step in at_steps)
+        hits = np.where(events[-1] > 0, events[-1], np.nan)
+        caught = np.stack([upto(rows, events, share) / hits for share in chosen], axis=1)
+        low, high = interval(caught)
+        columns = {"model": model, "chosen": chosen, "caught": caught[0], "low": low, "high": high, "best": best}
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def of(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return the figures of one model, indexed by metric: `value` (or `difference`), `low`, `high`."""
+    figures = [c for c in ("value", "difference", "low", "high") if c in table]
+    return table[table["model"] == model].set_index("metric")[figures]
+
+
+def caveat(target: pd.Series) -> str:
+    """Say in a sentence what cannot be told from these rows, or hardly; an empty text where all can."""
+    rows, events = len(target), int(target.sum())
+    rarer = min(events, rows - events)
+    if not rarer:
+        return f"{'All' if events else 'None'} of {rows:,} rows have the event, so that no ranking can be judged."
+    if rarer < FEW:
+        return f"Only {rarer} of {rows:,} rows have the rarer outcome, so that every figure is uncertain."
+    return ""
+
+
+def require_outcomes(target: pd.Series) -> np.ndarray:
+    """Return outcomes as numbers; raise a BankmineError where there is none, or one is neither 0 nor 1."""
+    outcome = target.to_numpy(float)
+    if not len(outcome) or not np.isin(outcome, (0, 1)).all():
+        raise BankmineError(
+            "Scores are judged by rows whose outcome is 0 or 1: leave out rows whose outcome is not known yet."
+        )
+    return outcome
+
+
+def _prepared(
+    target: pd.Series, scores: pd.DataFrame, entity: pd.Series, rounds: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return outcomes, the number of each row's entity, and how often each entity is in each resample."""
+    outcome, missing = require_outcomes(target), scores.loc[target.index].isna().sum()
+    if missing.any():
+        raise BankmineError(
+            f"The score {missing.idxmax()} is missing in {missing.max():,} of {len(target):,} rows: give each a score."
+        )
+    code, entities = codes(entity.loc[target.index])
+    return outcome, code, draws(entities, rounds, seed)
+
+
+def _resampled(
+    target: pd.Series, scores: pd.DataFrame, entity: pd.Series, rounds: int, seed: int, top: tuple[int, ...] = ()
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return the metrics of each model in the sample and in each resample, each of shape (1 + rounds,)."""
+    outcome, code, counts = _prepared(target, scores, entity, rounds, seed)
+    chosen = {model: scores[model].loc[target.index].to_numpy(float) for model in scores}
+    return {model: figures(outcome, score, code, counts, top) for model, score in chosen.items()}

@@ -1,0 +1,237 @@
+"""Splits: which rows models learn from, are tuned on and are judged by, so that nothing is known before its time.
+
+The outcome of a row is known only some days after its day (the label delay: gap and outcome window). So between the
+rows that a model learns from and the first day on which it is used there must lie at least that delay; without it, a
+test flatters the model. Samples without time are split in `entity_splits`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from bankmine.errors import BankmineError
+from bankmine.learning.sample import Sample
+
+Period = Literal["D", "W", "M", "Q", "Y"]
+Fold = tuple[np.ndarray, np.ndarray]
+
+PARTS = ("train", "tune", "test")
+_CALLED = {"D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a sample in three parts, each as sorted positions."""
+
+    train: np.ndarray
+    """To learn from."""
+    tune: np.ndarray
+    """To calibrate probabilities and choose thresholds."""
+    test: np.ndarray
+    """To judge by, or to score where the outcome is not known yet."""
+    days: dict[str, tuple[pd.Timestamp, ...]]
+    """Days that each part holds, by its name; none for a sample without time."""
+
+    def table(self, sample: Sample) -> pd.DataFrame:
+        """Say of each part what it holds: `first`, `last` day, `rows`, `entities`, `events`, `rate` (of known rows)."""
+        return pd.DataFrame([self._row(sample.at(getattr(self, part)), part) for part in PARTS]).set_index("part")
+
+    def _row(self, rows: Sample, part: str) -> dict[str, object]:
+        days = self.days[part] or (pd.NaT,)
+        return {
+            "part": part, "first": days[0], "last": days[-1], "rows": len(rows), "entities": rows.entity.nunique(),
+            "events": int(rows.target.sum()), "rate": rows.target.mean(),
+        }  # fmt: skip
+
+
+def month_ends(
+    as_of: datetime.date, delay_days: int, train: int = 6, tune: int = 2, test: int = 3, every: int = 1
+) -> list[datetime.date]:
+    """Return the month ends that `out_of_time` takes, and the day to be scored, so that no other needs be computed.
+
+    `for_scoring` then learns from the newest of them whose outcomes are known.
+
+    Parameters
+    ----------
+    as_of : datetime.date
+        Day up to which everything is known; the day to be scored, and the last returned whether a month end or not.
+    delay_days, train, tune, test
+        As for `out_of_time`.
+    every : int
+        Months from one day to learn from to the next: months that follow each other share most events, so that as many
+        of them further apart teach more.
+    """
+    last, delay = pd.Timestamp(as_of), pd.Timedelta(days=delay_days)
+    months = every * train + tune + test + 3
+    ends = pd.date_range(last - 3 * delay - pd.Timedelta(days=31 * months), last, freq="ME")
+    tested = ends[ends + delay <= last][-test:]
+    tuned = ends[ends + delay <= tested[0]][-tune:]
+    learned = ends[ends + delay <= tuned[0]][::-every][:train]
+    return [day.date() for day in sorted({last, *tested, *tuned, *learned})]
+
+
+def out_of_time(
+    sample: Sample, delay_days: int, train: int = 6, tune: int = 2, test: int = 3, period: Period = "M"
+) -> Split:
+    """Split by time: the last months whose outcomes are known are tested on, earlier ones learnt from.
+
+    Parameters
+    ----------
+    sample : Sample
+        With days.
+    delay_days : int
+        Days after which the outcome of a row is known: gap and outcome window.
+    train, tune, test : int
+        Periods in each part. Those of `tune` are the last whose outcomes were all known on the first day of `test`,
+        those of `train` the last whose outcomes were all known on the first day of `tune`.
+    period : {'D', 'W', 'M', 'Q', 'Y'}
+        What days are counted by: a month end is a month.
+
+    Returns
+    -------
+    Split
+        Rows with a known outcome.
+
+    Raises
+    ------
+    BankmineError
+        If the sample has no days, too few periods, or but one outcome to learn from.
+    """
+    spans = _spans(sample, period)
+    if len(spans) < test:
+        raise BankmineError(
+            f"{test} {_CALLED[period]} with a known outcome are needed to test on, and {test - len(spans)} of them are "
+            f"lacking: give a longer history or a later as-of day, or fewer {_CALLED[period]}."
+        )
+    return _split(sample, spans, spans.tail(test), delay_days, {"tune": tune, "train": train}, period)
+
+
+def for_scoring(
+    sample: Sample, day: datetime.date, delay_days: int, train: int = 6, tune: int = 2, period: Period = "M"
+) -> Split:
+    """Split as `out_of_time`, moved forward: `test` holds the rows of one day, whose outcomes are not known yet.
+
+    Parameters
+    ----------
+    sample, delay_days, train, tune, period
+        As for `out_of_time`.
+    day : datetime.date
+        The day whose rows are to be scored.
+
+    Raises
+    ------
+    BankmineError
+        If the sample has no row of the day, too few periods before it, or but one outcome to learn from.
+    """
+    spans, day = _spans(sample, period), pd.Timestamp(day)
+    rows = np.flatnonzero(sample.day == day)
+    if not len(rows):
+        raise BankmineError(f"The sample has no row of {day:%Y-%m-%d}: give a day on which there are rows to score.")
+    scored = pd.DataFrame({"first": [day], "last": [day]})
+    split = _split(sample, spans, scored, delay_days, {"tune": tune, "train": train}, period)
+    return replace(split, test=rows, days=split.days | {"test": (day,)})
+
+
+def rolling_origin(
+    sample: Sample, rows: np.ndarray, delay_days: int, folds: int = 3, period: Period = "M"
+) -> list[Fold]:
+    """Cross-validate in time: each of the last periods is foretold from those whose outcomes were known as it began.
+
+    Source: Tashman, International Journal of Forecasting 16 (2000).
+
+    Parameters
+    ----------
+    sample, delay_days, period
+        As for `out_of_time`.
+    rows : np.ndarray
+        Positions to divide, as `Split.train`, or together with `Split.tune`: more folds and longer ones.
+    folds : int
+        Periods to foretell; fewer where those before them do not suffice or hold but one outcome.
+
+    Returns
+    -------
+    list of (train, test)
+        Positions in the sample; the most recent fold last.
+
+    Raises
+    ------
+    BankmineError
+        If no period can be foretold.
+    """
+    rows = rows[sample.known[rows]]
+    days = sample.day.iloc[rows]
+    spans = _spans(sample.at(rows), period)
+    found = []
+    for first, last in spans[["first", "last"]].tail(folds).itertuples(index=False):
+        known = (days + pd.Timedelta(days=delay_days) <= first).to_numpy()
+        fold = rows[known], rows[days.between(first, last).to_numpy()]
+        if all(_both_outcomes(sample, part) for part in fold):
+            found.append(fold)
+    if not found:
+        raise BankmineError(
+            f"None of {len(spans)} {_CALLED[period]} can be foretold from earlier ones whose outcomes were known by "
+            f"then, {delay_days} days later: train on more {_CALLED[period]}, or shorten the gap or the window."
+        )
+    return found
+
+
+def _spans(sample: Sample, period: Period) -> pd.DataFrame:
+    """Return the `first` and `last` day with a known outcome of each period, in order."""
+    if sample.day is None:
+        raise BankmineError("The sample has no days, so that it cannot be split by time: split it by entity.")
+    days = sample.day[sample.known].dropna()
+    return days.groupby(days.dt.to_period(period)).agg(first="min", last="max")
+
+
+def _split(
+    sample: Sample, spans: pd.DataFrame, tested: pd.DataFrame, delay_days: int, sizes: dict[str, int], period: Period
+) -> Split:
+    """Go back in time from the days tested to those whose outcomes were known by then, part by part."""
+    if min(*sizes.values(), len(tested)) < 1:
+        raise BankmineError("Each of train, tune and test takes 1 or more: give numbers of at least 1.")
+    parts = {"test": tested}
+    for part, size in sizes.items():
+        first = list(parts.values())[-1]["first"].min()
+        known = _known_by(spans, first, delay_days)
+        if len(known) < size:
+            raise BankmineError(
+                f"{size} {_CALLED[period]} to {part} on are needed whose outcomes were known by {first:%Y-%m-%d}, "
+                f"{delay_days} days after the last of them, and {size - len(known)} are lacking: give a longer "
+                f"history, a later as-of day, a shorter gap or window, or fewer {_CALLED[period]}"
+                f"{_would_do(spans, tested, delay_days)}."
+            )
+        parts[part] = known.tail(size)
+    days = sample.day.where(sample.known)
+    rows = {name: np.flatnonzero(days.between(p["first"].min(), p["last"].max())) for name, p in parts.items()}
+    _require_both_outcomes(sample, rows["train"])
+    return Split(**rows, days={name: tuple(pd.to_datetime(np.unique(days.iloc[r]))) for name, r in rows.items()})
+
+
+def _known_by(spans: pd.DataFrame, day: pd.Timestamp, delay_days: int) -> pd.DataFrame:
+    return spans[spans["last"] + pd.Timedelta(days=delay_days) <= day]
+
+
+def _would_do(spans: pd.DataFrame, tested: pd.DataFrame, delay_days: int) -> str:
+    """Say with how few periods there would be some to learn from, where there would."""
+    tuned = _known_by(spans, tested["last"].iloc[-1], delay_days).tail(1)
+    left = len(_known_by(spans, tuned["first"].iloc[0], delay_days)) if len(tuned) else 0
+    first = "test=1, " if len(tested) > 1 else ""
+    return f" ({first}tune=1, train={left} would do)" if left else ""
+
+
+def _both_outcomes(sample: Sample, rows: np.ndarray) -> bool:
+    return set(sample.target.iloc[rows]) >= {0.0, 1.0}
+
+
+def _require_both_outcomes(sample: Sample, rows: np.ndarray) -> None:
+    if not _both_outcomes(sample, rows):
+        happened = "All" if (sample.target.iloc[rows] == 1).any() else "None"
+        raise BankmineError(
+            f"{happened} of the {len(rows):,} rows to learn from have the event, so that nothing can be learnt: "
+            "take more rows, or define the event otherwise."
+        )

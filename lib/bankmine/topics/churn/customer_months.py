@@ -1,0 +1,156 @@
+"""The churn sample: what was known of each customer who was present on a day, and whether the customer then left.
+
+Columns of the customers table that the contract does not know have no date: a snapshot of the past may show what was
+written into them later. They enter only where `data/churn.yml` says why they cannot know the future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pandas as pd
+
+from bankmine.bank.contract import TABLES
+from bankmine.bank.registers import entries, read_yaml
+from bankmine.bank.snapshot import Snapshot
+from bankmine.bank.sources import WORKSPACE
+from bankmine.errors import BankmineError
+from bankmine.features import lifecycle
+from bankmine.features.customers import features
+from bankmine.features.service import service
+from bankmine.features.spine import KEYS
+from bankmine.learning.sample import Sample
+
+REGISTRY = WORKSPACE / "data" / "churn.yml"
+ALLOWED, REFUSED = "allowed", "refused"
+_NOT_LISTED = "Not listed: ask its owner whether it can know the future"
+_OF_THE_BANK = ("customer_id", "joined_on", "birth_date")
+"""Columns of customers that tell who a customer is, or that features are made of."""
+_OWN = {"quiet_days": "days_since_own_booking"}
+"""Measures of lifecycle under the names that features have."""
+
+
+@dataclass(frozen=True)
+class Undated:
+    """One column of customers without a date: whether models may use it, why, and who says so."""
+
+    id: str
+    use: str
+    reason: str
+    owner: str
+
+
+def load_undated(file: Path = REGISTRY) -> list[Undated]:
+    """Read the register of columns without a date.
+
+    Raises
+    ------
+    BankmineError
+        If an entry lacks a field or has an unknown one, an id comes twice, or a use is neither allowed nor refused.
+    """
+    found = entries(read_yaml(file), Undated, file, "columns")
+    if wrong := [c for c in found if c.use not in (ALLOWED, REFUSED)]:
+        raise BankmineError(f"{file}: use of {wrong[0].id} must be {ALLOWED} or {REFUSED}, not {wrong[0].use!r}.")
+    return found
+
+
+def undated(snapshot: Snapshot, register: list[Undated] | None = None) -> pd.DataFrame:
+    """List the columns of customers that have no date, and whether a model may use them.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by `column`: `use`, `reason`, `owner`; a column that is not in the register is refused.
+    """
+    listed = {c.id: c for c in (load_undated() if register is None else register)}
+    there = [c for c in snapshot.customers.columns if c not in TABLES["customers"].names]
+    told = [listed.get(c, Undated(c, REFUSED, _NOT_LISTED, "")) for c in there]
+    rows = [(c.id, c.use, c.reason, c.owner) for c in told]
+    return pd.DataFrame(rows, columns=["column", "use", "reason", "owner"]).set_index("column")
+
+
+def customer_months(
+    snapshot: Snapshot, outcomes: pd.DataFrame, leaking: Sequence[str] = ()
+) -> tuple[Sample, pd.Series]:
+    """Collect what was known of each customer who was present on a day.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known by now; of a row only what was known on its day is used.
+    outcomes : pd.DataFrame
+        `churn.labels`, fetched; only rows that are `present` are taken.
+    leaking : sequence of str
+        Columns of customers that are taken although the register refuses them: only to show what a leak does.
+
+    Returns
+    -------
+    Sample
+        Predictors: features, measures of lifecycle (bookings against what is usual), complaints, visits and contacts,
+        and the person's attributes. Target: whether the customer left, not a number where that is not known.
+    pd.Series
+        Beside it, same index: kind of leaving, None for who stayed or is not known. Nothing for a model.
+
+    Raises
+    ------
+    BankmineError
+        If no customer was present, or a column asked for does not exist or cannot be used.
+    """
+    eligible = outcomes[outcomes.present.astype(bool)]
+    if eligible.empty:
+        raise BankmineError(
+            "No customer is present on these days: lower `bookings`, or look back over more `present` days."
+        )
+    spine = ibis.memtable(eligible[list(KEYS)].assign(day=pd.to_datetime(eligible.day).dt.date))
+    rows = eligible[[*KEYS, "leaves", "kind"]].assign(day=pd.to_datetime(eligible.day))
+    rows = rows.sort_values(list(KEYS), ignore_index=True)
+    predictors = _typed(_known(snapshot, spine, rows[list(KEYS)], leaking))
+    return Sample(predictors, rows.leaves.astype(float), rows.customer_id, rows.day), rows.kind
+
+
+def _known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame, leaking: Sequence[str]) -> pd.DataFrame:
+    """Fetch each part by a query of its own, as one of two hundred columns takes seconds to compile."""
+    measures = lifecycle.measures(snapshot, spine).rename({n: o for o, n in _OWN.items()})
+    taken: list[str] = []
+    parts = []
+    for part in (features(snapshot, spine), measures, service(snapshot, spine)):
+        new = [c for c in part.columns if c not in (*KEYS, *taken)]
+        parts.append(_fetched(part.select(*KEYS, *new), keys))
+        taken += new
+    people = snapshot.customers.select("customer_id", *_attributes(snapshot, taken, leaking))
+    return pd.concat([*parts, _fetched(people, keys[["customer_id"]])], axis=1)
+
+
+def _fetched(part: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
+    """Fetch the columns of a table in the order of keys."""
+    rows = part.to_pyarrow().to_pandas(date_as_object=False)
+    if "day" in keys:
+        rows = rows.assign(day=rows.day.astype(keys.day.dtype))
+    return keys.merge(rows, on=list(keys.columns), how="left").drop(columns=list(keys.columns))
+
+
+def _attributes(snapshot: Snapshot, taken: Sequence[str], leaking: Sequence[str]) -> list[str]:
+    """List the columns of customers that enter: those of the contract, and others that the register allows."""
+    told, columns = undated(snapshot), snapshot.customers.columns
+    if unknown := [c for c in leaking if c not in columns]:
+        raise BankmineError(f"Table customers has no column {unknown[0]}: it has {', '.join(columns)}.")
+    extra = [c for c in told.index if told.use[c] == ALLOWED or c in leaking]
+    if clash := [c for c in extra if c in taken]:
+        raise BankmineError(f"Column {clash[0]} of customers is named like a feature: rename it in the source.")
+    types = snapshot.customers.schema()
+    if wrong := [c for c in extra if not isinstance(types[c], dt.Numeric | dt.Boolean | dt.String)]:
+        raise BankmineError(
+            f"Column {wrong[0]} of customers is {types[wrong[0]]}: give a number, a truth value or text."
+        )
+    return [c for c in columns if c in TABLES["customers"].names and c not in _OF_THE_BANK] + extra
+
+
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Make texts categories and truth values with gaps numbers."""
+    text = {c for c in rows.columns if rows[c].dtype == object and rows[c].map(type).eq(str).any()}
+    return rows.astype({c: "category" if c in text else float for c in rows.columns if rows[c].dtype == object})

@@ -1,0 +1,206 @@
+"""Retention: what keeping a customer costs and earns, by the rules of `data/retention.yml`, and who may be called.
+
+A customer who is about to leave and is called stays with the probability of success and then takes the incentive; one
+who would have stayed takes the incentive too. With V the value of the customer, d the incentive, f the cost of the
+contact and s the success rate, a call to a leaver earns s (V - d) - f, and one to a stayer -(d + f) (Verbraken, Verbeke
+and Baesens, IEEE Transactions on Knowledge and Data Engineering 25, 2013, after Neslin et al., Journal of Marketing
+Research 43, 2006). V is each customer's own, as one value for all distorts who is worth a call (Óskarsdóttir et al.,
+Big Data 6, 2018). A probability to leave is not one to be persuaded: only a group held back tells that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bankmine.bank.registers import entries, read_yaml
+from bankmine.bank.sources import WORKSPACE
+from bankmine.deciding.costs import Costs
+from bankmine.errors import BankmineError
+from bankmine.features.tiers import TIERS
+
+REGISTRY = WORKSPACE / "data" / "retention.yml"
+ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
+_CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
+OTHER = "other"
+"""Theme whose action serves where there is none of its own."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way to reach customers: what it costs in the currency, and by how many kept and lost its success is judged."""
+
+    id: str
+    name: str
+    contact: float
+    incentive: float
+    kept: float
+    lost: float
+
+    @property
+    def success(self) -> float:
+        """Expected share of leavers who are kept: the mean of Beta(kept, lost)."""
+        return self.kept / (self.kept + self.lost)
+
+
+@dataclass(frozen=True)
+class TierRule:
+    """How customers of a value tier are reached, and which part of them in a month."""
+
+    id: str
+    channel: str
+    capacity: float
+
+
+@dataclass(frozen=True)
+class Action:
+    """What to say to customers whose strongest reason belongs to a theme."""
+
+    id: str
+    action: str
+
+
+@dataclass(frozen=True)
+class RetentionRules:
+    """What keeping customers costs and earns, in one currency."""
+
+    owner: str
+    definition: str
+    currency: str
+    """Whose section was read: `default` where the currency has none."""
+    horizon: float
+    """Years."""
+    discount: float
+    """Fraction a year."""
+    channels: dict[str, Channel]
+    tiers: dict[str, TierRule]
+    actions: dict[str, str]
+
+    def terms(self, tier: pd.Series) -> pd.DataFrame:
+        """Return `channel`, `contact`, `incentive`, `success` and `capacity` of each row, by its tier."""
+        rows = {t: (c.name, c.contact, c.incentive, c.success, r.capacity)
+                for t, r in self.tiers.items() for c in [self.channels[r.channel]]}  # fmt: skip
+        table = pd.DataFrame.from_dict(
+            rows, "index", columns=["channel", "contact", "incentive", "success", "capacity"]
+        )
+        return table.reindex(tier.astype(str)).set_axis(tier.index)
+
+
+def load_rules(currency: str, file: Path = REGISTRY) -> RetentionRules:
+    """Read the rules for a currency, or the default ones where it has none.
+
+    Raises
+    ------
+    BankmineError
+        If the section lacks an entry, has an unknown one, or a number that makes no sense.
+    """
+    told = read_yaml(file)
+    try:
+        section = currency if currency in told else "default"
+        parts = dict(told[section])
+        lists = [(parts.pop("channels"), Channel, "channels"), (parts.pop("tiers"), TierRule, "tiers")]
+        channels, tiers, actions = (
+            {entry.id: entry for entry in entries(told, kind, file, what)}
+            for told, kind, what in [*lists, (told["actions"], Action, "actions")]
+        )
+        texts = {name: action.action for name, action in actions.items()}
+        rules = RetentionRules(
+            definition=told["definition"], currency=section, channels=channels, tiers=tiers, actions=texts, **parts
+        )
+        _check(rules, file)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise BankmineError(f"{file} is not a register of retention: {' '.join(str(error).split())}") from None
+    return rules
+
+
+def value(margin: pd.Series, rules: RetentionRules) -> pd.Series:
+    """Return what a kept customer is worth: the yearly margin over the horizon, discounted, and never below zero.
+
+    Parameters
+    ----------
+    margin : pd.Series
+        Of the year up to the day of decision, from `features/value.py`; unknown counts as nothing.
+    rules : RetentionRules
+        Horizon and discount; margins come at the ends of the years.
+    """
+    years, rate = rules.horizon, rules.discount
+    factor = years if not rate else (1 - (1 + rate) ** -years) / rate
+    return (margin.fillna(0.0).clip(lower=0) * factor).rename("value")
+
+
+def costs(worth: pd.Series, tier: pd.Series, rules: RetentionRules, success: float | None = None) -> Costs:
+    """Return what calling and not calling each customer costs if the customer is about to leave and if not.
+
+    Parameters
+    ----------
+    worth : pd.Series
+        From `value`.
+    tier : pd.Series
+        Value tier; same index.
+    rules : RetentionRules
+        Of the source's currency.
+    success : float, optional
+        One success rate for all channels, instead of theirs.
+
+    Returns
+    -------
+    Costs
+        Who leaves costs their value; who stays costs nothing.
+    """
+    terms = rules.terms(tier)
+    kept = terms["success"] if success is None else success
+    return Costs(
+        tp=(1 - kept) * worth + kept * terms["incentive"] + terms["contact"],
+        fp=terms["incentive"] + terms["contact"],
+        fn=worth.astype(float),
+        tn=worth * 0.0,
+    )
+
+
+def contact_allowed(customers: pd.DataFrame) -> pd.Series:
+    """Say of each customer whether the bank may call, as far as the source tells.
+
+    Both consents are needed, to be contacted with offers and to be treated personally, as who is chosen by a model is
+    (Personal Information Protection Law of China, article 24); one that is not recorded counts as not given. Where the
+    source has no such column, it cannot be told and is allowed here.
+
+    Parameters
+    ----------
+    customers : pd.DataFrame
+        The contract's columns, indexed by customer.
+
+    Returns
+    -------
+    pd.Series
+        `ALLOWED`, or `NOT_ALLOWED` with what consent is lacking.
+    """
+    there = [name for name in _CONSENTS if name in customers.columns]
+    given = pd.DataFrame(
+        {name: customers[name].astype("boolean").fillna(False) for name in there}, index=customers.index
+    )
+    lacking = [
+        " and ".join(_CONSENTS[n] for n, yes in zip(there, row, strict=True) if not yes) for row in given.to_numpy()
+    ]
+    said = [f"{NOT_ALLOWED}: no consent to {what}" if what else ALLOWED for what in lacking]
+    return pd.Series(said, index=customers.index, name="contact", dtype=object)
+
+
+def _check(rules: RetentionRules, file: Path) -> None:
+    """Refuse rules that do not fit together, or numbers that make no sense."""
+    numbers = [
+        rules.horizon,
+        *(c.contact for c in rules.channels.values()),
+        *(c.incentive for c in rules.channels.values()),
+    ]
+    wrong = [
+        (set(rules.tiers) != set(TIERS), f"the tiers must be {', '.join(TIERS)}"),
+        ({t.channel for t in rules.tiers.values()} - set(rules.channels), "a tier names a channel that is not there"),
+        (OTHER not in rules.actions, f"the actions lack {OTHER!r}"),
+        (min(numbers) < 0 or rules.discount <= -1, "horizon, costs and discount must not be negative"),
+        (any(not 0 <= t.capacity <= 1 for t in rules.tiers.values()), "a capacity is a part of the tier, from 0 to 1"),
+        (any(min(c.kept, c.lost) <= 0 for c in rules.channels.values()), "kept and lost must be above zero"),
+    ]
+    if told := [what for is_wrong, what in wrong if is_wrong]:
+        raise BankmineError(f"{file}, section {rules.currency}: {told[0]}.")

@@ -1,0 +1,172 @@
+"""Credit rules: what a model of default may use, and what granting earns and costs, as `data/credit.yml` says.
+
+Credit risk owns the money, compliance what is protected. Income is counted for as long as the outcome is watched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bankmine.bank.contract import PRODUCTS
+from bankmine.bank.registers import entries, read_yaml
+from bankmine.bank.sources import WORKSPACE
+from bankmine.errors import BankmineError
+
+REGISTRY = WORKSPACE / "data" / "credit.yml"
+ALLOWED, PROTECTED, REFUSED = "allowed", "protected", "refused"
+NOT_LISTED = "Not listed: ask its owner whether it was known before the decision"
+
+
+@dataclass(frozen=True)
+class ColumnRule:
+    """Whether a model may use a column, why, and who says so."""
+
+    id: str
+    use: str
+    reason: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class ProductRule:
+    """List price a year, what is lost at default (`drawn`, `at_default`: parts of the amount), and a typical amount."""
+
+    id: str
+    rate: float
+    lgd: float
+    drawn: float
+    at_default: float
+    typical: float
+
+
+@dataclass(frozen=True)
+class TierRule:
+    """Highest chance to default, and most that is granted: a part of what is asked for, and a number of incomes."""
+
+    id: str
+    up_to: float
+    share: float
+    incomes: float
+
+
+@dataclass(frozen=True)
+class CreditRules:
+    """What granting earns and costs, for the credits of one currency.
+
+    Attributes
+    ----------
+    definition : str
+        What bad means, in words.
+    owner : str
+        Who sets the numbers.
+    currency : str
+        Whose section was read: `default` where the currency has none.
+    cost_of_funds, highest_rate : float
+        Fractions a year.
+    granting : float
+        Cost of granting one credit, in the currency.
+    months : int
+        For which income is counted.
+    products : dict of ProductRule
+        By product.
+    tiers : list of TierRule
+        Best first.
+    """
+
+    definition: str
+    owner: str
+    currency: str
+    cost_of_funds: float
+    granting: float
+    months: int
+    highest_rate: float
+    products: dict[str, ProductRule]
+    tiers: list[TierRule]
+
+    def terms(self, product: pd.Series) -> pd.DataFrame:
+        """Look up the rule of each application's product: `rate`, `lgd`, `drawn`, `at_default`, `typical`.
+
+        Raises
+        ------
+        BankmineError
+            If a product has no rule.
+        """
+        table = pd.DataFrame([vars(rule) for rule in self.products.values()]).set_index("id")
+        if unknown := sorted(set(product.astype(str)) - set(table.index)):
+            raise BankmineError(f"{REGISTRY.name} has no product {unknown[0]!r} for {self.currency}: add it there.")
+        return table.loc[product.astype(str)].set_axis(product.index)
+
+
+def load_credit_rules(currency: str, file: Path = REGISTRY) -> CreditRules:
+    """Read the rules for a currency, or the default ones where it has none.
+
+    Raises
+    ------
+    BankmineError
+        If something is lacking or unknown, is no number, or a number makes no sense.
+    """
+    told = read_yaml(file)
+    try:
+        section = currency if currency in told else "default"
+        parts = dict(told[section])
+        products = {p.id: p for p in entries(parts.pop("products"), ProductRule, file, "products")}
+        tiers = entries(told["tiers"], TierRule, file, "tiers")
+        rules = CreditRules(told["definition"], currency=section, products=products, tiers=tiers, **parts)
+        _check(rules, file)
+    except (TypeError, AttributeError, KeyError) as error:
+        raise BankmineError(f"{file} is not a register of credit: {' '.join(str(error).split())}") from None
+    return rules
+
+
+def load_columns(file: Path = REGISTRY) -> dict[str, ColumnRule]:
+    """Read which columns a model may use, by name.
+
+    Raises
+    ------
+    BankmineError
+        If an entry lacks a field or has an unknown one, a name comes twice, or a use is none of the three.
+    """
+    told = read_yaml(file)
+    found = entries(told.get("columns") if isinstance(told, dict) else told, ColumnRule, file, "columns")
+    if wrong := [c for c in found if c.use not in (ALLOWED, PROTECTED, REFUSED)]:
+        raise BankmineError(f"{file}: use of {wrong[0].id} must be {ALLOWED}, {PROTECTED} or {REFUSED}.")
+    return {c.id: c for c in found}
+
+
+def uses(names: list[str], otherwise: str, register: dict[str, ColumnRule]) -> pd.DataFrame:
+    """Say of each column how it may be used; `otherwise` is the use of those that are not listed.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by `column`: `use`, `reason`, `owner`.
+    """
+    told = [register.get(name, ColumnRule(name, otherwise, NOT_LISTED, "")) for name in names]
+    rows = [(c.id, c.use, c.reason, c.owner) for c in told]
+    return pd.DataFrame(rows, columns=["column", "use", "reason", "owner"]).set_index("column")
+
+
+def not_counted(currency: str, rules: CreditRules) -> list[str]:
+    """Say what is not counted because the rules lack the source's currency; empty where they have it."""
+    if rules.currency == currency:
+        return []
+    return [f"costs of granting, as {rules.currency} rules stand in for {currency or 'an unknown currency'}"]
+
+
+def _check(rules: CreditRules, file: Path) -> None:
+    """Refuse rules that do not fit together, or numbers that make no sense."""
+    limits = [tier.up_to for tier in rules.tiers]
+    parts = [p for rule in rules.products.values() for p in (rule.lgd, rule.drawn, rule.at_default)]
+    wrong = [
+        (not set(rules.products) <= set(PRODUCTS), f"products are {', '.join(PRODUCTS)}"),
+        (rules.granting < 0 or rules.months < 1, "granting must not be negative, months at least 1"),
+        (any(not 0 <= part <= 1 for part in parts), "lgd, drawn and at_default are parts, from 0 to 1"),
+        (any(min(p.drawn, p.typical) <= 0 for p in rules.products.values()), "drawn and typical must be above zero"),
+        (not limits or limits != sorted(set(limits)) or not 0 < limits[0] <= limits[-1] <= 1, "tiers rise, best first"),
+        (any(not 0 <= t.share <= 1 or t.incomes < 0 for t in rules.tiers), "share is a part, incomes not negative"),
+    ]
+    if told := [what for is_wrong, what in wrong if is_wrong]:
+        raise BankmineError(f"{file}, section {rules.currency}: {told[0]}.")

@@ -1,0 +1,175 @@
+"""Twins of a fraud model that make mistakes common in public work, for the leak lab.
+
+Each twin splits the payments of the honest model's training window at random or by a resampled copy, or knows labels
+before they are known; it claims what its own test tells and delivers what the next block tells (`leak_lab`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+from bankmine.judging import leaks as leak_lab
+from bankmine.judging.leaks import Twin
+from bankmine.learning.blocks import Block
+from bankmine.learning.encoding import medians
+from bankmine.learning.sample import Sample
+from bankmine.topics.fraud.models import some
+
+GENUINE, JUDGED = 12_000, 20_000
+"""Genuine payments that twins learn from, and about as many that they are judged by, so that a lab takes seconds. Of
+each test so many are taken that the rates of fraud are alike, on which average precision depends; it is therefore
+higher than that of all payments. Only SMOTE makes its own rate, which is part of the mistake."""
+NEIGHBOURS = 5
+BALANCE = 0.5
+"""Made-up frauds there are beside each genuine payment, with the real ones, after SMOTE."""
+UNDELAYED_DAYS = 30
+_DAY = 86_400_000_000
+
+
+def twins(sample: Sample, block: Block, at: pd.Series, keys: pd.DataFrame, seed: int = 0) -> list[Twin]:
+    """Make all twins of one block, the honest one first.
+
+    Parameters
+    ----------
+    sample : Sample
+        All payments.
+    block : Block
+        Whose training window and test they have.
+    at : pd.Series
+        Moment of each payment.
+    keys : pd.DataFrame
+        With `merchant` or `counterparty`, whose risk is taken without delay; without either there is no such twin.
+    seed : int
+        Of all draws.
+    """
+    rng = np.random.default_rng(seed)
+    settled = block.test[sample.known[block.test]]
+    known = replace(sample, target=_labels(sample, block))
+    share = min(1.0, JUDGED / max((known.target.to_numpy()[settled] == 0).sum(), 1))
+    alike = share * _odds(known, block.train) / max(_odds(known, settled), 1e-9)
+    parts = ((block.train, alike), (settled, share))
+    window, test = (sample.mask(_thinned(known, rows, part, rng)) for rows, part in parts)
+    few = sample.mask(_thinned(known, np.flatnonzero(window), GENUINE / max(window.sum(), 1), rng))
+    found = [leak_lab.honest(known, few, test), random_split(known, window, test, seed=seed)]
+    found.append(smote_first(known, few, test, seed=seed))
+    there = [key for key in ("merchant", "counterparty") if key in keys]
+    if there:
+        found.append(undelayed(known, few, test, at, keys[there]))
+    return found
+
+
+def random_split(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int = 0) -> Twin:
+    """Make the twin that is tested on payments of the same days, cards and attacks as it learnt from."""
+    twin, rng = leak_lab.random_rows(sample, train, test, seed), np.random.default_rng(seed)
+    kept = _thinned(twin.learns, np.arange(len(twin.learns)), GENUINE / max(len(twin.learns), 1), rng)
+    told = "payments split at random: the same attacks on both sides"
+    return replace(twin, mistake=told, learns=twin.learns.at(kept))
+
+
+def smote_first(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int = 0) -> Twin:
+    """Make the twin that makes up frauds between real ones before it splits at random, and is tested on them too.
+
+    Made-up frauds lie on lines between neighbours, so that those of the test lie between frauds that were learnt from;
+    and in the test half of the payments are frauds (SMOTE: Chawla, Bowyer, Hall and Kegelmeyer, Journal of Artificial
+    Intelligence Research 16, 2002; the mistake: Santos and others, IEEE Computational Intelligence Magazine 13, 2018).
+    """
+    good = leak_lab.honest(sample, train, test)
+    grown = oversampled(good.learns, seed)
+    everything = np.ones(len(grown), bool)
+    twin = leak_lab.random_rows(grown, everything, ~everything, seed)
+    told = "frauds made up between real ones (SMOTE) before the split"
+    return Twin("SMOTE before the split", told, twin.learns, twin.claims, good.delivers)
+
+
+def undelayed(
+    sample: Sample, train: np.ndarray, test: np.ndarray, at: pd.Series, keys: pd.DataFrame, days: int = UNDELAYED_DAYS
+) -> Twin:
+    """Make the twin that counts frauds at a merchant or payee when they happened, not when they became known.
+
+    In its own test the count knows labels that nobody had; in use it is what was known at the time.
+    """
+    outcome = (sample.target == 1).to_numpy()
+    counts = {f"{key}_frauds_{days}d": earlier_frauds(at, keys[key], outcome, days) for key in keys}
+    leaky = replace(sample, predictors=sample.predictors.assign(**counts))
+    in_use = {name: _known(sample, name.removesuffix(f"_frauds_{days}d"), days) for name in counts}
+    told = f"frauds at {' and '.join(keys)} counted before they were known"
+    good = leak_lab.honest(leaky, train, test)
+    unknown = replace(good.delivers, predictors=good.delivers.predictors.assign(
+        **{name: values.loc[good.delivers.target.index] for name, values in in_use.items()}))  # fmt: skip
+    return Twin("risk without delay", told, good.learns, good.claims, unknown)
+
+
+def oversampled(sample: Sample, seed: int = 0, neighbours: int = NEIGHBOURS, balance: float = BALANCE) -> Sample:
+    """Return a sample with frauds made up between real ones, until there are `balance` of the genuine ones (SMOTE).
+
+    Each is a point on the line from a fraud to one of its nearest neighbours among frauds, in standardised numbers;
+    what is no number, and what is missing, is of the fraud it starts from. Nothing is made up of fewer than two frauds.
+    """
+    frauds = np.flatnonzero(sample.target.to_numpy() == 1)
+    wanted = int(balance * (sample.target == 0).sum()) - len(frauds)
+    if len(frauds) < 2 or wanted < 1:
+        return sample
+    rng = np.random.default_rng(seed)
+    numbers = sample.predictors.select_dtypes("number")
+    values = numbers.iloc[frauds].to_numpy(float)
+    near = _neighbours(values, min(neighbours, len(frauds) - 1))
+    start = rng.integers(0, len(frauds), wanted)
+    end = near[start, rng.integers(0, near.shape[1], wanted)]
+    between = values[start] + rng.random((wanted, 1)) * (values[end] - values[start])
+    made = sample.at(frauds[start])
+    index = pd.RangeIndex(wanted)
+    mixed = pd.DataFrame(np.where(np.isnan(between), values[start], between), columns=numbers.columns, index=index)
+    others = made.predictors.drop(columns=numbers.columns).set_axis(index)
+    predictors = pd.concat([mixed, others], axis=1)[sample.predictors.columns]
+    joined = [(sample.predictors, predictors), (sample.target, made.target), (sample.entity, made.entity)]
+    return Sample(*(pd.concat(parts, ignore_index=True) for parts in joined))
+
+
+def earlier_frauds(at: pd.Series, key: pd.Series, fraud: np.ndarray, days: int) -> np.ndarray:
+    """Count the frauds at the same key in the days strictly before each payment, as if labels came at once."""
+    moment = at.to_numpy().astype("datetime64[us]").astype(np.int64)
+    code = pd.factorize(key)[0]
+    span = moment.max() - moment.min() + 1 + days * _DAY
+    # one number line: each key has a stretch of its own, longer than all time and a window
+    place = code * span + (moment - moment.min())
+    there = np.sort(place[fraud & (code >= 0)])
+    count = np.searchsorted(there, place) - np.searchsorted(there, place - days * _DAY)
+    return np.where(code >= 0, count, np.nan).astype(float)
+
+
+def _thinned(sample: Sample, rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return of some positions all frauds and a share of the rest, in order."""
+    fraud = sample.target.to_numpy()[rows] == 1
+    others = rows[~fraud]
+    return np.sort(np.concatenate([rows[fraud], some(others, int(np.ceil(min(share, 1.0) * len(others))), rng)]))
+
+
+def _odds(sample: Sample, rows: np.ndarray) -> float:
+    """Return frauds for each other payment among some positions."""
+    frauds = int((sample.target.to_numpy()[rows] == 1).sum())
+    return frauds / max(len(rows) - frauds, 1)
+
+
+def _labels(sample: Sample, block: Block) -> pd.Series:
+    """Return targets, in the training window as they were known when the block began."""
+    target = sample.target.to_numpy(float).copy()
+    target[block.train] = block.known
+    return pd.Series(target, index=sample.target.index)
+
+
+def _known(sample: Sample, key: str, days: int) -> pd.Series:
+    """Return the count of frauds that were known at the time; none where the features do not tell."""
+    name = f"{key}_frauds_known_{days}d"
+    return sample.predictors[name] if name in sample.predictors else pd.Series(0.0, index=sample.target.index)
+
+
+def _neighbours(values: np.ndarray, number: int) -> np.ndarray:
+    """Return for each row the positions of its nearest others, in standardised numbers."""
+    filled = np.where(np.isnan(values), medians(values), values)
+    scaled = StandardScaler().fit_transform(filled)
+    return NearestNeighbors(n_neighbors=number + 1).fit(scaled).kneighbors(scaled, return_distance=False)[:, 1:]

@@ -1,0 +1,122 @@
+"""Expert rules of fraud, by `data/fraud_rules.yml`: which hold of a payment, and how many points that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bankmine.bank.conditions import Condition, parse
+from bankmine.bank.registers import entries, read_yaml
+from bankmine.bank.sources import WORKSPACE
+from bankmine.errors import BankmineError
+
+REGISTRY = WORKSPACE / "data" / "fraud_rules.yml"
+
+
+@dataclass(frozen=True)
+class ExpertRule:
+    """One rule: what it is called, who owns it, when it holds, what it is worth and what the analyst reads."""
+
+    id: str
+    name: str
+    name_zh: str
+    owner: str
+    condition: str
+    points: float
+    reason: str
+    parsed: Condition = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.points, bool) or not isinstance(self.points, int | float) or not 0 < self.points < np.inf:
+            raise BankmineError(f"Rule {self.id} has points {self.points!r}: give a number above zero.")
+        if empty := [name for name in ("name", "name_zh", "owner", "reason") if not str(getattr(self, name)).strip()]:
+            raise BankmineError(f"Rule {self.id} has an empty {empty[0]}.")
+        object.__setattr__(self, "parsed", parse(self.condition, f"Rule {self.id}"))
+
+
+@dataclass(frozen=True)
+class Fired:
+    """Which rules hold of which payments."""
+
+    holds: pd.DataFrame
+    """Boolean, one column a rule that could be run, by its id."""
+    points: pd.Series
+    """Sum of the points of the rules that hold."""
+    not_run: dict[str, str]
+    """Id of each rule that could not be run -> the feature that the source lacks."""
+
+
+def load_rules(file: Path = REGISTRY) -> list[ExpertRule]:
+    """Read the rules.
+
+    Raises
+    ------
+    BankmineError
+        If an entry lacks a field or has an unknown one, an id comes twice, points are no number above zero, or a
+        condition is not of the language of `conditions`.
+    """
+    told = read_yaml(file)
+    if not isinstance(told, list) or not told:
+        raise BankmineError(f"{file} must be a list of rules.")
+    return entries(told, ExpertRule, file, "rules")
+
+
+def fired(rules: list[ExpertRule], columns: Mapping[str, np.ndarray] | pd.DataFrame) -> Fired:
+    """Ask of each payment which rules hold.
+
+    Parameters
+    ----------
+    rules : list of ExpertRule
+        From `load_rules`.
+    columns : mapping of str to np.ndarray, or pd.DataFrame
+        Features, one entry a payment.
+    """
+    index = columns.index if isinstance(columns, pd.DataFrame) else pd.RangeIndex(len(next(iter(columns.values()))))
+    lacking = {rule.id: sorted(rule.parsed.names - set(columns)) for rule in rules}
+    able = [rule for rule in rules if not lacking[rule.id]]
+    holds = np.array([rule.parsed.holds(columns) for rule in able]).reshape(len(able), len(index)).T
+    points = holds @ np.array([rule.points for rule in able], dtype=float)
+    return Fired(
+        holds=pd.DataFrame(holds, index=index, columns=[rule.id for rule in able]),
+        points=pd.Series(points, index=index, name="points"),
+        not_run={rule: names[0] for rule, names in lacking.items() if names},
+    )
+
+
+def score(fired: Fired, amount: pd.Series) -> pd.Series:
+    """Rank payments by points, and those with equal points by amount."""
+    return (fired.points + amount.rank(pct=True) / 2).rename("rules")
+
+
+def hits(fired: Fired, target: pd.Series, rules: list[ExpertRule]) -> pd.DataFrame:
+    """Say of each rule how often it holds and is right.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a rule, in its order: `rule` (name), `points`, `holds` (payments), `frauds` among them, `precision` and
+        `recall` (share of all frauds); of one that was not run `lacks`.
+    """
+    rows = []
+    for rule in rules:
+        told = {"rule": rule.name, "points": rule.points, "lacks": fired.not_run.get(rule.id, "")}
+        if rule.id in fired.holds:
+            held = fired.holds[rule.id]
+            frauds = int(target[held].sum())
+            told |= {"holds": int(held.sum()), "frauds": frauds}
+            told |= {"precision": frauds / max(held.sum(), 1), "recall": frauds / max(target.sum(), 1)}
+        rows.append(told)
+    columns = ["rule", "points", "holds", "frauds", "precision", "recall", "lacks"]
+    return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def in_words(fired: Fired, rules: list[ExpertRule], rows: pd.Index) -> pd.Series:
+    """Join the reasons of the rules that hold of some payments, those with most points first; "" where none holds."""
+    ordered = [r for r in sorted(rules, key=lambda r: -r.points) if r.id in fired.holds]
+    holds = fired.holds.loc[rows, [r.id for r in ordered]].to_numpy()
+    told = ["; ".join(r.reason for r, yes in zip(ordered, row, strict=True) if yes) for row in holds]
+    return pd.Series(told, index=rows, name="rules", dtype=object)

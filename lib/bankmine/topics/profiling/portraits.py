@@ -1,0 +1,168 @@
+"""Profiling (客户画像): portraits of the customer base and of one customer."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pandas as pd
+
+from bankmine.bank.contract import CHANNELS, PRODUCTS
+from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
+from bankmine.features.customers import features, spine_of
+
+AGE_EDGES = (0, 18, 25, 35, 45, 55, 65, 75, 200)
+AGE_NAMES = ("under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65–74", "75 and over")
+PORTRAIT = {
+    "tenure_days": "days with the bank", "age_years": "age", "products": "products held", "accounts": "open accounts",
+    "inflow_90d": "inflow, 90 days", "outflow_90d": "outflow, 90 days", "transactions_90d": "bookings, 90 days",
+    "days_since_outflow": "days since last outflow", "deposits": "deposits", "debts": "debts",
+    "salary_90d": "salary and pension, 90 days", "weekend_share_90d": "share of bookings at weekends",
+    "night_share_90d": "share of bookings at night",
+}  # fmt: skip
+"""Features of a portrait -> what they are called in it."""
+
+
+def customer_tables(snapshot: Snapshot, days: list[datetime.date]) -> dict[datetime.date, pd.DataFrame]:
+    """Compute features of all customers on several days in one query, with what the bank knows of the person.
+
+    Returns
+    -------
+    dict of datetime.date to pd.DataFrame
+        A table for each day, indexed by customer; empty for a day before the first customer joined.
+    """
+    person = snapshot.customers.to_pandas()
+    found = features(snapshot, spine_of(snapshot, days)).to_pandas()
+    found = found.merge(person, on="customer_id", how="left").sort_values("customer_id").set_index("customer_id")
+    known = pd.to_datetime(found["day"])
+    return {day: found[known == pd.Timestamp(day)] for day in days}
+
+
+def month_end_before(day: datetime.date, months: int = 1) -> datetime.date:
+    """Return the last day of the month that lies this many months before the one that a day is in."""
+    return (pd.Timestamp(day) - pd.offsets.MonthEnd(months)).date()
+
+
+def age_group(ages: pd.Series) -> pd.Series:
+    """Sort ages into the groups of the report; unknown ages stay unknown."""
+    return pd.cut(ages.astype(float), AGE_EDGES, right=False, labels=AGE_NAMES)
+
+
+def holdings(customers: pd.DataFrame) -> pd.DataFrame:
+    """Say of each product how many customers hold it, and how many other products they hold on average.
+
+    Returns
+    -------
+    pd.DataFrame
+        `product`, `customers`, `share`, `other_products`; products that nobody holds are left out.
+    """
+    rows = []
+    for product in PRODUCTS:
+        holds = customers[f"{product}_accounts"] > 0
+        if holds.any():
+            others = customers.loc[holds, "products"].mean() - 1
+            rows.append((product.replace("_", " "), holds.sum(), holds.mean(), others))
+    frame = pd.DataFrame(rows, columns=["product", "customers", "share", "other_products"])
+    return frame.sort_values("share", ascending=False).reset_index(drop=True)
+
+
+def shares(counts: pd.Series) -> pd.DataFrame:
+    """Put the share of the total beside each count."""
+    return pd.DataFrame({"customers": counts, "share": counts / counts.sum()})
+
+
+def quantiles(customers: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Describe amounts by their quantiles, which a few large customers do not move; one row an amount."""
+    there = [c for c in columns if c in customers.columns]
+    cuts = {
+        "lowest tenth": 0.1,
+        "lower quarter": 0.25,
+        "median": 0.5,
+        "upper quarter": 0.75,
+        "top tenth": 0.9,
+        "top hundredth": 0.99,
+    }
+    found = customers[there].quantile(list(cuts.values())).set_axis(list(cuts))
+    return found.T.rename(index=PORTRAIT)
+
+
+def channel_mix(customers: pd.DataFrame) -> pd.DataFrame:
+    """Share of each channel in the bookings of 90 days, by age group and for all.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows are age groups and "all", columns are channels that are used at all; rows add up to 1.
+    """
+    names = [c for c in (*CHANNELS, "other") if f"channel_{c}_count_90d" in customers.columns]
+    counts = customers[[f"channel_{c}_count_90d" for c in names]].set_axis(names, axis=1)
+    total = counts.sum().to_frame("all").T
+    if "age_years" in customers.columns:
+        total = pd.concat([counts.groupby(age_group(customers["age_years"]), observed=True).sum(), total])
+    used = total.loc[:, total.loc["all"] > 0]
+    return used.div(used.sum(axis=1).replace(0, np.nan), axis=0).dropna()
+
+
+def concentration(values: pd.Series, share: float = 0.1) -> float:
+    """Share of the total that the top share of customers holds; unknown and negative values count as nothing."""
+    positive = values.fillna(0).clip(lower=0).sort_values(ascending=False)
+    top = positive.iloc[: max(1, round(len(positive) * share))]
+    return float(top.sum() / positive.sum()) if positive.sum() else float("nan")
+
+
+def lorenz(values: pd.Series) -> pd.DataFrame:
+    """Cumulative share of customers, the largest first, and of the total that they hold."""
+    positive = values.fillna(0).clip(lower=0).sort_values(ascending=False)
+    return pd.DataFrame({
+        "customers": np.arange(1, len(positive) + 1) / len(positive),
+        "held": (positive.cumsum() / positive.sum()).to_numpy(),
+    })  # fmt: skip
+
+
+def typical_customer(customers: pd.DataFrame) -> str:
+    """Pick the customer whose features lie nearest to the middle of their ranks."""
+    columns = [c for c in PORTRAIT if c in customers.columns and customers[c].notna().any()]
+    ranks = customers[columns].rank(pct=True).fillna(0.5)
+    return str((ranks - 0.5).abs().sum(axis=1).idxmin())
+
+
+def portrait(customers: pd.DataFrame, customer: str) -> pd.DataFrame:
+    """Set one customer beside all others.
+
+    Parameters
+    ----------
+    customers : pd.DataFrame
+        Indexed by customer.
+    customer : str
+        Key of the customer.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by what is compared: `this customer` and `median` as text, each in its unit, and `rank` (share of
+        customers with a lower value).
+
+    Raises
+    ------
+    BankmineError
+        If the customer is not known.
+    """
+    if customer not in customers.index:
+        raise BankmineError(
+            f"No customer {customer!r} is known on this day: give an id of the source's customers table."
+        )
+    columns = [c for c in PORTRAIT if c in customers.columns and customers[c].notna().any()]
+    own, middle = customers.loc[customer, columns].astype(float), customers[columns].median()
+    frame = pd.DataFrame({
+        "this customer": [_readable(c, own[c]) for c in columns],
+        "median": [_readable(c, middle[c]) for c in columns],
+        "rank": (customers[columns] < own).mean().to_numpy(),
+    }, index=columns)  # fmt: skip
+    return frame.rename(index=PORTRAIT)
+
+
+def _readable(feature: str, value: float) -> str:
+    if np.isnan(value):
+        return "not known"
+    return f"{value:.0%}" if "_share_" in feature else f"{value:,.0f}"

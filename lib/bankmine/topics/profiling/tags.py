@@ -1,0 +1,138 @@
+"""Tags (标签): a registry of rules over features, who holds each tag, and how steady it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bankmine.bank.registers import entries, holds, names_in, read_yaml
+from bankmine.bank.sources import WORKSPACE
+from bankmine.judging.intervals import wilson
+
+REGISTRY = WORKSPACE / "data" / "tags.yml"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One tag: its names, what it means, the rule that assigns it and who answers for it."""
+
+    id: str
+    name: str
+    name_zh: str
+    kind: str
+    definition: str
+    rule: str
+    owner: str
+    refresh: str
+    privacy: str
+
+    @property
+    def needs(self) -> set[str]:
+        """Names of the features that the rule uses."""
+        return names_in(self.rule)
+
+
+def load_tags(file: Path = REGISTRY) -> list[Tag]:
+    """Read the registry.
+
+    Raises
+    ------
+    BankmineError
+        If an entry lacks a field, has an unknown one, or an id comes twice.
+    """
+    return entries(read_yaml(file), Tag, file, "tags")
+
+
+def available(tags: list[Tag], customers: pd.DataFrame) -> list[Tag]:
+    """Pick the tags whose rules find all they need in the columns of a customer table."""
+    return [t for t in tags if t.needs <= set(customers.columns)]
+
+
+def assign(tags: list[Tag], customers: pd.DataFrame) -> pd.DataFrame:
+    """Assign tags to customers.
+
+    Parameters
+    ----------
+    tags : list of Tag
+        Rules; those that are not available are left out.
+    customers : pd.DataFrame
+        One row a customer, with features. Quantiles in rules are taken over these rows.
+
+    Returns
+    -------
+    pd.DataFrame
+        Boolean, same index, one column a tag id. A customer of whom a feature is unknown does not hold the tag.
+
+    Raises
+    ------
+    BankmineError
+        If a rule cannot be computed.
+    """
+    return pd.DataFrame(
+        {t.id: holds(t.rule, customers, f"tag {t.id}") for t in available(tags, customers)}, index=customers.index
+    )
+
+
+def coverage(tags: list[Tag], held: pd.DataFrame, held_before: pd.DataFrame) -> pd.DataFrame:
+    """Say of each tag how many hold it and how steady it is from one day to another.
+
+    Parameters
+    ----------
+    tags : list of Tag
+        The registry.
+    held, held_before : pd.DataFrame
+        From `assign`, on two days, indexed by customer.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a tag: names, definition, `kind`, `owner`, `refresh`, `customers`, `share`, and over those known on both
+        days `kept` (share of the holders before who still hold it) and `agreement` (Jaccard index of the holders).
+        Tags that are not available have no numbers.
+    """
+    rows = [{"tag": t.name, "标签": t.name_zh, "definition": t.definition, "kind": t.kind, "owner": t.owner,
+             "refresh": t.refresh, **_steadiness(t.id, held, held_before)} for t in tags]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def outcome_by_tag(tags: list[Tag], held: pd.DataFrame, outcome: pd.Series) -> pd.DataFrame:
+    """Compare how often an outcome came about for the holders of each tag and for all customers.
+
+    Returns
+    -------
+    pd.DataFrame
+        `tag`, `holders`, `rate`, `low`, `high` (Wilson interval, 95 %) and `lift` over the rate of all; tags with fewer
+        than 30 holders are left out.
+    """
+    known = outcome.dropna().astype(bool)
+    base = known.mean() or np.nan
+    held = held.loc[held.index.intersection(known.index)]
+    rows = []
+    for tag in (t for t in tags if t.id in held.columns and held[t.id].sum() >= 30):
+        hits = known.loc[held.index[held[tag.id]]]
+        rows.append((tag.name, len(hits), hits.mean(), *wilson(int(hits.sum()), len(hits)), hits.mean() / base))
+    frame = pd.DataFrame(rows, columns=["tag", "holders", "rate", "low", "high", "lift"])
+    return frame.sort_values("rate", ascending=False).reset_index(drop=True)
+
+
+def tags_of(tags: list[Tag], held: pd.DataFrame, customer: str) -> pd.DataFrame:
+    """List the tags that one customer holds: `tag`, `标签`, `definition`, `owner`."""
+    mine = [t for t in tags if t.id in held.columns and held.loc[customer, t.id]]
+    rows = [(t.name, t.name_zh, t.definition, t.owner) for t in mine]
+    return pd.DataFrame(rows, columns=["tag", "标签", "definition", "owner"])
+
+
+def _steadiness(tag: str, held: pd.DataFrame, held_before: pd.DataFrame) -> dict[str, float]:
+    if tag not in held.columns:
+        return dict.fromkeys(("customers", "share", "kept", "agreement"), np.nan)
+    both = held.index.intersection(held_before.index)
+    now, before = held.loc[both, tag], held_before.loc[both, tag]
+    either = (now | before).sum()
+    return {
+        "customers": held[tag].sum(), "share": held[tag].mean(),
+        "kept": (now & before).sum() / before.sum() if before.any() else np.nan,
+        "agreement": (now & before).sum() / either if either else np.nan,
+    }  # fmt: skip

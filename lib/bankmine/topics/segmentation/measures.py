@@ -1,0 +1,151 @@
+"""What behavioural segments are formed of: the registry `data/segments.yml`, and features made comparable.
+
+Customers are described in units that a branch can use: money a month, numbers, shares, years. The pipeline that makes
+these comparable is fitted on one day's customers, and measures next month's with the same rod.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from bankmine.bank.registers import compute, entries, names_in, read_yaml
+from bankmine.bank.sources import WORKSPACE
+from bankmine.errors import BankmineError
+from bankmine.topics.segmentation.comparable import Standardise, Unskew
+
+REGISTRY = WORKSPACE / "data" / "segments.yml"
+FORMS, USES = ("amount", "share", "mix", "plain"), ("segments", "profile")
+_DAYS_A_MONTH = 365.25 / 12
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature: how it is computed and told, in which form it is compared, and who answers for it."""
+
+    id: str
+    name: str
+    form: str
+    value: str
+    unit: str
+    high: str
+    low: str
+    use: str
+    owner: str
+    privacy: str
+
+    @property
+    def needs(self) -> set[str]:
+        """Names of the columns that the value is computed from."""
+        return names_in(self.value) - {"months"} | ({"tenure_days"} if "months" in self.value else set())
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Whom segments are formed of (a rule with its definition and owner), and the features in their order."""
+
+    definition: str
+    rule: str
+    owner: str
+    features: tuple[Feature, ...]
+
+    def of(self, use: str) -> list[Feature]:
+        """List the features of one use."""
+        return [f for f in self.features if f.use == use]
+
+    def __getitem__(self, id: str) -> Feature:
+        """Return a feature by its id."""
+        return next(f for f in self.features if f.id == id)
+
+
+def load_registry(file: Path = REGISTRY) -> Registry:
+    """Read the registry.
+
+    Raises
+    ------
+    BankmineError
+        If an entry lacks a field, has an unknown one or an unknown form or use, or an id comes twice.
+    """
+    told = read_yaml(file)
+    try:
+        features = tuple(entries(told["features"], Feature, file, "features"))
+        registry = Registry(**told["active"], features=features)
+    except (TypeError, KeyError) as error:
+        raise BankmineError(f"{file} is not a registry of segments: {' '.join(str(error).split())}") from None
+    if wrong := [f.id for f in features if f.form not in FORMS or f.use not in USES]:
+        raise BankmineError(f"{file}: {wrong[0]} has an unknown form or use: {', '.join(FORMS + USES)} are known.")
+    return registry
+
+
+def is_active(customers: pd.DataFrame, registry: Registry) -> pd.Series:
+    """Tell of each customer whether the rule of the registry holds; columns that are not there count as nothing."""
+    needs = names_in(registry.rule) - {"months"}
+    known = customers.reindex(columns=sorted(needs)).fillna(0).assign(months=_months(customers))
+    return compute(registry.rule, known, "active customers").astype(bool)
+
+
+def readable(customers: pd.DataFrame, registry: Registry) -> pd.DataFrame:
+    """Describe customers in units that a branch can use.
+
+    Parameters
+    ----------
+    customers : pd.DataFrame
+        One row a customer, with point-in-time features.
+    registry : Registry
+        Features to compute; those that need a column that is not there are left out.
+
+    Returns
+    -------
+    pd.DataFrame
+        Same index, one column a feature id: money (a month), numbers, years, and shares between 0 and 1. Infinite
+        values and shares of nothing are missing.
+    """
+    known = customers.assign(months=_months(customers))
+    there = [f for f in registry.features if f.needs <= set(customers.columns)]
+    found = pd.DataFrame({f.id: compute(f.value, known, f.id) for f in there}, index=customers.index, dtype=float)
+    found = found.replace([np.inf, -np.inf], np.nan)
+    mix = [f.id for f in there if f.form == "mix"]
+    found[mix] = found[mix].clip(lower=0).div(found[mix].clip(lower=0).sum(axis=1).replace(0, np.nan), axis=0)
+    return found
+
+
+def preprocessing(registry: Registry) -> Pipeline:
+    """Make the pipeline, not yet fitted, that turns readable features into comparable ones.
+
+    Its output is a frame of those features that form segments, are there and vary, with mean 0 and variance 1 over the
+    customers that it was fitted on. Features that only describe are ignored.
+    """
+    forms = {f.id: f.form for f in registry.of("segments")}
+    return Pipeline([("unskew", Unskew(forms)), ("standardise", Standardise())])
+
+
+def features_told(registry: Registry, values: pd.DataFrame, fitted: Pipeline) -> pd.DataFrame:
+    """Say of each feature what became of it.
+
+    Returns
+    -------
+    pd.DataFrame
+        `feature`, `form`, `owner`, `privacy` and `role`: forms segments, describes, or why it does not form any.
+    """
+    used = fitted["standardise"].mean_
+    mix = [f.id for f in registry.of("segments") if f.form == "mix" and f.id in fitted["unskew"].centre_]
+
+    def role(feature: Feature) -> str:
+        if feature.id not in values.columns:
+            return "left out: the source does not deliver it"
+        if feature.use == "profile":
+            return "describes"
+        if feature.id in used:
+            return "forms segments"
+        return "follows from the other purchases" if mix[-1:] == [feature.id] else "left out: the same for nearly all"
+
+    rows = [(f.name, f.form, f.owner, f.privacy, role(f)) for f in registry.features]
+    return pd.DataFrame(rows, columns=["feature", "form", "owner", "privacy", "role"])
+
+
+def _months(customers: pd.DataFrame) -> pd.Series:
+    return customers["tenure_days"].clip(30, 365) / _DAYS_A_MONTH

@@ -1,0 +1,143 @@
+"""Segmentation: behavioural segments of active customers, what they are called, and who belongs to which.
+
+Segments are the groups of `grouping`; they are numbered by size and named by the two features in which each lies
+furthest from all customers.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from bankmine.errors import BankmineError
+from bankmine.topics.segmentation.groups import Groups, group
+from bankmine.topics.segmentation.measures import Registry, is_active, preprocessing, readable
+
+INACTIVE, ALL = "inactive", "all customers"
+MOST = 20
+_ACTIVE = "active"
+_TELLING = 0.3
+"""Standard deviations from the mean of all customers at which a feature is worth a word."""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Segments as formed on one day: all that it takes to assign customers to them later."""
+
+    pipeline: Pipeline
+    groups: Groups
+    names: tuple[str, ...]
+    day: datetime.date
+    customers: int
+    shares: np.ndarray
+    """Share of each segment in the customers it was formed of, shape (segments,)."""
+    distances: np.ndarray
+    """Their mean distance from the centre of their own segment, shape (segments,)."""
+    definitions: dict[str, str]
+    """How the registry defined who is active and the features, by id, when the segments were formed."""
+
+    def points(self, values: pd.DataFrame) -> np.ndarray:
+        """Return comparable features, shape (n, d)."""
+        return self.pipeline.transform(values).to_numpy()
+
+    def assign(self, values: pd.DataFrame) -> pd.Series:
+        """Assign customers, given their readable features, to segments; a categorical in the order of the segments."""
+        return self._named(self.groups.labels(self.points(values)), values.index)
+
+    def certainty(self, values: pd.DataFrame) -> pd.Series:
+        """Return the probability of each customer's own segment."""
+        return pd.Series(self.groups.probability(self.points(values)).max(axis=1), index=values.index, name="certainty")
+
+    def assign_all(self, customers: pd.DataFrame, registry: Registry) -> pd.Series:
+        """Assign all customers of a day, given their features; those who do not meet the rule are inactive.
+
+        Raises
+        ------
+        BankmineError
+            If the registry defines something otherwise than when the segments were formed.
+        """
+        now = definitions(registry)
+        if changed := [id for id, value in self.definitions.items() if now.get(id) != value]:
+            raise BankmineError(f"The registry defines {', '.join(changed)} anew since {self.day}: form segments anew.")
+        active = is_active(customers, registry)
+        found = pd.Series(INACTIVE, index=customers.index, name="segment", dtype=object)
+        if active.any():
+            found[active] = self.assign(readable(customers[active], registry)).astype(object)
+        return found.astype(pd.CategoricalDtype([*self.names, INACTIVE]))
+
+    def _named(self, labels: np.ndarray, index: pd.Index) -> pd.Series:
+        return pd.Series(pd.Categorical.from_codes(labels, list(self.names)), index=index, name="segment")
+
+
+def fit(values: pd.DataFrame, registry: Registry, day: datetime.date, k: int, seed: int = 0) -> Segmentation:
+    """Form segments of active customers.
+
+    Parameters
+    ----------
+    values : pd.DataFrame
+        Readable features of the active customers of one day.
+    registry : Registry
+        Whose features form segments.
+    day : datetime.date
+        The day, kept with the model.
+    k : int
+        Segments wanted, as from `choose`.
+    seed : int
+        Of the starts.
+
+    Raises
+    ------
+    BankmineError
+        If there is no active customer, or `k` is not from 1 to `MOST`.
+    """
+    if not 1 <= k <= MOST:
+        raise BankmineError(f"{k} segments cannot be formed: give 1 to {MOST}, of which nobody can use more.")
+    pipeline, points = prepared(values, registry)
+    groups = group(points.to_numpy(), k, seed)
+    labels, distance = groups.labels(points.to_numpy()), groups.distance(points.to_numpy())
+    names = _names(points.groupby(labels).mean(), registry)
+    shares = np.bincount(labels, minlength=len(names)) / len(labels)
+    used = {id: value for id, value in definitions(registry).items() if id in (_ACTIVE, *pipeline["unskew"].centre_)}
+    return Segmentation(pipeline, groups, names, day, len(values), shares, _means(distance, labels), used)
+
+
+def definitions(registry: Registry) -> dict[str, str]:
+    """Return how a registry defines who is active and each feature, by id."""
+    return {_ACTIVE: registry.rule} | {f.id: f.value for f in registry.features}
+
+
+def prepared(values: pd.DataFrame, registry: Registry) -> tuple[Pipeline, pd.DataFrame]:
+    """Fit the preprocessing on active customers; return it with their comparable features."""
+    if values.empty:
+        raise BankmineError(f"No customer is active on this day ({registry.definition}): give another day.")
+    pipeline = preprocessing(registry).fit(values)
+    return pipeline, pipeline.transform(values)
+
+
+def _means(distance: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return np.bincount(labels, weights=distance) / np.bincount(labels)
+
+
+def _names(means: pd.DataFrame, registry: Registry) -> tuple[str, ...]:
+    """Name each segment by the two features that set it most apart; by more where two would be called the same."""
+    if len(means) == 1:
+        return (ALL,)
+    telling = [row.abs().sort_values(ascending=False, kind="stable").index for _, row in means.iterrows()]
+    names: list[str] = []
+    for words in range(min(2, means.shape[1]), means.shape[1] + 1):
+        pairs = zip(means.iterrows(), telling, strict=True)
+        names = [_words(row, order[:words], registry) for (_, row), order in pairs]
+        if len(set(names)) == len(names):
+            break
+    return tuple(f"{n} ({names[:i].count(n) + 1})" if names.count(n) > 1 else n for i, n in enumerate(names))
+
+
+def _words(row: pd.Series, features: pd.Index, registry: Registry) -> str:
+    """Put the features that tell something into words, in the order of the registry."""
+    told = [f for f in features if abs(row[f]) >= _TELLING]
+    words = [registry[f].high if row[f] > 0 else registry[f].low for f in row.index if f in told]
+    return ", ".join(words) or "average"

@@ -1,0 +1,185 @@
+"""Migration: how customers move between stages, tiers or segments from one day to another.
+
+Every function takes groups as pandas series or frames of labels; a missing label means that the customer was not yet
+known, or is not known any more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bankmine.judging.intervals import wilson
+
+ABSENT = "not known"
+_Z = 1.96
+
+
+def history(stages: pd.DataFrame, column: str = "stage") -> pd.DataFrame:
+    """Lay labels out with a row for each customer and a column for each day, in order; missing where not known.
+
+    Parameters
+    ----------
+    stages : pd.DataFrame
+        `customer_id`, `day` and a column of labels, one row a customer and day.
+    column : str
+        Name of that column.
+    """
+    labels = stages.assign(**{column: stages[column].astype(object)})
+    return labels.pivot_table(index="customer_id", columns="day", values=column, aggfunc="first")
+
+
+def transitions(history: pd.DataFrame) -> pd.DataFrame:
+    """Estimate the chance to go from each group to each other from one day to the next, pooled over all days.
+
+    The intervals (Wilson 1927) take steps as independent; the steps of one customer are not quite, so that they are
+    somewhat narrow.
+
+    Parameters
+    ----------
+    history : pd.DataFrame
+        From `history`: labels, customers × days. Steps from or to a missing label are left out.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a pair of groups that occurs: `from`, `to`, `steps`, `share` (adds up to 1 for each `from`), `low`,
+        `high`.
+    """
+    pairs = [_pair(history.iloc[:, i], history.iloc[:, i + 1]).dropna() for i in range(history.shape[1] - 1)]
+    steps = pd.concat(pairs) if pairs else pd.DataFrame({"from": [], "to": []})
+    return _shares(pd.crosstab(steps["from"], steps["to"]), "steps")
+
+
+def matrix(transitions: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Lay shares of transitions out as a matrix, rows to columns, groups in a given order; absent ones are left out."""
+    there = [g for g in order if g in {*transitions["from"], *transitions["to"]}]
+    wide = transitions.pivot_table(index="from", columns="to", values="share", fill_value=0.0)
+    return wide.reindex(index=there).reindex(columns=there, fill_value=0.0)
+
+
+def sojourn(history: pd.DataFrame) -> pd.DataFrame:
+    """Estimate how long customers stay in each group, in steps between days: months where the days are month ends.
+
+    Two estimates, as neither is safe alone. `stay` is the mean of spells that began within the days shown, up to
+    `horizon`: the area below the curve of Kaplan and Meier (1958), which allows for spells that had not ended, with the
+    variance of Klein and Moeschberger (Survival Analysis, 2003, section 4.5). `if_constant` is one over the chance to
+    leave in a step, from all spells: right where that chance does not depend on how long the customer has stayed.
+
+    Parameters
+    ----------
+    history : pd.DataFrame
+        As for `transitions`.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by group: `spells` that began within the days shown, `ended` of them, `horizon`, `stay`, `stay_low`,
+        `stay_high`, and `if_constant`, `if_constant_low`, `if_constant_high` (infinite where nobody left).
+    """
+    spells = _spells(history)
+    rows = {}
+    for group in sorted(spells["group"].unique()):
+        own = spells[spells["group"] == group]
+        begun = own[~own["open_start"]]
+        stay = _restricted_mean(begun["followed"].to_numpy(), begun["ended"].to_numpy())
+        rows[group] = {"spells": len(begun), "ended": int(begun["ended"].sum())}
+        rows[group] |= dict(zip(("horizon", "stay", "stay_low", "stay_high"), stay, strict=True))
+        rows[group] |= _if_constant(own)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
+
+
+def flows(before: pd.Series, now: pd.Series) -> pd.DataFrame:
+    """Count the customers who went from each group to each other between two days.
+
+    Parameters
+    ----------
+    before, now : pd.Series
+        Labels indexed by customer. Who is missing from one of them is counted as `not known` there.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a pair of groups that occurs: `from`, `to`, `customers`, `share` of those in `from`, `low`, `high`
+        (Wilson), the largest flow first.
+    """
+    pairs = _pair(before, now).astype(object).fillna(ABSENT)
+    found = _shares(pd.crosstab(pairs["from"], pairs["to"]), "customers")
+    return found.sort_values("customers", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def movers(before: pd.Series, now: pd.Series, margin: pd.Series) -> pd.DataFrame:
+    """List the customers, known on both days, whose group changed, those with the largest margin first.
+
+    Parameters
+    ----------
+    before, now : pd.Series
+        Labels indexed by customer.
+    margin : pd.Series
+        Margin of each customer, in the source's currency; customers without one count as 0.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by customer: `from`, `to`, `margin`.
+    """
+    pairs = _pair(before, now).dropna()
+    moved = pairs[pairs["from"].astype(str) != pairs["to"].astype(str)]
+    moved = moved.assign(margin=margin.reindex(moved.index).fillna(0.0))
+    return moved.sort_index().sort_values("margin", ascending=False, kind="stable")
+
+
+def _pair(before: pd.Series, now: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame({"from": before.astype(object), "to": now.astype(object)})
+
+
+def _shares(counts: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Turn a table of counts, from rows to columns, into rows with shares and their intervals."""
+    rows = []
+    for source, line in counts.iterrows():
+        total = int(line.sum())
+        rows += [(source, to, int(n), n / total, *wilson(int(n), total)) for to, n in line.items() if n]
+    frame = pd.DataFrame(rows, columns=["from", "to", name, "share", "low", "high"])
+    return frame.astype({name: int, "share": float, "low": float, "high": float})
+
+
+def _spells(history: pd.DataFrame) -> pd.DataFrame:
+    """Cut each customer's line of labels into spells: `group`, `followed` (steps), how they begin and end."""
+    labels = history.set_axis(range(history.shape[1]), axis=1).rename_axis(index="customer").reset_index()
+    long = labels.melt("customer", var_name="start", value_name="group").dropna()
+    long = long.sort_values(["customer", "start"]).reset_index(drop=True)
+    before = long.shift()
+    goes_on = (long[["customer", "group"]] == before[["customer", "group"]]).all(axis=1)
+    goes_on &= long["start"] == before["start"] + 1
+    spells = long[~goes_on].assign(length=long.groupby((~goes_on).cumsum()).size().to_numpy())
+    after = spells.shift(-1)
+    ended = (after["customer"] == spells["customer"]) & (after["start"] == spells["start"] + spells["length"])
+    return spells.assign(open_start=spells["start"] == 0, ended=ended, followed=spells["length"] - ~ended)
+
+
+def _restricted_mean(followed: np.ndarray, ended: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the horizon, and the mean length up to it with its 95 % interval, of spells followed for some steps each.
+
+    The last day of a spell that had not ended has no known next, so that it was not followed from there. The horizon is
+    one step beyond the last that any spell was followed for.
+    """
+    if not len(followed):
+        return (np.nan,) * 4
+    steps = np.arange(1, followed.max() + 1)
+    at_risk = (followed[:, None] >= steps).sum(axis=0)
+    leave = ((followed[:, None] == steps) & ended[:, None]).sum(axis=0)
+    survival = np.append(1.0, np.cumprod(1 - leave / at_risk))
+    beyond = survival[::-1].cumsum()[::-1][1:]  # area from each step on
+    variance = (beyond**2 * leave / np.maximum(at_risk * (at_risk - leave), 1)).sum()
+    half = _Z * np.sqrt(variance)
+    return (len(survival), survival.sum(), survival.sum() - half, survival.sum() + half)
+
+
+def _if_constant(spells: pd.DataFrame) -> dict[str, float]:
+    steps = int(spells["followed"].sum())
+    if not steps:
+        return dict.fromkeys(("if_constant", "if_constant_low", "if_constant_high"), np.nan)
+    left = int(spells["ended"].sum())
+    low, high = wilson(left, steps)
+    inverse = (1 / rate if rate > 1e-12 else np.inf for rate in (left / steps, high, low))
+    return dict(zip(("if_constant", "if_constant_low", "if_constant_high"), inverse, strict=True))

@@ -1,0 +1,188 @@
+"""Stability: whether segments are found again, and whether there is more to them than the cutting of a cloud.
+
+Segments are reproducible if samples of the same customers lead to the same segments. Even a cloud without any structure
+can be cut alike again and again, along its longest axes; so the same is done to normal clouds of the same covariance.
+The verdict follows Dolnicar and Leisch (Marketing Letters 21, 2010): natural segments are there in the data,
+reproducible ones are found again though little separates them, constructive ones are one of many ways to divide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from bankmine.topics.segmentation.groups import Groups, group, sample
+from bankmine.topics.segmentation.measures import Registry
+from bankmine.topics.segmentation.model import Segmentation, fit
+
+FOUND_AGAIN = 0.8
+"""Mean adjusted Rand index over bootstrap samples from which segments are reproducible ("good recovery", Steinley,
+Psychological Methods 9, 2004)."""
+HOLDS = 0.75
+"""Mean Jaccard index from which one segment is stable (Hennig, Computational Statistics & Data Analysis 52, 2007)."""
+CLEARLY = 1.25
+"""Silhouette, in units of the highest of structureless clouds, from which a structure is clear."""
+_CLOUDS = 19
+"""Structureless clouds: to exceed all of them has a chance of one in twenty without any structure."""
+_MOST = 2000
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """How far repeated groupings agree with the first one."""
+
+    agreement: np.ndarray
+    """Adjusted Rand index of each repetition, shape (rounds,)."""
+    overlap: np.ndarray
+    """Largest Jaccard index of each group with a group of the repetition, shape (rounds, groups)."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What kind of segments these are."""
+
+    kind: str
+    """`natural`, `reproducible` or `constructive`; `none` where there is one segment."""
+    table: pd.DataFrame
+    """Per criterion: `found`, `structureless` (the highest of the clouds without structure), `threshold`, `met`."""
+
+
+def bootstrap(model: Segmentation, values: pd.DataFrame, rounds: int = 30, seed: int = 0) -> Reproduction:
+    """Form segments of bootstrap samples of the customers, and assign all customers to these.
+
+    Parameters
+    ----------
+    model : Segmentation
+        The segments to be found again.
+    values : pd.DataFrame
+        Readable features of the customers it was formed of; a random 2,000 of them where there are more.
+    rounds : int
+        Samples.
+    seed : int
+        Of the samples.
+    """
+    points, k = _some(model.points(values), seed), len(model.names)
+    rng = np.random.default_rng(seed)
+    draws = [rng.integers(0, len(points), len(points)) for _ in range(rounds)]
+    return _compared(points, model.groups, [group(points[rows], k, seed) for rows in draws])
+
+
+def seeds(model: Segmentation, values: pd.DataFrame, rounds: int = 10) -> Reproduction:
+    """Form segments of the same customers from other random starts; see `bootstrap`."""
+    points, k = _some(model.points(values), 0), len(model.names)
+    return _compared(points, model.groups, [group(points, k, seed) for seed in range(1, rounds + 1)])
+
+
+def segments_found_again(model: Segmentation, found: Reproduction) -> pd.DataFrame:
+    """Say of each segment how far it is found again.
+
+    Returns
+    -------
+    pd.DataFrame
+        `segment`, `jaccard` (mean over the repetitions), `low` (its twentieth part is lower) and `stable`.
+    """
+    mean = found.overlap.mean(axis=0)
+    frame = pd.DataFrame({"jaccard": mean, "low": np.quantile(found.overlap, 0.05, axis=0), "stable": mean >= HOLDS})
+    frame.insert(0, "segment", list(model.names)[: len(frame)])
+    return frame
+
+
+def verdict(model: Segmentation, values: pd.DataFrame, found: Reproduction, seed: int = 0) -> Verdict:
+    """Judge segments; thresholds are the constants of this module.
+
+    Parameters
+    ----------
+    model, values, seed
+        As for `bootstrap`.
+    found : Reproduction
+        From `bootstrap`.
+    """
+    points, k = _some(model.points(values), seed), len(model.names)
+    if k < 2:
+        return Verdict("none", _criteria([]))
+    again, clear = np.max([_structureless(points, k, seed + cloud) for cloud in range(_CLOUDS)], axis=0)
+    agreement, silhouette = found.agreement.mean(), _silhouette(points, model.groups.labels(points))
+    table = _criteria([
+        ("adjusted Rand index, bootstrap", agreement, again, FOUND_AGAIN, agreement >= FOUND_AGAIN),
+        ("adjusted Rand index above structureless", agreement, again, again, agreement > again),
+        ("silhouette above structureless", silhouette, clear, CLEARLY * clear, silhouette > CLEARLY * clear),
+    ])  # fmt: skip
+    kind = "natural" if table["met"].all() else "reproducible" if table["met"].iloc[0] else "constructive"
+    return Verdict(kind, table)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Two months of the same customers."""
+
+    customers: int
+    """Active in both."""
+    stayed: float
+    """Share of them in the same segment in both months, by this month's model."""
+    refit: Reproduction
+    """This month's customers by this month's segments, and by segments formed a month before; one round."""
+
+
+def neighbouring(
+    model: Segmentation, now: pd.DataFrame, before: pd.DataFrame, registry: Registry, seed: int = 0
+) -> Neighbours:
+    """Tell customers who move from segments that move.
+
+    Parameters
+    ----------
+    model : Segmentation
+        Formed of the customers of `now`.
+    now, before : pd.DataFrame
+        Readable features of the active customers on both days.
+    registry, seed
+        As for `segmentation.fit`.
+    """
+    both = now.index.intersection(before.index)
+    stayed = (model.assign(now.loc[both]).astype(str) == model.assign(before.loc[both]).astype(str)).mean()
+    earlier = fit(before, registry, model.day, len(model.names), seed)
+    labels, other = model.groups.labels(model.points(now)), earlier.groups.labels(earlier.points(now))
+    return Neighbours(len(both), float(stayed), _agreement(labels, [other], len(model.names)))
+
+
+def _structureless(points: np.ndarray, k: int, seed: int) -> tuple[float, float]:
+    """Group a normal cloud of the same covariance; return how far a bootstrap sample agrees, and the silhouette."""
+    rng = np.random.default_rng(seed)
+    cloud = rng.multivariate_normal(
+        np.zeros(points.shape[1]), np.atleast_2d(np.cov(points.T)), len(points), method="eigh"
+    )
+    groups = group(cloud, k, seed)
+    other = group(cloud[rng.integers(0, len(cloud), len(cloud))], k, seed)
+    return _compared(cloud, groups, [other]).agreement[0], _silhouette(cloud, groups.labels(cloud))
+
+
+def _some(points: np.ndarray, seed: int) -> np.ndarray:
+    return points[sample(len(points), _MOST, seed)]
+
+
+def _compared(points: np.ndarray, first: Groups, others: list[Groups]) -> Reproduction:
+    return _agreement(first.labels(points), [o.labels(points) for o in others], len(first.weights))
+
+
+def _agreement(labels: np.ndarray, others: list[np.ndarray], groups: int) -> Reproduction:
+    agreement = np.array([adjusted_rand_score(labels, other) for other in others])
+    return Reproduction(agreement, np.array([_jaccard(labels, other, groups) for other in others]))
+
+
+def _jaccard(labels: np.ndarray, other: np.ndarray, groups: int) -> np.ndarray:
+    both = np.zeros((groups, other.max() + 1))
+    np.add.at(both, (labels, other), 1)
+    either = both.sum(axis=1, keepdims=True) + both.sum(axis=0) - both
+    return (both / np.maximum(either, 1)).max(axis=1)
+
+
+def _silhouette(points: np.ndarray, labels: np.ndarray) -> float:
+    return float(silhouette_score(points, labels)) if 1 < len(np.unique(labels)) < len(labels) else np.nan
+
+
+def _criteria(rows: list[tuple[str, float, float, float, bool]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["criterion", "found", "structureless", "threshold", "met"]).set_index(
+        "criterion"
+    )

@@ -1,0 +1,79 @@
+"""The demo bank: a seeded synthetic bank, written block by block, with the truth that was planted beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from demobank.block import Block
+from demobank.customers.world import BLOCK
+from demobank.seasons import make_calendar
+from demobank.storage import MANIFEST, complete_or_nothing, write_part
+from demobank.streams import Streams
+from demobank.tables import TABLES
+
+SEED = 20251231
+END = date(2025, 12, 31)
+
+
+def generate(
+    out: Path,
+    customers: int = 5000,
+    months: int = 36,
+    seed: int = SEED,
+    end: date = END,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Make a demo bank.
+
+    Memory does not grow with the number of customers. The same arguments give the same bytes.
+
+    Parameters
+    ----------
+    out
+        Folder to write; a finished bank there is replaced once the new one is complete.
+    customers
+        Number of customers, 1 to 10 million.
+    months
+        Whole months of transactions, 1 or more.
+    seed
+        Zero or more; decides everything that is drawn.
+    end
+        Last day, which must end a month.
+    progress
+        Called with customers done and customers in all after each block.
+
+    Returns
+    -------
+    The folder.
+    """
+    if not 1 <= customers <= 10_000_000:
+        raise ValueError(f"customers must be between 1 and 10,000,000, got {customers}")
+    calendar = make_calendar(end, months)
+    with complete_or_nothing(Path(out)) as folder:
+        for number, first in enumerate(range(0, customers, BLOCK)):
+            kept = min(BLOCK, customers - first)
+            block = Block(Streams(seed, number), calendar, kept)
+            for table, make in TABLES.items():
+                write_part(folder, table, number, make(block))
+            if progress:
+                progress(first + kept, customers)
+        arguments = {"customers": customers, "months": months, "seed": seed, "end": end}
+        (folder / MANIFEST).write_text(_manifest(arguments), encoding="utf-8")
+    return Path(out)
+
+
+def _manifest(arguments: dict[str, int | date]) -> str:
+    facts = {
+        "title": "Demo bank (synthetic)",
+        "currency": "CNY",
+        "time_zone": "Asia/Shanghai",
+        "extracted_on": arguments["end"].replace(),  # a copy, which YAML does not write as a reference
+        "generator": "demobank:generate",
+        "arguments": arguments,
+        "terms": "Synthetic: describes no real person or bank. Free to use.",
+    }
+    return yaml.safe_dump(facts, allow_unicode=True, sort_keys=False)

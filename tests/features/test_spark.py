@@ -1,0 +1,64 @@
+"""The same features on Spark and on DuckDB."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+
+import pandas as pd
+import pytest
+from bank_fixtures import write_parquet
+from random_bank import random_bank, random_service
+
+from bankmine.bank.snapshot import Bank, open_source
+from bankmine.features.customers import features, spine_of
+from bankmine.features.labels import fell_silent
+from bankmine.features.service import service
+from bankmine.topics.churn.definition import Definition, labels
+
+pytestmark = pytest.mark.slow
+
+pytest.importorskip("pyspark", reason="PySpark is not installed: make spark")
+if shutil.which("java") is None:
+    pytest.skip("Spark needs Java 17 (Debian: openjdk-17-jre-headless)", allow_module_level=True)
+
+OFTEN = Definition(gap=20, silent=30, present=60, bookings=1)
+DAYS = [dt.date(2025, 3, 31), dt.date(2025, 6, 30)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    bank = random_bank(seed=3)
+    return str(write_parquet(bank | random_service(bank["customers"]), tmp_path_factory.mktemp("spark")))
+
+
+@pytest.fixture(scope="module")
+def on_spark(folder):
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    yield open_source(folder, engine="spark")
+    session.stop()
+
+
+def outcome(bank: Bank) -> tuple[pd.DataFrame, ...]:
+    snapshot = bank.as_of(DAYS[-1])
+    spine = spine_of(snapshot, DAYS)
+    parts = (features(snapshot, spine), fell_silent(snapshot, spine), service(snapshot, spine))
+    tables = [part.to_pandas() for part in (*parts, labels(snapshot, spine, OFTEN))]
+    sorted_ = (
+        t.assign(day=pd.to_datetime(t.day)).sort_values(["customer_id", "day"], ignore_index=True) for t in tables
+    )
+    return *sorted_, snapshot.overview()
+
+
+def test_features_labels_and_checks_are_equal_on_both_engines(folder, on_spark):
+    for there, here in zip(outcome(on_spark), outcome(open_source(folder)), strict=True):
+        pd.testing.assert_frame_equal(there[here.columns], here, rtol=1e-9, atol=1e-9, check_dtype=False)
+        assert len(here)

@@ -1,0 +1,110 @@
+"""Every notebook has the anatomy that the workspace asks for, and runs on a real bank as well."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BANKMINE = Path(sys.executable).with_name("bankmine")
+MARK = "# NBVAL_CHECK_OUTPUT"
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda f: f.stem)
+def file(request) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def notebook(file):
+    return nbformat.read(file, as_version=4)
+
+
+def code(notebook) -> list:
+    return [c for c in notebook.cells if c.cell_type == "code"]
+
+
+def test_every_notebook_is_a_report_and_every_report_a_notebook():
+    declared = [entry["report"] for entry in yaml.safe_load((ROOT / "reports.yml").read_text("utf-8"))]
+    assert declared == [f.stem for f in NOTEBOOKS]
+    listed = (ROOT / "notebooks" / "README.md").read_text("utf-8")
+    assert all(f"| {name} |" in listed for name in declared)
+
+
+def test_the_title_is_the_question_that_the_catalogue_tells(file, notebook):
+    entries = yaml.safe_load((ROOT / "reports.yml").read_text("utf-8"))
+    (title,) = [entry["title"] for entry in entries if entry["report"] == file.stem]
+    assert notebook.cells[0].source.startswith(f"# {title}\n")
+    assert "**For** " in notebook.cells[0].source
+    assert "**Not answered here:**" in notebook.cells[0].source
+
+
+def test_headings_are_questions_and_the_last_one_asks_for_limits(notebook):
+    headings = [
+        line for c in notebook.cells if c.cell_type == "markdown" for line in re.findall(r"^##+ .*", c.source, re.M)
+    ]
+    assert all(h.endswith("?") for h in headings), headings
+    assert "limits" in headings[-1]
+
+
+def test_cells_are_short_and_define_nothing(notebook):
+    told = [c for c in code(notebook) if "import " not in c.source and "parameters" not in c.metadata.get("tags", [])]
+    lengths = [len(c.source.replace(f"{MARK}\n", "").splitlines()) for c in told]
+    assert max(lengths) <= 10
+    assert sorted(lengths)[len(lengths) // 2] <= 8
+    assert not any(re.search(r"^\s*(def|class|try|except|for|while)\b", c.source, re.M) for c in code(notebook))
+
+
+def test_outputs_are_kept_only_where_they_are_checked(notebook):
+    for cell in code(notebook):
+        assert bool(cell.outputs) == (MARK in cell.source) == ("keep_output" in cell.metadata.get("tags", []))
+    assert any(cell.outputs for cell in code(notebook))
+
+
+def test_there_is_one_parameters_cell_with_source_and_day(notebook):
+    (cell,) = [c for c in code(notebook) if "parameters" in c.metadata.get("tags", [])]
+    assert re.findall(r"^(\w+) = .+  # .+", cell.source, re.M) == [
+        line.split(" =")[0] for line in cell.source.splitlines()
+    ]
+    assert {"source", "as_of"} <= set(re.findall(r"^(\w+) =", cell.source, re.M))
+
+
+def test_findings_are_named_after_their_report(file, notebook):
+    ids = re.findall(r'\bid="([^"]+)"', "\n".join(c.source for c in code(notebook)))
+    assert ids
+    assert len(set(ids)) == len(ids)
+    assert all(i.startswith(file.stem.partition("_")[2] + ".") for i in ids)
+
+
+def test_no_result_is_typed_into_prose(notebook):
+    prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    # thresholds and window lengths are told in words or as "90 days"; a figure with decimals or a large one is a result
+    assert not re.search(r"\d[.,]\d{2,}|\d{4,}|\d\.\d+%", prose)
+
+
+@pytest.mark.notebook
+def test_all_reports_run_on_the_real_bank(datasets, tmp_path):
+    if not (datasets / "berka").is_dir():
+        pytest.skip("the Berka files are not here")
+    done = subprocess.run(
+        [BANKMINE, "run", "--source", "berka", "--as-of", "1994-01-31", "--out", tmp_path],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "index.html").is_file()
+    assert not list(tmp_path.rglob("00_scoreboard*"))  # it scores against planted truth, which a real bank has not
+    for file in (f for f in NOTEBOOKS if f.stem != "00_scoreboard"):
+        manifest = json.loads((tmp_path / "berka" / "1994-01-31" / f"{file.stem}.json").read_text("utf-8"))
+        assert manifest["status"] == "ok"
+        assert manifest["source"]["name"] == "berka"
+        assert any(f["headline"] for f in manifest["findings"])
+        page = tmp_path / "berka" / "1994-01-31" / f"{file.stem}.html"
+        assert page.stat().st_size < 1_500_000

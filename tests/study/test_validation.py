@@ -1,0 +1,152 @@
+"""The validation section: nothing looks answered that is not, and limits that know their sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from bankmine.errors import BankmineError
+from bankmine.study import monitoring_plan as plans
+from bankmine.study import validation
+
+MODELS = ("churn", "credit", "fraud")
+REGISTER = validation.load_register()
+THEMES = ("Development and use", "Validation and monitoring", "Governance and controls", "Third-party products")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_kind_of_model_is_asked_about_every_theme_by_every_rule(model):
+    table = validation.validation_table(model, {})
+    assert all(table["theme"].str.startswith(theme).any() for theme in THEMES)
+    assert set(table["rule"]) <= {rule.name for rule in validation.load_register().rules.values()}
+    assert table["rule"].nunique() >= 3
+    assert all(vars(rule)[name] for rule in validation.load_register().rules.values() for name in vars(rule))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_page_that_hands_over_nothing_has_answered_nothing(model):
+    table = validation.validation_table(model, {})
+    assert set(table["status"]) == {validation.OPEN, validation.FOR_PEOPLE}
+    assumed = validation.assumption_table(model, {})
+    assert (assumed["status"] == validation.OPEN).all()
+    assert len(assumed)
+
+
+def test_an_answer_shows_where_and_what_or_why_not():
+    found = {
+        "definition": "closed, or silent for 90 days", "definition_sensitivity": 0.03456, "performance": "AUC 0.85",
+        "split": None, "psi": validation.Lacking("there is one month only"), "purpose": np.float64(0.5), "data": 0,
+    }  # fmt: skip
+    table = validation.validation_table("churn", found).set_index("shown in")
+    both = table.loc["definition, definition sensitivity"]
+    assert both["status"] == validation.ANSWERED
+    assert both["answer"] == "definition: closed, or silent for 90 days; definition sensitivity: 0.0346"
+    half = table.loc["performance, split"]
+    assert half["status"] == validation.PARTLY
+    assert half["answer"].endswith("split: not there for this source")
+    open_ = table.loc["psi, stability"]
+    assert open_["status"] == validation.OPEN
+    assert open_["answer"] == "psi: not there, as there is one month only; stability: not shown on this page"
+    assert table.loc["purpose", "status"] == validation.ANSWERED
+    assert "data: 0" in table.loc["data, funnel", "answer"]
+
+
+def test_what_no_page_can_answer_is_for_people():
+    table = validation.validation_table("churn", {})
+    people = table[table["status"] == validation.FOR_PEOPLE]
+    assert people["question"].str.contains("inventory").any()
+    assert people["question"].str.contains("None of it outsourced").any()
+    assert people["answer"].str.startswith("to be answered by").all()
+
+
+def test_a_part_that_answers_no_question_is_refused_so_that_no_typing_error_goes_unseen():
+    with pytest.raises(BankmineError, match="answered by 'calibraton', only by"):
+        validation.validation_table("churn", {"calibraton": 1.0})
+    with pytest.raises(BankmineError, match="No questions for 'weather'; there are some for churn, credit, fraud"):
+        validation.validation_table("weather", {})
+
+
+def test_an_assumption_that_a_page_checks_shows_what_it_found():
+    table = validation.assumption_table("churn", {"sentinel": "none suspicious", "leak_lab": "lies by 0.07"})
+    row = table[table["checked in"] == "sentinel, leak lab"].iloc[0]
+    assert row["status"] == validation.ANSWERED
+    assert row["found"] == "sentinel: none suspicious; leak lab: lies by 0.07"
+    assert (table["found"] == "nothing on this page checks it").any()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: t["questions"][0].update(rule="sr11_7"), "needs a rule of the file"),
+        (lambda t: t["questions"][0].update(people="somebody"), "shown or people"),
+        (lambda t: t["questions"][0].pop("theme"), "theme"),
+        (lambda t: t["questions"].append(t["questions"][0]), "comes twice"),
+        (lambda t: t["monitoring"][0].update(limit="gut feeling"), "a limit that is none of"),
+        (lambda t: t.pop("rules"), "must hold owner"),
+    ],
+)
+def test_a_register_that_does_not_fit_is_refused(change, told, tmp_path):
+    register = yaml.safe_load(validation.REGISTRY.read_text("utf-8"))
+    change(register)
+    file = tmp_path / "validation.yml"
+    file.write_text(yaml.safe_dump(register, allow_unicode=True), "utf-8")
+    with pytest.raises(BankmineError, match=told):
+        validation.load_register(file)
+
+
+def test_the_funnel_counts_what_each_step_leaves_out():
+    table = validation.funnel({"customers": 200, "present": 150, "outcome known": 150})
+    assert table["left_out"].tolist() == [0, 50, 0]
+    assert table["share"].tolist() == [1, 0.75, 0.75]
+    with pytest.raises(BankmineError, match="grows at 'more'"):
+        validation.funnel({"few": 1, "more": 2})
+    assert validation.funnel({}).empty
+    assert validation.funnel({"nobody": 0})["share"].isna().all()
+
+
+FACTS = {"rows": 4000.0, "events": 120.0, "actions": 200.0, "auc": 0.85, "expected_events": 120.0, "precision": 0.3}
+
+
+def limits(facts: dict[str, float], model: str = "churn"):
+    return plans.monitoring_plan(model, facts).set_index("metric")
+
+
+def test_limits_lie_around_what_the_model_does_today():
+    table = limits(FACTS | {"score_psi": 0.004, "score_psi_above": 0.01})
+    auc = table[table.index.str.startswith("Area")].iloc[0]
+    assert 0.75 < auc["below"] < 0.85
+    assert np.isnan(auc["above"])
+    events = table[table.index.str.startswith("Events")].iloc[0]
+    assert events["below"] < 120 < events["above"]
+    assert stats.poisson.cdf(events["below"] - 1, 120) < 0.005
+    assert table[table.index.str.contains("stability index")].iloc[0]["above"] == 0.01
+    assert table[table.index.str.startswith("Months")].iloc[0]["above"] == 12
+    assert table[["cadence", "action", "owner"]].notna().all().all()
+
+
+@given(st.integers(2, 200), st.integers(2, 20))
+def test_a_larger_month_has_tighter_limits(events, times):
+    each = [
+        {"rows": 30.0 * n, "events": n, "auc": 0.8, "expected_events": n}
+        for n in (float(events), float(events * times))
+    ]
+    small, large = (plans.monitoring_plan("churn", facts, REGISTER).set_index("metric") for facts in each)
+    below = [t[t.index.str.startswith("Area")].iloc[0]["below"] for t in (small, large)]
+    assert below[0] < below[1] < 0.8
+    above = [t[t.index.str.startswith("Events")].iloc[0]["above"] for t in (small, large)]
+    assert above[0] / events >= above[1] / (events * times) - 1e-9
+
+
+def test_what_is_not_known_has_no_limit_and_raises_no_alarm():
+    table = limits({})
+    fixed = table.index.str.startswith(("Months", "Largest"))
+    assert table.loc[~fixed, ["now", "below", "above"]].isna().all().all()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_kind_of_model_is_watched(model):
+    assert len(plans.monitoring_plan(model, FACTS)) >= 5

@@ -1,0 +1,169 @@
+"""The case of a fraud report: of banks and flat tables, with late labels, bad rows, and nothing to learn from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bank_fixtures import small_bank as tiny_bank
+from bank_fixtures import write_csv, write_source
+
+from bankmine.bank.snapshot import Bank, open_source
+from bankmine.errors import BankmineError
+from bankmine.topics.fraud import history as fraud_history
+from bankmine.topics.fraud.case import FraudCase, of_bank, open_case
+from bankmine.topics.fraud.payments import known_target
+
+LAST = dt.date(2025, 12, 31)
+
+
+@pytest.fixture(scope="module")
+def bank(small_bank) -> Bank:
+    return open_source(str(small_bank))
+
+
+@pytest.fixture(scope="module")
+def case(bank) -> FraudCase:
+    return of_bank(bank.as_of(LAST), days=60)
+
+
+def test_a_sample_holds_what_customers_started(case):
+    sample, beside = case.found.sample, case.found.beside
+    assert set(sample.predictors["kind"].cat.categories) <= set(fraud_history.KINDS)
+    assert beside["at"].is_monotonic_increasing
+    assert beside["at"].min() >= pd.Timestamp(LAST) - pd.Timedelta(days=59)
+    assert beside["transaction_id"].is_unique  # the bank delivers some twice
+    keys = set(beside["customer"]) | set(beside["merchant"].dropna())
+    words = sample.predictors.select_dtypes("category")
+    assert not any(keys & set(words[c].cat.categories) for c in words)  # ids are no predictors
+    assert (sample.entity == beside["customer"]).all()
+
+
+def test_labels_come_late(case):
+    sample, beside = case.found.sample, case.found.beside
+    young = beside["at"] >= pd.Timestamp(LAST) - pd.Timedelta(days=6)
+    assert set(sample.target[young].dropna()) <= {1.0}
+    assert sample.target[~young].notna().all()
+    assert (beside["known_on"].notna() == (sample.target == 1)).all()
+    assert (beside["known_on"].dropna() <= pd.Timestamp(LAST)).all()
+    assert case.funnel.loc["known as fraud", "transactions"] == (sample.target == 1).sum() > 20
+
+
+def test_what_is_known_later_changes_no_feature(bank, case):
+    earlier = of_bank(bank.as_of("2025-11-30"), days=29).found
+    shared = case.found.beside["transaction_id"].isin(earlier.beside["transaction_id"]).to_numpy()
+    now, then = case.found.at(shared).sample, earlier.sample
+    assert len(now) == len(then) > 1000
+    for name in then.predictors:
+        a, b = (s.predictors[name].astype(object).to_numpy() for s in (now, then))
+        assert ((a == b) | (pd.isna(a) & pd.isna(b))).all(), name
+    assert (now.target.to_numpy() != then.target.to_numpy()).any()
+
+
+def test_what_was_known_at_a_moment_is_told_again(case):
+    day = 86_400_000_000
+    end = (LAST - dt.date(1970, 1, 1)).days * day + day
+    assert known_target(case.found.beside, end, 7).equals(case.found.sample.target)
+    before = known_target(case.found.beside, end - 20 * day, 7)
+    assert (before == 1).sum() < (case.found.sample.target == 1).sum()
+
+
+def test_a_bank_without_labels_devices_or_kinds_is_judged_all_the_same(tmp_path):
+    tables = tiny_bank("customers", "accounts", "transactions")
+    gone = ["is_fraud", "fraud_known_on", "kind", "channel", "device_id", "merchant_id", "counterparty", "country"]
+    tables["transactions"] = tables["transactions"].drop(columns=gone, errors="ignore")
+    found = of_bank(open_source(str(write_source(write_csv(tables, tmp_path)))).as_of("2025-06-30"))
+    assert "no fraud is labelled" in found.lacking
+    assert len(found.found) > 0
+    assert found.found.sample.target.isna().all()
+    assert "merchant_count_1d" not in found.found.sample.predictors
+
+
+def test_kinds_that_are_not_there_are_told(case):
+    with pytest.raises(BankmineError, match=r"No transaction .* of kind bitcoin; there is .*card"):
+        of_bank(case.source, kinds=["bitcoin"])
+
+
+def test_labels_that_all_come_after_the_last_day(tmp_path):
+    case = opened(payments(200), tmp_path, delay=90)
+    assert "as late" in case.lacking
+    assert case.found.sample.target.isna().all()
+
+
+# --- flat tables
+
+
+def payments(size: int = 2000, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    at = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 60 * 86_400, size)), "s")
+    return pd.DataFrame({
+        "transaction_id": [f"t{i:05}" for i in range(size)], "客户": rng.choice([f"<b>{i}" for i in range(40)], size),
+        "when": at, "shop": rng.choice(["m'1", 'm"2', None], size), "sum": rng.lognormal(3, 1, size).round(2) + 0.01,
+        "v1": rng.normal(size=size), "fraud": (rng.random(size) < 0.05).astype(int).astype(object),
+    })  # fmt: skip
+
+
+def opened(frame: pd.DataFrame, folder: Path, **how) -> FraudCase:
+    frame.to_csv(folder / "payments.csv", index=False)
+    told = {"target": "fraud", "id": "客户", "time": "when", "amount": "sum", "merchant": "shop", "as_of": ""} | how
+    return open_case(str(folder / "payments.csv"), **told)
+
+
+def test_a_flat_table_is_measured_in_the_order_of_time_whatever_that_of_its_rows(tmp_path):
+    frame = payments()
+    found = opened(frame, tmp_path).found
+    shuffled = opened(frame.sample(frac=1, random_state=1), tmp_path).found
+    pd.testing.assert_frame_equal(found.sample.predictors, shuffled.sample.predictors)
+    pd.testing.assert_frame_equal(found.beside, shuffled.beside)
+    assert np.allclose(found.sample.predictors["v1"], frame["v1"])
+    assert not {"sum", "shop", "transaction_id"} & set(found.sample.predictors)
+    assert found.sample.predictors["merchant_risk_30d"].max() > 0
+
+
+def test_bad_rows_of_a_flat_table_are_left_out_and_told(tmp_path):
+    frame = payments()
+    frame.loc[5, "transaction_id"], frame.loc[7, "sum"], frame.loc[9, "fraud"] = "t00004", -3, None
+    case = opened(frame, tmp_path)
+    assert len(case.found) == 1998
+    assert [r.split(" left")[0] for r in case.remarks] == [
+        "1 rows without an amount above zero in sum", "1 rows with the transaction_id of an earlier row",
+    ]  # fmt: skip
+    assert case.found.sample.target[case.found.beside["transaction_id"] == "t00009"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"id": ""}, "whose transaction a row is: id="),
+        ({"time": ""}, "when it was: time="),
+        ({"amount": ""}, "holds the amounts"),
+        ({"amount": "shop"}, "amount=shop: nobody can tell"),
+        ({"merchant": "shopp"}, "Did you mean shop"),
+        ({"delay": -1}, "must be 0 or more"),
+    ],
+)
+def test_what_a_flat_table_must_tell(tmp_path, how, message):
+    with pytest.raises(BankmineError, match=message):
+        opened(payments(200), tmp_path, **how)
+
+
+def test_a_flat_table_with_few_frauds_says_so(tmp_path):
+    frame = payments(300)
+    frame["fraud"] = 0
+    frame.loc[:3, "fraud"] = 1
+    assert "4 of 2" in opened(frame, tmp_path).lacking
+
+
+def test_the_handbook_is_a_source():
+    file = Path(os.environ.get("BANKMINE_DATASETS", "data/external")) / "fraud_handbook"
+    if not file.is_dir():
+        pytest.skip("the file of the Fraud Detection Handbook is not in BANKMINE_DATASETS")
+    bank = open_source("fraud_handbook").as_of("2018-04-20")
+    found = of_bank(bank, days=10).found
+    assert bank.checks["transactions"].rows == 191_611
+    assert found.sample.target.notna().sum() > 0
+    assert "merchant_risk_7d" in found.sample.predictors

@@ -1,0 +1,121 @@
+"""The kept fraud model: the same as the one it was made of, also from its file; other files are refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from xgboost import XGBClassifier
+
+from bankmine.errors import BankmineError
+from bankmine.judging.contributions import contributions
+from bankmine.judging.reason_dictionary import load_reasons
+from bankmine.judging.reasons import in_one_line, reasons
+from bankmine.learning.encoding import Encode
+from bankmine.topics.fraud.alerts import REASONS
+from bankmine.topics.fraud.keeping import kept_model
+from bankmine.topics.fraud.model_store import load, save
+
+ROWS = 4_000
+
+
+def columns(predictors: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Predictors as arrays, as they are of a transaction that arrives: a missing word is None."""
+    plain = predictors.select_dtypes("category").astype(object)
+    words = {name: values.where(values.notna(), None).to_numpy() for name, values in plain.items()}
+    return {name: words.get(name, predictors[name].to_numpy()) for name in predictors}
+
+
+@pytest.fixture(scope="module")
+def rows(stream):
+    return stream.predictors.iloc[:ROWS]
+
+
+def test_a_kept_model_sees_and_says_what_the_fitted_one_does(stream, rows):
+    matrix = stream.model.matrix(columns(rows))
+    np.testing.assert_array_equal(matrix, stream.fitted["encode"].transform(rows))
+    told = stream.fitted.predict_proba(rows)[:, 1].astype(float)
+    np.testing.assert_allclose(
+        stream.model.chance(stream.model.rows(columns(rows))), told * 0.5 / (1 - told + told * 0.5), atol=1e-9
+    )
+
+
+def test_words_that_never_came_up_count_as_the_rare_ones_do(stream, rows):
+    odd = rows.head(3).assign(country="<b>", category=None, kind="新")
+    matrix = stream.model.matrix(columns(odd) | {"category": np.array([None] * 3, dtype=object)})
+    np.testing.assert_array_equal(matrix, stream.fitted["encode"].transform(odd))
+
+
+def test_reasons_are_those_of_the_batch(stream, rows):
+    some = rows.iloc[:: ROWS // 200].reset_index(drop=True)
+    dictionary = load_reasons(REASONS)
+    kept = kept_model(
+        stream.fitted, some, stream.model.known, dictionary, threshold=0.01, day=stream.model.day, kinds=()
+    )
+    told = in_one_line(reasons(contributions(stream.fitted, some), some, dictionary), some.index)
+    ones = [{name: values[i : i + 1] for name, values in columns(some).items()} for i in range(len(some))]
+    assert ["; ".join(kept.reasons(one, kept.rows(one))) for one in ones] == list(told)
+    assert told.str.len().max() > 20
+
+
+def test_a_saved_model_is_the_same_when_loaded(stream, rows, tmp_path):
+    again = load(save(stream.model, tmp_path / "models" / "fraud.json"))
+    matrix = stream.model.rows(columns(rows))
+    np.testing.assert_array_equal(again.chance(matrix), stream.model.chance(matrix))
+    one = {name: values[:1] for name, values in columns(rows).items()}
+    assert again.reasons(one, again.rows(one)) == stream.model.reasons(one, stream.model.rows(one))
+    for part in ("features", "words", "known", "delay", "kinds", "threshold", "factor", "day", "phrases"):
+        assert getattr(again, part) == getattr(stream.model, part)
+    assert again.specification == stream.model.specification
+
+
+def changed(text: str, **parts: object) -> str:
+    return json.dumps(json.loads(text) | parts)
+
+
+FILES = {
+    "nothing": lambda text: "",
+    "half of it": lambda text: text[: len(text) // 2],
+    "another number": lambda text: text.replace('"threshold": 0.01', '"threshold": 0.02'),
+    "a list": lambda text: "[]",
+    "another format": lambda text: changed(text, format="bankmine segments 1"),
+    "no trees": lambda text: changed(text, trees={}),
+    "too deep": lambda text: "[" * 100_000,
+    "not UTF-8": lambda text: b"\xff\xfe" + text.encode(),
+    "a pickle": lambda text: pickle.dumps(text),
+    "XGBoost's own": lambda text: json.dumps(json.loads(text)["trees"]),
+}
+
+
+@pytest.mark.parametrize("made", FILES.values(), ids=FILES)
+def test_another_file_is_refused_in_one_line(stream, tmp_path, made):
+    found = made((stream.files / "model.json").read_text("utf-8"))
+    file = tmp_path / "odd.json"
+    file.write_bytes(found if isinstance(found, bytes) else found.encode())
+    with pytest.raises(BankmineError, match=r"odd.json holds no fraud model of this version: save it anew") as refused:
+        load(file)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_is_told_where_it_comes_from(tmp_path):
+    with pytest.raises(BankmineError, match="08_fraud"):
+        load(tmp_path / "none.json")
+
+
+def test_what_cannot_be_had_in_real_time_is_refused(stream, rows):
+    target = (rows.amount > rows.amount.median()).astype(float)
+    wide = rows.assign(anomaly=0.5)
+    trees = Pipeline([("encode", Encode()), ("model", XGBClassifier(n_estimators=2))]).fit(wide, target)
+    line = Pipeline([("encode", Encode(["hour"])), ("model", LogisticRegression())])
+    asked = {"threshold": 0.5, "day": stream.model.day}
+    with pytest.raises(BankmineError, match="'anomaly', which is no feature of a transaction"):
+        kept_model(trees, wide, stream.model.known, load_reasons(REASONS), **asked)
+    with pytest.raises(BankmineError, match="LogisticRegression cannot be kept"):
+        kept_model(line, rows, stream.model.known, load_reasons(REASONS), **asked)
+    with pytest.raises(BankmineError, match="threshold, factor or delay"):
+        kept_model(stream.fitted, rows, stream.model.known, load_reasons(REASONS), threshold=2, day=stream.model.day)

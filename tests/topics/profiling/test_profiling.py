@@ -1,0 +1,102 @@
+"""Portraits of the base and of one customer."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from bank_fixtures import write_parquet
+from hypothesis import given
+from hypothesis import strategies as st
+from random_bank import random_bank
+
+from bankmine.bank.snapshot import open_source
+from bankmine.errors import BankmineError
+from bankmine.topics.profiling import portraits as profiling
+
+DAYS = [dt.date(2025, 6, 30), dt.date(2025, 5, 31), dt.date(2023, 1, 1)]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    folder = write_parquet(random_bank(), tmp_path_factory.mktemp("random"))
+    return profiling.customer_tables(open_source(str(folder)).as_of(DAYS[0]), DAYS)
+
+
+def test_there_is_a_table_for_each_day_also_for_one_without_customers(tables):
+    assert list(tables) == DAYS
+    assert len(tables[DAYS[0]]) >= len(tables[DAYS[1]]) > 20
+    assert tables[DAYS[2]].empty
+    assert {"region", "outflow_90d", "tenure_days"} <= set(tables[DAYS[2]].columns)
+
+
+def test_the_month_before_ends_on_its_last_day():
+    assert profiling.month_end_before(dt.date(2025, 3, 31)) == dt.date(2025, 2, 28)
+    assert profiling.month_end_before(dt.date(2025, 3, 15)) == dt.date(2025, 2, 28)
+    assert profiling.month_end_before(dt.date(2025, 1, 1), 2) == dt.date(2024, 11, 30)
+
+
+def test_ages_fall_into_their_groups():
+    ages = pd.Series([17, 18, 24, 25, 75, None])
+    assert profiling.age_group(ages).astype(object).tolist()[:5] == [
+        "under 18",
+        "18–24",
+        "18–24",
+        "25–34",
+        "75 and over",
+    ]
+    assert profiling.age_group(ages).isna().tolist()[5]
+
+
+def test_holdings_count_customers_not_accounts(tables):
+    customers = tables[DAYS[0]]
+    found = profiling.holdings(customers).set_index("product")
+    assert found.loc["current", "customers"] == (customers.current_accounts > 0).sum()
+    assert found.share.is_monotonic_decreasing
+    assert (found.other_products >= 0).all()
+
+
+def test_channels_of_each_age_group_add_up_to_one(tables):
+    mix = profiling.channel_mix(tables[DAYS[0]])
+    np.testing.assert_allclose(mix.sum(axis=1), 1)
+    assert mix.index[-1] == "all"
+    assert "other" in mix.columns
+
+
+@pytest.mark.property
+@given(st.lists(st.floats(-100, 1e6), min_size=10, max_size=60), st.floats(0.01, 1))
+def test_the_top_holds_at_least_its_share_and_at_most_all(values, share):
+    values = pd.Series(values)
+    held = profiling.concentration(values, share)
+    if values.clip(lower=0).sum() == 0:
+        assert np.isnan(held)
+    else:
+        top = max(1, round(len(values) * share)) / len(values)
+        assert top - 1e-9 <= held <= 1 + 1e-9
+
+
+def test_the_curve_of_equal_shares_is_a_straight_line():
+    curve = profiling.lorenz(pd.Series([5.0] * 4))
+    assert curve.held.tolist() == curve.customers.tolist() == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_a_portrait_sets_a_customer_beside_all(tables):
+    customers = tables[DAYS[0]]
+    richest = customers.deposits.idxmax()
+    own = profiling.portrait(customers, richest)
+    assert own.loc["deposits", "this customer"] == f"{customers.deposits.max():,.0f}"
+    assert own.loc["deposits", "rank"] == pytest.approx((customers.deposits < customers.deposits.max()).mean())
+    assert own.loc["share of bookings at weekends", "median"].endswith("%")
+
+
+def test_the_typical_customer_is_nobody_extreme(tables):
+    customers = tables[DAYS[0]]
+    ranks = customers["outflow_90d"].rank(pct=True)
+    assert 0.2 < ranks[profiling.typical_customer(customers)] < 0.8
+
+
+def test_an_unknown_customer_is_told(tables):
+    with pytest.raises(BankmineError, match="No customer 'nobody' is known on this day"):
+        profiling.portrait(tables[DAYS[0]], "nobody")

@@ -1,0 +1,74 @@
+"""Segments of whole banks: what was planted is recovered, and a real bank has segments too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bankmine.bank.snapshot import open_source
+from bankmine.bank.sources import find_source
+from bankmine.topics.profiling.portraits import customer_tables
+from bankmine.topics.segmentation.measures import features_told, is_active, load_registry, readable
+from bankmine.topics.segmentation.model import INACTIVE, fit
+from bankmine.topics.segmentation.number import choose
+from bankmine.topics.segmentation.segment_rules import rules
+from demobank import generate
+from demobank.scores import segments
+from demobank.truth import Truth
+
+pytestmark = pytest.mark.slow
+REGISTRY = load_registry()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return generate(tmp_path_factory.mktemp("segments") / "bank", customers=2000, months=13, seed=5)
+
+
+@pytest.fixture(scope="module")
+def labels(folder) -> pd.Series:
+    return segmented(str(folder))
+
+
+def segmented(source: str, day: str = "2025-12-31") -> pd.Series:
+    """Segments of all customers of a bank."""
+    snapshot = open_source(source).as_of(day)
+    customers = customer_tables(snapshot, [snapshot.as_of])[snapshot.as_of]
+    values = readable(customers[is_active(customers, REGISTRY)], REGISTRY)
+    model = fit(values, REGISTRY, snapshot.as_of, choose(values, REGISTRY).k)
+    return model.assign_all(customers, REGISTRY)
+
+
+def test_planted_kinds_are_found_without_being_told(folder, labels):
+    scores = segments(Truth(find_source(str(folder))), labels)
+    assert all(s.passed for s in scores), scores
+    assert 0.6 < scores[0].within[0] < scores[0].measure.value < 0.9
+
+
+def test_scores_fail_for_segments_by_chance_and_for_customers_left_out(folder, labels):
+    truth = Truth(find_source(str(folder)))
+    by_chance = pd.Series(np.random.default_rng(0).permutation(labels.astype(str)), index=labels.index)
+    assert not any(s.passed for s in segments(truth, by_chance))
+    few = labels.astype(str).where(np.arange(len(labels)) % 2 == 0, INACTIVE)
+    assert [s.passed for s in segments(truth, few)][1:] == [False, False]
+
+
+def test_names_of_segments_do_not_matter_to_the_score(folder, labels):
+    truth = Truth(find_source(str(folder)))
+    renamed = labels.cat.rename_categories(lambda name: name if name == INACTIVE else f"other {name}")
+    assert segments(truth, renamed)[0].measure == segments(truth, labels)[0].measure
+
+
+def test_a_real_bank_has_segments(datasets):
+    if not (datasets / "berka").is_dir():
+        pytest.skip("the Berka files are not here")
+    snapshot = open_source("berka").as_of("1994-01-31")
+    customers = customer_tables(snapshot, [snapshot.as_of])[snapshot.as_of]
+    values = readable(customers[is_active(customers, REGISTRY)], REGISTRY)
+    model = fit(values, REGISTRY, snapshot.as_of, choose(values, REGISTRY).k)
+    assert len(set(model.names)) == len(model.names) > 1
+    told = features_told(REGISTRY, values, model.pipeline).set_index("feature")["role"]
+    assert told["share of app and web in own errands"] == "left out: the same for nearly all"
+    found = rules(values, model.assign(values), REGISTRY)
+    assert found.accuracy > found.baseline + 0.3

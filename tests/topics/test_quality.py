@@ -1,0 +1,165 @@
+"""Data quality against the defects that were planted in a demo bank, and against a bank without any."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from bank_fixtures import write_parquet
+from random_bank import random_bank
+
+from bankmine.bank.snapshot import open_source
+from bankmine.topics import quality
+from demobank import generate
+
+pytestmark = pytest.mark.slow
+
+END = dt.date(2025, 12, 31)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return generate(tmp_path_factory.mktemp("demo") / "bank", customers=1500, months=12, seed=11)
+
+
+@pytest.fixture(scope="module")
+def planted(folder) -> pd.DataFrame:
+    return pd.read_parquet(folder / "truth" / "defects")
+
+
+@pytest.fixture(scope="module")
+def snapshot(folder):
+    return open_source(str(folder)).as_of(END)
+
+
+def test_every_planted_violation_is_found_and_nothing_else(snapshot, planted):
+    rules = planted[planted.rule.isin(quality.DIMENSIONS)]
+    expected = rules.groupby(["table", "rule"]).size().to_dict()
+    found = snapshot.violations().groupby(["table", "rule"])["count"].sum().to_dict()
+    assert found == expected
+    assert len(expected) == 11
+
+
+def test_the_planted_keys_are_gone_and_all_others_are_there(snapshot, planted):
+    gone = planted[(planted.table == "transactions") & planted.rule.isin(quality.DIMENSIONS)]
+    twice = set(gone[gone.rule == "duplicate_key"].key)
+    kept = snapshot.transactions.select("transaction_id").to_pandas().transaction_id
+    assert not set(kept) & (set(gone.key) - twice)
+    assert kept.is_unique
+    assert twice <= set(kept)
+    assert len(kept) == snapshot.checks["transactions"].rows - len(gone)
+
+
+def test_the_planted_silence_of_a_channel_is_found_and_no_other(snapshot, planted):
+    (key,) = planted[(planted.rule == "timeliness") & (planted.table == "transactions")].key
+    region, channel, week = key.split("/")
+    gaps = quality.volume_gaps(snapshot)
+    assert list(zip(gaps.region, gaps.channel, gaps.week.dt.strftime("%Y-%m-%d"), strict=True)) == [
+        (region, channel, week)
+    ]
+    assert gaps["count"].item() < 0.5 * gaps["expected"].item()
+
+
+def test_the_column_that_emptied_out_shows_in_its_month(folder, planted):
+    (key,) = planted[planted.key.str.startswith("device_id/")].key
+    month = pd.Period(key.split("/")[1])
+    snapshot = open_source(str(folder)).as_of(month.end_time.date())
+    filled = quality.completeness(snapshot).set_index(["table", "column"])
+    assert filled.loc[("transactions", "device_id"), "change"] < -0.02
+    assert abs(filled.loc[("transactions", "channel"), "change"]) < 0.001
+
+
+def test_completeness_is_the_share_that_is_filled(snapshot, folder):
+    people = pd.read_parquet(folder / "customers")
+    filled = quality.completeness(snapshot).set_index(["table", "column"]).filled
+    assert filled[("customers", "annual_income")] == pytest.approx(people.annual_income.notna().mean())
+    assert filled[("transactions", "amount")] == 1
+
+
+def test_rules_are_sorted_by_share_and_say_how_bad_they_are(snapshot):
+    rules = quality.broken_rules(snapshot)
+    assert rules.share.is_monotonic_decreasing
+    worst = rules.iloc[0]
+    assert worst.severity == ("severe" if worst.share >= 0.01 else "notable")
+    assert rules.severity.isin(["severe", "notable", "minor"]).all()
+    assert rules["first keys"].str.len().min() > 0
+
+
+def test_a_rule_that_breaks_more_often_of_late_is_rising(tmp_path):
+    frames = random_bank(seed=5)
+    t = frames["transactions"]
+    late = t.index[t["at"] > pd.Timestamp("2025-12-10")]
+    t.loc[late[: len(late) // 2], "amount"] = -1.0
+    t.loc[t.index[t["at"] < pd.Timestamp("2025-01-01")][:20], "direction"] = "sideways"
+    rules = quality.broken_rules(open_source(str(write_parquet(frames, tmp_path))).as_of(END))
+    trend = rules.set_index("rule").trend
+    assert trend["not_positive"] == "rising"
+    assert trend["unknown_value"] != "rising"
+
+
+def test_rows_left_out_are_counted_in_the_month_they_are_dated(snapshot, planted):
+    months = quality.left_out_by_month(snapshot)
+    assert (months.delivered >= quality.ENOUGH_ROWS).all()
+    booked = months[months.table == "transactions"]
+    dated = planted[(planted.table == "transactions") & planted.rule.isin(set(quality.DIMENSIONS) - {"in_future"})]
+    assert booked.left_out.sum() == len(dated)
+
+
+def test_a_bank_without_defects_has_no_finding(tmp_path):
+    snapshot = open_source(str(write_parquet(random_bank(seed=6), tmp_path))).as_of(END)
+    assert quality.broken_rules(snapshot).empty
+    assert quality.left_out_by_month(snapshot).empty
+    assert quality.volume_gaps(snapshot).empty
+
+
+def test_gaps_are_rare_where_counts_are_chance(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = random_bank(seed=7, customers=60, bookings=20_000)
+    frames["transactions"]["channel"] = rng.choice(["pos", "mobile"], 20_000)
+    snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of(END)
+    assert len(quality.volume_gaps(snapshot)) <= 1
+
+
+def test_bookings_that_come_in_bursts_are_no_gap_where_one_fails_to_come(tmp_path):
+    """Each booking stands six times, as a transfer with its legs and fees does: counts vary six times Poisson's."""
+    frames = random_bank(seed=7, customers=60, bookings=9_000)
+    t = frames["transactions"].assign(channel="pos")
+    times = pd.concat([t.assign(transaction_id=t.transaction_id + str(copy)) for copy in range(6)])
+    frames["transactions"] = times.reset_index(drop=True)
+    snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of(END)
+    assert quality.volume_gaps(snapshot).empty
+
+
+def test_what_comes_in_some_weeks_only_is_not_missed_in_the_others(tmp_path):
+    frames = random_bank(seed=8, bookings=12_000)
+    t = frames["transactions"]
+    t["channel"] = np.where(t["at"].dt.day <= 14, "internal", "pos")
+    assert quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
+
+
+def test_a_week_at_six_tenths_is_no_gap_however_unlikely(tmp_path):
+    frames = random_bank(seed=10, customers=60, bookings=60_000)
+    t = frames["transactions"].merge(frames["accounts"][["account_id", "customer_id"]], on="account_id")
+    t = t.merge(frames["customers"][["customer_id", "region"]], on="customer_id").assign(channel="pos")
+    week = (t.region == "上海") & t["at"].between("2025-09-15", "2025-09-21 23:59:59")
+    fewer = t.drop(t[week].sample(frac=0.4, random_state=0).index)
+    frames["transactions"] = fewer[frames["transactions"].columns]
+    assert week.sum() > 150
+    assert quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
+
+
+def test_a_channel_that_is_silent_everywhere_for_a_week_is_found(tmp_path):
+    frames = random_bank(seed=9, bookings=20_000)
+    t = frames["transactions"]
+    t["channel"] = np.where(t.index % 2, "mobile", "pos")
+    silent = (t["channel"] == "mobile") & t["at"].between("2025-09-15", "2025-09-21 23:59:59")
+    frames["transactions"] = t[~silent]
+    gaps = quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END))
+    assert set(zip(gaps.week.dt.strftime("%Y-%m-%d"), gaps.channel, strict=True)) == {("2025-09-15", "mobile")}
+
+
+def test_days_behind_counts_from_the_last_booking(snapshot):
+    last = snapshot.checks["transactions"].last
+    assert quality.days_behind(snapshot) == (END - last).days
