@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "lib" / "bankmine"
 ROOMS = ("features", "learning", "judging", "deciding", "study", "topics")
 MAY_IMPORT = {
-    "bank": {"bank", "errors"},
-    **{room: {*ROOMS, "bank", "errors"} for room in ROOMS},
-    "report": {*ROOMS, "report", "bank", "errors"},
-    "live": {*ROOMS, "live", "bank", "errors"},
+    "bank": {"bank", "errors", "lacking"},
+    **{room: {*ROOMS, "bank", "errors", "lacking"} for room in ROOMS},
+    "report": {*ROOMS, "report", "bank", "errors", "lacking"},
+    "live": {*ROOMS, "live", "bank", "errors", "lacking"},
 }
 TRUTH = re.compile(
     r"""demobank\.(truth|scores)|demobank import .*\b(truth|scores\w*)\b|/truth\b|truth/|["']truth["']"""

@@ -1,12 +1,15 @@
-"""Intervals of what was counted."""
+"""Intervals of what was counted, and how estimates with intervals are written for a page."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, norm
 
 CONFIDENCE = 0.95
+MISSING = "n/a"
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -43,3 +46,42 @@ def wilson_clustered(hit: pd.Series, cluster: pd.Series) -> tuple[float, float]:
     z = norm.ppf((1 + CONFIDENCE) / 2)
     centre, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     return float(centre - half) / (1 + z**2 / n), float(centre + half) / (1 + z**2 / n)
+
+
+def with_interval(value: pd.Series, low: pd.Series, high: pd.Series, spec: str = ".3f") -> pd.Series:
+    """Write estimates with their intervals, as "0.71 (0.66–0.75)"; without one where it is not known."""
+    between = " to " if (low < 0).any() else "–"  # a dash before a minus cannot be read
+    spans = [
+        "" if pd.isna(a) or pd.isna(b) else f" ({a:{spec}}{between}{b:{spec}})" for a, b in zip(low, high, strict=True)
+    ]
+    told = [MISSING if pd.isna(v) else f"{v:{spec}}{span}" for v, span in zip(value, spans, strict=True)]
+    return pd.Series(told, index=value.index, dtype=object)
+
+
+def wide(
+    found: pd.DataFrame, metrics: Sequence[str] = (), spec: str = ".3f", index: str | list[str] = "model",
+    columns: str = "metric",
+) -> pd.DataFrame:  # fmt: skip
+    """Lay a long table of `value`, `low` and `high` out: a row a model, a column a metric, each with its interval.
+
+    Parameters
+    ----------
+    found : pd.DataFrame
+        `value`, `low`, `high`, and the columns that are named here.
+    metrics : sequence of str
+        Columns wanted, in this order; all where none is named.
+    spec : str
+        Format of each number.
+    index, columns : str or list of str
+        What makes a row, and what a column.
+    """
+    told = found.assign(told=with_interval(found["value"], found["low"], found["high"], spec))
+    table = told.pivot_table(index=index, columns=columns, values="told", aggfunc="first", sort=False)
+    return (table[list(metrics)] if len(metrics) else table).rename_axis(columns=None)
+
+
+def shown(table: pd.DataFrame, **formats: str) -> pd.DataFrame:
+    """Return a table that says how its columns are written on a page: name -> format, as `share=".1%"`."""
+    told = table.copy()
+    told.attrs["formats"] = table.attrs.get("formats", {}) | formats
+    return told

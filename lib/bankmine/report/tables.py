@@ -89,16 +89,6 @@ def table(frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = No
     return Table(frame, caption, formats or {}, limit)
 
 
-def with_interval(value: pd.Series, low: pd.Series, high: pd.Series, spec: str = ".3f") -> pd.Series:
-    """Write estimates with their intervals, as "0.71 (0.66–0.75)"; without one where it is not known."""
-    between = " to " if (low < 0).any() else "–"  # a dash before a minus cannot be read
-    spans = [
-        "" if pd.isna(a) or pd.isna(b) else f" ({a:{spec}}{between}{b:{spec}})" for a, b in zip(low, high, strict=True)
-    ]
-    told = [MISSING if pd.isna(v) else f"{v:{spec}}{span}" for v, span in zip(value, spans, strict=True)]
-    return pd.Series(told, index=value.index, dtype=object)
-
-
 def _levels(index: pd.Index) -> range:
     """Return no level for an index that only counts the rows."""
     return range(0 if isinstance(index, pd.RangeIndex) and index.name is None else index.nlevels)

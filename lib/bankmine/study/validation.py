@@ -1,32 +1,39 @@
-"""Validation: what a validator asks of a model, what its page answers, and what is watched from now on.
+"""Validation: what a validator asks of a model, what its study answers, and what is watched from now on.
 
-The questions are in `data/validation.yml` and belong to model validation. A notebook hands over what its parts found;
-what it does not hand over is shown as not answered, so that a page cannot look more complete than it is.
+The questions are in `data/validation.yml` and belong to model validation. A study hands over what its parts found;
+what it does not hand over is shown as not answered, so that a page cannot look more complete than it is. Limits know
+how many rows and events a month has: a fixed one would cry wolf in a small bank and sleep in a large one.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
+from bankmine.judging import drift, fairness
+from bankmine.lacking import Lacking, optional
+
+if TYPE_CHECKING:
+    from bankmine.study.study import Study
 
 REGISTRY = WORKSPACE / "data" / "validation.yml"
 ANSWERED, PARTLY, OPEN, FOR_PEOPLE = "answered", "answered in part", "not answered", "for people"
+ALL = "all"
+"""Named among the kinds of models where an entry is for any, also for a new one."""
+CROSSED, WITHIN, NO_LIMIT, NOT_KNOWN = "crossed", "within", "no limit", "not known"
 LIMITS = ("auc", "events", "share", "given", "fixed")
-
-
-@dataclass(frozen=True)
-class Lacking:
-    """Handed over in place of an answer: why a part of the page is not there."""
-
-    why: str
+FALSE_ALARMS = 0.01
+"""Chance that a limit is crossed in a month in which nothing changed."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +95,9 @@ class Register:
     assumptions: list[Assumption]
     monitoring: list[Watched]
 
-    @property
-    def models(self) -> set[str]:
-        """Kinds of models that there are questions for."""
-        return {model for question in self.questions for model in question.models}
+    def asked_of(self, kind: str, told: list) -> list:
+        """Pick the entries that are for a kind of model: those for all, and its own."""
+        return [entry for entry in told if kind in entry.models or ALL in entry.models]
 
 
 def load_register(file: Path = REGISTRY) -> Register:
@@ -123,7 +129,7 @@ def validation_table(model: str, given: Mapping[str, object], register: Register
     Parameters
     ----------
     model : str
-        `churn`, `credit` or `fraud`.
+        Kind of model, as `churn`, `credit` or `fraud`; another has the questions that are asked of all.
     given : mapping of str to object
         Part of the page -> what it found, in words or as a number; None or `Lacking` where it is not there.
     register : Register, optional
@@ -138,12 +144,12 @@ def validation_table(model: str, given: Mapping[str, object], register: Register
     Raises
     ------
     BankmineError
-        If there are no questions for this kind of model, or something is handed over that answers none.
+        If something is handed over that answers no question.
     """
     register = register or load_register()
-    asked = asked_of(model, register.questions, register)
+    asked = register.asked_of(model, register.questions)
     known = {part for q in asked for part in q.shown} | {
-        part for a in asked_of(model, register.assumptions, register) for part in a.checked
+        part for a in register.asked_of(model, register.assumptions) for part in a.checked
     }
     if strange := sorted(set(given) - known):
         raise BankmineError(
@@ -168,7 +174,7 @@ def assumption_table(model: str, given: Mapping[str, object], register: Register
         answered.
     """
     register = register or load_register()
-    assumed = asked_of(model, register.assumptions, register)
+    assumed = register.asked_of(model, register.assumptions)
     rows = [(a.assumption, a.otherwise, *_answer(a.checked, "", given)) for a in assumed]
     return pd.DataFrame(rows, columns=["assumption", "otherwise", "checked in", "status", "found"])
 
@@ -200,19 +206,6 @@ def funnel(steps: Mapping[str, int]) -> pd.DataFrame:
                          "share": (rows / first if first else rows * np.nan).to_numpy()})  # fmt: skip
 
 
-def asked_of(model: str, told: list, register: Register) -> list:
-    """Pick the entries of a register that are for a kind of model.
-
-    Raises
-    ------
-    BankmineError
-        If there are no questions for this kind.
-    """
-    if model not in register.models:
-        raise BankmineError(f"No questions for {model!r}; there are some for {', '.join(sorted(register.models))}.")
-    return [entry for entry in told if model in entry.models]
-
-
 def _answer(parts: list[str], people: str, given: Mapping[str, object]) -> tuple[str, str, str]:
     """Return where a question is answered, how far, and the answer."""
     if people:
@@ -233,3 +226,181 @@ def _told(found: object, handed_over: bool) -> str:
     if found is None:
         return "not there for this source" if handed_over else "not shown on this page"
     return f"{found:,.3g}" if isinstance(found, float | np.floating) else str(found)
+
+
+def monitoring_plan(model: str, facts: Mapping[str, float], register: Register | None = None) -> pd.DataFrame:
+    """Say what is watched, and at which limit, given how many rows and events a month has.
+
+    Parameters
+    ----------
+    model : str
+        As for `validation_table`.
+    facts : mapping of str to float
+        `rows` scored in a month, `events` and `actions` of a month, and by the name in the register what each metric is
+        today; for limits of the kind `given` also `<fact>_below` or `<fact>_above`. What is absent is not known.
+
+    Returns
+    -------
+    pd.DataFrame
+        `metric`, `now` (events that came, where the limits are about those expected), `below` and `above` (alarm
+        outside; missing where that side has none, or the facts do not tell), `status`, `cadence`, `action`, `owner`.
+        Limits other than fixed ones are crossed by chance in one of a hundred months.
+    """
+    register = register or load_register()
+    rows = []
+    for watched in register.asked_of(model, register.monitoring):
+        usual = float(facts.get(watched.fact, np.nan))
+        limits = _limit(watched, usual, facts)
+        now = float(facts.get("events", np.nan)) if watched.limit == "events" else usual
+        rows.append(
+            (watched.metric, now, *limits, _status(now, *limits), watched.cadence, watched.action, watched.owner)
+        )
+    return pd.DataFrame(rows, columns=["metric", "now", "below", "above", "status", "cadence", "action", "owner"])
+
+
+def _status(now: float, below: float, above: float) -> str:
+    if np.isnan(now):
+        return NOT_KNOWN
+    if np.isnan(below) and np.isnan(above):
+        return NO_LIMIT
+    return CROSSED if now < below or now > above else WITHIN
+
+
+def _limit(watched: Watched, now: float, facts: Mapping[str, float]) -> tuple[float, float]:
+    """Return the lower and the upper limit; NaN where there is none, or the facts do not tell."""
+    none, chance = float("nan"), FALSE_ALARMS
+    rows, events, actions = (float(facts.get(name, np.nan)) for name in ("rows", "events", "actions"))
+    if watched.limit == "fixed":
+        return none, watched.value
+    if watched.limit == "given":
+        return tuple(float(facts.get(f"{watched.fact}_{side}", np.nan)) for side in ("below", "above"))
+    if watched.limit == "events":
+        return tuple(stats.poisson.ppf((chance / 2, 1 - chance / 2), now))
+    if watched.limit == "share":
+        return stats.binom.ppf(chance, actions, now) / actions if actions > 0 else none, none
+    return now + stats.norm.ppf(chance) * _auc_error(now, events, rows - events), none
+
+
+def _auc_error(auc: float, events: float, others: float) -> float:
+    """Return the standard error of an AUC (Hanley and McNeil, Radiology 143, 1982)."""
+    if not min(events, others) > 0:
+        return float("nan")
+    one, two = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (events - 1) * (one - auc**2) + (others - 1) * (two - auc**2)
+    return float(np.sqrt(spread / (events * others)))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a study answers to a validator."""
+
+    answered: pd.DataFrame
+    """`validation_table`."""
+    assumptions: pd.DataFrame
+    """`assumption_table`."""
+    plan: pd.DataFrame
+    """`monitoring_plan`."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many questions are `asked`, `answered` on the page, and for `people`."""
+        status = self.answered["status"].value_counts()
+        return {
+            "answered": int(status.get(ANSWERED, 0)), "asked": len(self.answered),
+            "people": int(status.get(FOR_PEOPLE, 0)),
+        }  # fmt: skip
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Questions with their answers, under the rule that asks them."""
+        return self.answered.drop(columns="shown in").set_index("rule")
+
+    @property
+    def crossed(self) -> dict[str, object]:
+        """How many limits are crossed today (`count`), and `which`, with what to do."""
+        rows = self.plan[self.plan["status"] == CROSSED]
+        told = [f"{row.metric}: {row.now:,.3g} ({row.action})" for row in rows.itertuples()]
+        return {"count": len(rows), "which": "; ".join(told) or "none"}
+
+
+def of_study(study: Study) -> Validation:
+    """Answer a validator's questions by what a study found, and say what is watched from now on."""
+    given = _common_answers(study) | study.answers()
+    asked = {part for q in load_register().asked_of(study.name, load_register().questions) for part in q.shown}
+    told = {part: found for part, found in given.items() if part in asked | {"assumptions"}}
+    facts = _common_facts(study) | study.facts()
+    return Validation(
+        validation_table(study.name, told), assumption_table(study.name, given), monitoring_plan(study.name, facts)
+    )
+
+
+def _common_answers(study: Study) -> dict[str, object]:
+    sample, split, judged = study.sample, study.split, study.judged
+    auc, simple = judged.metric("auc"), judged.metric("auc", study.baseline)
+    slope, moved = judged.deviation("slope"), study.moved
+    return {
+        "purpose": study.purpose,
+        "definition": study.event,
+        "definition_sensitivity": Lacking("the table tells the outcome itself"),
+        "data": f"{len(sample):,} rows of {sample.entity.nunique():,} entities",
+        "funnel": Lacking("a flat table does not tell who was left out"),
+        "windows": study.parts.how,
+        "sentinel": f"{int(study.suspects['suspicious'].sum())} suspicious predictors",
+        "leak_lab": f"toy twins claim up to {study.lies['auc_claims'].max():.3f}",
+        "decision": _money(study),
+        "profit_sensitivity": Lacking("costs are given, or are not told"),
+        "assumptions": "listed below",
+        "limits": "at the end of this page",
+        "comparison": f"{len(study.recipes)} models on the same folds",
+        "baseline": f"{study.baseline}, AUC {simple['value']:.3f}",
+        "reasons": "themes in words, beeswarm and dependence",
+        "performance": f"AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})",
+        "split": f"{len(split.train):,} rows to learn from, {len(split.tune):,} to calibrate, {len(split.test):,} new",
+        "calibration": f"slope {slope['value']:.2f} ({slope['low']:.2f} to {slope['high']:.2f})",
+        "psi": f"{int(moved['shifted'].sum())} of {len(moved)} predictors shifted",
+        "stability": "month by month" if sample.day is not None else Lacking("the table has no time"),
+        "monitoring": "planned below",
+        "reproducible": "seeds, data fingerprint and commit are in the manifest beside this page",
+        "versions": "in the manifest beside this page",
+        "sensitive": Lacking("which predictors are sensitive is not told"),
+        "fairness": _worst(optional(study, "impact")),
+        "consent": Lacking("consent is not told"),
+    }
+
+
+def _money(study: Study) -> str | Lacking:
+    earned = optional(study, "earned")
+    return f"{earned['profit'].iloc[0]:,.0f} {study.per}" if isinstance(earned, pd.DataFrame) else earned
+
+
+def _worst(impact: dict[str, pd.DataFrame] | Lacking) -> str | Lacking:
+    if isinstance(impact, Lacking):
+        return impact
+    attribute, group, ratio = fairness.worst_ratio(impact)
+    return f"lowest adverse impact ratio {ratio:.2f} ({attribute}: {group})"
+
+
+def _common_facts(study: Study) -> dict[str, float]:
+    """Return what is watched of any model, a month, as the model that leaves the house has it."""
+    judged, now = study.judged, study.today
+    months = 1 if judged.rows.day is None else max(judged.rows.day.dt.to_period("M").nunique(), 1)
+    chance = judged.probability[[study.chosen]]
+    moved = drift.psi_table(chance, study.scores.to_frame(study.chosen), judged.rows.entity, now.entity).iloc[0]
+    gained = now.predictors.isna().mean() - study.sample.at(study.split.train).predictors.isna().mean()
+    facts = {
+        "rows": len(judged.rows) / months, "events": judged.rows.target.sum() / months,
+        "auc": judged.metric("auc")["value"], "expected_events": chance[study.chosen].sum() / months,
+        "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
+        "model_age": _months_since(study.split.days["tune"], study.source.as_of),
+    }  # fmt: skip
+    acted = optional(study, "acted")
+    if isinstance(acted, Lacking):
+        return facts
+    first = acted.iloc[:, 0].astype(bool)
+    target = judged.rows.target
+    return facts | {"actions": first.sum() / months, "precision": target[first.loc[target.index]].mean()}
+
+
+def _months_since(days: tuple[pd.Timestamp, ...], as_of: datetime.date) -> float:
+    """Return the months since the newest rows that a model was calibrated by; 0 where rows have no days."""
+    return (pd.Timestamp(as_of) - days[-1]).days / 30.44 if days else 0.0

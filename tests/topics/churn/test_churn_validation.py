@@ -15,7 +15,7 @@ from bankmine.judging import leaks as leak_lab
 from bankmine.judging import ranking as metrics
 from bankmine.learning import fitting as recipe
 from bankmine.learning import models
-from bankmine.study import monitoring_plan, validation
+from bankmine.study import validation
 from bankmine.topics.churn import answers as told
 from bankmine.topics.churn import case as churn_case
 from bankmine.topics.churn import money as churn_money
@@ -86,7 +86,7 @@ def test_every_question_is_answered_or_says_why_not(kind, request):
     assert facts["rows"] * max(len(case.parts.split.days["test"]), 1) == pytest.approx(len(case.parts.split.test))
     assert 0 < facts["events"] < facts["rows"]
     calls = told.facts_of_calls(applied.rows, applied.probability[MODEL] > applied.probability[MODEL].median())
-    plan = monitoring_plan.monitoring_plan("churn", facts | calls)
+    plan = validation.monitoring_plan("churn", facts | calls)
     assert plan["now"].isna().sum() == 1  # the success of calls: only a campaign with a group held back tells
     within = plan.dropna(subset=["below", "above"])
     assert (within["below"] <= within["now"]).all()

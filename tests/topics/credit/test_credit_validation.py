@@ -14,7 +14,7 @@ from bankmine.judging import leaks as leak_lab
 from bankmine.judging import ranking as metrics
 from bankmine.learning import fitting as recipe
 from bankmine.learning import models
-from bankmine.study import monitoring_plan, validation
+from bankmine.study import validation
 from bankmine.topics.credit import answers as told
 from bankmine.topics.credit import candidates as credit_models
 from bankmine.topics.credit import case as credit_case
@@ -88,7 +88,7 @@ def test_every_question_is_answered_or_says_why_not(kind, request):
     assert len(lacking) == {"bank": 0, "flat": 6}[kind]
     assert not validation.assumption_table("credit", answers)["found"].str.contains("not shown").any()
     facts = told.facts(case, applied, live, found)
-    plan = monitoring_plan.monitoring_plan("credit", facts)
+    plan = validation.monitoring_plan("credit", facts)
     assert plan["now"].isna().sum() == {"bank": 0, "flat": 1}[kind]  # a table without groups has no adverse impact
     judged = applied.rows.known
     months = applied.rows.day.dt.to_period("M").nunique() if applied.rows.day is not None else 1

@@ -11,9 +11,10 @@ from fraud_payments import payments
 
 from bankmine.judging import calibration, drift, leak_sentinel
 from bankmine.judging import leaks as leak_lab
+from bankmine.lacking import Lacking
 from bankmine.learning import models
 from bankmine.learning.blocks import Plan
-from bankmine.study import monitoring_plan, validation
+from bankmine.study import validation
 from bankmine.topics.fraud import alerts as fraud_alerts
 from bankmine.topics.fraud import answers as told
 from bankmine.topics.fraud import backtest as fraud_judged
@@ -59,7 +60,7 @@ def test_every_question_is_answered(parts):
 def test_labels_later_than_a_month_are_said(parts):
     case, judged, _, found = parts
     slow = told.answers(case, judged, told.Found(**{**vars(found), "late": found.late * 0.0}))
-    assert isinstance(slow["label_delay"], validation.Lacking)
+    assert isinstance(slow["label_delay"], Lacking)
 
 
 def test_facts_are_numbers_of_a_month(parts):
@@ -70,7 +71,7 @@ def test_facts_are_numbers_of_a_month(parts):
     assert facts["rows"] * months == pytest.approx(len(judged.sample))
     assert facts["events"] * months == pytest.approx(judged.payments.target.sum())
     assert facts["precision"] == pytest.approx(judged.payments.target[alerted].mean())
-    plan = monitoring_plan.monitoring_plan("fraud", facts)
+    plan = validation.monitoring_plan("fraud", facts)
     assert plan["now"].notna().all()
 
 

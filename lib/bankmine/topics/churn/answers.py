@@ -8,10 +8,10 @@ import pandas as pd
 
 from bankmine.judging import drift
 from bankmine.judging.ranking import of
+from bankmine.lacking import Lacking
 from bankmine.learning.fitting import Applied
 from bankmine.learning.models import RULE, scores
 from bankmine.learning.sample import Sample
-from bankmine.study.validation import Lacking
 from bankmine.topics.churn.case import Case
 
 _PERSONAL = ("age_years", "gender", "marital_status", "education", "occupation", "region", "city_tier", "annual_income")

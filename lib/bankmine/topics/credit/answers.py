@@ -9,9 +9,9 @@ import pandas as pd
 from bankmine.judging import drift
 from bankmine.judging.fairness import worst_ratio
 from bankmine.judging.ranking import of
+from bankmine.lacking import Lacking
 from bankmine.learning.fitting import Applied
 from bankmine.learning.models import RULE, scores
-from bankmine.study.validation import Lacking
 from bankmine.topics.credit.candidates import SCORECARD
 from bankmine.topics.credit.case import Case
 from bankmine.topics.credit.scorecard import ScorecardModel

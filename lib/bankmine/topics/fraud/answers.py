@@ -8,7 +8,7 @@ import pandas as pd
 
 from bankmine.judging import drift
 from bankmine.judging.ranking import of
-from bankmine.study.validation import Lacking
+from bankmine.lacking import Lacking
 from bankmine.topics.fraud.backtest import CHOSEN, Judged
 from bankmine.topics.fraud.case import FraudCase
 

@@ -1,0 +1,467 @@
+"""Study: what every supervised question has in common, from rows to what leaves the house.
+
+A topic supplies rows, event, candidates, baseline, costs and words by a subclass; everything else is here, once. Parts
+are made when they are first asked for, each once, and are `Lacking` where they cannot be. The model that a page judges
+is the model whose scores, thresholds and limits leave the house; one fitted anew on the newest rows stands beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from sklearn.pipeline import Pipeline
+
+from bankmine.bank.flat import Flat
+from bankmine.bank.snapshot import Snapshot
+from bankmine.bank.sources import WORKSPACE
+from bankmine.deciding import costs as money
+from bankmine.deciding import policies
+from bankmine.deciding.costs import Costs
+from bankmine.errors import BankmineError
+from bankmine.judging import drift, fairness
+from bankmine.judging.intervals import shown, wilson_clustered, with_interval
+from bankmine.judging.leak_sentinel import sentinel
+from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, thinned
+from bankmine.lacking import Lacking, optional, part
+from bankmine.learning import models
+from bankmine.learning.comparison import cross_validated
+from bankmine.learning.fitting import Applied, apply_side_by_side
+from bankmine.learning.sample import Sample
+from bankmine.learning.splits import Split
+from bankmine.learning.table_parts import Parts, at_random, in_order
+from bankmine.study import charts, validation
+from bankmine.study.judged import Judged
+from bankmine.study.why import Why
+
+BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "highest chance first", "by lot"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Candidates on the same folds before the rows that they are judged by."""
+
+    table: pd.DataFrame
+    """A row a model: means over the folds with intervals, and seconds a fit."""
+    chosen: str
+    """Of the models that can be explained, the one that ranks best."""
+
+
+@dataclass(frozen=True)
+class Refit:
+    """The same recipe on the newest rows whose outcome is known; it stays in the house."""
+
+    table: pd.DataFrame
+    """A row for what differs: of the model that leaves the house and of the one fitted anew."""
+    agreement: float
+    """Rank correlation of the two models' chances for the rows to be scored now."""
+    same_actions: float
+    """Share of the rows acted on by the model that leaves which the other would act on, too; NaN without costs."""
+
+
+class Study:
+    """A supervised question about a bank or a flat table.
+
+    Parameters
+    ----------
+    source : Snapshot or Flat
+        What was read.
+    event : str
+        What is foretold, in words.
+    sample : Sample
+        All rows with what was known of each on its day; outcome NaN where it is not known by now.
+    """
+
+    name: ClassVar[str]
+    """Begins the study's metrics, and names its kind of model in `data/validation.yml`."""
+    purpose: ClassVar[str]
+    """What the model is for and what it is not for."""
+    action: ClassVar[str] = "act on"
+    """What is done about a row that is likely to have the event, as `call`."""
+    explained: ClassVar[tuple[str, ...]] = ("logistic", "xgboost")
+    """Models that tell reasons, and of which one is chosen."""
+    baseline: ClassVar[str] = models.RULE
+    """Candidate that the others are held against."""
+    rule: str | None = None
+    """Predictor of the simple rule; None lets the rule choose on training rows."""
+    reasons: ClassVar[Path] = WORKSPACE / "data" / "reasons.yml"
+    """Words for what moves the risk."""
+    delay: int = 0
+    """Days after which the outcome of a row of a flat table is known."""
+
+    def __init__(self, source: Snapshot | Flat, event: str, sample: Sample) -> None:
+        self.source, self.event, self.sample = source, event, sample
+
+    # --- what a topic may say otherwise
+
+    def divide(self) -> Parts:
+        """Say what models learn from, are calibrated by and judged by; as here for a flat table."""
+        return at_random(self.sample) if self.sample.day is None else in_order(self.sample, self.delay)
+
+    def candidates(self, rows: Sample) -> dict[str, Pipeline]:
+        """Set up the models to compare, unfitted."""
+        return models.candidates(rows, self.rule)
+
+    def costs(self, rows: Sample) -> Costs:
+        """Say what acting and not acting on rows costs; as here what a flat table tells.
+
+        Raises
+        ------
+        BankmineError
+            If it is not told.
+        """
+        told = self.source.costs if isinstance(self.source, Flat) else None
+        if told is None:
+            raise BankmineError("no costs are told: say in `data/` or in the source what acting costs and earns")
+        return money.told_costs(told.loc[rows.target.index])
+
+    def policies(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
+        """Say on which rows each policy acts, the one that is used first: whether, or with which probability."""
+        acted = money.expected(chance, self.costs(rows)) > 0
+        share = pd.Series(acted.mean(), index=chance.index)
+        everybody = pd.Series("all", chance.index)
+        return pd.DataFrame({
+            BY_PROFIT: acted, BY_RISK: money.choose(chance, [everybody], share), BY_LOT: share,
+        })  # fmt: skip
+
+    def groups(self) -> dict[str, pd.Series]:
+        """Return groups of protected attributes by the sample's index; no attribute where none is told."""
+        return {}
+
+    def suspicious_column(self) -> pd.Series | None:
+        """Return a column that is kept out of models since it may know the future, to show what it would do."""
+        return None
+
+    def answers(self) -> dict[str, object]:
+        """Say what is particular to the topic for a validator: keys of `data/validation.yml`."""
+        return {}
+
+    def facts(self) -> dict[str, float]:
+        """Return what is particular to the topic and watched from now on, as it is today."""
+        return {}
+
+    def files(self) -> dict[str, pd.DataFrame | str]:
+        """Return what leaves the house beside the limits: name of the file -> table or text."""
+        return {}
+
+    # --- rows
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The bank's tables; None for a flat table."""
+        return self.source if isinstance(self.source, Snapshot) else None
+
+    @property
+    def currency(self) -> str:
+        """Of all amounts."""
+        return self.source.source.currency or "units of the table"
+
+    @cached_property
+    def known(self) -> Sample:
+        """Rows whose outcome is known."""
+        return self.sample.at(self.sample.known)
+
+    @property
+    def rate(self) -> dict[str, object]:
+        """`rate` of the event among known outcomes, `events`, `rows`, and `entities`."""
+        target = self.known.target
+        return {
+            "rate": target.mean(), "events": int(target.sum()), "rows": len(target),
+            "entities": self.known.entity.nunique(),
+        }  # fmt: skip
+
+    @part
+    def parts(self) -> Parts:
+        """Which rows models learn from, are calibrated by and judged by, and which are scored now."""
+        return self.divide()
+
+    @part
+    def split(self) -> Split:
+        """Rows to learn from, to calibrate by and to be judged by."""
+        return self.parts.split
+
+    @property
+    def obstacle(self) -> dict[str, str] | None:
+        """`why` no model can be made; None where one can."""
+        return {"why": self.split.why} if isinstance(self.split, Lacking) else None
+
+    @part
+    def rows(self) -> pd.DataFrame:
+        """Rows of each part: days, entities, events and rate."""
+        return shown(self.split.table(self.sample), rate=".2%")
+
+    @part
+    def trend(self) -> pd.DataFrame:
+        """Rate of the event by month of the row, with intervals: `day`, `rows`, `events`, `rate`, `low`, `high`."""
+        if self.known.day is None:
+            raise BankmineError("the table tells no days")
+        month = self.known.day.dt.to_period("M").dt.to_timestamp("M").dt.normalize()
+        rows = [
+            (day, len(part), int(part.sum()), part.mean(), *wilson_clustered(part == 1, self.known.entity[part.index]))
+            for day, part in self.known.target.groupby(month)
+        ]
+        table = pd.DataFrame(rows, columns=["day", "rows", "events", "rate", "low", "high"])
+        return shown(table, rate=".2%", low=".2%", high=".2%")
+
+    @part
+    def trend_chart(self) -> Axes:
+        """Draw the rate of the event by month."""
+        return charts.rate_over_time(self.trend, "Share of rows with the event, by month, with intervals of 95 %")
+
+    # --- models
+
+    @part
+    def recipes(self) -> dict[str, Pipeline]:
+        """Candidates, unfitted, for the rows to learn from."""
+        return self.candidates(self.sample.at(self.split.train))
+
+    @part
+    def compared(self) -> Compared:
+        """Compare candidates on the same earlier folds, and choose one of those that can be explained."""
+        found = cross_validated(self.recipes, self.sample, self.parts.folds).table(self.baseline)
+        names = {"auc": "AUC", "average_precision": "average precision", "auc_gain": f"AUC above {self.baseline}"}
+        told = {w: with_interval(found[n], found[f"{n}_low"], found[f"{n}_high"]) for n, w in names.items()}
+        table = pd.DataFrame(told).assign(seconds=found["seconds"])
+        able = [name for name in self.explained if name in found.index]
+        return Compared(table, str(found.loc[able, "auc"].idxmax()))
+
+    @part
+    def chosen(self) -> str:
+        """The model that leaves the house."""
+        return self.compared.chosen
+
+    @part
+    def fitted(self) -> tuple[Applied, Applied]:
+        """All models on the rows judged by, and the chosen one fitted anew for the rows scored now."""
+        anew = {self.chosen: self.recipes[self.chosen]}
+        return tuple(apply_side_by_side([(self.recipes, self.split), (anew, self.parts.scoring)], self.sample))
+
+    @part
+    def model(self) -> Pipeline:
+        """The fitted model that leaves the house."""
+        return self.fitted[0].fitted[self.chosen]
+
+    def chances(self, rows: Sample) -> pd.Series:
+        """Return the calibrated chance of the event for rows, by the model that leaves the house."""
+        return self.fitted[0].chances(self.chosen, rows)
+
+    @part
+    def judged(self) -> Judged:
+        """All models on rows that none of them has seen."""
+        applied = self.fitted[0]
+        known = applied.rows.at(applied.rows.known)
+        return Judged(known, applied.probability.loc[known.target.index], self.chosen, self.baseline)
+
+    @part
+    def calibrated(self) -> pd.Series:
+        """Whether chances are rates: `slope` and `level` with intervals, `foretold` and `observed` events, `how`."""
+        slope, level = self.judged.deviation("slope"), self.judged.deviation("in_the_large")
+        foretold, target = self.judged.probability[self.chosen], self.judged.rows.target
+        told = {"foretold": foretold.sum(), "observed": int(target.sum())}
+        told |= {f"slope{end}": slope[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
+        told |= {f"level{end}": level[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
+        return pd.Series(told | {"how": self.fitted[0].calibrators[self.chosen].reason})
+
+    # --- rows scored now
+
+    @part
+    def today(self) -> Sample:
+        """Rows to be scored now."""
+        return self.sample.at(self.parts.scoring.test)
+
+    @part
+    def scores(self) -> pd.Series:
+        """Chance of the event of each row to be scored now, by the model that leaves the house."""
+        return self.chances(self.today)
+
+    @part
+    def why(self) -> Why:
+        """What moves the chances of the rows scored now, by the model that leaves the house, in words."""
+        return Why(self.model, self.today, self.scores, self.reasons)
+
+    @part
+    def moved(self) -> pd.DataFrame:
+        """Predictors of the rows scored now against those learnt from, by stability index, most moved first."""
+        learnt = self.sample.at(self.split.train)
+        found = drift.psi_table(learnt.predictors, self.today.predictors, learnt.entity, self.today.entity)
+        return found.sort_values("psi", ascending=False, ignore_index=True)
+
+    @part
+    def suspects(self) -> pd.DataFrame:
+        """Predictors that alone know most, and whether that is suspicious."""
+        return sentinel(self.sample.at(self.split.train), self.today.predictors)
+
+    @part
+    def refit(self) -> Refit:
+        """The same recipe on the newest rows: what would change if it left the house instead."""
+        if self.parts.scoring.train is self.split.train or np.array_equal(self.parts.scoring.train, self.split.train):
+            raise BankmineError("there are no newer rows whose outcome is known")
+        anew = self.fitted[1]
+        chance, own = anew.probability[self.chosen], self.scores
+        table = pd.DataFrame({
+            "leaves the house": self._described(self.split, own),
+            "fitted anew": self._described(self.parts.scoring, chance),
+        })  # fmt: skip
+        acted = optional(self, "acted_now")
+        same = float("nan") if isinstance(acted, Lacking) else float(self._acted(chance, self.today)[acted].mean())
+        return Refit(table, float(own.corr(chance, method="spearman")), same)
+
+    def _described(self, split: Split, chance: pd.Series) -> dict[str, object]:
+        """Say of a model what it learnt from, how far its inputs have moved since, and on whom its actions fall."""
+        learnt = self.sample.at(split.train)
+        moved = drift.psi_table(learnt.predictors, self.today.predictors, learnt.entity, self.today.entity)
+        days = split.days["train"]
+        told = {
+            "learnt from": f"{len(learnt):,} rows" + (f" up to {days[-1]:%Y-%m-%d}" if days else ""),
+            "events learnt from": int(learnt.target.sum()), "mean chance now": f"{chance.mean():.2%}",
+            "predictors that shifted since": f"{int(moved['shifted'].sum())} of {len(moved)}",
+        }  # fmt: skip
+        if self.groups() and not isinstance(optional(self, "acted_now"), Lacking):
+            impact = self._impact(self._acted(chance, self.today), self.today)
+            told["lowest adverse impact ratio"] = "{2:.2f} ({0}: {1})".format(*fairness.worst_ratio(impact))
+        return told
+
+    # --- decision
+
+    def _acted(self, chance: pd.Series, rows: Sample) -> pd.Series:
+        return self.policies(chance, rows).iloc[:, 0].astype(bool)
+
+    @part
+    def acted(self) -> pd.DataFrame:
+        """On which of the rows judged by each policy would have acted, the one that is used first."""
+        rows = self.fitted[0].rows
+        return self.policies(self.fitted[0].probability[self.chosen], rows)
+
+    @part
+    def acted_now(self) -> pd.Series:
+        """Whether each row scored now is acted on."""
+        return self._acted(self.scores, self.today)
+
+    @part
+    def earned(self) -> pd.DataFrame:
+        """What each policy would have earned as it turned out: of one month where there are days, else in all.
+
+        As of `policies.profit_of`: `actions`, `profit`, `low`, `high`, and how far it is `behind` the first.
+        """
+        rows = self.fitted[0].rows
+        gain = money.realised(rows.target, self.costs(rows))
+        return policies.profit_of(self.acted, gain, rows.entity, rows.day)
+
+    @property
+    def per(self) -> str:
+        """What profit is counted by, in words."""
+        return "a month" if self.sample.day is not None else "on the rows judged"
+
+    @part
+    def earned_table(self) -> pd.DataFrame:
+        """Policies by what they earned, with intervals, for a page."""
+        found = self.earned
+        told = pd.DataFrame({"acted on": found["actions"]})
+        told["profit"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
+        told["behind the first"] = with_interval(found["behind"], found["behind_low"], found["behind_high"], ",.0f")
+        return shown(told, **{"acted on": ",.0f"})
+
+    @part
+    def profit_curve(self) -> Axes:
+        """Draw profit against the share of rows acted on."""
+        rows, chance = self.fitted[0].rows, self.fitted[0].probability[self.chosen]
+        gain = money.realised(rows.target, self.costs(rows))
+        ranked = pd.DataFrame({BY_PROFIT: money.expected(chance, self.costs(rows)), BY_RISK: chance})
+        return charts.profit(policies.profit_curve(ranked, gain, rows.entity, rows.day), self.per, self.currency)
+
+    # --- evidence
+
+    @part
+    def impact(self) -> dict[str, pd.DataFrame]:
+        """By protected attribute, how often each group of the rows judged is acted on: `fairness.adverse_impact`."""
+        if not self.groups():
+            raise BankmineError("no protected attribute is told")
+        return self._impact(self.acted.iloc[:, 0].astype(bool), self.fitted[0].rows)
+
+    def _impact(self, acted: pd.Series, rows: Sample) -> dict[str, pd.DataFrame]:
+        index = rows.target.index
+        return {n: fairness.adverse_impact(acted, g.loc[index], rows.entity) for n, g in self.groups().items()}
+
+    @part
+    def fair(self) -> pd.DataFrame:
+        """Groups by how often they are acted on, against the group of most, with intervals and verdict."""
+        told = pd.concat(self.impact, names=["attribute"])
+        told["share acted on"] = with_interval(told["share"], told["low"], told["high"], ".0%")
+        told["impact ratio"] = with_interval(told["ratio"], told["ratio_low"], told["ratio_high"], ".2f")
+        return told[["rows", "share acted on", "impact ratio", "verdict"]]
+
+    @part
+    def same_score(self) -> pd.DataFrame:
+        """Whether rows of the same chance have the event alike, whatever their group."""
+        if not self.groups():
+            raise BankmineError("no protected attribute is told")
+        rows, chance = self.judged.rows, self.judged.probability[self.chosen]
+        index = rows.target.index
+        found = {
+            n: fairness.same_score(rows.target, chance, g.loc[index], rows.entity) for n, g in self.groups().items()
+        }
+        told = pd.concat(found, names=["attribute"])
+        told["came out"] = with_interval(told["observed"], told["low"], told["high"], ".1%")
+        return shown(told[["rows", "predicted", "came out", "verdict"]], predicted=".1%")
+
+    @part
+    def twins(self) -> list[Twin]:
+        """Toy twins that make one mistake each, the honest one first."""
+        sample, split = self.sample, self.split
+        train, test = sample.mask(split.train), sample.mask(split.test)
+        few = thinned(sample, train)
+        makers = [honest, same_rows] + [random_rows] * (sample.day is not None)
+        found = [make(sample, few, test) for make in makers]
+        column = self.suspicious_column()
+        return found if column is None else [*found, leaking_column(sample, few, test, column)]
+
+    @part
+    def lies(self) -> pd.DataFrame:
+        """What each twin claims and delivers: `leaks.lies`, indexed by twin."""
+        return lies(self.recipes[self.chosen], self.twins).set_index("twin")
+
+    @part
+    def boldest(self) -> pd.Series:
+        """The twin whose claim is farthest from what it delivers; one tested on its own rows only if no other is."""
+        others = self.lies.drop(index=["honest", "same rows"], errors="ignore")
+        told = others if len(others) else self.lies.drop(index="honest")
+        return told.loc[told["auc_lie"].idxmax()]
+
+    @part
+    def validation(self) -> validation.Validation:
+        """A validator's questions against what this study found, assumptions, and what is watched from now on."""
+        return validation.of_study(self)
+
+    @part
+    def handed_on(self) -> dict[str, pd.DataFrame | str]:
+        """What leaves the house: the topic's files, all by the model that is judged here, and its monitoring limits."""
+        return self.files() | {f"{self.name}_monitoring": self.validation.plan.rename_axis("number")}
+
+    # --- in a notebook
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name}: {told}" for name, told in self._about().items())
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        bundle = self.source._repr_mimebundle_()
+        read = bundle["text/html"]
+        rows = "".join(f"<tr><th>{escape(n)}</th><td>{escape(str(t))}</td></tr>" for n, t in self._about().items())
+        return bundle | {
+            "text/plain": f"{self!r}\n\n{bundle['text/plain']}",
+            "text/html": f"<table>{rows}</table><details><summary>What was read</summary>{read}</details>",
+        }
+
+    def _about(self) -> dict[str, str]:
+        told = self.rate
+        about = {
+            "source": f"{self.source.source.title}, as of {self.source.as_of}", "event": self.event,
+            "rows": f"{len(self.sample):,}, {told['rows']:,} with a known outcome; {told['rate']:.2%} have the event",
+            "split": str(self.parts) if isinstance(self.parts, Lacking) else self.parts.how,
+        }  # fmt: skip
+        return about

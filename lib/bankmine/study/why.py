@@ -1,0 +1,77 @@
+"""Why: what moves the chances that a model gives to rows, as numbers, charts and in words."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from sklearn.pipeline import Pipeline
+
+from bankmine.judging import reasons
+from bankmine.judging.contributions import Contributions, contributions, importance
+from bankmine.judging.intervals import shown
+from bankmine.judging.reason_dictionary import load_reasons
+from bankmine.learning.sample import Sample
+from bankmine.study import charts
+
+_RISKIEST = 20
+"""The riskiest rows are one in so many."""
+
+
+class Why:
+    """Reasons of the rows that are scored; indexed as they are."""
+
+    def __init__(self, model: Pipeline, rows: Sample, chance: pd.Series, register: Path) -> None:
+        self.model, self.rows, self.chance, self.register = model, rows, chance, register
+
+    @cached_property
+    def pushes(self) -> Contributions:
+        """What makes up the log-odds of each row."""
+        return contributions(self.model, self.rows.predictors)
+
+    @cached_property
+    def importance(self) -> pd.DataFrame:
+        """Predictors by how far they move the log-odds."""
+        return importance(self.pushes, self.rows.predictors)
+
+    @cached_property
+    def told(self) -> pd.DataFrame:
+        """Up to three reasons of each row, as of `reasons.reasons`."""
+        return reasons.reasons(self.pushes, self.rows.predictors, load_reasons(self.register))
+
+    @cached_property
+    def lines(self) -> pd.Series:
+        """The reasons of each row in one line."""
+        return reasons.in_one_line(self.told, self.rows.predictors.index)
+
+    @cached_property
+    def strongest(self) -> pd.Series:
+        """The theme of the strongest reason of each row."""
+        return reasons.strongest_theme(self.told, self.rows.predictors.index)
+
+    @cached_property
+    def themes(self) -> pd.DataFrame:
+        """Themes of the riskiest twentieth, the most frequent first, with an example of each."""
+        riskiest = self.chance.nlargest(max(len(self.chance) // _RISKIEST, 1)).index
+        found = reasons.top_themes(self.told, riskiest)[["name", "name_zh", "share", "first", "example"]]
+        return shown(found, share=".0%", first=".0%")
+
+    @property
+    def lead(self) -> dict[str, object]:
+        """`theme` that is most often among the reasons of the riskiest twentieth, its `share`, and the `others`."""
+        if not len(self.themes):
+            return {"theme": "nothing", "share": 0.0, "others": "nothing"}
+        first = self.themes.iloc[0]
+        return {
+            "theme": first["name"], "share": first["share"], "others": ", ".join(self.themes["name"][1:4]) or "nothing",
+        }  # fmt: skip
+
+    def beeswarm(self) -> Axes:
+        """Draw the contributions of the strongest predictors."""
+        return charts.beeswarm(self.pushes, self.rows.predictors)
+
+    def dependence(self) -> Axes:
+        """Draw what the strongest predictor adds against its value."""
+        return charts.dependence(self.pushes, self.rows.predictors)
