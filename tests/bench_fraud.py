@@ -23,7 +23,7 @@ from xgboost import XGBClassifier
 
 from bankmine.topics.fraud.batch import raw_measures
 from bankmine.topics.fraud.features import derive
-from bankmine.topics.fraud.spec import DAY, WINDOWS, Specification, Window
+from bankmine.topics.fraud.measures import DAY, WINDOWS, Specification, Window
 
 FILE = Path(os.environ.get("BANKMINE_DATASETS", "data/external")) / "fraud_handbook" / "transactions_base.parquet"
 DELAY = WEEK = 7

@@ -28,7 +28,7 @@ def measured(bank: Path, folder: Path) -> None:
     from bankmine.live.ledger import open_ledger
     from bankmine.live.messages import microseconds
     from bankmine.live.scorer import Scorer
-    from bankmine.topics.fraud.model_store import load
+    from bankmine.topics.fraud.stream_model import load
 
     stream = make_stream(bank, folder)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -21,13 +21,11 @@ from bankmine.live.ledger import open_ledger
 from bankmine.live.messages import microseconds
 from bankmine.live.warm_up import warm_up
 from bankmine.topics.fraud.alerts import REASONS
-from bankmine.topics.fraud.batch import raw_measures
-from bankmine.topics.fraud.history import KINDS, history, judged
-from bankmine.topics.fraud.keeping import kept_model
-from bankmine.topics.fraud.model_store import save
+from bankmine.topics.fraud.batch import history, payments_out, raw_measures
+from bankmine.topics.fraud.measures import KINDS
 from bankmine.topics.fraud.payments import FraudSample, fraud_sample
-from bankmine.topics.fraud.stream_model import FraudModel
-from bankmine.topics.fraud.transaction import Transaction
+from bankmine.topics.fraud.stream_model import FraudModel, kept_model, save
+from bankmine.topics.fraud.stream_state import Transaction
 
 WARM = dt.date(2025, 11, 30)
 BEGIN = microseconds(dt.datetime(2025, 12, 1))
@@ -68,7 +66,7 @@ def make_stream(folder: Path, files: Path) -> Stream:
     """Make a stream of the last month of a demo bank, and write what the command needs."""
     bank = open_source(str(folder))
     snapshot = bank.as_of("2025-12-31")
-    rows = judged(snapshot)
+    rows = payments_out(snapshot)
     there = history(rows)
     frame = there.to_pandas().sort_values("row", ignore_index=True)
     sampled = fraud_sample(there, snapshot.as_of, days=61)

@@ -15,7 +15,7 @@ from bankmine.live.ledger import open_ledger
 from bankmine.live.lines import LONGEST, numbered
 from bankmine.live.memory import KEPT_DAYS, restore, tidy
 from bankmine.live.scorer import Scorer
-from bankmine.topics.fraud.spec import DAY
+from bankmine.topics.fraud.measures import DAY
 
 SECRET = "<script>alert('王小明 4111111111111111')</script>"
 

@@ -15,7 +15,7 @@ from bankmine.live.lines import numbered
 from bankmine.live.memory import tidy
 from bankmine.live.messages import FaultError, Label, microseconds, read
 from bankmine.live.scorer import Scorer, as_line
-from bankmine.topics.fraud.model_store import load
+from bankmine.topics.fraud.stream_model import load
 
 
 def score(model: Path, state: Path, source: str | None = None, as_of: str | None = None) -> None:
@@ -24,7 +24,7 @@ def score(model: Path, state: Path, source: str | None = None, as_of: str | None
     Parameters
     ----------
     model : Path
-        From `fraud_model_store.save`.
+        From `stream_model.save`.
     state : Path
         What was judged up to now; made where it is not there.
     source, as_of : str, optional

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bankmine.errors import BankmineError
 from bankmine.live.messages import Label
-from bankmine.topics.fraud.transaction import Transaction
+from bankmine.topics.fraud.stream_state import Transaction
 
 _APPLICATION = 0x62616E6B
 """What the file's header says whose it is: "bank"."""
@@ -70,7 +70,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 class Ledger:
-    """The open file, which is also where first moments are kept (`fraud_state.Firsts`)."""
+    """The open file, which is also where first moments are kept (`stream_state.Firsts`)."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._sql, self._path = connection, path

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bankmine.live.ledger import COLUMNS, Ledger
-from bankmine.topics.fraud.spec import DAY, SPECIFICATION, Specification
-from bankmine.topics.fraud.stream_state import FraudState, memory
-from bankmine.topics.fraud.transaction import Transaction
+from bankmine.topics.fraud.measures import DAY, SPECIFICATION, Specification
+from bankmine.topics.fraud.stream_state import FraudState, Transaction, memory
 
 KEPT_DAYS = 200
 """Days for which transactions are kept on disk, so that late labels find theirs."""

@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from bankmine.bank.contract import TABLES
 from bankmine.errors import BankmineError
-from bankmine.topics.fraud.spec import PHYSICAL
-from bankmine.topics.fraud.transaction import Transaction
+from bankmine.topics.fraud.measures import PHYSICAL
+from bankmine.topics.fraud.stream_state import Transaction
 
 _LONGEST_WORD = 200
 _EPOCH = datetime.datetime(1970, 1, 1)  # local, as all times of the contract

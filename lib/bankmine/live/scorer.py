@@ -9,9 +9,9 @@ from dataclasses import replace
 from bankmine.live.ledger import Ledger
 from bankmine.live.memory import restore
 from bankmine.live.messages import FaultError, Label, Message
-from bankmine.topics.fraud.spec import DAY, SECOND
+from bankmine.topics.fraud.measures import DAY, SECOND
 from bankmine.topics.fraud.stream_model import FraudModel, learnt_of
-from bankmine.topics.fraud.transaction import Transaction
+from bankmine.topics.fraud.stream_state import Transaction
 
 _AHEAD = DAY
 """How far clocks may be ahead: whatever came from the future would make the state forget the present."""

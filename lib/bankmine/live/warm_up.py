@@ -11,9 +11,9 @@ from bankmine.bank.snapshot import Snapshot
 from bankmine.live.ledger import COLUMNS, Ledger
 from bankmine.live.memory import KEPT_DAYS
 from bankmine.live.messages import LARGEST, Label
-from bankmine.topics.fraud.history import history, judged
-from bankmine.topics.fraud.spec import DAY, SPECIFICATION, First
-from bankmine.topics.fraud.transaction import Transaction
+from bankmine.topics.fraud.batch import history, payments_out
+from bankmine.topics.fraud.measures import DAY, SPECIFICATION, First
+from bankmine.topics.fraud.stream_state import Transaction
 
 _BATCH = 50_000
 
@@ -40,7 +40,7 @@ def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
     BankmineError
         If the snapshot holds no transaction of these kinds.
     """
-    rows = judged(snapshot, kinds)
+    rows = payments_out(snapshot, kinds)
     there = history(rows.filter(rows.amount <= LARGEST))
     kept = _recent(there)
     with ledger.commit():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bankmine.learning.sample import Sample
-from bankmine.topics.fraud.metrics import Payments
+from bankmine.topics.fraud.payments import Payments
 
 FIRST = pd.Timestamp("2025-01-01")
 

@@ -14,9 +14,8 @@ from bank_fixtures import write_csv, write_source
 
 from bankmine.bank.snapshot import Bank, open_source
 from bankmine.errors import BankmineError
-from bankmine.topics.fraud import history as fraud_history
-from bankmine.topics.fraud.case import FraudCase, of_bank, open_case
-from bankmine.topics.fraud.payments import known_target
+from bankmine.topics.fraud.measures import KINDS
+from bankmine.topics.fraud.payments import FraudCase, known_target, of_bank, open_case
 
 LAST = dt.date(2025, 12, 31)
 
@@ -33,7 +32,7 @@ def case(bank) -> FraudCase:
 
 def test_a_sample_holds_what_customers_started(case):
     sample, beside = case.found.sample, case.found.beside
-    assert set(sample.predictors["kind"].cat.categories) <= set(fraud_history.KINDS)
+    assert set(sample.predictors["kind"].cat.categories) <= set(KINDS)
     assert beside["at"].is_monotonic_increasing
     assert beside["at"].min() >= pd.Timestamp(LAST) - pd.Timedelta(days=59)
     assert beside["transaction_id"].is_unique  # the bank delivers some twice

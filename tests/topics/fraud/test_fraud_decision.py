@@ -15,8 +15,8 @@ from bankmine.errors import BankmineError
 from bankmine.judging.reason_dictionary import load_reasons
 from bankmine.learning.blocks import Plan, blocks
 from bankmine.topics.fraud import alerts as fraud_alerts
+from bankmine.topics.fraud import backtest
 from bankmine.topics.fraud import desk as fraud_decision
-from bankmine.topics.fraud import models as fraud_models
 from bankmine.topics.fraud.desk import BY_LOT, BY_SAVING, UNLIMITED
 
 SAMPLE, BESIDE, KEYS = payments(days=120)
@@ -25,8 +25,8 @@ BLOCK = blocks(SAMPLE, BESIDE.known_on, Plan(train=60, delay=7, test=14, blocks=
 
 
 @pytest.fixture(scope="module")
-def fitted() -> fraud_models.Fitted:
-    return fraud_models.fit(SAMPLE, BLOCK, ["xgboost"])
+def fitted() -> backtest.Fitted:
+    return backtest.fit(SAMPLE, BLOCK, ["xgboost"])
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from fraud_payments import FIRST, payments
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bankmine.topics.fraud import metrics as desk_metrics
-from bankmine.topics.fraud.metrics import Payments
+from bankmine.topics.fraud import desk as desk_metrics
+from bankmine.topics.fraud.payments import Payments
 
 _, BESIDE, _ = payments(days=60, rate=0.05)
 SETTLED = BESIDE.of(BESIDE.target.index[BESIDE.target.notna()])
@@ -45,7 +45,7 @@ def test_an_alert_saves_its_payment_and_those_of_later_days_of_the_same_attack()
 
 def test_shares_of_the_desk_by_hand():
     score = pd.DataFrame({"m": [0.0, 9, 0, 0, 0, 0, 8]})
-    told = desk_metrics.desk(ATTACK, score, share=1e-9, rounds=20).set_index("metric")["value"]
+    told = desk_metrics.desk_figures(ATTACK, score, share=1e-9, rounds=20).set_index("metric")["value"]
     # one alert a day: on days 0, 3 and 60 the only payment, on day 1 the score of 9, on day 2 the genuine one
     assert told["alerts_a_day"] == 1
     assert told["alert_precision"] == pytest.approx(4 / 5)
@@ -59,7 +59,7 @@ def test_shares_of_the_desk_by_hand():
 @given(st.integers(0, 1000), st.floats(0.001, 0.5))
 def test_no_day_has_more_alerts_than_hands(seed, share):
     scores = pd.DataFrame({"s": np.random.default_rng(seed).integers(0, 4, len(SETTLED))}, SETTLED.target.index)
-    looked = desk_metrics.alerts(scores, SETTLED.day, share)["s"]
+    looked = desk_metrics.within_capacity(scores, SETTLED.day, share)["s"]
     size = SETTLED.day.groupby(SETTLED.day).size()
     assert (looked.groupby(SETTLED.day).sum() == np.maximum(np.rint(share * size), 1)).all()
     for _, today in scores["s"].groupby(SETTLED.day):
@@ -92,10 +92,10 @@ def test_knowledge_is_better_than_chance_and_intervals_hold_the_figures():
     scores = pd.DataFrame(
         {"chance": rng.random(len(SETTLED)), "knows": SETTLED.target + 0.01 * rng.random(len(SETTLED))}
     )
-    told = desk_metrics.desk(SETTLED, scores.set_axis(SETTLED.target.index), 0.03, rounds=100)
+    told = desk_metrics.desk_figures(SETTLED, scores.set_axis(SETTLED.target.index), 0.03, rounds=100)
     assert (told["low"] <= told["value"] + 1e-9).all()
     assert (told["high"] >= told["value"] - 1e-9).all()
-    wide = desk_metrics.pivoted(told, ["average_precision", "value_saved", "delay_days", "card_precision"])
+    wide = told.pivot_table(index="model", columns="metric", values="value")
     assert wide.loc["knows", "average_precision"] == pytest.approx(1)
     assert wide.loc["knows", "value_saved"] > 3 * wide.loc["chance", "value_saved"]
     assert wide.loc["knows", "delay_days"] < wide.loc["chance", "delay_days"]
@@ -104,6 +104,6 @@ def test_knowledge_is_better_than_chance_and_intervals_hold_the_figures():
 def test_without_a_fraud_nothing_is_claimed():
     none = replace(SETTLED, target=SETTLED.target * 0, known_on=SETTLED.known_on.mask(SETTLED.known_on.notna()))
     scores = pd.DataFrame({"s": np.random.default_rng(0).random(len(none))}, none.target.index)
-    told = desk_metrics.desk(none, scores, 0.02, rounds=20).set_index("metric")["value"]
+    told = desk_metrics.desk_figures(none, scores, 0.02, rounds=20).set_index("metric")["value"]
     assert told[["average_precision", "value_held", "value_saved", "delay_days"]].isna().all()
     assert told["alert_precision"] == told["card_precision"] == 0

@@ -18,8 +18,7 @@ from bankmine.judging.reason_dictionary import load_reasons
 from bankmine.judging.reasons import in_one_line, reasons
 from bankmine.learning.encoding import Encode
 from bankmine.topics.fraud.alerts import REASONS
-from bankmine.topics.fraud.keeping import kept_model
-from bankmine.topics.fraud.model_store import load, save
+from bankmine.topics.fraud.stream_model import kept_model, load, save
 
 ROWS = 4_000
 

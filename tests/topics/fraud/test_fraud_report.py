@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bankmine.topics.fraud.model_store import load
+from bankmine.topics.fraud.stream_model import load
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
 

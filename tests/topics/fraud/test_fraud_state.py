@@ -15,10 +15,9 @@ from pandas.api.types import is_numeric_dtype
 from bankmine.live.ledger import open_ledger
 from bankmine.live.memory import restore
 from bankmine.topics.fraud.batch import raw_measures
-from bankmine.topics.fraud.spec import DAY, SPECIFICATION
+from bankmine.topics.fraud.measures import DAY, SPECIFICATION
 from bankmine.topics.fraud.stream_model import learnt_of
-from bankmine.topics.fraud.stream_state import FraudState
-from bankmine.topics.fraud.transaction import Transaction
+from bankmine.topics.fraud.stream_state import FraudState, Transaction
 
 MANY = 10_000
 

@@ -20,7 +20,7 @@ from bankmine.topics.fraud import answers as told
 from bankmine.topics.fraud import backtest as fraud_judged
 from bankmine.topics.fraud import desk as fraud_decision
 from bankmine.topics.fraud import leaks as fraud_leaks
-from bankmine.topics.fraud import metrics as fraud_metrics
+from bankmine.topics.fraud.payments import lateness
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def parts():
     alerted = acted[fraud_decision.BY_SAVING]
     learnt = judged.fitted[-1].learnt.using(list(judged.sample.predictors))
     found = told.Found(
-        fraud_metrics.desk(judged.payments, judged.scores, desk.capacity, rounds=20),
+        fraud_decision.desk_figures(judged.payments, judged.scores, desk.capacity, rounds=20),
         fraud_decision.earned(judged.payments, acted, desk),
         fraud_alerts.caught_by(judged.payments, alerted, judged.sample.predictors[["kind"]]),
         leak_lab.lies(
@@ -41,7 +41,7 @@ def parts():
         leak_sentinel.sentinel(learnt, judged.sample.predictors),
         drift.psi_table(learnt.predictors, judged.sample.predictors, learnt.entity, judged.sample.entity),
         calibration.calibration(judged.payments.target, judged.probability.to_frame("xgboost"), own.entity, rounds=20),
-        fraud_judged.lateness(own),
+        lateness(own),
     )
     case = SimpleNamespace(event="fraud", found=SimpleNamespace(sample=sample))
     return case, judged, alerted, found

@@ -10,7 +10,7 @@ import pytest
 from fraud_payments import FIRST, payments
 
 from bankmine.errors import BankmineError
-from bankmine.topics.fraud import watch as fraud_watch
+from bankmine.topics.fraud import alerts as fraud_watch
 
 _, BESIDE, _ = payments(days=200)
 FRAUD = BESIDE.target == 1

@@ -12,7 +12,7 @@ from reference_windows import DAY, measured
 
 from bankmine.topics.fraud.batch import raw_measures
 from bankmine.topics.fraud.features import derive
-from bankmine.topics.fraud.spec import SPECIFICATION, Specification, Window
+from bankmine.topics.fraud.measures import SPECIFICATION, Specification, Window
 
 START = 20_000 * DAY
 TEXTS = ("customer", "account", "device", "merchant", "counterparty", "country")

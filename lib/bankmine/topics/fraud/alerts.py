@@ -1,4 +1,11 @@
-"""The desk's list of a day: which payments to look at, why, and what to do; and what kinds of fraud it catches."""
+"""Alerts: the list of a day with reasons, which frauds it misses, and whether those are of a new scheme.
+
+A new scheme shows first in frauds that customers report and the model let pass. Weeks here are those in which frauds
+became known, so that nothing is told before the desk could tell it. Two signs are followed: the share of the reported
+frauds that the model missed although the anomaly detector, which learns no labels, would have alerted them; and the
+share that neither model, detector nor any expert rule had seen. Each week is held against a span of earlier weeks by
+Fisher's exact test (Statistical Methods for Research Workers, 1934), which knows how few frauds a week has.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from sklearn.pipeline import Pipeline
 
 from bankmine.bank.sources import WORKSPACE
 from bankmine.deciding import costs as profit
+from bankmine.deciding.actions import action_of
+from bankmine.errors import BankmineError
 from bankmine.judging import reasons
 from bankmine.judging.contributions import contributions
-from bankmine.judging.intervals import wilson_clustered
+from bankmine.judging.intervals import wilson, wilson_clustered
 from bankmine.judging.reason_dictionary import load_reasons
-from bankmine.topics.churn.retention import OTHER
-from bankmine.topics.fraud.desk import DeskRules, costs
-from bankmine.topics.fraud.metrics import Payments, alerts
+from bankmine.topics.fraud.desk import DeskRules, costs, within_capacity
+from bankmine.topics.fraud.payments import Payments
 
 REASONS = WORKSPACE / "data" / "fraud_reasons.yml"
 BANDS = (0.5, 0.9, 0.99)
@@ -33,7 +42,7 @@ def looked_at(payments: Payments, probability: pd.Series, rules: DeskRules) -> p
         What looking is expected to save, in the currency, of these only; those of a day in order, the first first.
     """
     gain = profit.expected(probability, costs(payments.amount, rules)).rename("expected_saving")
-    chosen = alerts(gain.to_frame(), payments.day, rules.capacity)["expected_saving"] & (gain > 0)
+    chosen = within_capacity(gain.to_frame(), payments.day, rules.capacity)["expected_saving"] & (gain > 0)
     listed = gain[chosen]
     return listed.iloc[np.lexsort((-listed.to_numpy(), payments.day[listed.index].to_numpy()))]
 
@@ -101,10 +110,9 @@ def with_reasons(
     """
     told = why(listed.index, model, predictors, file, k)
     theme = reasons.strongest_theme(told, listed.index)
-    action = theme.map(rules.actions).fillna(rules.actions[OTHER])
     return listed.assign(
         reasons=reasons.in_one_line(told, listed.index), theme=theme.astype(object), rules=expert.reindex(listed.index),
-        action=action.astype(object),
+        action=action_of(theme, rules.actions),
     )  # fmt: skip
 
 
@@ -162,3 +170,95 @@ def _bands(amount: pd.Series) -> pd.Series:
     words = [f"below {edges[0]:,.0f}", *(f"{a:,.0f} to {b:,.0f}" for a, b in pairwise(edges))]
     words.append(f"{edges[-1]:,.0f} and more")
     return pd.cut(amount, [-np.inf, *edges, np.inf], right=False, labels=words)
+
+
+SIGNS = ("missed", "missed_but_strange", "seen_by_nothing")
+ALARM = 0.01
+"""Chance of so high a share without any change, below which a week raises an alarm."""
+
+
+def weekly(
+    payments: Payments, alerted: pd.Series, strange: pd.Series, explained: pd.Series, reference: int = 8, weeks: int = 3
+) -> pd.DataFrame:
+    """Follow week by week what the desk learns of the frauds that were missed.
+
+    Parameters
+    ----------
+    payments : Payments
+        Judged, with settled labels.
+    alerted : pd.Series
+        Whether the model alerted each.
+    strange : pd.Series
+        Whether the anomaly detector alone would have; better with more alerts than there are hands for, as these are
+        only counted.
+    explained : pd.Series
+        Whether any expert rule holds.
+    reference : int
+        Weeks at the beginning that later ones are held against.
+    weeks : int
+        Weeks that are taken together each time, as one has few frauds.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by `week` (its Monday, when its frauds became known): `reported` frauds, and of each of `SIGNS` the
+        share, `<sign>_low` and `<sign>_high` (95 %), `<sign>_chance` (of so high a share without change; NaN in the
+        reference) and `<sign>_alarm`.
+
+    Raises
+    ------
+    BankmineError
+        If there are not more weeks than the reference has.
+    """
+    frauds = (payments.target == 1) & payments.known_on.notna()
+    table = pd.DataFrame({"missed": ~alerted, "strange": strange, "explained": explained}).loc[frauds].astype(bool)
+    table["missed_but_strange"] = table["missed"] & table["strange"]
+    table["seen_by_nothing"] = table["missed"] & ~table["strange"] & ~table["explained"]
+    known = payments.known_on[frauds]
+    monday = known.dt.normalize() - pd.to_timedelta(known.dt.weekday, unit="D")
+    every = pd.date_range(monday.min(), monday.max(), freq="7D") if len(monday) else []
+    if len(every) <= reference:
+        raise BankmineError(
+            f"Frauds became known in {len(every)} weeks, and {reference} are needed to hold others against: judge more "
+            "blocks, or take fewer weeks as reference."
+        )
+    counts = table.assign(reported=True).groupby(monday)[["reported", *SIGNS]].sum().reindex(every, fill_value=0)
+    together = counts.rolling(weeks, min_periods=1).sum().astype(int)
+    return pd.concat([together[["reported"]], *(_followed(together, counts[:reference], s) for s in SIGNS)], axis=1)[
+        _columns()
+    ].rename_axis("week")
+
+
+def first_alarm(watched: pd.DataFrame, sign: str, since: pd.Timestamp | None = None) -> pd.Timestamp | None:
+    """Return the day on which a sign first raised an alarm, the end of its week; None where it did not.
+
+    Parameters
+    ----------
+    watched : pd.DataFrame
+        From `weekly`.
+    sign : str
+        One of `SIGNS`.
+    since : pd.Timestamp, optional
+        Alarms of weeks that ended before do not count.
+    """
+    ends = watched.index + pd.Timedelta(days=6)
+    raised = watched.index[watched[f"{sign}_alarm"] & (since is None or ends >= since)]
+    return raised[0] + pd.Timedelta(days=6) if len(raised) else None
+
+
+def _followed(together: pd.DataFrame, before: pd.DataFrame, sign: str) -> pd.DataFrame:
+    """Hold the weeks after a reference against it."""
+    usual, hits = int(before["reported"].sum()), int(before[sign].sum())
+    rows = []
+    for week, n, k in together[["reported", sign]].itertuples():
+        low, high = wilson(k, n) if n else (np.nan, np.nan)
+        chance = np.nan
+        if week > before.index[-1] and n and usual:
+            chance = stats.fisher_exact([[k, n - k], [hits, usual - hits]], alternative="greater").pvalue
+        rows.append((k / n if n else np.nan, low, high, chance, bool(chance < ALARM)))
+    names = [sign, f"{sign}_low", f"{sign}_high", f"{sign}_chance", f"{sign}_alarm"]
+    return pd.DataFrame(rows, index=together.index, columns=names)
+
+
+def _columns() -> list[str]:
+    return ["reported", *(f"{s}{part}" for s in SIGNS for part in ("", "_low", "_high", "_chance", "_alarm"))]

@@ -10,7 +10,7 @@ from bankmine.judging import drift
 from bankmine.judging.ranking import of
 from bankmine.lacking import Lacking
 from bankmine.topics.fraud.backtest import CHOSEN, Judged
-from bankmine.topics.fraud.case import FraudCase
+from bankmine.topics.fraud.payments import FraudCase
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Found:
     Attributes
     ----------
     desk, earned, missed, lies, suspects, moved, calibrated : pd.DataFrame
-        From `fraud_metrics.desk`, `fraud_decision.earned`, `fraud_alerts.caught_by`, `leak_lab.lies`,
+        From `fraud_metrics.desk`, `desk.earned`, `fraud_alerts.caught_by`, `leaks.lies`,
         `leak_sentinel.sentinel`, `drift.psi_table` and `calibration.calibration`.
     late : pd.Series
-        From `fraud_judged.lateness`.
+        From `backtest.lateness`.
     """
 
     desk: pd.DataFrame

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bankmine.topics.fraud.spec import DAY, KEYS, NIGHT_FROM, NIGHT_TO, PREVIOUS_PHYSICAL, WINDOWS
+from bankmine.topics.fraud.measures import DAY, KEYS, NIGHT_FROM, NIGHT_TO, PREVIOUS_PHYSICAL, WINDOWS
 
 HOUR_SECONDS, DAY_SECONDS = 3_600, 86_400
 UNREACHABLE_HOURS = 3.0
@@ -32,7 +32,7 @@ def derive(columns: Columns) -> dict[str, np.ndarray]:
     Parameters
     ----------
     columns : mapping of str to np.ndarray
-        Arrays of one length: the measures of `fraud_spec` as far as they are there, and of the transactions themselves
+        Arrays of one length: the measures of `measures` as far as they are there, and of the transactions themselves
         `amount`, `at` (microseconds since 1970, local time), and where they are known `country` (text or None),
         `physical` (whether the customer stood there) and `balance` (before the transaction).
 

@@ -18,7 +18,7 @@ from bankmine.judging.leaks import Twin
 from bankmine.learning.blocks import Block
 from bankmine.learning.encoding import medians
 from bankmine.learning.sample import Sample
-from bankmine.topics.fraud.models import some
+from bankmine.topics.fraud.backtest import some
 
 GENUINE, JUDGED = 12_000, 20_000
 """Genuine payments that twins learn from, and about as many that they are judged by, so that a lab takes seconds. Of

@@ -1,24 +1,66 @@
-"""The sample of a fraud analysis: what was known of each transaction at its moment, and whether it was a fraud."""
+"""Payments: what was known of each at its moment, alike for a bank's tables and a flat table, and which are fraud."""
 
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bankmine.bank.flat import Flat, is_flat, open_flat
+from bankmine.bank.flat_transactions import transactions_of
+from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.learning.sample import Sample
-from bankmine.topics.fraud.batch import raw_measures
+from bankmine.topics.fraud.batch import history, payments_out, raw_measures
 from bankmine.topics.fraud.features import derive
-from bankmine.topics.fraud.spec import DAY, KEYS, SPECIFICATION, Specification
+from bankmine.topics.fraud.measures import DAY, DELAY, KEYS, KINDS, SPECIFICATION, Specification
 
 WORDS = ("kind", "channel", "category", "country", "product")
 """Predictors that are words; keys (customer, card, device, merchant, payee) are never predictors."""
 _OWN = ("amount", "at", "country", "physical", "balance")
+
+
+@dataclass(frozen=True)
+class Payments:
+    """Payments that are judged; all parts share one index.
+
+    Attributes
+    ----------
+    target : pd.Series
+        1.0 fraud, 0.0 genuine, NaN where the label is not settled, which no figure takes.
+    amount : pd.Series
+        In the source's currency.
+    day : pd.Series
+        Day of each as a timestamp.
+    moment : pd.Series
+        When each was made.
+    account : pd.Series
+        Card or account that would be stopped.
+    entity : pd.Series
+        Customer, by whom intervals are drawn.
+    known_on : pd.Series
+        Day on which the bank found out by itself, NaT where it did not.
+    """
+
+    target: pd.Series
+    amount: pd.Series
+    day: pd.Series
+    moment: pd.Series
+    account: pd.Series
+    entity: pd.Series
+    known_on: pd.Series
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def of(self, index: pd.Index) -> Payments:
+        """Return some of the payments."""
+        return Payments(**{f.name: getattr(self, f.name).loc[index] for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -34,7 +76,7 @@ class FraudSample:
         Nothing for a model: `transaction_id`, `at`, `amount`, keys as far as they are known, `known_on` (day on which
         it became known as fraud, NaT where it did not).
     history : ir.Table
-        All transactions up to the as-of day as `fraud_windows` measures them, also earlier ones than the sample's.
+        All transactions up to the as-of day as `batch` measures them, also earlier ones than the sample's.
     specification : Specification
         What was measured, and by how many days labels are late.
     """
@@ -46,6 +88,14 @@ class FraudSample:
 
     def __len__(self) -> int:
         return len(self.beside)
+
+    @property
+    def payments(self) -> Payments:
+        """The same in the form that is judged; a customer is one account where none is told."""
+        beside, sample = self.beside, self.sample
+        account = beside.get("account", sample.entity)
+        own = {"amount": beside["amount"], "moment": beside["at"], "known_on": beside["known_on"], "account": account}
+        return Payments(target=sample.target, day=sample.day, entity=sample.entity, **own)
 
     def at(self, rows: np.ndarray) -> FraudSample:
         """Return some of the rows, given as a mask or as positions, under their old names."""
@@ -60,7 +110,7 @@ def fraud_sample(
     Parameters
     ----------
     history : ir.Table
-        From `fraud_history.history`; nothing later than the as-of day is looked at.
+        From `batch.history`; nothing later than the as-of day is looked at.
     as_of : datetime.date
         Last day to know.
     specification : Specification
@@ -135,3 +185,128 @@ def _beside(own: pa.Table) -> pd.DataFrame:
 
 def _microseconds(day: datetime.date) -> int:
     return (day - datetime.date(1970, 1, 1)).days * DAY
+
+
+def lateness(payments: Payments, days: Sequence[int] = (1, 3, 7, 14, 30)) -> pd.Series:
+    """Return which share of the frauds known by now was known within some days; others may still come."""
+    late = (payments.known_on - payments.day).dt.days.dropna()
+    return pd.Series({d: float((late <= d).mean()) if len(late) else np.nan for d in days}).rename_axis("days")
+
+
+FEWEST = 20
+"""Known frauds from which on something can be learnt from them."""
+
+
+@dataclass(frozen=True)
+class FraudCase:
+    """What a report of fraud stands on.
+
+    Attributes
+    ----------
+    source : Snapshot or Flat
+        What was read; shows itself.
+    event : str
+        What is looked for, in words.
+    found : FraudSample
+        Transactions, what was known of each at its moment, and which are known as fraud.
+    lacking : str
+        Why nothing can be learnt from them; empty where it can.
+    remarks : tuple of str
+        What was left out of a flat table.
+    """
+
+    source: Snapshot | Flat
+    event: str
+    found: FraudSample
+    lacking: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def funnel(self) -> pd.DataFrame:
+        """Count transactions from all of the history to those known as fraud: what -> `transactions`, `amount`."""
+        target, amount = self.found.sample.target, self.found.beside["amount"]
+        parts = {
+            "in the days looked at": target.notna() | True, "old enough for their label": target.notna(),
+            "known as fraud": target == 1,
+        }  # fmt: skip
+        rows = {what: (int(part.sum()), float(amount[part].sum())) for what, part in parts.items()}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["transactions", "amount"])
+
+
+def open_case(
+    source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
+    amount: str = "", merchant: str = "", delay: int = DELAY, days: int | None = None, kinds: Sequence[str] = KINDS,
+) -> FraudCase:  # fmt: skip
+    """Open a source and make the case of it.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank, or of a flat table of transactions.
+    as_of : str or date
+        Last day to know.
+    target, positive, id, time : str
+        As for `open_flat`, for a flat table: `id` is the customer, `time` the moment.
+    amount, merchant : str
+        Columns of a flat table.
+    delay : int
+        Days after which a transaction of which nobody complained counts as genuine.
+    days : int, optional
+        Days up to the as-of day whose transactions are looked at; all if not given.
+    kinds : sequence of str
+        Kinds of transactions of a bank that are looked at.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used. Where there is nothing to learn from, the case says so: `lacking`.
+    """
+    if is_flat(source):
+        return of_table(open_flat(source, target, positive, id, time, as_of), amount, merchant, delay, days)
+    return of_bank(open_source(source).as_of(as_of), delay, days, kinds)
+
+
+def of_bank(snapshot: Snapshot, delay: int = DELAY, days: int | None = None, kinds: Sequence[str] = KINDS) -> FraudCase:
+    """Make the case of a bank: the transactions that move money out and that customers start."""
+    found = fraud_sample(history(payments_out(snapshot, kinds)), snapshot.as_of, _delayed(delay), days)
+    lacking = snapshot.lacking("transactions.is_fraud", "transactions.fraud_known_on")
+    told = f"Source {snapshot.source.name} lacks {', '.join(lacking)}: no fraud is labelled." if lacking else ""
+    return FraudCase(snapshot, "confirmed fraud", found, told or _too_few(found))
+
+
+def of_table(flat: Flat, amount: str, merchant: str = "", delay: int = DELAY, days: int | None = None) -> FraudCase:
+    """Make the case of a flat table of transactions; columns that are nothing else are predictors as they are."""
+    read = transactions_of(flat, amount, merchant, delay)
+    if not len(read.target):
+        raise BankmineError(f"No row of {flat.title} is a transaction. {' '.join(f'{r}.' for r in read.remarks)}")
+    found = fraud_sample(history(read.rows), flat.as_of, _delayed(delay), days)
+    names = found.beside["transaction_id"]
+    others = read.others.rename(columns={c: f"{c}_" for c in read.others if c in found.sample.predictors})
+    predictors = pd.concat([found.sample.predictors, others.loc[names].set_axis(names.index)], axis=1)
+    never_told = read.target.loc[names].isna().to_numpy()
+    target = found.sample.target.mask(never_told)
+    found = replace(found, sample=replace(found.sample, predictors=predictors, target=target))
+    return FraudCase(flat, flat.event, found, _too_few(found), read.remarks)
+
+
+def _delayed(delay: int):
+    if delay < 0:
+        raise BankmineError(
+            f"Labels cannot be known before their transactions: {delay} days of delay must be 0 or more."
+        )
+    return replace(SPECIFICATION, delay=delay)
+
+
+def _too_few(found: FraudSample) -> str:
+    """Say why nothing can be learnt, or nothing."""
+    target = found.sample.target
+    if not target.notna().any():
+        delay = found.specification.delay
+        return f"No transaction is {delay} days old, and labels are as late: take a longer history or a shorter delay."
+    frauds = int((target == 1).sum())
+    if frauds >= FEWEST:
+        return ""
+    return (
+        f"{frauds} of {target.notna().sum():,} transactions are known as fraud, and {FEWEST} are needed to learn from: "
+        "look at more days, or take a later as-of day."
+    )

@@ -1,23 +1,36 @@
-"""A fraud model as it is applied to transactions that arrive one by one: trees, threshold, and reasons in words."""
+"""A fraud model that judges transactions one by one: trees, calibration, threshold and reasons, kept as plain JSON.
+
+The file holds XGBoost's own JSON, the names of the features in order, what the state must measure for them, the
+threshold, and the words of the reasons. Nothing in it is executed, so that a file from elsewhere can do no harm; a
+checksum tells a damaged one.
+"""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import hashlib
+import json
+import platform
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xgboost
+from pandas.api.types import is_numeric_dtype
+from sklearn.pipeline import Pipeline
 from xgboost import Booster, DMatrix
 
 from bankmine.errors import BankmineError
-from bankmine.judging.reason_dictionary import Spoken
+from bankmine.judging.contributions import contributions
+from bankmine.judging.reason_dictionary import Dictionary, Spoken, spoken, themes_of, wrong_with
 from bankmine.judging.reasons import LEAST
-from bankmine.learning.encoding import single_precision
+from bankmine.learning.encoding import Encode, single_precision
 from bankmine.topics.fraud.features import derive
-from bankmine.topics.fraud.spec import SPECIFICATION, Specification
-from bankmine.topics.fraud.transaction import Transaction, columns_of
+from bankmine.topics.fraud.measures import DELAY, KINDS, SPECIFICATION, Specification
+from bankmine.topics.fraud.stream_state import Transaction, columns_of
 
 
 @dataclass(frozen=True)
@@ -166,3 +179,152 @@ def checked(model: FraudModel) -> FraudModel:
     if not (0 <= model.threshold <= 1 and 0 < model.factor < np.inf and 0 <= model.delay <= 365):
         raise BankmineError("The model's threshold, factor or delay is out of bounds: save it anew.")
     return model
+
+
+FORMAT = "bankmine fraud model 1"
+
+
+def save(model: FraudModel, path: Path) -> Path:
+    """Save a model as one file of JSON, whole or not at all.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    told = {
+        "format": FORMAT,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "xgboost": xgboost.__version__},
+        "day": model.day.isoformat(),
+        **{name: getattr(model, name) for name in ("features", "known", "delay", "kinds", "threshold", "factor")},
+        "words": [asdict(word) for word in model.words],
+        "phrases": [asdict(phrase) for phrase in model.phrases],
+        "trees": json.loads(model.booster.save_raw("json")),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(told | {"checksum": _checksum(told)}, ensure_ascii=False, allow_nan=False), "utf-8")
+    return part.replace(path)
+
+
+def load(path: Path) -> FraudModel:
+    """Load a saved model.
+
+    Raises
+    ------
+    BankmineError
+        If there is no such file, it is damaged, or it holds no fraud model that this version can apply.
+    """
+    if not path.is_file():
+        raise BankmineError(f"There is no saved fraud model at {path}: run 08_fraud, which writes one.")
+    try:
+        model = _built(json.loads(path.read_text("utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+        why = " ".join(str(error).split())[:100]
+        raise BankmineError(f"{path} holds no fraud model of this version: save it anew ({why}).") from None
+    return model
+
+
+def _built(told: dict) -> FraudModel:
+    if told.get("format") != FORMAT:
+        raise ValueError(f"its format is not {FORMAT!r}")
+    if told.pop("checksum", None) != _checksum(told):
+        raise ValueError("it is damaged: the checksum differs")
+    booster = xgboost.Booster({"nthread": 1})
+    booster.load_model(bytearray(json.dumps(told["trees"]), "utf-8"))
+    if told["trees"]["learner"]["objective"]["name"] != "binary:logistic":
+        raise ValueError("its trees tell no chances")
+    phrases = tuple(_phrase(phrase) for phrase in told["phrases"])
+    words = tuple(_word(**word) for word in told["words"])
+    texts = {name: tuple(map(str, told[name])) for name in ("features", "known", "kinds")}
+    numbers = {name: float(told[name]) for name in ("threshold", "factor")}
+    day = datetime.date.fromisoformat(told["day"])
+    delay = int(told["delay"])
+    return checked(FraudModel(booster, words=words, delay=delay, day=day, phrases=phrases, **texts, **numbers))
+
+
+def _word(name: str, columns: dict[str, int], other: int, width: int) -> Word:
+    columns = {str(category): int(column) for category, column in columns.items()}
+    if not all(-1 <= column < width for column in (*columns.values(), other)):
+        raise ValueError("a word has a column that is not there")
+    return Word(str(name), columns, int(other), int(width))
+
+
+def _phrase(told: dict) -> Phrase:
+    if set(told["spoken"]) != {f.name for f in fields(Spoken)}:
+        raise ValueError("the words of a reason lack a part")
+    how = Spoken(**told["spoken"])
+    given = {**how.parts, "name": how.name, "value": 1.0, "typical": 1.0}
+    if wrong := [why for words in (how.high, how.low, how.missing) if (why := wrong_with(words, given))]:
+        raise ValueError(f"a reason cannot be said: {wrong[0]}")
+    return Phrase(str(told["theme"]), how, float(told["typical"]))
+
+
+def _checksum(told: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+_EXPLAINED = 5_000
+"""Rows at most by which the importance of features is told."""
+
+
+def kept_model(
+    model: Pipeline, predictors: pd.DataFrame, known: Collection[str], dictionary: Dictionary, *, threshold: float,
+    day: datetime.date, factor: float = 1.0, delay: int = DELAY, kinds: Sequence[str] = KINDS,
+) -> FraudModel:  # fmt: skip
+    """Make of a fitted model one that can be saved and applied to transactions as they arrive.
+
+    Parameters
+    ----------
+    model : Pipeline
+        `Encode` and XGBoost, as in `models.candidates`.
+    predictors : pd.DataFrame
+        Rows it learnt from, as in `fraud_sample`: they say what is typical.
+    known : collection of str
+        Columns of the history of the rows: `history(…).columns`.
+    dictionary : Dictionary
+        Words of the reasons.
+    threshold, day, factor, delay, kinds
+        See `FraudModel`.
+
+    Raises
+    ------
+    BankmineError
+        If the model is no XGBoost, or takes what cannot be had of a transaction as it arrives.
+    """
+    if not hasattr(model["model"], "get_booster"):
+        raise BankmineError(f"{type(model['model']).__name__} cannot be kept for real time: keep xgboost.")
+    encode = model["encode"]
+    some = predictors[encode.columns_].iloc[:: max(1, len(predictors) // _EXPLAINED)]
+    importance = contributions(model, some).pushes.abs().mean()
+    themes = themes_of(some, importance, dictionary)["theme"]
+    phrases = tuple(Phrase(str(themes[c]), spoken(c, some[c], dictionary), _typical(some[c])) for c in encode.columns_)
+    there = tuple(c for c in ("label_at", *(f.name for f in fields(Transaction))) if c in known)
+    found = FraudModel(
+        model["model"].get_booster(), tuple(encode.numbers_), tuple(_words(encode)), there, delay, tuple(kinds),
+        threshold, factor, day, phrases,
+    )  # fmt: skip
+    return checked(found)
+
+
+def _words(encode: Encode) -> list[Word]:
+    """Find out by trial which column each category has."""
+    found, start = [], 0
+    for place, name in enumerate(encode.words_):
+        width = int((encode.origin_ == len(encode.numbers_) + place).sum())
+        categories = [str(c) for c in encode.categories_.categories_[place]]
+        tried = np.full((len(categories) + 1, len(encode.words_)), "", dtype=object)
+        tried[:, place] = [*categories, "\0 never seen"]
+        ones = encode.categories_.transform(tried)[:, start : start + width]
+        columns = np.where(ones.any(axis=1), ones.argmax(axis=1), -1).tolist()
+        found.append(Word(str(name), dict(zip(categories, columns[:-1], strict=True)), columns[-1], width))
+        start += width
+    return found
+
+
+def _typical(values: pd.Series) -> float:
+    """Return the median of what is known; 0 where nothing is, or of words."""
+    if not is_numeric_dtype(values.dtype):
+        return 0.0
+    known = values.astype(float).dropna()
+    return float(known.median()) if len(known) else 0.0

@@ -1,6 +1,6 @@
 """Kept state: the measures of one transaction as it arrives, the same as the batch has of it to the last digit.
 
-The measures are those of `fraud_spec`, as `fraud_windows` computes them for whole histories. Transactions are
+The measures are those of `measures`, as `batch` computes them for whole histories. Transactions are
 remembered as long as a window can reach them and one day more, so that those that arrive late are still measured
 rightly; of what is older, only the first and the last moments are kept. What a transaction adds are whole numbers: no
 order of adding changes a total.
@@ -9,26 +9,230 @@ order of adding changes a total.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
+from array import array
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
-from bankmine.topics.fraud.lines import Line, Lines
-from bankmine.topics.fraud.spec import (
+from bankmine.topics.fraud.measures import (
     DAY,
     KEYS,
     MEASURES,
+    NIGHT_FROM,
+    NIGHT_TO,
     PREVIOUS_PHYSICAL,
     SECOND,
     SPECIFICATION,
+    UNITS,
     First,
     Specification,
     Window,
 )
-from bankmine.topics.fraud.transaction import ADDED, Transaction, added, values_of
+
+ADDED = ("amount", "log_amount", "log_amount_squared", "night")
+"""What a transaction adds to totals, besides being one."""
+OWN = ("country", "physical", "balance", "kind", "channel", "category", "product")
+"""What is known of a transaction by itself, where the source tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One row of a history (`batch.history`): money that a customer sends out.
+
+    Attributes
+    ----------
+    at : int
+        Microseconds since 1970, local time.
+    amount : float
+        Above zero.
+    physical : bool
+        Whether the customer stood at the place.
+    balance : float, optional
+        Of the account before the transaction.
+    product : str, optional
+        Of the account.
+    """
+
+    transaction_id: str
+    at: int
+    amount: float
+    customer: str
+    account: str | None = None
+    device: str | None = None
+    merchant: str | None = None
+    counterparty: str | None = None
+    country: str | None = None
+    physical: bool = False
+    balance: float | None = None
+    kind: str | None = None
+    channel: str | None = None
+    category: str | None = None
+    product: str | None = None
+
+
+def columns_of(t: Transaction, measures: Mapping[str, np.ndarray], known: Collection[str]) -> dict[str, np.ndarray]:
+    """Return measures together with what is taken from the transaction itself, as far as it is among the known.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        Arrays of length 1.
+    """
+    own = {name: np.array([getattr(t, name)], dtype=object) for name in OWN if name in known}
+    if "physical" in own:
+        own["physical"] = np.array([t.physical])
+    if "balance" in own:
+        own["balance"] = np.array([math.nan if t.balance is None else t.balance])
+    return dict(measures) | {"at": np.array([t.at]), "amount": np.array([t.amount])} | own
+
+
+def added(at: int, amount: float) -> tuple[int, int, int, int]:
+    """Return what a transaction adds to totals: amount, its logarithm, the square of that, night; as whole numbers."""
+    logarithm = math.floor(math.log(amount) * UNITS + 0.5)
+    hour = at % DAY // (DAY // 24)
+    night = at % DAY != 0 and (hour >= NIGHT_FROM or hour < NIGHT_TO)
+    return math.floor(amount * UNITS + 0.5), logarithm, logarithm * logarithm, int(night)
+
+
+def values_of(t: Transaction, first: First) -> tuple[str, ...] | None:
+    """Return what the first moment of a transaction is noted under; None where one of the values is missing."""
+    values = tuple(getattr(t, key) for key in first.keys)
+    return None if None in values else values
+
+
+class Line:
+    """Moments in order, each with whole numbers beside it."""
+
+    __slots__ = ("moments", "numbers")
+
+    def __init__(self, width: int) -> None:
+        self.moments = array("q")
+        self.numbers = tuple(array("q") for _ in range(width))
+
+    def add(self, at: int, numbers: Sequence[int]) -> None:
+        """Add a moment; it mostly is the latest."""
+        place = len(self.moments) if not self.moments or at >= self.moments[-1] else bisect_right(self.moments, at)
+        self.moments.insert(place, at)
+        for column, number in zip(self.numbers, numbers, strict=True):
+            column.insert(place, number)
+
+    def extend(self, at: np.ndarray, numbers: Sequence[np.ndarray]) -> None:
+        """Add moments, in order and later than all that are here; int64."""
+        for column, values in zip((self.moments, *self.numbers), (at, *numbers), strict=True):
+            column.frombytes(values.tobytes())
+
+    def span(self, start: int, end: int) -> slice:
+        """Return where the moments from start up to, but not at, end are."""
+        return slice(bisect_left(self.moments, start), bisect_left(self.moments, end))
+
+    def column(self, which: int, rows: slice) -> np.ndarray:
+        """Return the numbers of some moments; keep no reference to them, since the line could not grow."""
+        return np.frombuffer(self.numbers[which], dtype=np.int64)[rows]
+
+    def before(self, at: int) -> int | None:
+        """Return the last moment before another; None where there is none."""
+        place = bisect_left(self.moments, at)
+        return self.moments[place - 1] if place else None
+
+    def forget(self, start: int) -> int | None:
+        """Drop moments before start once they are half of all, which makes dropping cheap; return the last of them."""
+        stale = bisect_left(self.moments, start)
+        if 2 * stale <= len(self.moments):
+            return None
+        last = self.moments[stale - 1]
+        for column in (self.moments, *self.numbers):
+            del column[:stale]
+        return last
+
+
+class Lines:
+    """A line for each customer, card or place, those longest untouched first.
+
+    Attributes
+    ----------
+    rested : dict or None
+        Last forgotten moment of each key, where these are to be kept.
+    """
+
+    def __init__(self, width: int, resting: bool = False) -> None:
+        self._width = width
+        self._lines: OrderedDict[str, Line] = OrderedDict()
+        self.rested: dict[str, int] | None = {} if resting else None
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @property
+    def size(self) -> int:
+        """Number of moments of all lines."""
+        return sum(len(line.moments) for line in self._lines.values())
+
+    def get(self, key: str) -> Line | None:
+        """Return the line of a key; None where nothing is remembered."""
+        return self._lines.get(key)
+
+    def add(self, key: str, at: int, numbers: Sequence[int], forget_before: int) -> None:
+        """Add a moment to the line of a key, and forget here and there what is too old.
+
+        Every call looks at the lines that were left alone for longest, so that all that is too old goes in time and no
+        call takes long.
+        """
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = Line(self._width)
+        else:
+            self._lines.move_to_end(key)
+        line.add(at, numbers)
+        self._rest(key, line.forget(forget_before))
+        self._sweep(forget_before)
+
+    def remove(self, key: str, at: int) -> None:
+        """Take back one moment that has no numbers beside it."""
+        if (line := self._lines.get(key)) and at in line.moments:
+            line.moments.remove(at)
+
+    def load(self, keys: np.ndarray, at: np.ndarray, numbers: Sequence[np.ndarray]) -> None:
+        """Add many moments to empty lines at once.
+
+        Parameters
+        ----------
+        keys : np.ndarray
+            Whose they are: text, None where there is no key.
+        at : np.ndarray
+            Moments, int64, in order.
+        numbers : sequence of np.ndarray
+            What stands beside them, int64.
+        """
+        codes, names = pd.factorize(keys)  # a missing key has the code -1
+        order = np.argsort(codes, kind="stable")[np.count_nonzero(codes < 0) :]
+        groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(names) else []
+        for rows in sorted(groups, key=lambda rows: rows[-1]):
+            line = self._lines[names[codes[rows[0]]]] = Line(self._width)
+            line.extend(at[rows], [column[rows] for column in numbers])
+
+    def before(self, key: str | None, at: int) -> int | None:
+        """Return the last moment of a key before another, also of those forgotten if they rest."""
+        line = self._lines.get(key) if key is not None else None
+        found = line.before(at) if line else None
+        return found if found is not None or self.rested is None else self.rested.get(key)
+
+    def _sweep(self, start: int) -> None:
+        while self._lines:
+            key, line = next(iter(self._lines.items()))
+            if line.moments and line.moments[-1] >= start:
+                break
+            del self._lines[key]
+            self._rest(key, line.moments[-1] if line.moments else None)
+
+    def _rest(self, key: str, at: int | None) -> None:
+        if self.rested is not None and at is not None:
+            self.rested[key] = max(at, self.rested.get(key, at))
+
 
 PATIENCE = DAY
 """How much later than others a transaction may arrive and still be measured."""
@@ -103,7 +307,7 @@ class FraudState:
         Returns
         -------
         dict of str to np.ndarray
-            By the names of the specification, arrays of length 1 as those of `fraud_windows.raw_measures`: float64, NaN
+            By the names of the specification, arrays of length 1 as those of `batch.raw_measures`: float64, NaN
             where missing; the country is an object.
         """
         found: dict[str, float | None] = {}
