@@ -15,8 +15,8 @@ from bankmine.learning.comparison import CrossValidated, cross_validated
 from bankmine.learning.entity_splits import stratified_folds
 from bankmine.learning.flat_sample import flat_sample
 from bankmine.learning.sample import Sample
-from bankmine.topics.credit.candidates import CHALLENGER, SCORECARD, candidates
-from bankmine.topics.credit.directions import load_directions
+from bankmine.topics.credit.rules import load_directions
+from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, candidates
 
 PUBLISHED = (
     ("german_credit", SCORECARD, 0.785, "logistic regression, low end"),

@@ -13,8 +13,8 @@ from bankmine.judging import protected
 from bankmine.learning import fitting as recipe
 from bankmine.learning import table_parts
 from bankmine.learning.sample import Sample
-from bankmine.topics.credit import candidates as credit_models
 from bankmine.topics.credit import case as credit_case
+from bankmine.topics.credit import scorecard as credit_models
 from bankmine.topics.credit.points import score_statement
 
 

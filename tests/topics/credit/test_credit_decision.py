@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from bankmine.errors import BankmineError
+from bankmine.topics.credit import lending as credit_tiers
 from bankmine.topics.credit import lending as decision
-from bankmine.topics.credit import swap_set
-from bankmine.topics.credit import tiers as credit_tiers
+from bankmine.topics.credit import lending as swap_set
 from bankmine.topics.credit.rules import REGISTRY, load_credit_rules, not_counted
 
 RULES = load_credit_rules("CNY")

@@ -17,8 +17,8 @@ from bankmine.learning.entity_splits import held_out, stratified_folds
 from bankmine.learning.fitting import apply_models
 from bankmine.learning.models import fit_all, scores
 from bankmine.learning.splits import Split
-from bankmine.topics.credit.candidates import CHALLENGER, SCORECARD, SupportVectors, candidates
-from bankmine.topics.credit.directions import Direction, directions_of, load_directions, signs
+from bankmine.topics.credit.rules import Direction, directions_of, load_directions, signs
+from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, SupportVectors, candidates
 
 NAMES = ["rule", "raw_logistic", "scorecard", "tree", "forest", "svm", "network", "xgboost"]
 SAID = [

@@ -21,8 +21,8 @@ from bankmine.features.customers import features
 from bankmine.learning import entity_splits
 from bankmine.learning.sample import Sample
 from bankmine.topics.credit import applications as credit_sample
+from bankmine.topics.credit import applications as credit_vintages
 from bankmine.topics.credit import case as credit_case
-from bankmine.topics.credit import vintages as credit_vintages
 from bankmine.topics.credit.rules import REGISTRY, ColumnRule, load_columns
 
 AS_OF = "2025-12-31"

@@ -16,10 +16,10 @@ from bankmine.learning import fitting as recipe
 from bankmine.learning import models
 from bankmine.study import validation
 from bankmine.topics.credit import answers as told
-from bankmine.topics.credit import candidates as credit_models
 from bankmine.topics.credit import case as credit_case
 from bankmine.topics.credit import lending as credit_decision
 from bankmine.topics.credit import refused as reject_inference
+from bankmine.topics.credit import scorecard as credit_models
 from bankmine.topics.credit.scorecard import Scale, ScorecardModel
 
 SOME = (models.RULE, credit_models.SCORECARD)

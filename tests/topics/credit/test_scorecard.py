@@ -19,11 +19,9 @@ from bankmine.errors import BankmineError
 from bankmine.judging.intervals import wilson
 from bankmine.judging.reason_dictionary import load_reasons
 from bankmine.judging.score_bands import bands, distribution
-from bankmine.topics.credit.bins import MISSING, OTHER, TRENDS, fit_bins
-from bankmine.topics.credit.characteristics import Selection, vif
-from bankmine.topics.credit.score_reasons import REGISTRY, points_lost, score_reasons
-from bankmine.topics.credit.scorecard import Scale, ScorecardModel, bin_table
-from bankmine.topics.credit.turning import turning
+from bankmine.topics.credit.bins import MISSING, OTHER, TRENDS, fit_bins, nonmonotone
+from bankmine.topics.credit.points import REGISTRY, points_lost, score_reasons
+from bankmine.topics.credit.scorecard import Scale, ScorecardModel, Selection, bin_table, vif
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +142,7 @@ def test_intervals_hold_the_true_information_value():
 
 def test_turns_are_seen_where_they_are(people):
     rows, bad = people.predictors.iloc[:4000], people.target.iloc[:4000].to_numpy()
-    found = turning(rows, bad, ScorecardModel().fit(rows, bad).bins_)
+    found = nonmonotone(rows, bad, ScorecardModel().fit(rows, bad).bins_)
     assert found.index[found["turns"]].tolist() == ["use"]
     assert found.loc["use", "turned"] == "valley"
     assert found.loc["use", "iv_turned"] > 1.3 * found.loc["use", "iv"]

@@ -12,9 +12,8 @@ from bankmine.judging.ranking import of
 from bankmine.lacking import Lacking
 from bankmine.learning.fitting import Applied
 from bankmine.learning.models import RULE, scores
-from bankmine.topics.credit.candidates import SCORECARD
 from bankmine.topics.credit.case import Case
-from bankmine.topics.credit.scorecard import ScorecardModel
+from bankmine.topics.credit.scorecard import SCORECARD, ScorecardModel
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,9 @@ from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Split
 from bankmine.learning.table_parts import Parts, at_random, in_order
 from bankmine.topics.churn.case import or_lacking
-from bankmine.topics.credit.applications import Applications, applications
+from bankmine.topics.credit.applications import Applications, applications, closed_by
 from bankmine.topics.credit.lending import loan_costs
 from bankmine.topics.credit.rules import ALLOWED, PROTECTED, ColumnRule, load_columns, load_credit_rules, uses
-from bankmine.topics.credit.vintages import closed_by
 
 TUNE = 0.25
 """Part of the rows to learn from that is kept to calibrate by: the latest months."""

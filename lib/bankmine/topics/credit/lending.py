@@ -180,3 +180,184 @@ def credit_metrics(target: pd.Series, probabilities: pd.DataFrame, costs: Costs)
     if 0 < truth.sum() < len(truth):
         table.insert(0, "empcs", [empcs_score(truth, probabilities.loc[known, m].to_numpy(float)) for m in table.index])
     return table
+
+
+# --- swap set: whom one model approves and the other refuses, at the same number of approvals.
+# Two models of like accuracy may approve different people; what one gains over the other is decided among these alone.
+# Outcomes are known of credits that were granted then, so the challenger's finds among the refused are expectations.
+
+BOTH, FIRST, SECOND, NEITHER = "both approve", "only {first}", "only {second}", "neither"
+
+
+def approves(probability: pd.DataFrame, share: float) -> pd.DataFrame:
+    """Let each model approve the same share of applicants, those it takes for the safest; ties by position."""
+    rank = probability.rank(method="first")
+    return rank <= np.floor(share * len(probability) + 1e-9)
+
+
+def swap_set(
+    target: pd.Series, probability: pd.DataFrame, costs: Costs, entity: pd.Series, share: float
+) -> pd.DataFrame:
+    """Part applicants by which of two models approves them.
+
+    Parameters
+    ----------
+    target : pd.Series
+        1 bad, 0 good, NaN where not known.
+    probability : pd.DataFrame
+        To go bad, calibrated: two columns, the scorecard's first, then the challenger's; same index.
+    costs : Costs
+        Of refusing and granting.
+    entity : pd.Series
+        Whose application it is.
+    share : float
+        Of applicants that each approves.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by `who`: `applicants`, `known` outcomes, `bad`, `bad_rate` with `low` and `high` (95 %, by customer;
+        NaN where none is known), mean probability by either model, what granting these credits earned as far as known
+        (`profit`, `profit_low`, `profit_high`, 95 % by customer) and what each model expects of all of them.
+    """
+    first, second = probability.columns
+    by = approves(probability, share)
+    masks = {
+        BOTH: by[first] & by[second], FIRST.format(first=first): by[first] & ~by[second],
+        SECOND.format(second=second): by[second] & ~by[first], NEITHER: ~by[first] & ~by[second],
+    }  # fmt: skip
+    earned = granted(target, costs)
+    money = with_intervals(pd.DataFrame({who: earned * rows for who, rows in masks.items()}), entity)
+    table = pd.DataFrame([_counted(target, entity, rows) for rows in masks.values()], index=list(masks))
+    for name in (first, second):
+        table[f"{name} says"] = [probability.loc[rows, name].mean() for rows in masks.values()]
+        hoped = granting(probability[name], costs)
+        table[f"{name} expects"] = [hoped[rows].sum() for rows in masks.values()]
+    parts = money[["profit", "low", "high"]].set_axis(["profit", "profit_low", "profit_high"], axis=1)
+    return table.join(parts).rename_axis("who")
+
+
+def gain(target: pd.Series, probability: pd.DataFrame, costs: Costs, entity: pd.Series, share: float) -> pd.DataFrame:
+    """Compare what both models' approvals earned, as far as outcomes are known, at the same share of approvals.
+
+    Returns
+    -------
+    pd.DataFrame
+        As of `profit_curves.with_intervals`, one row a model: `profit`, `low`, `high`, and how far it is `behind` the
+        scorecard; below zero where the challenger earns more.
+    """
+    by = approves(probability, share)
+    return with_intervals(by.mul(granted(target, costs), axis=0), entity)
+
+
+def _counted(target: pd.Series, entity: pd.Series, rows: pd.Series) -> dict[str, float]:
+    bad = target[rows].dropna()
+    low, high = wilson_clustered(bad, entity[bad.index])
+    return {
+        "applicants": int(rows.sum()), "known": len(bad), "bad": int(bad.sum()), "bad_rate": bad.mean(),
+        "low": low, "high": high,
+    }  # fmt: skip
+
+
+# --- tiers: how much is suggested at which price, by risk and product alone.
+# Two people who ask for the same and are in the same tier get the same price, whoever they are (Personal Information
+# Protection Law of China, article 24: no unreasonable differences in price). A tier's price covers what a credit at the
+# tier's upper edge of risk is expected to lose; what would still not earn its costs is not granted.
+
+REFUSED = "refused"
+_STEP = 0.001
+"""Prices are rounded up to tenths of a percent."""
+
+
+def tier_of(probability: pd.Series, rules: CreditRules) -> pd.Series:
+    """Put each applicant into the best tier whose highest chance to default is not exceeded; above all: `REFUSED`."""
+    edges = [tier.up_to for tier in rules.tiers]
+    names = [*(tier.id for tier in rules.tiers), REFUSED]
+    place = np.searchsorted(edges, probability.to_numpy(float), side="left")
+    return pd.Series(pd.Categorical.from_codes(place, names, ordered=True), probability.index, name="tier")
+
+
+def offers(
+    probability: pd.Series, beside: pd.DataFrame, rules: CreditRules, monthly_income: pd.Series | None = None
+) -> pd.DataFrame:
+    """Suggest tier, limit and price for each application.
+
+    Parameters
+    ----------
+    probability : pd.Series
+        To go bad; calibrated.
+    beside : pd.DataFrame
+        `product`, `amount`, `term_months` and `rate`, same index.
+    rules : CreditRules
+        Of the source's currency.
+    monthly_income : pd.Series, optional
+        Where it is known, the limit is also bounded by a number of incomes.
+
+    Returns
+    -------
+    pd.DataFrame
+        `tier`, `limit` (amount suggested, 0 where refused), `price` (fraction a year, NaN where refused),
+        `expected_profit` of granting that (0 where refused; never below) and `why` of a refusal, else ''.
+    """
+    tier = tier_of(probability, rules)
+    limit = _limit(tier, beside["amount"], rules, monthly_income)
+    asked = beside.assign(amount=limit)
+    price = _price(tier, asked, rules)
+    hoped = granting(probability, loan_costs(asked, rules, rate=price.fillna(0.0)))
+    why = np.select(
+        [tier == REFUSED, ~(limit > 0), price > rules.highest_rate, ~(hoped > 0)],
+        [
+            "risk above all tiers",
+            "no amount fits the income",
+            "price above the highest rate",
+            "would not earn its costs",
+        ],
+        "",
+    )
+    yes = pd.Series(why == "", probability.index)
+    return pd.DataFrame({
+        "tier": tier.where(yes, REFUSED), "limit": limit.where(yes, 0.0), "price": price.where(yes),
+        "expected_profit": hoped.where(yes, 0.0), "why": why,
+    })  # fmt: skip
+
+
+def tier_table(offered: pd.DataFrame, probability: pd.Series, target: pd.Series, entity: pd.Series) -> pd.DataFrame:
+    """Sum up each tier: who is in it, how many went bad, at which price and what it earns.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by `tier`, best first: `applicants`, `share`, `expected_bad_rate` (mean), `known` outcomes, `bad_rate`
+        with `low` and `high` (95 %, by customer; NaN where none is known), `limit` and `price` (medians; NaN of the
+        refused) and `expected_profit` in all.
+    """
+    rows = []
+    for tier, part in offered.groupby("tier", observed=True):
+        bad = target[part.index].dropna()
+        rate = (bad.mean(), *wilson_clustered(bad, entity[bad.index])) if len(bad) else (np.nan,) * 3
+        given = part[part["price"].notna()]
+        rows.append((
+            tier, len(part), len(part) / len(offered), probability[part.index].mean(), len(bad), *rate,
+            given["limit"].median(), given["price"].median(), part["expected_profit"].sum(),
+        ))  # fmt: skip
+    names = ["applicants", "share", "expected_bad_rate", "known", "bad_rate", "low", "high", "limit", "price"]
+    return pd.DataFrame(rows, columns=["tier", *names, "expected_profit"]).set_index("tier")
+
+
+def _limit(tier: pd.Series, amount: pd.Series, rules: CreditRules, income: pd.Series | None) -> pd.Series:
+    shares, incomes = ({t.id: getattr(t, part) for t in rules.tiers} for part in ("share", "incomes"))
+    limit = amount * tier.astype(str).map(shares).fillna(0.0)
+    if income is not None:
+        most = income.where(income >= 0) * tier.astype(str).map(incomes)
+        limit = limit.where(~(most < limit), most)
+    return limit
+
+
+def _price(tier: pd.Series, asked: pd.DataFrame, rules: CreditRules) -> pd.Series:
+    """Price each tier, product and term as a credit of the product's typical amount at the upper edge of risk needs."""
+    terms, years = rules.terms(asked["product"]), outstanding(asked["term_months"], rules)
+    edge = tier.astype(str).map({t.id: t.up_to for t in rules.tiers})
+    lost = edge * terms["lgd"] * terms["at_default"] + rules.granting / terms["typical"]
+    needed = rules.cost_of_funds + lost / ((1 - edge).where(edge < 1) * terms["drawn"] * years)
+    price = np.maximum(needed, terms["rate"])
+    return (np.ceil((price / _STEP).round(6)) * _STEP).where(tier != REFUSED)
