@@ -8,8 +8,13 @@ that a cause ends, as the competitor's offer does: so levels are compared on the
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
+from bankmine.judging.leak_sentinel import sentinel
+from bankmine.study.why import Why
+from bankmine.topics.churn.study import BankChurn
 from demobank.customers.misleading import LEAKING, SPURIOUS
 from demobank.truth import Measure, Score, Truth, calibration, precision, rank, recall, separation, share, slope
 
@@ -21,6 +26,22 @@ complaint is unsettled, rates are compared. Loyalty shows in no column of its ow
 _RISKIEST = 20
 """Reasons are those of one in so many customers, the riskiest."""
 _FIFTH = 4
+
+
+def of_study(truth: Truth, study: BankChurn) -> list[Score]:
+    """Score what a study of leaving found, by its XGBoost on the rows judged."""
+    learned, rows = study.sample.at(study.split.train), study.judged.rows
+    fitted, score = study.fitted[0].fitted["xgboost"], study.judged.probability["xgboost"]
+    before, judged = (
+        pd.DataFrame({"customer_id": r.entity, "day": r.day, "leaves": r.target}) for r in (learned, rows)
+    )
+    judged = judged.assign(score=score)
+    why = Why(fitted, rows, score, study.reasons)
+    leak = study.suspicious_column()
+    today = study.today.predictors.assign(**{leak.name: leak.loc[study.today.target.index]})
+    careless = replace(learned, predictors=learned.predictors.assign(**{leak.name: leak}))
+    found = [*risk(truth, judged, before), *reasons(truth, judged, why.told)]
+    return [*found, *columns(judged, why.pushes.pushes, sentinel(careless, today))]
 
 
 def risk(truth: Truth, judged: pd.DataFrame, learned: pd.DataFrame) -> list[Score]:

@@ -22,7 +22,7 @@ from bankmine.judging.reasons import in_one_line, reasons, strongest_theme, top_
 from bankmine.learning.models import candidates, fit_all
 from bankmine.learning.sample import Sample
 from bankmine.report.plots import use_theme
-from bankmine.report.reason_plots import beeswarm, dependence
+from bankmine.study.charts import beeswarm, dependence
 
 DICTIONARY = load_reasons()
 EXPLAINED = ("xgboost", "logistic")

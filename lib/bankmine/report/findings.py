@@ -11,13 +11,15 @@ import html
 import math
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from IPython.display import display
+
+from bankmine.lacking import Lacking
 
 if TYPE_CHECKING:  # every notebook imports this module, and nbformat takes seconds to import
     from nbformat import NotebookNode
@@ -31,13 +33,19 @@ ID = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){1,2}")
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def finding(template: str, *, id: str, headline: bool = False, alert: bool = False, **values: object) -> None:
+def finding(
+    template: str, facts: Mapping | pd.Series | Lacking | None = None, *, id: str, headline: bool = False,
+    alert: bool = False, **values: object,
+) -> None:  # fmt: skip
     """Display a sentence and record the values in it.
 
     Parameters
     ----------
     template : str
         The sentence as a format string, ``"{share:.0%} of customers left"``.
+    facts : mapping, pd.Series or Lacking, optional
+        Values by name; those that the sentence does not name are left out. Where they are lacking, the page says why
+        instead. None where there is nothing to say, so that nothing is shown.
     id : str
         ``<report>.<metric>`` or ``<report>.<part>.<metric>``, lower case.
     headline : bool
@@ -45,7 +53,7 @@ def finding(template: str, *, id: str, headline: bool = False, alert: bool = Fal
     alert : bool
         A reviewer must act on it.
     **values
-        Numbers, strings and dates that the sentence names. A missing or infinite number reads "n/a".
+        Numbers, strings and dates that the sentence names, beside the facts. A missing or infinite number reads "n/a".
 
     Raises
     ------
@@ -54,7 +62,22 @@ def finding(template: str, *, id: str, headline: bool = False, alert: bool = Fal
     TypeError
         If a value is neither a number, a string nor a date.
     """
-    display(bundle(template, id=id, headline=headline, alert=alert, **values), raw=True)
+    named = {name for _, name, _, _ in string.Formatter().parse(template) if name}
+    if facts is None and named - set(values):
+        return
+    lacking = next((given for given in (facts, *values.values()) if isinstance(given, Lacking)), None)
+    if lacking is not None:
+        display(_not_told(lacking, id, headline), raw=True)
+        return
+    known = {} if facts is None else {name: value for name, value in facts.items() if name in named}
+    display(bundle(template, id=id, headline=headline, alert=alert, **known, **values), raw=True)
+
+
+def _not_told(lacking: Lacking, id: str, headline: bool) -> dict[str, object]:
+    """Return what is displayed in place of a finding that is lacking; it asks nobody to act."""
+    text = f"Not told: {printable(lacking.why)}"
+    record = {"id": id, "text": text, "values": {}, "formats": {}, "headline": bool(headline), "alert": False}
+    return {"text/plain": text, "text/html": f'<p class="lacking">{html.escape(text)}</p>', MIME: record}
 
 
 def bundle(

@@ -27,7 +27,9 @@ MATHML = {
 }
 LANDMARKS = {"area", "article", "aside", "footer", "header", "map", "nav"}
 # Ours, nbconvert's, pandas', and the one to three letters of Pygments. A cell cannot borrow the page's own classes.
-CLASS = re.compile(r"frame|dataframe|num|text|narrow|prose|finding|alert|highlight|ansi-[a-z-]+|[a-z][a-z0-9]{0,2}")
+CLASS = re.compile(
+    r"frame|dataframe|num|text|narrow|prose|finding|alert|lacking|highlight|ansi-[a-z-]+|[a-z][a-z0-9]{0,2}"
+)
 PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,")
 
 

@@ -1,15 +1,19 @@
 """Charts: one look, Chinese labels, colours that colour-blind readers tell apart, and never without alt text."""
 
+import html
 import io
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import seaborn as sns
-from IPython.display import Image, display
+from IPython.display import HTML, Image, display
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image as Pixels
+
+from bankmine.lacking import Lacking
+from bankmine.report.findings import printable
 
 DPI = 144
 CSS_DPI = 96
@@ -47,13 +51,13 @@ def use_theme() -> None:
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font=fonts, rc=STYLE)
 
 
-def show(fig: Figure | Axes | sns.axisgrid.Grid, alt: str) -> None:
+def show(fig: Figure | Axes | sns.axisgrid.Grid | Lacking, alt: str) -> None:
     """Display a chart as a small PNG with alternative text, and close it.
 
     Parameters
     ----------
-    fig : Figure, Axes or seaborn grid
-        The chart.
+    fig : Figure, Axes, seaborn grid, or Lacking
+        The chart; where it is lacking, the page says why.
     alt : str
         What the chart shows, for those who cannot see it.
 
@@ -64,6 +68,10 @@ def show(fig: Figure | Axes | sns.axisgrid.Grid, alt: str) -> None:
     """
     if not alt.strip():
         raise ValueError("show(fig, alt): say in alt what the chart shows, for those who cannot see it")
+    if isinstance(fig, Lacking):
+        told = html.escape(printable(f"{alt}: not drawn, as {fig.why}"))
+        display(HTML(f'<p class="lacking">{told}</p>'))
+        return
     figure = fig.figure
     png, width = _png(figure)
     plt.close(figure)

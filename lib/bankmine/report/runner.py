@@ -31,9 +31,9 @@ from bankmine.report.files import (
     refuse_foreign,
     writing,
 )
+from bankmine.report.handed_on import REPORTS, STAGE
 from bankmine.report.manifest import build_manifest, git_state
 from bankmine.report.secrecy import hide
-from bankmine.report.written import REPORTS, STAGE
 
 DEFAULT_SOURCE = "demo"
 

@@ -1,13 +1,16 @@
 """Tables that a reader can trust: every label escaped, numbers rounded and aligned, the same bytes on every run."""
 
 import datetime as dt
+import html
 import math
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 
+from bankmine.lacking import Lacking
 from bankmine.report.findings import MISSING, printable
 from bankmine.report.template import environment
 
@@ -58,17 +61,20 @@ class Table:
         return {"label": _heading(name), "kind": "num" if _is_number(values) else _kind_of_text(cells), "cells": cells}
 
 
-def table(frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = None, limit: int = 100) -> Table:
+def table(
+    frame: pd.DataFrame | object, caption: str, formats: dict[str, str] | None = None, limit: int = 100
+) -> Table | HTML:
     """Return a data frame as a table for readers.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        Its index becomes row headers, unless it only counts the rows.
+    frame : pd.DataFrame, or an object that has one as its `table`, or Lacking
+        Its index becomes row headers, unless it only counts the rows. Where it is lacking, the page says why.
     caption : str
         What the table holds, with the units.
     formats : dict of str, optional
-        Column → format spec, ``{"share": ".1%"}``. Other columns are rounded to about three significant digits.
+        Column → format spec, ``{"share": ".1%"}``, beside those of `intervals.shown`. Other columns
+        are rounded to about three significant digits.
     limit : int
         The most rows to show; the caption then says how many there are.
 
@@ -82,6 +88,11 @@ def table(frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = No
     ValueError
         If the caption is empty or a format names no column.
     """
+    if isinstance(frame, Lacking):
+        told = html.escape(printable(f"{caption}: not shown, as {frame.why}"))
+        return HTML(f'<p class="lacking">{told}</p>')
+    frame = frame if isinstance(frame, pd.DataFrame) else frame.table
+    formats = {n: f for n, f in frame.attrs.get("formats", {}).items() if n in frame.columns} | (formats or {})
     if not caption.strip():
         raise ValueError("a table needs a caption that says what it holds")
     if unknown := [name for name in formats or {} if name not in frame.columns]:

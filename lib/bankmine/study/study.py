@@ -29,6 +29,7 @@ from bankmine.judging import drift, fairness
 from bankmine.judging.intervals import shown, wilson_clustered, with_interval
 from bankmine.judging.leak_sentinel import sentinel
 from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, thinned
+from bankmine.judging.reason_dictionary import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import models
 from bankmine.learning.comparison import cross_validated
@@ -63,6 +64,11 @@ class Refit:
     """Rank correlation of the two models' chances for the rows to be scored now."""
     same_actions: float
     """Share of the rows acted on by the model that leaves which the other would act on, too; NaN without costs."""
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """`agreement` and `same` actions, for a finding."""
+        return {"agreement": self.agreement, "same": self.same_actions}
 
 
 class Study:
@@ -293,6 +299,22 @@ class Study:
         return found.sort_values("psi", ascending=False, ignore_index=True)
 
     @part
+    def drift(self) -> dict[str, object]:
+        """How many of the `columns` have `shifted` since the rows learnt from, and the `names` of those most."""
+        names = [readable(column) for column in self.moved["column"][:3]]
+        return {"shifted": self.moved["shifted"].sum(), "columns": len(self.moved), "names": ", ".join(names)}
+
+    @part
+    def moved_most(self) -> pd.DataFrame:
+        """The predictors that shifted most."""
+        return self.moved.head(8)
+
+    @part
+    def suspicion(self) -> dict[str, int]:
+        """How many of the `columns` are `suspicious`."""
+        return {"suspicious": self.suspects["suspicious"].sum(), "columns": self.sample.predictors.shape[1]}
+
+    @part
     def suspects(self) -> pd.DataFrame:
         """Predictors that alone know most, and whether that is suspicious."""
         return sentinel(self.sample.at(self.split.train), self.today.predictors)
@@ -352,6 +374,17 @@ class Study:
         rows = self.fitted[0].rows
         gain = money.realised(rows.target, self.costs(rows))
         return policies.profit_of(self.acted, gain, rows.entity, rows.day)
+
+    @part
+    def profit(self) -> dict[str, object]:
+        """What the policy that is used would have earned, with its interval, for a finding."""
+        return {**self.earned.iloc[0][["profit", "low", "high"]], "per": self.per, "currency": self.currency}
+
+    @part
+    def other_policies(self) -> dict[str, object]:
+        """What acting on the riskiest first and by lot would have earned, for a finding."""
+        earned = self.earned["profit"]
+        return {"risky": earned[BY_RISK], "lot": earned[BY_LOT], "currency": self.currency}
 
     @property
     def per(self) -> str:
@@ -427,6 +460,13 @@ class Study:
         return lies(self.recipes[self.chosen], self.twins).set_index("twin")
 
     @part
+    def lies_table(self) -> pd.DataFrame:
+        """What each twin claims and delivers, with the interval of the lie."""
+        told = self.lies[["mistake", "auc_claims", "auc_delivers"]].set_axis(["mistake", "claims", "delivers"], axis=1)
+        lie = (self.lies[f"auc_lie{end}"] for end in ("", "_low", "_high"))
+        return shown(told.assign(lie=with_interval(*lie, "+.3f")), claims=".3f", delivers=".3f")
+
+    @part
     def boldest(self) -> pd.Series:
         """The twin whose claim is farthest from what it delivers; one tested on its own rows only if no other is."""
         others = self.lies.drop(index=["honest", "same rows"], errors="ignore")
@@ -437,6 +477,12 @@ class Study:
     def validation(self) -> validation.Validation:
         """A validator's questions against what this study found, assumptions, and what is watched from now on."""
         return validation.of_study(self)
+
+    @property
+    def alerts(self) -> dict[str, object] | Lacking | None:
+        """The limits of the monitoring plan that are crossed today; None where none is."""
+        found = self.validation.crossed
+        return found if isinstance(found, Lacking) or found["count"] else None
 
     @part
     def handed_on(self) -> dict[str, pd.DataFrame | str]:

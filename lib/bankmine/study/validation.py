@@ -277,7 +277,8 @@ def _limit(watched: Watched, now: float, facts: Mapping[str, float]) -> tuple[fl
     if watched.limit == "events":
         return tuple(stats.poisson.ppf((chance / 2, 1 - chance / 2), now))
     if watched.limit == "share":
-        return stats.binom.ppf(chance, actions, now) / actions if actions > 0 else none, none
+        acted = round(actions) if actions > 0 else 0
+        return (stats.binom.ppf(chance, acted, now) / acted if acted else none), none
     return now + stats.norm.ppf(chance) * _auc_error(now, events, rows - events), none
 
 

@@ -19,7 +19,7 @@ from bankmine.features import tiers as value_tiers
 from bankmine.features import value as margin
 from bankmine.features.customers import spine_of
 from bankmine.topics.churn import calls as lists
-from bankmine.topics.churn import retention, retention_profit
+from bankmine.topics.churn import retention
 
 RULES = retention.load_rules("CNY")
 TIERS = list(value_tiers.TIERS)
@@ -34,6 +34,17 @@ def plain_rules(**changes) -> retention.RetentionRules:
         "tiers": {t: retention.TierRule(t, "call", 0.5) for t in TIERS},
     }  # fmt: skip
     return retention.RetentionRules(**{**told, **changes})
+
+
+def listed_by(probability, worth, tier, rules, contact, reasons=None, theme=None) -> pd.DataFrame:
+    """The list with whatever is not given left empty."""
+    empty = pd.Series(dtype=object)
+    reasons, theme = (empty if given is None else given for given in (reasons, theme))
+    return lists.listed(probability, worth, tier, rules, contact, reasons, theme)
+
+
+def tiers_of(listed: pd.DataFrame, rules) -> pd.DataFrame:
+    return lists.Calls(listed, rules, pd.Timestamp("2026-01-30"), "CNY").tiers
 
 
 def random_customers(seed: int, size: int = 80) -> tuple[pd.Series, pd.Series, pd.Series]:
@@ -61,7 +72,7 @@ def test_with_one_value_for_all_the_most_profit_is_the_library_s():
     target = pd.Series((rng.random(400) < 0.2).astype(float))
     score = pd.Series(np.clip(0.3 * target + 0.7 * rng.random(400), 0, 1))
     worth, tier = pd.Series(1000.0, target.index), pd.Series("core", target.index)
-    found = retention_profit.retention_metrics(target, pd.DataFrame({"m": score}), worth, tier, plain_rules())
+    found = retention.retention_metrics(target, pd.DataFrame({"m": score}), worth, tier, plain_rules())
     same = mpc_score(target, score, accept_rate=0.3, clv=1000, incentive_cost=50, contact_cost=10)
     # theirs may draw lots between two thresholds (convex hull), ours may not
     assert found.loc["m", "max_profit"] == pytest.approx(same, rel=0.02)
@@ -85,12 +96,12 @@ def test_nobody_is_called_at_a_loss_without_leave_or_beyond_capacity(seed, capac
     may = pd.Series(
         np.where(np.random.default_rng(seed).random(80) < 0.7, retention.ALLOWED, "no contact allowed: x"), tier.index
     )
-    listed = lists.watchlist(probability, worth, tier, rules, contact=may)
+    listed = listed_by(probability, worth, tier, rules, may)
     assert sorted(listed.index) == sorted(probability.index)
     called = listed[listed["called"]]
     assert (called["expected_profit"] > 0).all()
     assert called["contact"].eq(retention.ALLOWED).all()
-    table = lists.by_tier(listed, rules)
+    table = tiers_of(listed, rules)
     assert (table["called"] <= table["capacity"]).all()
     assert (table["called"] == np.minimum(table["capacity"], table["worth_calling"])).all()
     assert table["called"].sum() == len(called)
@@ -103,7 +114,7 @@ def test_by_expected_profit_expects_more_than_any_other_way_within_the_same_capa
     probability, margins, tier = random_customers(seed)
     worth = retention.value(margins, RULES)
     expected = profit.expected(probability, retention.costs(worth, tier, RULES))
-    acted = lists.called(probability, worth, tier, RULES).astype(float)
+    acted = lists.called(probability, worth, tier, RULES, pd.Series(0, tier.index)).astype(float)
     gains = acted.mul(expected, axis=0).sum()
     assert gains.idxmax() == lists.BY_PROFIT or gains.eq(gains.max()).loc[lists.BY_PROFIT]
     assert acted[lists.BY_RISK].sum() == pytest.approx(acted[lists.BY_LOT].sum())
@@ -112,7 +123,7 @@ def test_by_expected_profit_expects_more_than_any_other_way_within_the_same_capa
 
 def test_the_list_says_why_and_what_to_say():
     tier = pd.Series(["core", "core", "basic", None], list("abcd"))
-    listed = lists.watchlist(
+    listed = listed_by(
         pd.Series([0.9, 0.8, 0.7, 0.9], list("abcd")),
         pd.Series(5000.0, list("abcd")),
         tier,
@@ -128,7 +139,7 @@ def test_the_list_says_why_and_what_to_say():
     assert listed.loc["c", "action"] == "listen"
     assert not listed.loc["d", "called"]
     assert listed.index[0] == "a"
-    assert lists.by_tier(listed, plain_rules()).loc["core", "not_allowed"] == 1
+    assert tiers_of(listed, plain_rules()).loc["core", "not_allowed"] == 1
 
 
 def test_consent_is_needed_where_the_source_records_it():
@@ -148,7 +159,7 @@ def test_break_even_is_where_profit_is_zero_and_belief_decides_how_likely_that_i
     target = pd.Series([1.0, 0, 0, 0, np.nan])
     worth, tier, rules = pd.Series(1000.0, target.index), pd.Series("core", target.index), plain_rules()
     called = pd.Series(True, target.index)
-    table = retention_profit.break_even(target, called, worth, tier, rules)
+    table = retention.break_even(target, called, worth, tier, rules)
     # one leaver: 950 s - 10; three stayers: -180
     assert table.loc["core", "break_even"] == pytest.approx(190 / 950)
     assert table.loc["all", "profit"] == pytest.approx(0.3 * 950 - 190)
@@ -157,8 +168,8 @@ def test_break_even_is_where_profit_is_zero_and_belief_decides_how_likely_that_i
     assert table.loc["premium", ["calls", "profit"]].tolist() == [0, 0]
     assert np.isnan(table.loc["premium", "chance"])
     unsure = plain_rules(channels={"call": retention.Channel("call", "call", 10, 50, 0.6, 1.4)})
-    assert retention_profit.break_even(target, called, worth, tier, unsure).loc["core", "chance"] < 0.7
-    nobody = retention_profit.break_even(target * 0, called, worth, tier, rules).loc["all"]
+    assert retention.break_even(target, called, worth, tier, unsure).loc["core", "chance"] < 0.7
+    nobody = retention.break_even(target * 0, called, worth, tier, rules).loc["all"]
     assert nobody["profit"] == pytest.approx(-240)
     assert np.isnan(nobody["break_even"])
     assert nobody["chance"] == 0
@@ -169,8 +180,8 @@ def test_profit_rises_with_success_and_crosses_zero_at_break_even():
     target = pd.Series((rng.random(300) < 0.3).astype(float))
     worth, tier, whose = pd.Series(800.0, target.index), pd.Series("core", target.index), pd.Series(target.index // 3)
     called = pd.Series(rng.random(300) < 0.5)
-    curve = retention_profit.sensitivity(target, called, worth, tier, plain_rules(), whose)
-    even = retention_profit.break_even(target, called, worth, tier, plain_rules()).loc["all", "break_even"]
+    curve = retention.sensitivity(target, called, worth, tier, plain_rules(), whose)
+    even = retention.break_even(target, called, worth, tier, plain_rules()).loc["all", "break_even"]
     assert curve["profit"].is_monotonic_increasing
     assert np.interp(even, curve["success"], curve["profit"]) == pytest.approx(0, abs=1e-6)
     assert ((curve["low"] <= curve["profit"]) & (curve["profit"] <= curve["high"])).all()
@@ -188,7 +199,7 @@ def test_every_currency_has_rules_for_every_tier_or_takes_the_default(currency):
 
 def test_a_tier_that_there_are_no_rules_for_is_not_called():
     worth, tier = pd.Series({"a": 1e6}), pd.Series({"a": "diamond"})
-    assert not lists.called(pd.Series({"a": 0.9}), worth, tier, RULES)[lists.BY_PROFIT].any()
+    assert not lists.called(pd.Series({"a": 0.9}), worth, tier, RULES, pd.Series({"a": 0}))[lists.BY_PROFIT].any()
 
 
 @pytest.mark.parametrize(
@@ -221,7 +232,7 @@ def test_a_list_of_a_bank_without_consents_or_cheap_channels(datasets):
     rules = retention.load_rules(snapshot.source.currency)
     may = retention.contact_allowed(snapshot.customers.to_pandas().set_index("customer_id"))
     probability = pd.Series(np.linspace(0.5, 0, len(paid)), paid.index)
-    listed = lists.watchlist(probability, paid, value_tiers.tiers(paid), rules, contact=may)
+    listed = listed_by(probability, paid, value_tiers.tiers(paid), rules, may)
     assert rules.currency == "CZK"
     assert (listed["contact"] == retention.ALLOWED).all()
-    assert 0 < listed["called"].sum() <= lists.by_tier(listed, rules)["capacity"].sum()
+    assert 0 < listed["called"].sum() <= tiers_of(listed, rules)["capacity"].sum()

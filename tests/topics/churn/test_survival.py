@@ -14,9 +14,7 @@ from test_churn import DAY, DEFINITION, NOT_PRESENT, PEOPLE, at, bank_of
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.learning.sample import Sample
-from bankmine.topics.churn.departures import followed
-from bankmine.topics.churn.hazards import brier_terms, censoring, concordant_pairs, cox
-from bankmine.topics.churn.survival import by_group
+from bankmine.topics.churn.survival import by_group, concordance, cox, followed
 
 pytestmark = pytest.mark.slow
 
@@ -139,26 +137,19 @@ def test_planted_effects_lie_in_their_intervals(model):
         assert row.high / row.low < 1.6
     assert model.ratios.p_value.drop("noise").max() < 1e-6
     assert model.ratios.proportional.min() > 0.01
-    assert model.left_out == ["constant", "gaps"]
+    assert set(model.ratios.index) == {"complained", "活跃度 <i>", "noise"}  # what does not vary tells nothing
 
 
-def test_scores_on_customers_held_out_beat_no_covariates(model):
-    scores = model.scores
-    assert model.customers == 450
-    assert scores.low.concordance > 0.5
-    assert scores.value.concordance < 0.75  # times are exponential: nobody can tell more
-    assert scores.low.skill > 0
-    assert scores.value.integrated_brier < scores.baseline.integrated_brier
-    assert (scores.low < scores.value).all()
-    assert (scores.value < scores.high).all()
-    assert model.brier.index.tolist() == list(range(7, int(model.brier.index[-1]) + 1, 7))
+def test_hazards_rank_customers_held_out_better_than_chance_and_no_better_than_can_be(model):
+    found = model.concordance
+    assert 0.5 < found.low < found.value < found.high
+    assert found.value < 0.75  # times are exponential: nobody can tell more
 
 
-def test_a_model_that_knows_nothing_is_no_better_than_the_curve_for_all():
+def test_a_model_that_knows_nothing_ranks_by_chance():
     lives, known = planted(seed=1)
-    scores = cox(lives, known[["noise"]]).scores
-    assert scores.low.skill < 0.005
-    assert scores.low.concordance < 0.5 < scores.high.concordance
+    found = cox(lives, known[["noise"]]).concordance
+    assert found.low < 0.5 < found.high
 
 
 def test_a_hazard_that_changes_over_time_is_seen():
@@ -171,50 +162,25 @@ def test_a_hazard_that_changes_over_time_is_seen():
 
 def test_it_is_the_same_again_and_another_split_with_another_seed(model):
     again, other = cox(*planted()), cox(*planted(), seed=5)
-    pd.testing.assert_frame_equal(again.scores, model.scores)
+    pd.testing.assert_series_equal(again.concordance, model.concordance)
     pd.testing.assert_frame_equal(other.ratios, model.ratios)
-    assert other.scores.value.concordance != model.scores.value.concordance
+    assert other.concordance.value != model.concordance.value
 
 
 def test_pairs_give_the_concordance_of_the_library():
     lives, known = planted(300)
     lives["days"] = lives.days // 30 + 1  # many ties
     hazard = known["活跃度 <i>"].round(-1).to_numpy()
-    _, comparable, concordant = concordant_pairs(lives, hazard)
     expected = concordance_index(lives.days, -hazard, lives.left)
-    assert concordant.sum() / comparable.sum() == pytest.approx(expected, abs=1e-12)
-
-
-def test_brier_is_the_squared_error_where_nobody_is_censored_and_keeps_its_mean_where_some_are():
-    rng = np.random.default_rng(3)
-    true = rng.integers(1, 200, 20_000)
-    at_days = np.array([30, 90, 150])
-    stayed = np.tile([0.8, 0.6, 0.2], (len(true), 1))
-    whole = lives_of(true, [True] * len(true))
-    plain = ((true[:, None] > at_days) - stayed) ** 2
-    always = censoring(whole)
-    np.testing.assert_allclose(brier_terms(whole, stayed, at_days, always), plain)
-    end = rng.integers(1, 400, len(true))
-    cut = lives_of(np.minimum(true, end), true <= end)
-    weighted = brier_terms(cut, stayed, at_days, censoring(cut))
-    np.testing.assert_allclose(weighted.mean(axis=0), plain.mean(axis=0), atol=0.01)
-
-
-def test_weights_of_the_brier_score_make_up_for_those_not_followed():
-    lives = lives_of([10, 10, 50, 50], [True, False, True, False])
-    found = brier_terms(lives, np.full((4, 1), 0.7), np.array([20]), censoring(lives))
-    # of three still there at the end of day 10 one is lost: the two others stand for it
-    np.testing.assert_allclose(found[:, 0], [0.7**2, 0, 0.3**2 * 1.5, 0.3**2 * 1.5])
+    assert concordance(lives, hazard).value == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
     ("lives", "known", "message"),
     [
-        (planted()[0].assign(left=False), planted()[1], "Of 1500 customers followed for up to .* days 0 left"),
+        (planted()[0].assign(left=False), planted()[1], "Of 1500 customers followed 0 left"),
         (planted()[0].assign(left=True), planted()[1], "1500 left: no model can tell when with fewer than 10"),
-        (planted()[0].assign(days=20), planted()[1], "in 21 days. Look at earlier days"),
         (planted()[0], planted()[1][["constant"]], "No covariate varies among those who left"),
-        (planted()[0], planted()[1].assign(region="<b>"), "Covariate region is text: compare its groups by curves"),
         (planted(60)[0], pd.DataFrame(np.random.default_rng(0).random((60, 20))), "20 covariates need 100: name fewer"),
     ],
 )

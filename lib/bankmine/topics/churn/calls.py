@@ -1,133 +1,151 @@
-"""The watchlist: whom to call within the capacity of each value tier, by which channel, and what to say."""
+"""Calls: whom to call within the capacity of each value tier, by which channel, what to say, and what it is worth."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 
 from bankmine.deciding.costs import choose, expected
-from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, OTHER, RetentionRules, costs, value
+from bankmine.judging.intervals import shown
+from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
+from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, OTHER, RetentionRules, believed, costs, value
 
-BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "riskiest first", "at random"
 
-
-def called(
-    probability: pd.Series,
-    worth: pd.Series,
-    tier: pd.Series,
-    rules: RetentionRules,
-    rounds: list[pd.Series] | None = None,
-) -> pd.DataFrame:
+def called(chance: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules, by: pd.Series) -> pd.DataFrame:
     """Choose whom to call within each tier's capacity, by expected profit and by the two ways to hold it against.
 
     Parameters
     ----------
-    probability, worth, tier : pd.Series
+    chance, worth, tier : pd.Series
         Of leaving; from `value`; value tier. One index.
-    rounds : list of pd.Series, optional
-        The month of each row, where there are several: capacity is a month's.
+    by : pd.Series
+        The month of each row: capacity is a month's.
 
     Returns
     -------
     pd.DataFrame
-        `BY_PROFIT` (never at a loss), `BY_RISK` (boolean) and `BY_LOT` (probability), for `profit_of`.
+        `BY_PROFIT` (never at a loss), `BY_RISK` (boolean) and `BY_LOT` (probability), for `policies.profit_of`.
     """
-    groups, share = [tier, *(rounds or [])], rules.terms(tier)["capacity"]
-    gain = expected(probability, costs(worth, tier, rules))
+    groups, share = [tier, by], rules.terms(tier)["capacity"]
     size = tier.groupby(groups, observed=True).transform("size")
-    return pd.DataFrame(
-        {
-            BY_PROFIT: choose(gain, groups, share, above=0),
-            BY_RISK: choose(probability, groups, share),
-            BY_LOT: np.floor(share * size + 1e-9) / size,
-        }
-    )
+    return pd.DataFrame({
+        BY_PROFIT: choose(expected(chance, costs(worth, tier, rules)), groups, share, above=0),
+        BY_RISK: choose(chance, groups, share),
+        BY_LOT: np.floor(share * size + 1e-9) / size,
+    })  # fmt: skip
 
 
-def watchlist(
-    probability: pd.Series,
-    margin: pd.Series,
-    tier: pd.Series,
-    rules: RetentionRules,
-    *,
-    contact: pd.Series | None = None,
-    reasons: pd.Series | None = None,
-    theme: pd.Series | None = None,
-) -> pd.DataFrame:
-    """List the customers by what calling them is expected to earn, and say whom to call, how, and with what in mind.
+def listed(
+    chance: pd.Series, margin: pd.Series, tier: pd.Series, rules: RetentionRules, contact: pd.Series,
+    reasons: pd.Series, theme: pd.Series,
+) -> pd.DataFrame:  # fmt: skip
+    """List customers by what calling them is expected to earn, and say whom to call, how, and with what in mind.
 
     Parameters
     ----------
-    probability : pd.Series
-        Calibrated probability to leave, indexed by customer: whoever is scored is listed.
+    chance : pd.Series
+        Calibrated chance to leave, indexed by customer: whoever is scored is listed.
     margin, tier : pd.Series
         Margin of the last year and value tier of at least these customers; who has no tier is not called.
     rules : RetentionRules
         Of the source's currency.
-    contact : pd.Series, optional
-        From `contact_allowed`; allowed where it is not given.
-    reasons, theme : pd.Series, optional
+    contact : pd.Series
+        From `retention.contact_allowed`.
+    reasons, theme : pd.Series
         Why the customer is at risk, in words, and the theme of the strongest reason.
 
     Returns
     -------
     pd.DataFrame
-        Indexed by customer, those to be called first, then by expected profit: `called`, `probability`, `value` and
-        `expected_profit` (in the currency), `tier`, `channel`, `action`, `reasons`, `contact`. Capacity is a part of
-        all listed customers of a tier, and goes to those who may be called.
+        Indexed by `customer_id`, those to be called first, then by expected profit: `called`, `probability`, `value`
+        and `expected_profit` (in the currency), `tier`, `channel`, `action`, `reasons`, `contact`. Capacity is a part
+        of all listed customers of a tier, and goes to those who may be called.
     """
-    index = probability.index
+    index = chance.index
     tier, worth = tier.reindex(index), value(margin.reindex(index), rules)
-    contact = pd.Series(ALLOWED, index) if contact is None else contact.reindex(index, fill_value=NOT_ALLOWED)
-    terms, theme = rules.terms(tier), pd.Series(OTHER, index) if theme is None else theme.reindex(index)
-    gain = expected(probability, costs(worth, tier, rules))
-    chosen = choose(gain.where(contact.eq(ALLOWED)), [tier.astype(str)], terms["capacity"].fillna(0.0), above=0)
+    contact, theme = contact.reindex(index, fill_value=NOT_ALLOWED), theme.reindex(index)
+    may = contact.eq(ALLOWED)
+    terms, gain = rules.terms(tier), expected(chance, costs(worth, tier, rules))
+    chosen = choose(gain.where(may), [tier.astype(str)], terms["capacity"].fillna(0.0), above=0)
     action = theme.map(rules.actions).fillna(rules.actions[OTHER])
-    listed = pd.DataFrame(
-        {
-            "called": chosen,
-            "probability": probability,
-            "value": worth,
-            "expected_profit": gain,
-            "tier": tier.astype("string"),
-            "channel": terms["channel"].astype("string"),
-            "action": action.where(contact.eq(ALLOWED), NOT_ALLOWED).astype("string"),
-            "reasons": (pd.Series("", index) if reasons is None else reasons.reindex(index).fillna("")).astype(
-                "string"
-            ),
-            "contact": contact.astype("string"),
-        }
-    )
-    return listed.sort_index().sort_values(["called", "expected_profit"], ascending=False, kind="stable")
+    table = pd.DataFrame({
+        "called": chosen, "probability": chance, "value": worth, "expected_profit": gain, "tier": tier.astype("string"),
+        "channel": terms["channel"].astype("string"), "action": action.where(may, NOT_ALLOWED).astype("string"),
+        "reasons": reasons.reindex(index).fillna("").astype("string"), "contact": contact.astype("string"),
+    }).rename_axis("customer_id")  # fmt: skip
+    return table.sort_index().sort_values(["called", "expected_profit"], ascending=False, kind="stable")
 
 
-def by_tier(listed: pd.DataFrame, rules: RetentionRules) -> pd.DataFrame:
-    """Sum a watchlist up by value tier: the threshold that capacity sets, and what it leaves undone.
+@dataclass(frozen=True)
+class Calls:
+    """The list of whom to call, and what it is worth."""
 
-    Returns
-    -------
-    pd.DataFrame
+    list: pd.DataFrame
+    """As of `listed`."""
+    rules: RetentionRules
+    due: pd.Timestamp
+    """Day from which silence counts as leaving: until then a call can come in time."""
+    currency: str
+
+    @cached_property
+    def headline(self) -> dict[str, object]:
+        """`called` of `scored` customers by `due`; expected `profit`, 95 % of what is believed of it: `low`, `high`."""
+        rows = self.list[self.list["called"]]
+        never, always = (
+            expected(rows["probability"], costs(rows["value"], rows["tier"], self.rules, success=s)) for s in (0.0, 1.0)
+        )
+        earned = believed(never, always - never, rows["tier"].astype(str), self.rules).sum(axis=1)
+        low, high = earned.quantile([0.025, 0.975]) if len(rows) else (0.0, 0.0)
+        return {
+            "called": len(rows), "scored": len(self.list), "due": self.due.date(), "currency": self.currency,
+            "profit": rows["expected_profit"].sum(), "low": low, "high": high,
+        }  # fmt: skip
+
+    def first(self, rows: int) -> pd.DataFrame:
+        """Return the first of the list as a page shows them."""
+        told = self.list.loc[self.list["called"], ["probability", "expected_profit", "tier", "channel", "reasons"]]
+        return shown(told.head(rows), probability=".0%", expected_profit=",.0f")
+
+    @cached_property
+    def tiers(self) -> pd.DataFrame:
+        """Sum the list up by value tier: what capacity allows, and what it leaves undone.
+
         Indexed by tier: `channel`, `customers` listed, `capacity` (calls a month), `worth_calling` (allowed, and
         expected to earn), `called`, `threshold` (expected profit of the last one called: above 0 where capacity binds),
         `from_probability` (lowest called), `expected_profit` of those called, and `not_allowed` (customers whom a call
         would be worth, but who may not be called).
-    """
-    may, pays = listed["contact"].eq(ALLOWED), listed["expected_profit"] > 0
-    called = listed[listed["called"]].groupby("tier")
-    table = pd.DataFrame(
-        {
-            "channel": {t: rules.channels[r.channel].name for t, r in rules.tiers.items()},
-            "customers": listed.groupby("tier").size(),
-            "worth_calling": (may & pays).groupby(listed["tier"]).sum(),
-            "called": called.size(),
-            "threshold": called["expected_profit"].min(),
-            "from_probability": called["probability"].min(),
-            "expected_profit": called["expected_profit"].sum(),
-            "not_allowed": (~may & pays).groupby(listed["tier"]).sum(),
-        }
-    ).reindex(list(rules.tiers))
-    counts = ["customers", "worth_calling", "called", "not_allowed"]
-    table[counts] = table[counts].fillna(0).astype(int)
-    capacity = [int(rules.tiers[t].capacity * n + 1e-9) for t, n in table["customers"].items()]
-    table.insert(2, "capacity", capacity)
-    return table.fillna({"expected_profit": 0.0}).rename_axis("tier")
+        """
+        rows, tiers = self.list, self.rules.tiers
+        may, pays = rows["contact"].eq(ALLOWED), rows["expected_profit"] > 0
+        chosen = rows[rows["called"]].groupby("tier")
+        table = pd.DataFrame({
+            "channel": {t: self.rules.channels[r.channel].name for t, r in tiers.items()},
+            "customers": rows.groupby("tier").size(), "worth_calling": (may & pays).groupby(rows["tier"]).sum(),
+            "called": chosen.size(), "threshold": chosen["expected_profit"].min(),
+            "from_probability": chosen["probability"].min(), "expected_profit": chosen["expected_profit"].sum(),
+            "not_allowed": (~may & pays).groupby(rows["tier"]).sum(),
+        }).reindex(list(tiers))  # fmt: skip
+        counts = ["customers", "worth_calling", "called", "not_allowed"]
+        table[counts] = table[counts].fillna(0).astype(int)
+        table.insert(2, "capacity", [int(tiers[t].capacity * n + 1e-9) for t, n in table["customers"].items()])
+        table = table.fillna({"expected_profit": 0.0}).rename_axis("tier")
+        return shown(table, threshold=",.0f", from_probability=".1%", expected_profit=",.0f")
+
+    def by_tier(self) -> Axes:
+        """Draw calls, capacity and customers worth a call by tier."""
+        told = self.tiers[["called", "capacity", "worth_calling"]].rename(
+            columns={"capacity": "capacity a month", "worth_calling": "worth a call"}
+        )
+        axis = sns.barplot(
+            told.reset_index().melt("tier", var_name="customers"), x="tier", y="value", hue="customers", errorbar=None
+        )
+        axis.set(title="Customers to be called, by value tier", xlabel="value tier", ylabel="customers")
+        axis.get_legend().set_title("")
+        for bars in axis.containers:
+            axis.bar_label(bars, fmt="{:,.0f}", fontsize=8)
+        return axis

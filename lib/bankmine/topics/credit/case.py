@@ -14,12 +14,12 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import Costs, told_costs
 from bankmine.errors import BankmineError
 from bankmine.judging.protected import protected_groups
+from bankmine.lacking import or_lacking
 from bankmine.learning import entity_splits
 from bankmine.learning.flat_sample import flat_sample
 from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Split
 from bankmine.learning.table_parts import Parts, at_random, in_order
-from bankmine.topics.churn.case import or_lacking
 from bankmine.topics.credit.applications import Applications, applications, closed_by
 from bankmine.topics.credit.lending import loan_costs
 from bankmine.topics.credit.rules import ALLOWED, PROTECTED, ColumnRule, load_columns, load_credit_rules, uses

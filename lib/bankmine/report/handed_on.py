@@ -1,4 +1,4 @@
-"""Written: tables and models that a notebook leaves beside its report, for other systems and for the next run.
+"""What a report hands on: tables and models beside it, for other systems, for people and for the next run.
 
 In a run they are staged and take their places together with the report, if it is good. In JupyterLab they are
 written at once. Every table is keyed by customer and as-of day, so that the days can be put one under the other.
@@ -14,9 +14,26 @@ import pandas as pd
 from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import SOURCES, WORKSPACE
+from bankmine.lacking import Lacking
+from bankmine.study.study import Study
 
 STAGE, REPORTS = "BANKMINE_STAGE", "BANKMINE_REPORTS"
 """Set by the runner: the folder to stage in, and the folder of the source's reports."""
+
+
+def hand_on(study: Study) -> dict[str, str] | Lacking:
+    """Write what leaves the house by a study beside its report.
+
+    Returns
+    -------
+    dict of str to str, or Lacking
+        The names of the `files`, for a finding; lacking where nothing can leave.
+    """
+    handed_on = study.handed_on
+    if isinstance(handed_on, Lacking):
+        return handed_on
+    names = [_write(name, content, study.source).name for name, content in handed_on.items()]
+    return {"files": ", ".join(names)}
 
 
 def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot | Flat) -> Path:
@@ -36,11 +53,19 @@ def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot | Flat) -> Pa
     Path
         The file; in a run it is moved beside the report at the end.
     """
-    path = place_for(f"{name}.parquet", snapshot)
-    keyed = frame.rename_axis("customer_id").reset_index()
-    keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
+    return _write(name, frame.rename_axis("customer_id"), snapshot)
+
+
+def _write(name: str, content: pd.DataFrame | str, snapshot: Snapshot | Flat) -> Path:
+    """Write a table as Parquet, with the as-of day beside its key, or a text as it is: the whole file, or none."""
+    path = place_for(name if isinstance(content, str) else f"{name}.parquet", snapshot)
     part = path.with_name(f".{path.name}.part")
-    keyed.to_parquet(part, index=False)
+    if isinstance(content, str):
+        part.write_text(content, "utf-8")
+    else:
+        keyed = content.reset_index()
+        keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
+        keyed.to_parquet(part, index=False)
     part.replace(path)
     return path
 

@@ -15,7 +15,7 @@ import os
 import pandas as pd
 from bankmine.bank.snapshot import open_source
 from bankmine.report.findings import finding
-from bankmine.report.written import earlier, place_for, write_table
+from bankmine.report.handed_on import earlier, place_for, write_table
 snapshot = open_source(source).as_of(as_of)
 before = earlier("model.txt", snapshot)
 finding("{before}", id="writes.before", before=before.read_text() if before else "nothing")

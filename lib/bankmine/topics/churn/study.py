@@ -1,0 +1,386 @@
+"""The study of churn: who is leaving, and whom it is worth calling, of a bank's customers or of a flat table."""
+
+from __future__ import annotations
+
+import datetime
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from bankmine.bank.flat import Flat, is_flat, open_flat
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.deciding.costs import Costs, profit_metrics
+from bankmine.errors import BankmineError
+from bankmine.features import tiers
+from bankmine.features.customers import spine_of
+from bankmine.features.spine import KEYS
+from bankmine.features.value import margin
+from bankmine.judging.intervals import shown, with_interval
+from bankmine.judging.leaks import thinned
+from bankmine.judging.protected import protected_groups
+from bankmine.lacking import part
+from bankmine.learning import splits
+from bankmine.learning.flat_sample import flat_sample
+from bankmine.learning.models import learnable
+from bankmine.learning.sample import Sample
+from bankmine.learning.splits import out_of_time
+from bankmine.learning.table_parts import Parts
+from bankmine.study.study import Study
+from bankmine.topics.churn import retention, survival
+from bankmine.topics.churn.calls import Calls, called, listed
+from bankmine.topics.churn.customer_months import REFUSED, customer_months, undated
+from bankmine.topics.churn.definition import Definition, funnel, labels, sensitivity
+from bankmine.topics.churn.retention import RetentionRules
+
+TUNE, TEST = 2, 3
+"""Month ends to calibrate by and to be judged by."""
+_FOLD = 8_000
+"""Rows that models are compared on a fold with, about: whole customers are left out, so that it takes seconds."""
+_PROTECTED = ("gender", "age_years", "marital_status")
+_PERSONAL = (*_PROTECTED, "education", "occupation", "region", "city_tier", "annual_income")
+
+
+def study(
+    source: str, as_of: str | datetime.date, *, gap: int = 30, silent: int = 90, fall: float = 0.0, present: int = 30,
+    bookings: int = 3, train: int = 6, every: int = 2, target: str = "", positive: str = "", id: str = "",
+    time: str = "", delay: int = 0,
+) -> BankChurn | TableChurn:  # fmt: skip
+    """Open a source and set up the study of who leaves; nothing is fitted before it is asked for.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank, or of a flat table.
+    as_of : str or date
+        Last day to know.
+    gap, silent, fall, present, bookings
+        What leaving means, for a bank: see `Definition`.
+    train, every : int
+        Month ends to learn from, and months from one to the next, of a bank.
+    target, positive, id, time : str
+        As for `open_flat`, for a flat table.
+    delay : int
+        Days after which the outcome of a row of a flat table is known.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used, or nobody was present. Where there is not enough to learn from, the study's parts
+        are lacking and say so.
+    """
+    definition = Definition(gap=gap, silent=silent, fall=fall, present=present, bookings=bookings)
+    if is_flat(source):
+        return TableChurn(open_flat(source, target, positive, id, time, as_of), delay)
+    return BankChurn(open_source(source).as_of(as_of), definition, train, every)
+
+
+class Churn(Study):
+    """What banks and flat tables have in common."""
+
+    name = "churn"
+    purpose: ClassVar[str] = "a monthly list of whom to call; not for prices or terms"
+    action: ClassVar[str] = "call"
+
+    def answers(self) -> dict[str, object]:
+        """Say which predictors are personal."""
+        personal = [c for c in self.sample.predictors.columns if c in _PERSONAL]
+        told = f"personal predictors: {', '.join(personal)}" if personal else "no personal attributes by name"
+        return {"sensitive": told}
+
+
+class TableChurn(Churn):
+    """Churn of a flat table: the outcome and, it may be, the costs are told, and nothing of the bank around them."""
+
+    def __init__(self, flat: Flat, delay: int = 0) -> None:
+        super().__init__(flat, flat.event, flat_sample(flat))
+        self.delay = delay
+
+    @part
+    def funnel(self) -> pd.DataFrame:
+        """Lack what a bank tells."""
+        raise BankmineError("a flat table does not tell who was left out")
+
+    @part
+    def lengths(self) -> pd.DataFrame:
+        """Lack what a bank tells."""
+        raise BankmineError("the table itself tells who left")
+
+    returned = returned_chart = lengths
+
+    @part
+    def calls(self) -> Calls:
+        """Lack what a bank tells."""
+        raise BankmineError("a flat table tells no bank's customers to call")
+
+    @part
+    def lives(self) -> pd.DataFrame:
+        """Lack what a bank tells."""
+        raise BankmineError("a table tells who left, not when")
+
+    stayed = stayed_chart = hazard = lives
+
+    @part
+    def break_even(self) -> pd.DataFrame:
+        """Lack what a bank tells."""
+        raise BankmineError("the table tells costs at most, not how often calls work")
+
+    by_success = break_even
+
+    @part
+    def columns(self) -> pd.DataFrame:
+        """Lack what a bank tells."""
+        raise BankmineError("a flat table has no columns of customers beside its own")
+
+    @part
+    def profit_metrics(self) -> pd.DataFrame:
+        """Profit metrics of the literature by model, at the costs that the table tells."""
+        rows = self.judged.rows
+        return profit_metrics(rows.target, self.judged.probability, self.costs(rows))
+
+
+class BankChurn(Churn):
+    """Churn of a bank's customers on month ends.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known by now.
+    definition : Definition
+        What leaving means.
+    train, every : int
+        Month ends to learn from, and months from one to the next.
+    """
+
+    rule: ClassVar[str] = "days_since_own_booking"
+
+    def __init__(self, snapshot: Snapshot, definition: Definition, train: int = 6, every: int = 2) -> None:
+        self.definition, self.train = definition, train
+        days = splits.month_ends(snapshot.as_of, definition.horizon, train, TUNE, TEST, every)
+        self.outcomes = labels(snapshot, spine_of(snapshot, days), definition).to_pandas()
+        sample, self.kind = customer_months(snapshot, self.outcomes)
+        super().__init__(snapshot, definition.event, sample)
+
+    def divide(self) -> Parts:
+        """Split month ends by time, each part the label delay after the one before."""
+        sample, delay = self.sample, self.definition.horizon
+        split = out_of_time(sample, delay, self.train, TUNE, TEST)
+        folds = splits.rolling_origin(sample, np.union1d(split.train, split.tune), delay)
+        folds = [(_thinned(sample, train), test) for train, test in folds]
+        scoring = splits.for_scoring(sample, self.source.as_of, delay, self.train, TUNE)
+        for rows, purpose in ((split.tune, "calibrate by"), (split.test, "judge by"), (scoring.tune, "calibrate by")):
+            learnable(sample.at(rows), purpose)
+        return Parts(split, folds, scoring, f"by time, each part {delay} days after the last day of the one before")
+
+    def groups(self) -> dict[str, pd.Series]:
+        """Return groups by gender, age and marital status, as far as they are known."""
+        there = [c for c in _PROTECTED if c in self.sample.predictors.columns]
+        return protected_groups(self.sample.predictors[there])
+
+    def suspicious_column(self) -> pd.Series | None:
+        """Return the column that `data/churn.yml` refuses first, as the source has it today."""
+        told = undated(self.snapshot)
+        names = told.index[told["use"] == REFUSED]
+        if not len(names):
+            return None
+        people = self.snapshot.customers.select("customer_id", names[0]).to_pandas().set_index("customer_id")
+        return self.sample.entity.map(people[names[0]]).rename(names[0])
+
+    # --- what leaving means
+
+    @part
+    def funnel(self) -> pd.DataFrame:
+        """Customers on each day, from all known to those who left."""
+        told = funnel(self.outcomes)
+        told["rate"] = with_interval(told["rate"], told.pop("low"), told.pop("high"), ".2%")
+        return told
+
+    @part
+    def _lengths(self) -> pd.DataFrame:
+        return sensitivity(self.snapshot, sorted(self.outcomes["day"].dt.date.unique())[:3], self.definition)
+
+    @part
+    def lengths(self) -> pd.DataFrame:
+        """Rate of leaving by days of silence, and the share who return within 90 days more."""
+        found = self._lengths
+        told = found[["rows", "closure", "silent", "watched"]].assign(
+            rate=with_interval(found["rate"], found["low"], found["high"], ".2%"),
+            returned=with_interval(found["returned"], found["returned_low"], found["returned_high"], ".0%"),
+        )
+        return shown(told, closure=".2%", silent=".2%")
+
+    @part
+    def returned(self) -> dict[str, float]:
+        """Of those silent for as long as the definition says, who moved money again within 90 days more."""
+        days = self.definition.silent
+        if days not in self._lengths.index or not self._lengths.loc[days, "watched"]:
+            raise BankmineError(f"nobody silent for {days} days could be watched for 90 days more")
+        own = self._lengths.loc[days]
+        return {"days": days, "back": own["returned"], "low": own["returned_low"], "high": own["returned_high"]}
+
+    # --- money
+
+    @cached_property
+    def rules(self) -> RetentionRules:
+        """What keeping customers costs and earns, in the source's currency."""
+        return retention.load_rules(self.source.source.currency)
+
+    @cached_property
+    def worth(self) -> pd.DataFrame:
+        """Of all customers on each day of the sample: `margin` of the year up to it, and `tier` among all.
+
+        Indexed by `customer_id` and `day`; queried once, whoever asks.
+        """
+        days = sorted(self.sample.day.dt.date.unique())
+        paid = margin(self.snapshot, spine_of(self.snapshot, days)).select(*KEYS, "margin").to_pandas()
+        paid = paid.assign(day=pd.to_datetime(paid["day"]), margin=paid["margin"].astype(float))
+        paid = paid.set_index(list(KEYS)).sort_index()
+        tier = paid.groupby("day")["margin"].transform(lambda worth: tiers.tiers(worth).astype(str))
+        return paid.assign(tier=tier)
+
+    def _worth_of(self, rows: Sample) -> pd.DataFrame:
+        """Return `margin` and `tier` of each row on its own day, and the `value` of keeping its customer."""
+        own = self.worth.reindex(pd.MultiIndex.from_arrays([rows.entity, rows.day])).set_axis(rows.target.index)
+        return own.assign(value=retention.value(own["margin"], self.rules))
+
+    def costs(self, rows: Sample) -> Costs:
+        """Say what calling and not calling each customer costs, by the margin of the year up to the row's day."""
+        own = self._worth_of(rows)
+        return retention.costs(own["value"], own["tier"], self.rules)
+
+    def policies(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
+        """Call within each value tier's capacity of a month."""
+        own = self._worth_of(rows)
+        return called(chance, own["value"], own["tier"], self.rules, rows.day)
+
+    @part
+    def calls(self) -> Calls:
+        """Whom to call this month."""
+        whose = self.today.entity
+        own = self._worth_of(self.today).set_axis(whose)
+        people = self.snapshot.customers.to_pandas().set_index("customer_id").loc[whose]
+        told = [part.set_axis(whose) for part in (self.why.lines, self.why.strongest)]
+        table = listed(
+            self.scores.set_axis(whose),
+            own["margin"],
+            own["tier"],
+            self.rules,
+            retention.contact_allowed(people),
+            *told,
+        )
+        due = pd.Timestamp(self.source.as_of) + pd.Timedelta(days=self.definition.gap)
+        return Calls(table, self.rules, due, self.currency)
+
+    @part
+    def acted_now(self) -> pd.Series:
+        """Whether each customer scored now is called: of the list, so that consent counts."""
+        chosen = self.calls.list["called"].reindex(self.today.entity)
+        return chosen.set_axis(self.today.target.index).astype(bool)
+
+    @part
+    def _called(self) -> tuple:
+        """Return what is common to the questions about the success of calls, of the rows judged."""
+        rows = self.fitted[0].rows
+        own = self._worth_of(rows)
+        return rows, (rows.target, self.acted.iloc[:, 0].astype(bool), own["value"], own["tier"], self.rules)
+
+    @part
+    def break_even(self) -> pd.DataFrame:
+        """Success rate at which calls break even by value tier, beside the believed one."""
+        rows, given = self._called
+        found = retention.break_even(*given, rows.day)
+        told = found[["calls", "leavers"]].assign(
+            profit=with_interval(found["profit"], found["low"], found["high"], ",.0f"), believed=found["believed"],
+            break_even=found["break_even"], chance_that_it_pays=found["chance"],
+        )  # fmt: skip
+        return shown(told, calls=",.1f", leavers=",.1f", **dict.fromkeys(told.columns[3:], ".0%"))
+
+    @part
+    def by_success(self) -> Axes:
+        """Draw the profit of the calls by the success rate."""
+        rows, given = self._called
+        found = retention.sensitivity(*given, rows.entity, rows.day)
+        axis = sns.lineplot(found, x="success", y="profit", marker="o")
+        axis.fill_between(found["success"], found["low"], found["high"], alpha=0.2)
+        axis.axhline(0, color="0.6", linewidth=0.8)
+        axis.xaxis.set_major_formatter("{x:.0%}")
+        axis.set(title="Profit of a month's calls, by how many of the leavers called are kept")
+        axis.set(xlabel="share of leavers called who are kept", ylabel=f"profit a month, {self.currency}")
+        return axis
+
+    @part
+    def profit_metrics(self) -> pd.DataFrame:
+        """Profit metrics of the literature by model: EMPC with published parameters, the others at these costs."""
+        rows = self.judged.rows
+        own = self._worth_of(rows)
+        return retention.retention_metrics(rows.target, self.judged.probability, own["value"], own["tier"], self.rules)
+
+    # --- when
+
+    @part
+    def lives(self) -> pd.DataFrame:
+        """Every customer from the first day looked at to the day of leaving, or to now: `survival.followed`."""
+        return survival.followed(self.snapshot, self.sample, self.definition)
+
+    @part
+    def stayed(self) -> pd.DataFrame:
+        """Customers who stayed for a year, by value tier on the first day."""
+        found = self._curves.table[["customers", "leavers"]].assign(
+            stayed=with_interval(*(self._curves.table[f"{n}_365d"] for n in ("stayed", "low", "high")), ".1%")
+        )
+        return found.rename(columns={"stayed": "stayed for a year"})
+
+    @part
+    def _curves(self) -> survival.Curves:
+        ordered = pd.CategoricalDtype(list(tiers.TIERS), ordered=True)
+        first = self.sample.at(self.sample.target.index.get_indexer(self.lives.index))
+        return survival.by_group(self.lives, self._worth_of(first)["tier"].astype(ordered))
+
+    @part
+    def stayed_chart(self) -> Axes:
+        """Draw the share of customers who have not left against days, by value tier."""
+        axis = sns.lineplot(
+            self._curves.curves, x="day", y="stayed", hue="group", style="group", drawstyle="steps-post"
+        )
+        axis.yaxis.set_major_formatter("{x:.0%}")
+        axis.set(title="Share of customers who have not left, by value tier (Kaplan-Meier)")
+        axis.set(xlabel="days since first looked at", ylabel="share of customers")
+        return axis
+
+    @part
+    def hazard(self) -> survival.Hazards:
+        """What makes customers leave sooner, by a Cox model on what was known on the first day."""
+        return survival.cox(self.lives, survival.covariates_of(self.sample.predictors, self.lives))
+
+    # --- for others
+
+    @part
+    def columns(self) -> pd.DataFrame:
+        """Columns of customers without a date, and whether models may use them."""
+        return undated(self.snapshot)
+
+    def answers(self) -> dict[str, object]:
+        """Say what a bank's study shows beyond that of a flat table."""
+        return super().answers() | {
+            "definition_sensitivity": "rates by days of silence", "funnel": "counted by day",
+            "data": f"{len(self.sample):,} rows of {self.sample.entity.nunique():,} customers, see 01_data_quality",
+            "profit_sensitivity": "by success rate", "consent": "who did not agree is not called",
+        }  # fmt: skip
+
+    def facts(self) -> dict[str, float]:
+        """Return the success of calls that is believed, and the one below which they do not pay."""
+        rows, given = self._called
+        found = retention.break_even(*given, rows.day).loc["all"]
+        return {"success": found["believed"], "success_below": found["break_even"]}
+
+    def files(self) -> dict[str, pd.DataFrame | str]:
+        """Hand on the list of whom to call."""
+        return {"watchlist": self.calls.list}
+
+
+def _thinned(sample: Sample, rows: np.ndarray) -> np.ndarray:
+    """Return positions of some customers' rows, about `_FOLD` of them."""
+    return np.flatnonzero(thinned(sample, sample.mask(rows), _FOLD))

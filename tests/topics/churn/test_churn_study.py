@@ -1,0 +1,259 @@
+"""The study of churn: parts in the order of time, money of the row's own day, lists by the model that is judged."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from churn_banks import LAST, SHORT, bank_of, busy, faithful
+
+from bankmine.bank.snapshot import open_source
+from bankmine.deciding.costs import expected
+from bankmine.errors import BankmineError
+from bankmine.features import tiers as value_tiers
+from bankmine.features.customers import spine_of
+from bankmine.features.value import margin
+from bankmine.lacking import Lacking
+from bankmine.learning import table_parts
+from bankmine.study import validation
+from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
+from bankmine.topics import churn
+from bankmine.topics.churn import survival
+from bankmine.topics.churn.study import BankChurn
+
+AS_OF = dt.date(2025, 12, 31)
+DELAY = pd.Timedelta(days=SHORT.horizon)
+TARGET = "是否流失"
+NEVER = ("not shown on this page", "nan", "None")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("busy")
+
+
+@pytest.fixture(scope="module")
+def bank(folder) -> BankChurn:
+    return BankChurn(bank_of(folder, busy(110)), SHORT)
+
+
+def days_of(study, rows) -> pd.Series:
+    return study.sample.day.iloc[rows]
+
+
+# --- a bank
+
+
+def test_each_part_was_known_before_the_next_began(bank):
+    for split, end in ((bank.split, AS_OF), (bank.parts.scoring, None)):
+        assert days_of(bank, split.train).max() + DELAY <= days_of(bank, split.tune).min()
+        assert days_of(bank, split.tune).max() + DELAY <= days_of(bank, split.test).min()
+        assert end is None or days_of(bank, split.test).max() + DELAY <= pd.Timestamp(end)
+    assert bank.obstacle is None
+    assert len(bank.outcomes) > len(bank.sample)
+
+
+def test_today_s_customers_are_scored_by_the_model_that_was_judged(bank):
+    assert set(bank.today.day) == {pd.Timestamp(AS_OF)}
+    assert not bank.today.known.any()
+    again = bank.fitted[0].chances(bank.chosen, bank.today)
+    pd.testing.assert_series_equal(bank.scores, again)
+    listed = bank.handed_on["watchlist"]
+    assert listed["probability"].to_dict() == bank.scores.set_axis(bank.today.entity).to_dict()
+    told = bank.calls.headline
+    assert told["called"] == listed["called"].sum() > 0
+    assert told["profit"] == pytest.approx(listed.loc[listed["called"], "expected_profit"].sum())
+    assert told["low"] < told["profit"] < told["high"]
+    assert bank.calls.first(3).index.tolist() == listed.index[listed["called"]][:3].tolist()
+    assert bank.acted_now.sum() == told["called"]
+    pd.testing.assert_frame_equal(bank.handed_on["churn_monitoring"], bank.validation.plan, check_names=False)
+
+
+def test_a_model_fitted_anew_stands_beside_it_and_learnt_from_newer_months(bank):
+    newer = bank.parts.scoring
+    assert days_of(bank, newer.train).max() > days_of(bank, bank.split.train).max()
+    assert days_of(bank, newer.tune).max() == days_of(bank, bank.split.test).max()
+    assert bank.refit.table.columns.tolist() == ["leaves the house", "fitted anew"]
+    assert 0 <= bank.refit.same_actions <= 1
+    assert -1 <= bank.refit.agreement < 1
+
+
+def test_models_are_compared_before_the_months_they_are_judged_by(bank):
+    assert len(bank.parts.folds) >= 2
+    for train, test in bank.parts.folds:
+        assert days_of(bank, train).max() + DELAY <= days_of(bank, test).min()
+        assert days_of(bank, test).max() + DELAY <= days_of(bank, bank.split.test).min()
+
+
+def test_money_of_a_row_is_what_was_known_on_its_day(bank, folder):
+    """A snapshot of that day, which holds nothing later, gives the same margin and the same tier."""
+    rows = bank.sample.at(bank.split.test)
+    paying = bank._worth_of(rows)
+    day = rows.day.min().date()
+    then = open_source(str(folder)).as_of(day)
+    told = margin(then, spine_of(then, [day])).to_pandas().set_index("customer_id")["margin"].astype(float)
+    own = rows.entity[rows.day == pd.Timestamp(day)]
+    assert 150 <= len(own) < len(rows)
+    np.testing.assert_allclose(paying["margin"][own.index], told[own], rtol=1e-9)
+    assert paying["tier"][own.index].tolist() == value_tiers.tiers(told)[own].astype(str).tolist()
+    assert bank.costs(rows).if_event.index.equals(rows.target.index)
+
+
+def test_calls_keep_within_each_tier_s_capacity_of_a_month(bank):
+    rows = bank.sample.at(bank.split.test)
+    chance = pd.Series(np.random.default_rng(0).beta(1, 8, len(rows)), rows.target.index)
+    called = bank.policies(chance, rows)
+    groups = [bank._worth_of(rows)["tier"], rows.day]
+    size = called.groupby(groups, observed=True).size()
+    room = size * [bank.rules.tiers[tier].capacity for tier, _ in size.index]
+    for policy in (BY_PROFIT, BY_RISK, BY_LOT):
+        assert (called[policy].astype(float).groupby(groups, observed=True).sum() <= room + 1e-6).all()
+    assert called[BY_PROFIT].any()
+    assert (expected(chance, bank.costs(rows))[called[BY_PROFIT]] > 0).all()
+
+
+def test_the_refused_column_is_told_as_it_is_today_and_lies_most(bank):
+    told = bank.suspicious_column()
+    assert told.name == "mailing_status"
+    assert told.name not in bank.sample.predictors
+    assert told.index.equals(bank.sample.target.index)
+    assert (told.groupby(bank.sample.entity).nunique() == 1).all()
+    assert bank.boldest.name == "leaking column"
+
+
+@pytest.mark.parametrize(
+    ("customers", "as_of", "why"),
+    [
+        (faithful(12), "2024-12-31", "give a longer history"),
+        (faithful(12), "2025-12-31", "None of the .* define the event otherwise"),
+        (
+            {f"V{i:02}-{n}": (str(end - pd.Timedelta(days=20 + n)), str(end + pd.Timedelta(days=8)))
+             for i, end in enumerate(pd.date_range("2024-01-31", LAST, freq="ME")) for n in range(3)},
+            "2025-12-31", "All of the",
+        ),
+        (
+            faithful(12) | {f"E{i}": ("2024-01-03", day)
+                            for i, day in enumerate(("2024-09-12", "2025-01-12", "2025-07-12"))},
+            "2025-12-31", "rows to calibrate by.* take others",
+        ),
+    ],
+)  # fmt: skip
+def test_where_nothing_can_be_learnt_every_part_says_why_and_rates_are_still_told(customers, as_of, why, tmp_path):
+    study = BankChurn(bank_of(tmp_path, customers, as_of), SHORT)
+    assert pd.Series([study.obstacle["why"]]).str.contains(why, regex=True).all()
+    for name in ("split", "judged", "calls", "refit", "validation", "handed_on", "lies", "earned_table"):
+        assert getattr(study, name) == Lacking(study.obstacle["why"])
+    assert study.alerts == Lacking(study.obstacle["why"])
+    assert len(study.funnel) >= 3
+    assert study.rate["rows"] > 12
+    assert study.obstacle["why"] in repr(study)
+
+
+def test_a_hazard_model_takes_as_many_covariates_as_there_are_leavers_for(bank):
+    lives = bank.lives
+    left = lives.index[lives.left]
+    assert len(left) >= 40
+    some = lives.drop(left[14:])
+    assert survival.covariates_of(bank.sample.predictors, some).shape[1] == 1
+    nobody = lives.drop(left[5:])
+    with pytest.raises(BankmineError, match="Look at earlier days"):
+        survival.cox(nobody, survival.covariates_of(bank.sample.predictors, nobody))
+
+
+@pytest.mark.parametrize("kind", ["bank", "flat"])
+def test_every_question_of_a_validator_is_answered_or_says_why_not(kind, request, tmp_path):
+    study = request.getfixturevalue("bank") if kind == "bank" else opened(flat_file(tmp_path))
+    found = study.validation
+    for table, answer in ((found.answered, "answer"), (found.assumptions, "found")):
+        assert not any(table[answer].str.contains(word).any() for word in NEVER)
+        open_ones = table[table["status"].isin([validation.OPEN, validation.PARTLY])]
+        assert open_ones[answer].str.contains("not there, as|nothing on this page checks it").all()
+    assert (kind == "flat") == found.answered["answer"].str.contains("no costs are told").any()
+    assert found.counts["asked"] == len(found.answered)
+    assert set(found.plan["status"]) <= {"within", "crossed", "not known", "no limit"}
+    events = found.plan.set_index("metric")["now"].filter(like="Events").iloc[0]
+    months = study.judged.rows.day.dt.to_period("M").nunique() if study.judged.rows.day is not None else 1
+    assert events == pytest.approx(study.judged.rows.target.sum() / months)
+
+
+# --- a flat table
+
+
+def flat_file(folder, rows=700, unknown=60, columns=0) -> str:
+    """A table of customers with Chinese names, three outcomes, a constant, gaps, and recent rows of unknown outcome."""
+    rng = np.random.default_rng(1)
+    idle, balance = rng.exponential(30, rows), rng.lognormal(8, 1.2, rows)
+    chance = 1 / (1 + np.exp(2.2 - 0.05 * (idle - 30)))
+    left = np.where(rng.random(rows) < chance, "已流失", np.where(rng.random(rows) < 0.2, "休眠", "在户")).astype(
+        object
+    )
+    left[rows - unknown :] = None
+    table = pd.DataFrame({
+        "客户编号": [f"K{i:04}" for i in range(rows)], "账户余额(元)": balance.round(2), "常量": 1, TARGET: left,
+        "静默天数": np.where(rng.random(rows) < 0.1, np.nan, idle.round()),
+        "<b>等级</b>": rng.choice(["贵宾", "普通", '"新"'], rows),
+    })  # fmt: skip
+    more = pd.DataFrame(rng.normal(size=(rows, columns)).round(3), columns=[f"列 {i}" for i in range(columns)])
+    pd.concat([table, more], axis=1).to_csv(folder / "客户.csv", index=False)
+    return str(folder / "客户.csv")
+
+
+def opened(file: str, **more: object):
+    return churn.study(file, "", target=TARGET, positive="已流失", id="客户编号", **more)
+
+
+def test_any_flat_table_goes_all_the_way(tmp_path):
+    study = opened(flat_file(tmp_path, columns=500))
+    assert study.obstacle is None
+    assert study.event == f"{TARGET} is 已流失"
+    split, scoring = study.split, study.parts.scoring
+    assert scoring.test.tolist() == np.flatnonzero(study.sample.target.isna()).tolist()
+    owners = [set(study.sample.entity.iloc[rows]) for rows in (split.train, split.tune, split.test, scoring.test)]
+    assert sum(map(len, owners)) == len(set.union(*owners)) == 700
+    assert study.judged.metric("auc", "xgboost")["low"] > 0.5
+    assert study.why.importance.index[0] == "静默天数"
+    assert study.why.importance.importance.get("常量", 0) == 0
+    assert study.why.told["words"].str.contains("静默天数").any()
+    assert study.calls.headline == Lacking("a flat table tells no bank's customers to call")
+    assert "no costs are told" in study.profit.why
+
+
+def test_a_flat_table_with_days_is_split_by_time_with_the_label_delay(tmp_path):
+    file = pd.read_csv(flat_file(tmp_path))
+    dated = file.assign(日期=pd.date_range("2024-01-01", periods=len(file)).strftime("%Y-%m-%d"))
+    dated.sample(frac=1.0, random_state=0).to_csv(tmp_path / "dated.csv", index=False)
+    for delay in (0, 30):
+        study = opened(str(tmp_path / "dated.csv"), time="日期", delay=delay)
+        split, late = study.split, pd.Timedelta(days=max(delay, 1))
+        assert study.parts.how.startswith("by time")
+        assert days_of(study, split.train).max() + late <= days_of(study, split.tune).min()
+        assert days_of(study, split.tune).max() + late <= days_of(study, split.test).min()
+        assert len(split.test) == pytest.approx(0.25 * study.sample.known.sum(), abs=2)
+    with pytest.raises(BankmineError, match="0 days or more"):
+        table_parts.in_order(study.sample, -1)
+
+
+def test_a_flat_table_that_tells_costs_acts_where_it_is_expected_to_pay(tmp_path):
+    file = flat_file(tmp_path)
+    costs = {"tp": "-50", "fp": "10", "fn": "0", "tn": "0"}
+    flat = {"file": file, "target": TARGET, "positive": "已流失", "costs": costs}
+    (tmp_path / "source.yml").write_text(pd.io.json.ujson_dumps({"title": "Costs", "flat": flat}, ensure_ascii=False))
+    study = churn.study(str(tmp_path), "")
+    chance, acted = study.fitted[0].probability[study.chosen], study.acted
+    assert acted[BY_PROFIT].tolist() == (chance > 10 / 60).tolist()
+    assert acted[BY_RISK].sum() == acted[BY_PROFIT].sum() == pytest.approx(acted[BY_LOT].sum())
+    assert study.profit["profit"] == study.earned["profit"].iloc[0]
+
+
+def test_a_flat_table_without_a_clear_event_or_with_few_says_what_to_do(tmp_path):
+    file = flat_file(tmp_path)
+    with pytest.raises(BankmineError, match="positive="):
+        churn.study(file, "", target=TARGET)
+    with pytest.raises(BankmineError, match="Did you mean 是否流失"):
+        churn.study(file, "", target="是否流矢")
+    few = pd.DataFrame({"x": np.sin(range(300)), "left": ["yes"] * 5 + ["no"] * 295})
+    few.to_csv(tmp_path / "few.csv", index=False)
+    assert "take more rows" in churn.study(str(tmp_path / "few.csv"), "", target="left").obstacle["why"]
