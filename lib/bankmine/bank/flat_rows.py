@@ -16,9 +16,10 @@ from bankmine.bank.files import quoted
 from bankmine.bank.flat_columns import MOSTLY, column_types, identifier, parse_time, text_of
 from bankmine.bank.flat_predictors import fetch
 from bankmine.bank.readers import flat_file
+from bankmine.bank.registers import compute, value
 from bankmine.bank.snapshot import parse_day
 from bankmine.bank.sources import COSTS, FLAT, Source
-from bankmine.errors import BankmineError, SourceError, told
+from bankmine.errors import BankmineError, SourceError
 
 _SHOWN = 12
 _YEARS = pd.Timestamp("1900-01-01"), pd.Timestamp("2199-12-31")
@@ -108,10 +109,15 @@ def costs_of(rows: Rows) -> pd.DataFrame | None:
     given = rows.source.flat.get("costs")
     if not given:
         return None
-    with told(f"The costs of source {rows.source.name} cannot be computed"):
-        table = fetch(rows.con, [f"({given.get(name, 0)})::DOUBLE" for name in COSTS]).to_pandas()
-    table.columns = [f"{name}_cost" for name in COSTS]
-    found = table.set_axis(rows.index)
+    file = rows.source.folder / "source.yml"
+    try:
+        rules = {f"{n}_cost": value(str(given.get(n, 0)), f"{file}, costs of {n}", alone=True) for n in COSTS}
+        needed = sorted({column for rule in rules.values() for column in rule.columns})
+        refuse_unknown(needed, list(column_types(rows.con)), "costs")
+        table = fetch(rows.con, ["NULL", *map(identifier, needed)]).to_pandas().set_axis(["", *needed], axis=1)
+        found = compute(rules, table.set_axis(rows.index))
+    except BankmineError as error:  # a source that cannot be used, not a wrong call
+        raise SourceError(str(error)) from None
     if lacking := [c for c in found if not np.isfinite(found[c]).all()]:
         raise SourceError(f"Source {rows.source.name}: {lacking[0]} is missing in some rows: tell it for all.")
     return found

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-import yaml
-
 from bankmine.bank.contract import TABLES
-from bankmine.errors import SourceError, told
+from bankmine.bank.registers import read_yaml
+from bankmine.errors import BankmineError, SourceError, told
 
 WORKSPACE = Path(os.environ.get("BANKMINE_WORKSPACE", Path(__file__).resolve().parents[3])).resolve()
 SOURCES = WORKSPACE / "data" / "sources"
@@ -168,9 +167,10 @@ def _unknown(name: str, path: Path) -> SourceError:
 
 def _described(folder: Path, name: str) -> Source:
     file = folder / "source.yml"
-    text = _text(file)
-    with told(f"{file} is not readable YAML"):
-        given = yaml.safe_load(text) or {}
+    try:
+        given = read_yaml(file) or {}
+    except BankmineError as error:
+        raise SourceError(str(error)) from None
     _check(given, _KEYS, file, "source.yml")
     if "flat" in given:
         _check_flat(given, file)

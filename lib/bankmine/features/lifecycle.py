@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from bankmine.bank.registers import entries, holds, read_yaml
+from bankmine.bank.registers import Expression, condition, entries, holds, read_yaml
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
@@ -46,6 +46,10 @@ class Stage:
     definition: str
     rule: str
     owner: str
+    parsed: Expression = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parsed", condition(self.rule, f"Stage {self.id}"))
 
 
 def load_stages(file: Path = REGISTRY) -> list[Stage]:
@@ -54,7 +58,8 @@ def load_stages(file: Path = REGISTRY) -> list[Stage]:
     Raises
     ------
     BankmineError
-        If an entry lacks a field or has an unknown one, an id comes twice, or the last rule is not `True`.
+        If an entry lacks a field, has an unknown one or a rule that is refused, an id comes twice, or the last rule
+        is not `True`.
     """
     stages = entries(read_yaml(file), Stage, file, "stages")
     if not stages or stages[-1].rule != _ALL:
@@ -75,8 +80,8 @@ def assign(rules: list[Stage], measures: pd.DataFrame) -> pd.Series:
     BankmineError
         If a rule cannot be computed.
     """
-    held = [holds(stage.rule, measures, f"stage {stage.id}").to_numpy() for stage in rules]
-    first = np.argmax(np.column_stack(held), axis=1) if len(measures) else []
+    held = holds({stage.id: stage.parsed for stage in rules}, measures)
+    first = np.argmax(held.to_numpy(), axis=1) if len(measures) else []
     codes = pd.Categorical.from_codes(first, categories=[s.id for s in rules])
     return pd.Series(codes, index=measures.index, name="stage")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
-import yaml
 
 from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
+from bankmine.bank.registers import read_yaml
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
@@ -57,13 +57,13 @@ def load_rules(currency: str, file: Path = REGISTRY) -> MarginRules:
         If the section lacks an entry, has an unknown one or a value that is no number.
     """
     try:
-        sections = yaml.safe_load(file.read_text("utf-8"))
+        sections = read_yaml(file)
         section = currency if currency in sections else "default"
         rules = MarginRules(currency=section, **sections[section])
         numbers = [*rules.spreads.values(), *rules.costs.values(), rules.account]
         numbers += [share for shares in rules.bookings.values() for share in shares.values()]
         wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float)]
-    except (TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
+    except (TypeError, AttributeError, KeyError) as error:
         raise BankmineError(f"{file} is not a register of margins: {' '.join(str(error).split())}") from None
     wrong += sorted(set(rules.spreads) - {*PRODUCTS, "overdraft"})
     wrong += sorted({d for shares in rules.bookings.values() for d in shares} - {"in", "out"})

@@ -64,7 +64,9 @@ def test_one_payment_alone_gets_the_same_points_as_among_others():
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"condition": "amount.sum() > 1"}, "Rule r: "),
+        ({"condition": "amount.sum() > 1"}, r"rules.yml: Rule r: 'amount.sum\(\)' is not allowed"),
+        ({"condition": "amount > quantile(amount, 0.9)"}, "each row is judged by itself"),
+        ({"condition": "1 < 2"}, "names no column"),
         ({"points": 0}, "points 0"),
         ({"points": "many"}, "points 'many'"),
         ({"points": float("nan")}, "points nan"),

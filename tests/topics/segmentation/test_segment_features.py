@@ -175,7 +175,7 @@ def test_standardised_features_lie_within_the_limits_they_were_fitted_with(numbe
     ("change", "message"),
     [
         (lambda r: r["features"][0].pop("owner"), "is not a list of features"),
-        (lambda r: r["features"].append(r["features"][0]), "the id income comes twice"),
+        (lambda r: r["features"].append(dict(r["features"][0])), "the id income comes twice"),
         (lambda r: r["features"][0].update(form="rank"), "income has an unknown form or use"),
         (lambda r: r.pop("active"), "is not a registry of segments"),
     ],
@@ -187,5 +187,8 @@ def test_a_broken_registry_is_told(tmp_path, change, message):
 
 def test_a_value_that_cannot_be_computed_is_told(tmp_path):
     file = written(tmp_path, lambda r: r["features"][0].update(value="inflow_365d +* 2"))
-    with pytest.raises(BankmineError, match="Rule of income"):
+    with pytest.raises(BankmineError, match=r"segments.yml: Feature income: 'inflow_365d \+\* 2' cannot be read"):
+        sf.load_registry(file)
+    file = written(tmp_path, lambda r: r["features"][0].update(value="inflow_365d + 'a'"))
+    with pytest.raises(BankmineError, match=r"Feature income: .* cannot be computed"):
         sf.readable(customers(5), sf.load_registry(file))

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.conditions import Condition, parse
-from bankmine.bank.registers import entries, read_yaml
+from bankmine.bank.registers import Expression, condition, entries, holds, read_yaml
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 
@@ -28,14 +27,16 @@ class ExpertRule:
     condition: str
     points: float
     reason: str
-    parsed: Condition = field(init=False, repr=False, compare=False)
+    parsed: Expression = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.points, bool) or not isinstance(self.points, int | float) or not 0 < self.points < np.inf:
             raise BankmineError(f"Rule {self.id} has points {self.points!r}: give a number above zero.")
         if empty := [name for name in ("name", "name_zh", "owner", "reason") if not str(getattr(self, name)).strip()]:
             raise BankmineError(f"Rule {self.id} has an empty {empty[0]}.")
-        object.__setattr__(self, "parsed", parse(self.condition, f"Rule {self.id}"))
+        object.__setattr__(self, "parsed", condition(self.condition, f"Rule {self.id}", alone=True))
+        if not self.parsed.columns:
+            raise BankmineError(f"Rule {self.id} names no column, so that it says nothing of a payment: name one.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def load_rules(file: Path = REGISTRY) -> list[ExpertRule]:
     ------
     BankmineError
         If an entry lacks a field or has an unknown one, an id comes twice, points are no number above zero, or a
-        condition is not of the language of `conditions`.
+        condition is refused.
     """
     told = read_yaml(file)
     if not isinstance(told, list) or not told:
@@ -75,14 +76,14 @@ def fired(rules: list[ExpertRule], columns: Mapping[str, np.ndarray] | pd.DataFr
     columns : mapping of str to np.ndarray, or pd.DataFrame
         Features, one entry a payment.
     """
-    index = columns.index if isinstance(columns, pd.DataFrame) else pd.RangeIndex(len(next(iter(columns.values()))))
-    lacking = {rule.id: sorted(rule.parsed.names - set(columns)) for rule in rules}
+    rows = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(columns)
+    lacking = {rule.id: sorted(rule.parsed.columns - set(rows.columns)) for rule in rules}
     able = [rule for rule in rules if not lacking[rule.id]]
-    holds = np.array([rule.parsed.holds(columns) for rule in able]).reshape(len(able), len(index)).T
-    points = holds @ np.array([rule.points for rule in able], dtype=float)
+    held = holds({rule.id: rule.parsed for rule in able}, rows)
+    points = held.to_numpy(bool) @ np.array([rule.points for rule in able], dtype=float)
     return Fired(
-        holds=pd.DataFrame(holds, index=index, columns=[rule.id for rule in able]),
-        points=pd.Series(points, index=index, name="points"),
+        holds=held,
+        points=pd.Series(points, index=rows.index, name="points"),
         not_run={rule: names[0] for rule, names in lacking.items() if names},
     )
 

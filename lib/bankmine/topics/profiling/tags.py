@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import entries, holds, names_in, read_yaml
+from bankmine.bank.registers import Expression, condition, entries, holds, read_yaml
 from bankmine.bank.sources import WORKSPACE
 from bankmine.judging.intervals import wilson
 
@@ -28,11 +28,10 @@ class Tag:
     owner: str
     refresh: str
     privacy: str
+    parsed: Expression = field(init=False, repr=False, compare=False)
 
-    @property
-    def needs(self) -> set[str]:
-        """Names of the features that the rule uses."""
-        return names_in(self.rule)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parsed", condition(self.rule, f"Tag {self.id}"))
 
 
 def load_tags(file: Path = REGISTRY) -> list[Tag]:
@@ -41,14 +40,14 @@ def load_tags(file: Path = REGISTRY) -> list[Tag]:
     Raises
     ------
     BankmineError
-        If an entry lacks a field, has an unknown one, or an id comes twice.
+        If an entry lacks a field, has an unknown one or a rule that is refused, or an id comes twice.
     """
     return entries(read_yaml(file), Tag, file, "tags")
 
 
 def available(tags: list[Tag], customers: pd.DataFrame) -> list[Tag]:
     """Pick the tags whose rules find all they need in the columns of a customer table."""
-    return [t for t in tags if t.needs <= set(customers.columns)]
+    return [t for t in tags if t.parsed.columns <= set(customers.columns)]
 
 
 def assign(tags: list[Tag], customers: pd.DataFrame) -> pd.DataFrame:
@@ -71,9 +70,7 @@ def assign(tags: list[Tag], customers: pd.DataFrame) -> pd.DataFrame:
     BankmineError
         If a rule cannot be computed.
     """
-    return pd.DataFrame(
-        {t.id: holds(t.rule, customers, f"tag {t.id}") for t in available(tags, customers)}, index=customers.index
-    )
+    return holds({t.id: t.parsed for t in available(tags, customers)}, customers)
 
 
 def coverage(tags: list[Tag], held: pd.DataFrame, held_before: pd.DataFrame) -> pd.DataFrame:

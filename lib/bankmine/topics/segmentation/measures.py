@@ -6,14 +6,14 @@ these comparable is fitted on one day's customers, and measures next month's wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from bankmine.bank.registers import compute, entries, names_in, read_yaml
+from bankmine.bank.registers import Expression, compute, condition, entries, holds, read_yaml, value
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.topics.segmentation.comparable import Standardise, Unskew
@@ -37,11 +37,16 @@ class Feature:
     use: str
     owner: str
     privacy: str
+    parsed: Expression = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parsed", value(self.value, f"Feature {self.id}"))
 
     @property
-    def needs(self) -> set[str]:
+    def needs(self) -> frozenset[str]:
         """Names of the columns that the value is computed from."""
-        return names_in(self.value) - {"months"} | ({"tenure_days"} if "months" in self.value else set())
+        months = {"tenure_days"} if "months" in self.parsed.columns else set()
+        return self.parsed.columns - {"months"} | months
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,10 @@ class Registry:
     rule: str
     owner: str
     features: tuple[Feature, ...]
+    parsed: Expression = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parsed", condition(self.rule, f"{REGISTRY.name}, who is active"))
 
     def of(self, use: str) -> list[Feature]:
         """List the features of one use."""
@@ -68,7 +77,8 @@ def load_registry(file: Path = REGISTRY) -> Registry:
     Raises
     ------
     BankmineError
-        If an entry lacks a field, has an unknown one or an unknown form or use, or an id comes twice.
+        If an entry lacks a field, has an unknown one, an unknown form or use or a rule that is refused, or an id comes
+        twice.
     """
     told = read_yaml(file)
     try:
@@ -83,9 +93,9 @@ def load_registry(file: Path = REGISTRY) -> Registry:
 
 def is_active(customers: pd.DataFrame, registry: Registry) -> pd.Series:
     """Tell of each customer whether the rule of the registry holds; columns that are not there count as nothing."""
-    needs = names_in(registry.rule) - {"months"}
+    needs = registry.parsed.columns - {"months"}
     known = customers.reindex(columns=sorted(needs)).fillna(0).assign(months=_months(customers))
-    return compute(registry.rule, known, "active customers").astype(bool)
+    return holds({"active": registry.parsed}, known)["active"]
 
 
 def readable(customers: pd.DataFrame, registry: Registry) -> pd.DataFrame:
@@ -106,8 +116,7 @@ def readable(customers: pd.DataFrame, registry: Registry) -> pd.DataFrame:
     """
     known = customers.assign(months=_months(customers))
     there = [f for f in registry.features if f.needs <= set(customers.columns)]
-    found = pd.DataFrame({f.id: compute(f.value, known, f.id) for f in there}, index=customers.index, dtype=float)
-    found = found.replace([np.inf, -np.inf], np.nan)
+    found = compute({f.id: f.parsed for f in there}, known).replace([np.inf, -np.inf], np.nan)
     mix = [f.id for f in there if f.form == "mix"]
     found[mix] = found[mix].clip(lower=0).div(found[mix].clip(lower=0).sum(axis=1).replace(0, np.nan), axis=0)
     return found
