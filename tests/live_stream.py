@@ -24,7 +24,7 @@ from bankmine.topics.fraud.alerts import REASONS
 from bankmine.topics.fraud.batch import history, payments_out, raw_measures
 from bankmine.topics.fraud.measures import KINDS
 from bankmine.topics.fraud.payments import FraudSample, fraud_sample
-from bankmine.topics.fraud.stream_model import FraudModel, kept_model, save
+from bankmine.topics.fraud.stream_model import FraudModel, as_json, streaming_model
 from bankmine.topics.fraud.stream_state import Transaction
 
 WARM = dt.date(2025, 11, 30)
@@ -73,8 +73,8 @@ def make_stream(folder: Path, files: Path) -> Stream:
     now = (sampled.beside["at"] >= pd.Timestamp(WARM) + pd.Timedelta(days=1)).to_numpy()
     fitted = _fitted(sampled, ~now)
     known, words = there.columns, load_reasons(REASONS)
-    model = kept_model(fitted, sampled.sample.predictors[~now], known, words, threshold=0.01, day=WARM, factor=0.5)
-    save(model, files / "model.json")
+    model = streaming_model(fitted, sampled.sample.predictors[~now], known, words, threshold=0.01, day=WARM, factor=0.5)
+    (files / "model.json").write_text(as_json(model), "utf-8")
     ledger = open_ledger(files / "warm.sqlite")
     warm_up(ledger, bank.as_of(WARM), KINDS)
     ledger.close()

@@ -39,7 +39,8 @@ class Calibrator:
     """Whether the scores it was fitted on lie between 0 and 1."""
     ordered: bool
     """Whether the event is likelier where the score is higher in the rows it was fitted on."""
-    steps: IsotonicRegression | None
+    steps: tuple[tuple[float, ...], tuple[float, ...]] | None
+    """Scores at which steps begin and end, and the share of events there; between two it is drawn straight."""
 
     @property
     def reason(self) -> str:
@@ -53,7 +54,7 @@ class Calibrator:
         curve = special.expit(self.intercept + self.slope * (_evidence(score, self.of_probabilities) - self.centre))
         if self.steps is None:
             return curve
-        return (1 - _SHARE_OF_CURVE) * self.steps.predict(score) + _SHARE_OF_CURVE * curve
+        return (1 - _SHARE_OF_CURVE) * np.interp(score, *self.steps) + _SHARE_OF_CURVE * curve
 
 
 def fit_calibrator(target: pd.Series, score: np.ndarray) -> Calibrator:
@@ -97,7 +98,8 @@ def fit_calibrator(target: pd.Series, score: np.ndarray) -> Calibrator:
         slope, intercept = _FLAT, float(special.logit(events / rows))
     steps = None
     if min(events, rows - events) >= ISOTONIC_FROM and ordered:
-        steps = IsotonicRegression(out_of_bounds="clip").fit(score, outcome)
+        found = IsotonicRegression(out_of_bounds="clip").fit(score, outcome)
+        steps = tuple(found.X_thresholds_.tolist()), tuple(found.y_thresholds_.tolist())
     method = "sigmoid" if steps is None else "isotonic"
     return Calibrator(method, rows, events, float(centre), slope / spread, intercept, of_probabilities, ordered, steps)
 

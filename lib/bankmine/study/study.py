@@ -207,13 +207,7 @@ class Study:
         """Rate of the event by month of the row, with intervals: `day`, `rows`, `events`, `rate`, `low`, `high`."""
         if self.known.day is None:
             raise BankmineError("the table tells no days")
-        month = self.known.day.dt.to_period("M").dt.to_timestamp("M").dt.normalize()
-        rows = [
-            (day, len(part), int(part.sum()), part.mean(), *wilson_clustered(part == 1, self.known.entity[part.index]))
-            for day, part in self.known.target.groupby(month)
-        ]
-        table = pd.DataFrame(rows, columns=["day", "rows", "events", "rate", "low", "high"])
-        return shown(table, rate=".2%", low=".2%", high=".2%")
+        return by_month(self.known)
 
     @part
     def trend_chart(self) -> Axes:
@@ -272,7 +266,12 @@ class Study:
         told = {"foretold": foretold.sum(), "observed": int(target.sum())}
         told |= {f"slope{end}": slope[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
         told |= {f"level{end}": level[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
-        return pd.Series(told | {"how": self.fitted[0].calibrators[self.chosen].reason})
+        return pd.Series(told | {"how": self.how_calibrated})
+
+    @property
+    def how_calibrated(self) -> str:
+        """By which method and by how many rows chances were made rates, in words."""
+        return self.fitted[0].calibrators[self.chosen].reason
 
     # --- rows scored now
 
@@ -511,3 +510,14 @@ class Study:
             "split": str(self.parts) if isinstance(self.parts, Lacking) else self.parts.how,
         }  # fmt: skip
         return about
+
+
+def by_month(known: Sample) -> pd.DataFrame:
+    """Return the rate of the event by month of the row, with intervals, as of `Study.trend`."""
+    month = known.day.dt.to_period("M").dt.to_timestamp("M").dt.normalize()
+    rows = [
+        (day, len(part), int(part.sum()), part.mean(), *wilson_clustered(part == 1, known.entity[part.index]))
+        for day, part in known.target.groupby(month)
+    ]
+    table = pd.DataFrame(rows, columns=["day", "rows", "events", "rate", "low", "high"])
+    return shown(table, rate=".2%", low=".2%", high=".2%")

@@ -21,10 +21,20 @@ _RISKIEST = 20
 
 
 class Why:
-    """Reasons of the rows that are scored; indexed as they are."""
+    """Reasons of the rows that are scored; indexed as they are.
 
-    def __init__(self, model: Pipeline, rows: Sample, chance: pd.Series, register: Path) -> None:
-        self.model, self.rows, self.chance, self.register = model, rows, chance, register
+    Parameters
+    ----------
+    model, rows, chance, register
+        The model, the rows, their chances, and the words.
+    typical : pd.Series, optional
+        By predictor, what a value is high or low against, where `rows` are only the likeliest of those scored.
+    """
+
+    def __init__(
+        self, model: Pipeline, rows: Sample, chance: pd.Series, register: Path, typical: pd.Series | None = None
+    ) -> None:
+        self.model, self.rows, self.chance, self.register, self.typical = model, rows, chance, register, typical
 
     @cached_property
     def pushes(self) -> Contributions:
@@ -39,7 +49,7 @@ class Why:
     @cached_property
     def told(self) -> pd.DataFrame:
         """Up to three reasons of each row, as of `reasons.reasons`."""
-        return reasons.reasons(self.pushes, self.rows.predictors, load_reasons(self.register))
+        return reasons.reasons(self.pushes, self.rows.predictors, load_reasons(self.register), typical=self.typical)
 
     @cached_property
     def lines(self) -> pd.Series:
@@ -53,8 +63,9 @@ class Why:
 
     @cached_property
     def themes(self) -> pd.DataFrame:
-        """Themes of the riskiest twentieth, the most frequent first, with an example of each."""
-        riskiest = self.chance.nlargest(max(len(self.chance) // _RISKIEST, 1)).index
+        """Themes of the riskiest twentieth, or of all rows where these are few; the most frequent first."""
+        share = 1 if self.typical is not None else _RISKIEST
+        riskiest = self.chance.nlargest(max(len(self.chance) // share, 1)).index
         found = reasons.top_themes(self.told, riskiest)[["name", "name_zh", "share", "first", "example"]]
         return shown(found, share=".0%", first=".0%")
 

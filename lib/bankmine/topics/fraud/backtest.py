@@ -66,6 +66,10 @@ class Fitted:
         """Return predictors with the detector's score beside them."""
         return predictors.assign(**{ANOMALY: _strangeness(self.detector, predictors)})
 
+    def chance(self, name: str, sample: Sample) -> pd.Series:
+        """Return the chance of fraud of each payment by a model, not calibrated."""
+        return chance_of(models.scores({name: self.models[name]}, sample)[name], self.factor)
+
     def scores(self, sample: Sample) -> pd.DataFrame:
         """Return for each payment the chance of fraud by each model, and how strange it is by the detector (0 to 1)."""
         wide = replace(sample, predictors=self.widened(sample.predictors))
@@ -110,7 +114,8 @@ def fit(
 
 
 def chance_of(told: pd.Series, factor: float) -> pd.Series:
-    """Multiply the odds of told chances: p f / (1 − p + p f)."""
+    """Multiply the odds of told chances: p f / (1 − p + p f); in double precision, as in real time."""
+    told = told.astype(float)
     return told * factor / (1 - told + told * factor)
 
 
@@ -153,7 +158,7 @@ CHOSEN = "xgboost"
 
 
 @dataclass(frozen=True)
-class Judged:
+class Backtest:
     """Payments and what models said of them before their labels were known.
 
     Attributes
@@ -175,6 +180,8 @@ class Judged:
         Expert rules that hold of each payment.
     fitted : list of Fitted
         One a block.
+    calibrators : list of (Calibrator or None)
+        One a block, of its chosen model; None where no fraud of the block before was known.
     block : pd.Series
         First day of the block of each payment.
     """
@@ -187,18 +194,21 @@ class Judged:
     before: dict[pd.Timestamp, pd.Series]
     fired: Fired
     fitted: list[Fitted]
+    calibrators: list[Calibrator | None]
     block: pd.Series
 
 
+def cut(sample: Sample, known_on: pd.Series, plan: Plan) -> tuple[list[Block], list[Block]]:
+    """Return the block before those judged, if the history reaches as far back, and the blocks judged."""
+    found = blocks(sample, known_on, replace(plan, blocks=plan.blocks + 1))
+    warm = found[: -plan.blocks] if len(found) > plan.blocks else []
+    return warm, found[len(warm) :]
+
+
 def judge(
-    sample: Sample,
-    payments: Payments,
-    plan: Plan,
-    rules: list[ExpertRule],
-    learners: Sequence[str] = LEARNERS,
-    chosen: str = CHOSEN,
-    seed: int = 0,
-) -> Judged:
+    sample: Sample, payments: Payments, plan: Plan, rules: list[ExpertRule], learners: Sequence[str] = LEARNERS,
+    chosen: str = CHOSEN, seed: int = 0,
+) -> Backtest:  # fmt: skip
     """Judge the newest payments whose labels are settled, block by block.
 
     Parameters
@@ -210,7 +220,7 @@ def judge(
     plan : Plan
         Blocks.
     rules : list of ExpertRule
-        From `load_rules`.
+        From `rules.load_rules`.
     learners : sequence of str
         Models to fit, the chosen one among them.
     chosen : str
@@ -223,24 +233,37 @@ def judge(
     BankmineError
         As of `blocks.blocks`.
     """
-    cut = blocks(sample, payments.known_on, replace(plan, blocks=plan.blocks + 1))
-    warm = cut[: -plan.blocks] if len(cut) > plan.blocks else []
-    judging = cut[len(warm) :]
+    warm, judging = cut(sample, payments.known_on, plan)
     tasks = [(block, [chosen]) for block in warm] + [(block, list(learners)) for block in judging]
     cores = Parallel(n_jobs=-1, backend="threading")
     # each block begins with draws of its own, whatever the number of blocks, so that a block can be judged alone
     done = cores(delayed(_one)(sample, block, names, seed) for block, names in tasks)
     told = dict(zip([block.start for block, _ in tasks], done, strict=True))
-    return _put_together(sample, payments, plan, rules, judging, told, chosen, seed)
+    rows = sample.at(np.concatenate([block.test for block in judging]))
+    own = payments.of(rows.target.index)
+    held = fired(rules, rows.predictors)
+    at_random = pd.Series(np.random.default_rng(seed).random(len(rows)), index=rows.target.index)
+    simple = {"random": at_random, "amount": own.amount, "rules": score(held, own.amount)}
+    learnt = pd.concat([told[block.start][1] for block in judging])
+    before = {block.start: _before(told, block.start, chosen) for block in judging}
+    calibrators = [calibrator(before[block.start], payments, block.start, plan.delay) for block in judging]
+    probability = [calibrated(told[block.start][1][chosen], by) for block, by in zip(judging, calibrators, strict=True)]
+    starts = pd.Series({i: block.start for block in judging for i in sample.target.index[block.test]})
+    return Backtest(
+        judging, rows, own, pd.DataFrame(simple).join(learnt), pd.concat(probability), before, held,
+        [told[block.start][0] for block in judging], calibrators, starts,
+    )  # fmt: skip
 
 
-def judge_now(
-    sample: Sample, payments: Payments, plan: Plan, judged: Judged, start: pd.Timestamp, chosen: str = CHOSEN
-) -> tuple[Fitted, pd.Series]:
-    """Judge the payments from a day on, whose labels are not known yet, by a model of that day.
+def judge_newest(
+    sample: Sample, payments: Payments, plan: Plan, tested: Backtest, start: pd.Timestamp, chosen: str = CHOSEN
+) -> tuple[Block, Fitted, pd.Series]:
+    """Judge the payments from a day on, whose labels are not known yet, by a model fitted on that day.
 
     Returns
     -------
+    block : Block
+        What was learnt from, and the payments.
     fitted : Fitted
         The model.
     probability : pd.Series
@@ -248,8 +271,21 @@ def judge_now(
     """
     block = newest(sample, payments.known_on, plan, start)
     fitted, scores = _one(sample, block, [chosen], 0)
-    calibrated = _calibrated(scores[chosen], judged.scores[chosen], judged.payments, start, plan.delay)
-    return fitted, calibrated
+    by = calibrator(tested.scores[chosen], payments, start, plan.delay)
+    return block, fitted, calibrated(scores[chosen], by)
+
+
+def calibrated(score: pd.Series, by: Calibrator | None) -> pd.Series:
+    """Return scores as chances, or as they are where there was nothing to calibrate by."""
+    return score if by is None else pd.Series(by(score), index=score.index, name=score.name)
+
+
+def calibrator(before: pd.Series, payments: Payments, start: pd.Timestamp, delay: int) -> Calibrator | None:
+    """Fit by payments of an earlier block that were a delay old, with the labels known on a day; None without fraud."""
+    own = payments.of(before.index)
+    old = own.day + pd.Timedelta(days=delay) < start
+    known = (own.known_on < start)[old].astype(float)
+    return fit_calibrator(known, before[old]) if 0 < known.sum() < len(known) else None
 
 
 def _one(sample: Sample, block: Block, learners: list[str], seed: int) -> tuple[Fitted, pd.DataFrame]:
@@ -257,43 +293,7 @@ def _one(sample: Sample, block: Block, learners: list[str], seed: int) -> tuple[
     return fitted, fitted.scores(sample.at(block.test))
 
 
-def _put_together(
-    sample: Sample, payments: Payments, plan: Plan, rules: list[ExpertRule], judging: list[Block],
-    told: dict[pd.Timestamp, tuple[Fitted, pd.DataFrame]], chosen: str, seed: int,
-) -> Judged:  # fmt: skip
-    rows = sample.at(np.concatenate([block.test for block in judging]))
-    own = payments.of(rows.target.index)
-    held = fired(rules, rows.predictors)
-    learnt = pd.concat([told[block.start][1] for block in judging])
-    at_random = pd.Series(np.random.default_rng(seed).random(len(rows)), index=rows.target.index)
-    simple = {"random": at_random, "amount": own.amount, "rules": score(held, own.amount)}
-    before = {block.start: _before(told, block.start, chosen) for block in judging}
-    probability = [
-        _calibrated(told[block.start][1][chosen], before[block.start], payments, block.start, plan.delay)
-        for block in judging
-    ]
-    starts = pd.Series({i: block.start for block in judging for i in sample.target.index[block.test]})
-    return Judged(
-        judging, rows, own, pd.DataFrame(simple).join(learnt), pd.concat(probability), before, held,
-        [told[block.start][0] for block in judging], starts,
-    )  # fmt: skip
-
-
 def _before(told: dict[pd.Timestamp, tuple[Fitted, pd.DataFrame]], start: pd.Timestamp, chosen: str) -> pd.Series:
     """Return what the chosen model had said in the block before one; nothing where there is none."""
     earlier = [s for s in told if s < start]
     return told[max(earlier)][1][chosen] if earlier else pd.Series(dtype=float)
-
-
-def _calibrated(score: pd.Series, before: pd.Series, payments: Payments, start: pd.Timestamp, delay: int) -> pd.Series:
-    """Calibrate scores by those of an earlier block, with the labels that were known at a day."""
-    calibrator = _calibrator(before, payments, pd.Timestamp(start), delay)
-    return score if calibrator is None else pd.Series(calibrator(score), index=score.index, name=score.name)
-
-
-def _calibrator(before: pd.Series, payments: Payments, start: pd.Timestamp, delay: int) -> Calibrator | None:
-    """Fit a calibrator on the payments that were a delay old; None where not one of them was known as fraud."""
-    own = payments.of(before.index)
-    old = own.day + pd.Timedelta(days=delay) < start
-    known = (own.known_on < start)[old].astype(float)
-    return fit_calibrator(known, before[old]) if 0 < known.sum() < len(known) else None

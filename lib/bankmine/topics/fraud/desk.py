@@ -80,8 +80,9 @@ def saved(payments: Payments, alerted: pd.Series) -> pd.DataFrame:
 
 
 def desk_figures(
-    payments: Payments, scores: pd.DataFrame, share: float, rounds: int = 200, seed: int = 0
-) -> pd.DataFrame:
+    payments: Payments, scores: pd.DataFrame, share: float, order: pd.DataFrame | None = None, rounds: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
     """Measure what each score brings an operations desk of a given capacity.
 
     Parameters
@@ -92,25 +93,28 @@ def desk_figures(
         A column a model, same index.
     share : float
         Part of a day's payments that can be looked at.
+    order : pd.DataFrame, optional
+        From `order_of`: by what the payments of a day are looked at, where it is not the score itself.
     rounds, seed : int
         Resamples and their seed.
 
     Returns
     -------
     pd.DataFrame
-        `model`, `metric`, `value`, `low`, `high` (95 %). By resampled customers: `average_precision`, `auc`,
-        `value_held` (share of the frauds' amount that is alerted), `value_saved` (that, or stopped by an alert before),
-        `frauds_found` (share of frauds held), `delay_days` (mean days from the first fraud of an episode until it is
-        alerted, or else until the bank finds out by itself) and `delay_saved` (days that this is earlier). By resampled
-        days: `alerts_a_day`, `alert_precision` and `card_precision` (share of the accounts looked at in a day that are
-        attacked). NaN where there is no fraud.
+        `model`, `metric`, `value`, `low`, `high` (95 %). Of the score, by resampled customers: `average_precision`,
+        `auc`. Of the alerts, likewise: `value_held` (share of the frauds' amount that is alerted), `value_saved` (that,
+        or stopped by an alert before), `frauds_found` (share of frauds held), `delay_days` (mean days from the first
+        fraud of an episode until it is alerted, or else until the bank finds out by itself) and `delay_saved` (days
+        that this is earlier); by resampled days: `alerts_a_day`, `alert_precision` and `card_precision` (share of the
+        accounts looked at in a day that are attacked). NaN where there is no fraud.
     """
     ranked = performance(payments.target, scores, payments.entity, rounds, seed)
     tables = [ranked[ranked["metric"].isin(_RANKED)]]
-    looked = within_capacity(scores, payments.day, share)
+    order = scores if order is None else order
+    looked = within_capacity(order, payments.day, share)
     for model in scores:
         of_people = _by_customer(saved(payments, looked[model]), rounds, seed)
-        of_days = _by_day(payments, scores[model], looked[model], rounds, seed)
+        of_days = _by_day(payments, order[model], looked[model], rounds, seed)
         tables.append(pd.DataFrame([(model, *row) for row in (*of_people, *of_days)], columns=tables[0].columns))
     found = pd.concat(tables, ignore_index=True)
     return found.sort_values("model", key=lambda m: m.map({n: i for i, n in enumerate(scores)}), kind="stable")
@@ -145,7 +149,7 @@ def card_precision(
         left = today[~today["account"].isin(found)] if once else today
         wanted = int(k if np.isscalar(k) else k[one])
         top = left.nlargest(wanted, "score")
-        told[one] = top["target"].sum() / wanted
+        told[one] = top["target"].sum() / wanted if wanted else np.nan
         found |= set(top.loc[top["target"] == 1, "account"])
     return pd.Series(told, dtype=float).rename_axis("day")
 
@@ -193,12 +197,12 @@ def _by_day(payments: Payments, score: pd.Series, looked: pd.Series, rounds: int
     number, hits = looked.groupby(by).sum(), (looked & (payments.target == 1)).groupby(by).sum()
     cards = card_precision(payments.target, score, payments.account, by, number)
     drawn = draws(len(number), rounds, seed)
-    each, days = np.ones(len(number)), np.arange(len(number))
+    each, some, days = np.ones(len(number)), number.gt(0).to_numpy(float), np.arange(len(number))
     alerted = number.to_numpy(float)
     return [
         ("alerts_a_day", *_ratio(alerted, each, days, drawn)),
         ("alert_precision", *_ratio(hits.to_numpy(float), alerted, days, drawn)),
-        ("card_precision", *_ratio(cards.to_numpy(float), each, days, drawn)),
+        ("card_precision", *_ratio(cards.fillna(0).to_numpy(float), some, days, drawn)),
     ]
 
 
@@ -284,21 +288,35 @@ def costs(amount: pd.Series, rules: DeskRules) -> Costs:
     )
 
 
+def order_of(payments: Payments, scores: pd.DataFrame, chances: Sequence[str], rules: DeskRules) -> pd.DataFrame:
+    """Return by what each score orders the payments of a day: a chance by what looking is expected to save.
+
+    Parameters
+    ----------
+    chances : sequence of str
+        Scores that are chances of fraud; the others stay as they are.
+
+    Returns
+    -------
+    pd.DataFrame
+        As `scores`; NaN where looking is not expected to pay, so that it is never chosen.
+    """
+    terms = costs(payments.amount, rules)
+    gain = pd.DataFrame({name: profit.expected(scores[name], terms) for name in chances}, index=scores.index)
+    return scores.assign(**gain.where(gain > 0))
+
+
 def policies(
-    payments: Payments, probability: pd.Series, scores: pd.DataFrame, rules: DeskRules, seed: int = 0
+    payments: Payments, probability: pd.Series, expert: pd.Series, rules: DeskRules, seed: int = 0
 ) -> pd.DataFrame:
     """Say which payments each way to decide looks at, within the capacity of each day.
 
     Parameters
     ----------
-    payments : Payments
-        Those judged.
     probability : pd.Series
         Calibrated chance of fraud.
-    scores : pd.DataFrame
-        With the column `rules`, of the expert rules.
-    rules : DeskRules
-        Costs and capacity.
+    expert : pd.Series
+        Score of the expert rules.
 
     Returns
     -------
@@ -306,25 +324,10 @@ def policies(
         Boolean, one column a policy: by `BY_SAVING` only what is expected to pay is looked at, by others the highest
         score fills the day; `UNLIMITED` looks at whatever pays.
     """
-    gain = profit.expected(probability, costs(payments.amount, rules))
-    lot = pd.Series(np.random.default_rng(seed).random(len(gain)), index=gain.index)
-    ranked = pd.DataFrame({BY_SAVING: gain, BY_CHANCE: probability, BY_RULES: scores["rules"], BY_LOT: lot})
-    chosen = within_capacity(ranked, payments.day, rules.capacity)
-    chosen[BY_SAVING] &= gain > 0
-    return chosen.assign(**{UNLIMITED: gain > 0})
-
-
-def earned(payments: Payments, chosen: pd.DataFrame, rules: DeskRules, seed: int = 0) -> pd.DataFrame:
-    """Say what each policy saved in a day, less its costs, as it turned out.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by policy, as of `profit_curves.profit_of`: `actions` and `profit` of a day in the currency with `low`,
-        `high`, and how far it is `behind` the first.
-    """
-    gain = profit.realised(payments.target, costs(payments.amount, rules))
-    return profit_curves.profit_of(chosen, gain, payments.entity, payments.day, seed)
+    lot = pd.Series(np.random.default_rng(seed).random(len(probability)), index=probability.index)
+    ranked = pd.DataFrame({BY_SAVING: probability, BY_CHANCE: probability, BY_RULES: expert, BY_LOT: lot})
+    order = order_of(payments, ranked, [BY_SAVING], rules)
+    return within_capacity(order, payments.day, rules.capacity).assign(**{UNLIMITED: order[BY_SAVING].notna()})
 
 
 def threshold(before: pd.Series, share: float) -> float:
@@ -332,7 +335,7 @@ def threshold(before: pd.Series, share: float) -> float:
     return float(np.quantile(before, 1 - share)) if len(before) else np.inf
 
 
-def kept_to(
+def alerts_above(
     score: pd.Series, block: pd.Series, before: Mapping[pd.Timestamp, pd.Series], payments: Payments, share: float
 ) -> pd.DataFrame:
     """Hold each block to the threshold that filled the capacity in the block before: what comes of it day by day.
@@ -340,13 +343,11 @@ def kept_to(
     Parameters
     ----------
     score : pd.Series
-        As of `before`, not calibrated anew.
+        As of `before`.
     block : pd.Series
         First day of the block of each payment.
     before : mapping of pd.Timestamp to pd.Series
         Scores of the block before each, of the model of that time.
-    payments : Payments
-        Those judged.
     share : float
         Capacity.
 
@@ -385,18 +386,18 @@ def by_capacity(
         Indexed by `capacity`: `actions` and `profit` of a day with `low`, `high`, and `next_alert`: what one more alert
         earned between the capacity before and this one.
     """
-    gain = profit.expected(probability, costs(payments.amount, rules))
-    wanted = sorted({*shares, rules.capacity})
-    chosen = pd.DataFrame(
-        {str(s): within_capacity(gain.to_frame(), payments.day, s).iloc[:, 0] & (gain > 0) for s in wanted}
-    )
-    table = earned(payments, pd.DataFrame(chosen), rules)[["actions", "profit", "low", "high"]].set_axis(wanted)
+    terms, wanted = costs(payments.amount, rules), sorted({*shares, rules.capacity})
+    order = order_of(payments, probability.to_frame("saving"), ["saving"], rules)
+    chosen = pd.DataFrame({str(s): within_capacity(order, payments.day, s)["saving"] for s in wanted})
+    gain = profit.realised(payments.target, terms)
+    found = profit_curves.profit_of(chosen, gain, payments.entity, payments.day)
+    table = found[["actions", "profit", "low", "high"]].set_axis(wanted)
     more = table["actions"].diff().fillna(table["actions"])
     table["next_alert"] = table["profit"].diff().fillna(table["profit"]) / more.where(more > 0)
     return table.rename_axis("capacity")
 
 
-def value_by_capacity(payments: Payments, scores: pd.DataFrame, capacity: float) -> pd.DataFrame:
+def value_by_capacity(payments: Payments, order: pd.DataFrame, capacity: float) -> pd.DataFrame:
     """Say which share of the frauds' amount is alerted, with fewer hands and more: from a fifth of a capacity to four.
 
     Returns
@@ -405,9 +406,7 @@ def value_by_capacity(payments: Payments, scores: pd.DataFrame, capacity: float)
         `share` (of a day's payments), `model`, `value`; NaN where there is no fraud.
     """
     shares, lost = [capacity * part for part in (0.2, 0.5, 1, 2, 4)], payments.amount.where(payments.target == 1, 0.0)
-    held = {
-        share: within_capacity(scores, payments.day, share).mul(lost, axis=0).sum() / lost.sum() for share in shares
-    }
+    held = {s: within_capacity(order, payments.day, s).mul(lost, axis=0).sum() / lost.sum() for s in shares}
     return pd.DataFrame(held).rename_axis("model").reset_index().melt("model", var_name="share")
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import NearestNeighbors
+from imblearn.over_sampling import SMOTE, SMOTENC
 from sklearn.preprocessing import StandardScaler
 
 from bankmine.judging import leaks as leak_lab
@@ -83,7 +83,8 @@ def smote_first(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int =
     everything = np.ones(len(grown), bool)
     twin = leak_lab.random_rows(grown, everything, ~everything, seed)
     told = "frauds made up between real ones (SMOTE) before the split"
-    return Twin("SMOTE before the split", told, twin.learns, twin.claims, good.delivers)
+    in_use = replace(good.delivers, predictors=without_gaps(good.learns, good.delivers.predictors))
+    return Twin("SMOTE before the split", told, twin.learns, twin.claims, in_use)
 
 
 def undelayed(
@@ -107,27 +108,35 @@ def undelayed(
 def oversampled(sample: Sample, seed: int = 0, neighbours: int = NEIGHBOURS, balance: float = BALANCE) -> Sample:
     """Return a sample with frauds made up between real ones, until there are `balance` of the genuine ones (SMOTE).
 
-    Each is a point on the line from a fraud to one of its nearest neighbours among frauds, in standardised numbers;
-    what is no number, and what is missing, is of the fraud it starts from. Nothing is made up of fewer than two frauds.
+    Each lies between a fraud and one of its nearest neighbours among frauds, in standardised numbers; its words are
+    those of most of the neighbours. Missing numbers are taken for medians, since nothing lies between what is not
+    there; real rows have them, too, or a model would tell the made-up ones by it. Nothing is made up of fewer than two
+    frauds.
     """
-    frauds = np.flatnonzero(sample.target.to_numpy() == 1)
-    wanted = int(balance * (sample.target == 0).sum()) - len(frauds)
-    if len(frauds) < 2 or wanted < 1:
+    frauds = int((sample.target == 1).sum())
+    if frauds < 2 or int(balance * (sample.target == 0).sum()) <= frauds:
         return sample
-    rng = np.random.default_rng(seed)
-    numbers = sample.predictors.select_dtypes("number")
-    values = numbers.iloc[frauds].to_numpy(float)
-    near = _neighbours(values, min(neighbours, len(frauds) - 1))
-    start = rng.integers(0, len(frauds), wanted)
-    end = near[start, rng.integers(0, near.shape[1], wanted)]
-    between = values[start] + rng.random((wanted, 1)) * (values[end] - values[start])
-    made = sample.at(frauds[start])
-    index = pd.RangeIndex(wanted)
-    mixed = pd.DataFrame(np.where(np.isnan(between), values[start], between), columns=numbers.columns, index=index)
-    others = made.predictors.drop(columns=numbers.columns).set_axis(index)
-    predictors = pd.concat([mixed, others], axis=1)[sample.predictors.columns]
-    joined = [(sample.predictors, predictors), (sample.target, made.target), (sample.entity, made.entity)]
-    return Sample(*(pd.concat(parts, ignore_index=True) for parts in joined))
+    filled = without_gaps(sample, sample.predictors)
+    words = filled.select_dtypes("category").astype(object).fillna("")
+    numbers = filled.drop(columns=words.columns)
+    scale = StandardScaler().fit(numbers)
+    rows = pd.DataFrame(scale.transform(numbers), numbers.index, numbers.columns).join(words)
+    how = {"sampling_strategy": balance, "k_neighbors": min(neighbours, frauds - 1), "random_state": seed}
+    smote = SMOTENC(list(words), **how) if len(words.columns) else SMOTE(**how)
+    grown, target = smote.fit_resample(rows, sample.target)
+    said = grown[list(words)].astype(object)
+    predictors = pd.DataFrame(scale.inverse_transform(grown[list(numbers)]), columns=numbers.columns)
+    predictors = predictors.join(said.where(said != "").astype("category"))[list(filled)]
+    # nobody's payments: a made-up one is a customer of its own
+    nobody = pd.Series([f"made up {i}" for i in range(len(grown) - len(sample))], dtype=object)
+    return Sample(predictors, target.reset_index(drop=True), pd.concat([sample.entity, nobody], ignore_index=True))
+
+
+def without_gaps(learnt: Sample, predictors: pd.DataFrame) -> pd.DataFrame:
+    """Return predictors as numbers without gaps, in whose place are medians of the rows learnt from, and words."""
+    numbers = learnt.predictors.select_dtypes(["number", "bool"]).astype(float)
+    middle = pd.Series(medians(numbers.to_numpy()), numbers.columns)
+    return predictors.assign(**predictors[list(numbers)].astype(float).fillna(middle))
 
 
 def earlier_frauds(at: pd.Series, key: pd.Series, fraud: np.ndarray, days: int) -> np.ndarray:
@@ -166,10 +175,3 @@ def _known(sample: Sample, key: str, days: int) -> pd.Series:
     """Return the count of frauds that were known at the time; none where the features do not tell."""
     name = f"{key}_frauds_known_{days}d"
     return sample.predictors[name] if name in sample.predictors else pd.Series(0.0, index=sample.target.index)
-
-
-def _neighbours(values: np.ndarray, number: int) -> np.ndarray:
-    """Return for each row the positions of its nearest others, in standardised numbers."""
-    filled = np.where(np.isnan(values), medians(values), values)
-    scaled = StandardScaler().fit_transform(filled)
-    return NearestNeighbors(n_neighbors=number + 1).fit(scaled).kneighbors(scaled, return_distance=False)[:, 1:]

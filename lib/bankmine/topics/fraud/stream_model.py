@@ -27,6 +27,7 @@ from bankmine.errors import BankmineError
 from bankmine.judging.contributions import contributions
 from bankmine.judging.reason_dictionary import Dictionary, Spoken, spoken, themes_of, wrong_with
 from bankmine.judging.reasons import LEAST
+from bankmine.learning.calibrator import Calibrator
 from bankmine.learning.encoding import Encode, single_precision
 from bankmine.topics.fraud.features import derive
 from bankmine.topics.fraud.measures import DELAY, KINDS, SPECIFICATION, Specification
@@ -87,6 +88,8 @@ class FraudModel:
         Last day of what it learnt from.
     phrases : tuple of Phrase
         One for each of the numbers, then of the words.
+    calibrator : Calibrator, optional
+        Makes a rate of the chance.
     """
 
     booster: Booster
@@ -99,6 +102,7 @@ class FraudModel:
     factor: float
     day: datetime.date
     phrases: tuple[Phrase, ...]
+    calibrator: Calibrator | None = None
 
     @property
     def specification(self) -> Specification:
@@ -117,7 +121,8 @@ class FraudModel:
     def chance(self, rows: DMatrix) -> np.ndarray:
         """Return the chance of fraud of each of some rows."""
         told = self.booster.predict(rows).astype(np.float64)
-        return told * self.factor / (1 - told + told * self.factor)
+        told = told * self.factor / (1 - told + told * self.factor)
+        return told if self.calibrator is None else self.calibrator(told)
 
     def reasons(self, columns: Mapping[str, np.ndarray], row: DMatrix, k: int = 3) -> list[str]:
         """Say what raises the chance of one row most: its strongest themes, as `analysis.reasons` picks them.
@@ -181,17 +186,11 @@ def checked(model: FraudModel) -> FraudModel:
     return model
 
 
-FORMAT = "bankmine fraud model 1"
+FORMAT = "bankmine fraud model 2"
 
 
-def save(model: FraudModel, path: Path) -> Path:
-    """Save a model as one file of JSON, whole or not at all.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
+def as_json(model: FraudModel) -> str:
+    """Write a model as the text of its file."""
     told = {
         "format": FORMAT,
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "xgboost": xgboost.__version__},
@@ -199,12 +198,10 @@ def save(model: FraudModel, path: Path) -> Path:
         **{name: getattr(model, name) for name in ("features", "known", "delay", "kinds", "threshold", "factor")},
         "words": [asdict(word) for word in model.words],
         "phrases": [asdict(phrase) for phrase in model.phrases],
+        "calibrator": None if model.calibrator is None else asdict(model.calibrator),
         "trees": json.loads(model.booster.save_raw("json")),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(told | {"checksum": _checksum(told)}, ensure_ascii=False, allow_nan=False), "utf-8")
-    return part.replace(path)
+    return json.dumps(told | {"checksum": _checksum(told)}, ensure_ascii=False, allow_nan=False)
 
 
 def load(path: Path) -> FraudModel:
@@ -240,7 +237,22 @@ def _built(told: dict) -> FraudModel:
     numbers = {name: float(told[name]) for name in ("threshold", "factor")}
     day = datetime.date.fromisoformat(told["day"])
     delay = int(told["delay"])
-    return checked(FraudModel(booster, words=words, delay=delay, day=day, phrases=phrases, **texts, **numbers))
+    calibrator = None if told["calibrator"] is None else _calibrator(told["calibrator"])
+    return checked(
+        FraudModel(
+            booster, words=words, delay=delay, day=day, phrases=phrases, calibrator=calibrator, **texts, **numbers
+        )
+    )
+
+
+def _calibrator(told: dict) -> Calibrator:
+    numbers = {name: float(told[name]) for name in ("centre", "slope", "intercept")}
+    steps = told["steps"] and tuple(tuple(map(float, column)) for column in told["steps"])
+    if not np.isfinite([*numbers.values(), *(v for column in steps or () for v in column)]).all():
+        raise ValueError("the calibration is not of finite numbers")
+    if steps and not (np.diff(steps[0]) > 0).all():
+        raise ValueError("the steps of the calibration are not in order")
+    return Calibrator(**told | numbers | {"steps": steps})
 
 
 def _word(name: str, columns: dict[str, int], other: int, width: int) -> Word:
@@ -268,9 +280,10 @@ _EXPLAINED = 5_000
 """Rows at most by which the importance of features is told."""
 
 
-def kept_model(
+def streaming_model(
     model: Pipeline, predictors: pd.DataFrame, known: Collection[str], dictionary: Dictionary, *, threshold: float,
-    day: datetime.date, factor: float = 1.0, delay: int = DELAY, kinds: Sequence[str] = KINDS,
+    day: datetime.date, factor: float = 1.0, calibrator: Calibrator | None = None,
+    delay: int = DELAY, kinds: Sequence[str] = KINDS,
 ) -> FraudModel:  # fmt: skip
     """Make of a fitted model one that can be saved and applied to transactions as they arrive.
 
@@ -284,7 +297,7 @@ def kept_model(
         Columns of the history of the rows: `history(…).columns`.
     dictionary : Dictionary
         Words of the reasons.
-    threshold, day, factor, delay, kinds
+    threshold, day, factor, calibrator, delay, kinds
         See `FraudModel`.
 
     Raises
@@ -302,7 +315,7 @@ def kept_model(
     there = tuple(c for c in ("label_at", *(f.name for f in fields(Transaction))) if c in known)
     found = FraudModel(
         model["model"].get_booster(), tuple(encode.numbers_), tuple(_words(encode)), there, delay, tuple(kinds),
-        threshold, factor, day, phrases,
+        threshold, factor, day, phrases, calibrator,
     )  # fmt: skip
     return checked(found)
 

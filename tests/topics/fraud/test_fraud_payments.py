@@ -1,4 +1,4 @@
-"""The case of a fraud report: of banks and flat tables, with late labels, bad rows, and nothing to learn from."""
+"""Payments of banks and flat tables, with late labels, bad rows, and nothing to learn from."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from bank_fixtures import write_csv, write_source
 
 from bankmine.bank.snapshot import Bank, open_source
 from bankmine.errors import BankmineError
+from bankmine.topics import fraud
+from bankmine.topics.fraud.fraud_study import FraudStudy
 from bankmine.topics.fraud.measures import KINDS
-from bankmine.topics.fraud.payments import FraudCase, known_target, of_bank, open_case
+from bankmine.topics.fraud.payments import FraudSample, known_target, payments_of_bank
 
 LAST = dt.date(2025, 12, 31)
 
@@ -26,12 +28,12 @@ def bank(small_bank) -> Bank:
 
 
 @pytest.fixture(scope="module")
-def case(bank) -> FraudCase:
-    return of_bank(bank.as_of(LAST), days=60)
+def found(bank) -> FraudSample:
+    return payments_of_bank(bank.as_of(LAST), days=60)
 
 
-def test_a_sample_holds_what_customers_started(case):
-    sample, beside = case.found.sample, case.found.beside
+def test_a_sample_holds_what_customers_started(found):
+    sample, beside = found.sample, found.beside
     assert set(sample.predictors["kind"].cat.categories) <= set(KINDS)
     assert beside["at"].is_monotonic_increasing
     assert beside["at"].min() >= pd.Timestamp(LAST) - pd.Timedelta(days=59)
@@ -42,20 +44,20 @@ def test_a_sample_holds_what_customers_started(case):
     assert (sample.entity == beside["customer"]).all()
 
 
-def test_labels_come_late(case):
-    sample, beside = case.found.sample, case.found.beside
+def test_labels_come_late(found):
+    sample, beside = found.sample, found.beside
     young = beside["at"] >= pd.Timestamp(LAST) - pd.Timedelta(days=6)
     assert set(sample.target[young].dropna()) <= {1.0}
     assert sample.target[~young].notna().all()
     assert (beside["known_on"].notna() == (sample.target == 1)).all()
     assert (beside["known_on"].dropna() <= pd.Timestamp(LAST)).all()
-    assert case.funnel.loc["known as fraud", "transactions"] == (sample.target == 1).sum() > 20
+    assert found.funnel.loc["known as fraud", "transactions"] == (sample.target == 1).sum() > 20
 
 
-def test_what_is_known_later_changes_no_feature(bank, case):
-    earlier = of_bank(bank.as_of("2025-11-30"), days=29).found
-    shared = case.found.beside["transaction_id"].isin(earlier.beside["transaction_id"]).to_numpy()
-    now, then = case.found.at(shared).sample, earlier.sample
+def test_what_is_known_later_changes_no_feature(bank, found):
+    earlier = payments_of_bank(bank.as_of("2025-11-30"), days=29)
+    shared = found.beside["transaction_id"].isin(earlier.beside["transaction_id"]).to_numpy()
+    now, then = found.at(shared).sample, earlier.sample
     assert len(now) == len(then) > 1000
     for name in then.predictors:
         a, b = (s.predictors[name].astype(object).to_numpy() for s in (now, then))
@@ -63,34 +65,34 @@ def test_what_is_known_later_changes_no_feature(bank, case):
     assert (now.target.to_numpy() != then.target.to_numpy()).any()
 
 
-def test_what_was_known_at_a_moment_is_told_again(case):
+def test_what_was_known_at_a_moment_is_told_again(found):
     day = 86_400_000_000
     end = (LAST - dt.date(1970, 1, 1)).days * day + day
-    assert known_target(case.found.beside, end, 7).equals(case.found.sample.target)
-    before = known_target(case.found.beside, end - 20 * day, 7)
-    assert (before == 1).sum() < (case.found.sample.target == 1).sum()
+    assert known_target(found.beside, end, 7).equals(found.sample.target)
+    before = known_target(found.beside, end - 20 * day, 7)
+    assert (before == 1).sum() < (found.sample.target == 1).sum()
 
 
 def test_a_bank_without_labels_devices_or_kinds_is_judged_all_the_same(tmp_path):
     tables = tiny_bank("customers", "accounts", "transactions")
     gone = ["is_fraud", "fraud_known_on", "kind", "channel", "device_id", "merchant_id", "counterparty", "country"]
     tables["transactions"] = tables["transactions"].drop(columns=gone, errors="ignore")
-    found = of_bank(open_source(str(write_source(write_csv(tables, tmp_path)))).as_of("2025-06-30"))
-    assert "no fraud is labelled" in found.lacking
-    assert len(found.found) > 0
-    assert found.found.sample.target.isna().all()
-    assert "merchant_count_1d" not in found.found.sample.predictors
+    study = fraud.of_bank(open_source(str(write_source(write_csv(tables, tmp_path)))).as_of("2025-06-30"))
+    assert "no fraud is labelled" in study.obstacle["why"]
+    assert len(study.found) > 0
+    assert study.sample.target.isna().all()
+    assert "merchant_count_1d" not in study.sample.predictors
 
 
-def test_kinds_that_are_not_there_are_told(case):
+def test_kinds_that_are_not_there_are_told(bank):
     with pytest.raises(BankmineError, match=r"No transaction .* of kind bitcoin; there is .*card"):
-        of_bank(case.source, kinds=["bitcoin"])
+        payments_of_bank(bank.as_of(LAST), kinds=["bitcoin"])
 
 
 def test_labels_that_all_come_after_the_last_day(tmp_path):
-    case = opened(payments(200), tmp_path, delay=90)
-    assert "as late" in case.lacking
-    assert case.found.sample.target.isna().all()
+    study = opened(payments(200), tmp_path, delay=90)
+    assert "as late" in study.obstacle["why"]
+    assert study.found.sample.target.isna().all()
 
 
 # --- flat tables
@@ -106,10 +108,10 @@ def payments(size: int = 2000, seed: int = 0) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def opened(frame: pd.DataFrame, folder: Path, **how) -> FraudCase:
+def opened(frame: pd.DataFrame, folder: Path, **how) -> FraudStudy:
     frame.to_csv(folder / "payments.csv", index=False)
     told = {"target": "fraud", "id": "客户", "time": "when", "amount": "sum", "merchant": "shop", "as_of": ""} | how
-    return open_case(str(folder / "payments.csv"), **told)
+    return fraud.study(str(folder / "payments.csv"), **told)
 
 
 def test_a_flat_table_is_measured_in_the_order_of_time_whatever_that_of_its_rows(tmp_path):
@@ -126,12 +128,12 @@ def test_a_flat_table_is_measured_in_the_order_of_time_whatever_that_of_its_rows
 def test_bad_rows_of_a_flat_table_are_left_out_and_told(tmp_path):
     frame = payments()
     frame.loc[5, "transaction_id"], frame.loc[7, "sum"], frame.loc[9, "fraud"] = "t00004", -3, None
-    case = opened(frame, tmp_path)
-    assert len(case.found) == 1998
-    assert [r.split(" left")[0] for r in case.remarks] == [
+    found = opened(frame, tmp_path).found
+    assert len(found) == 1998
+    assert [r.split(" left")[0] for r in found.remarks] == [
         "1 rows without an amount above zero in sum", "1 rows with the transaction_id of an earlier row",
     ]  # fmt: skip
-    assert case.found.sample.target[case.found.beside["transaction_id"] == "t00009"].isna().all()
+    assert found.sample.target[found.beside["transaction_id"] == "t00009"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_bad_rows_of_a_flat_table_are_left_out_and_told(tmp_path):
         ({"amount": ""}, "holds the amounts"),
         ({"amount": "shop"}, "amount=shop: nobody can tell"),
         ({"merchant": "shopp"}, "Did you mean shop"),
-        ({"delay": -1}, "must be 0 or more"),
+        ({"delay": -1}, "delay and settled not below 0"),
     ],
 )
 def test_what_a_flat_table_must_tell(tmp_path, how, message):
@@ -154,7 +156,7 @@ def test_a_flat_table_with_few_frauds_says_so(tmp_path):
     frame = payments(300)
     frame["fraud"] = 0
     frame.loc[:3, "fraud"] = 1
-    assert "4 of 2" in opened(frame, tmp_path).lacking
+    assert "4 of 2" in opened(frame, tmp_path).obstacle["why"]
 
 
 def test_the_handbook_is_a_source():
@@ -162,7 +164,7 @@ def test_the_handbook_is_a_source():
     if not file.is_dir():
         pytest.skip("the file of the Fraud Detection Handbook is not in BANKMINE_DATASETS")
     bank = open_source("fraud_handbook").as_of("2018-04-20")
-    found = of_bank(bank, days=10).found
+    found = payments_of_bank(bank, days=10)
     assert bank.checks["transactions"].rows == 191_611
     assert found.sample.target.notna().sum() > 0
     assert "merchant_risk_7d" in found.sample.predictors

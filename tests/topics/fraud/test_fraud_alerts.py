@@ -1,4 +1,4 @@
-"""Watching: an alarm where a new scheme begins to be reported, none where nothing changes."""
+"""A new scheme raises an alarm soon, and none is raised where nothing changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from fraud_payments import FIRST, payments
 
 from bankmine.errors import BankmineError
-from bankmine.topics.fraud import alerts as fraud_watch
+from bankmine.topics.fraud import alerts
 
 _, BESIDE, _ = payments(days=200)
 FRAUD = BESIDE.target == 1
@@ -26,10 +26,10 @@ def seen(share_strange: float, seed: int = 0) -> tuple[pd.Series, pd.Series, pd.
 
 
 def test_a_new_scheme_raises_an_alarm_soon_after_its_frauds_are_reported():
-    watched = fraud_watch.weekly(BESIDE, *seen(0.3))
-    alarm = fraud_watch.first_alarm(watched, "missed_but_strange")
+    watched = alerts.weekly(BESIDE, *seen(0.3))
+    alarm = alerts.first_alarm(watched, "missed_but_strange")
     assert BEGINS < alarm < BEGINS + pd.Timedelta(days=40)
-    assert fraud_watch.first_alarm(watched, "seen_by_nothing", BEGINS) is None
+    assert alerts.first_alarm(watched, "seen_by_nothing", BEGINS) is None
     assert watched["missed_but_strange_chance"].isna().tolist()[:9] == [True] * 8 + [False]
     known = watched["missed"].dropna()
     assert (watched.loc[known.index, "missed_low"] <= known).all()
@@ -37,19 +37,19 @@ def test_a_new_scheme_raises_an_alarm_soon_after_its_frauds_are_reported():
 
 
 def test_without_change_alarms_are_rare():
-    alarms = [fraud_watch.weekly(BESIDE, *seen(0.0, s))["missed_but_strange_alarm"].sum() for s in range(10)]
+    alarms = [alerts.weekly(BESIDE, *seen(0.0, s))["missed_but_strange_alarm"].sum() for s in range(10)]
     assert sum(alarms) <= 6  # of about 200 weeks
 
 
 def test_nothing_is_told_before_it_was_known():
     """Frauds are put into the week of their report: taking away the reports of later weeks leaves the earlier ones."""
-    before = fraud_watch.weekly(BESIDE, *seen(0.3))
+    before = alerts.weekly(BESIDE, *seen(0.3))
     cut = BESIDE.known_on >= pd.Timestamp("2025-06-02")
-    after = fraud_watch.weekly(replace(BESIDE, known_on=BESIDE.known_on.mask(cut)), *seen(0.3))
+    after = alerts.weekly(replace(BESIDE, known_on=BESIDE.known_on.mask(cut)), *seen(0.3))
     pd.testing.assert_frame_equal(after, before[before.index < "2025-06-02"], check_freq=False)
 
 
 def test_too_few_weeks_are_told():
     for none in (BESIDE.known_on.mask(BESIDE.day > FIRST + pd.Timedelta(days=20)), BESIDE.known_on.mask(FRAUD)):
         with pytest.raises(BankmineError, match="judge more blocks"):
-            fraud_watch.weekly(replace(BESIDE, known_on=none), *seen(0.0))
+            alerts.weekly(replace(BESIDE, known_on=none), *seen(0.0))

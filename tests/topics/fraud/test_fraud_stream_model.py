@@ -1,9 +1,10 @@
-"""The kept fraud model: the same as the one it was made of, also from its file; other files are refused."""
+"""The model for transactions as they arrive: the same as the fitted one and its file; other files are refused."""
 
 from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,14 @@ from bankmine.judging.reason_dictionary import load_reasons
 from bankmine.judging.reasons import in_one_line, reasons
 from bankmine.learning.encoding import Encode
 from bankmine.topics.fraud.alerts import REASONS
-from bankmine.topics.fraud.stream_model import kept_model, load, save
+from bankmine.topics.fraud.stream_model import FraudModel, as_json, load, streaming_model
 
 ROWS = 4_000
+
+
+def saved(model: FraudModel, file: Path) -> Path:
+    file.write_text(as_json(model), "utf-8")
+    return file
 
 
 def columns(predictors: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -35,7 +41,7 @@ def rows(stream):
     return stream.predictors.iloc[:ROWS]
 
 
-def test_a_kept_model_sees_and_says_what_the_fitted_one_does(stream, rows):
+def test_a_streaming_model_sees_and_says_what_the_fitted_one_does(stream, rows):
     matrix = stream.model.matrix(columns(rows))
     np.testing.assert_array_equal(matrix, stream.fitted["encode"].transform(rows))
     told = stream.fitted.predict_proba(rows)[:, 1].astype(float)
@@ -53,7 +59,7 @@ def test_words_that_never_came_up_count_as_the_rare_ones_do(stream, rows):
 def test_reasons_are_those_of_the_batch(stream, rows):
     some = rows.iloc[:: ROWS // 200].reset_index(drop=True)
     dictionary = load_reasons(REASONS)
-    kept = kept_model(
+    kept = streaming_model(
         stream.fitted, some, stream.model.known, dictionary, threshold=0.01, day=stream.model.day, kinds=()
     )
     told = in_one_line(reasons(contributions(stream.fitted, some), some, dictionary), some.index)
@@ -63,7 +69,7 @@ def test_reasons_are_those_of_the_batch(stream, rows):
 
 
 def test_a_saved_model_is_the_same_when_loaded(stream, rows, tmp_path):
-    again = load(save(stream.model, tmp_path / "models" / "fraud.json"))
+    again = load(saved(stream.model, tmp_path / "fraud.json"))
     matrix = stream.model.rows(columns(rows))
     np.testing.assert_array_equal(again.chance(matrix), stream.model.chance(matrix))
     one = {name: values[:1] for name, values in columns(rows).items()}
@@ -113,8 +119,10 @@ def test_what_cannot_be_had_in_real_time_is_refused(stream, rows):
     line = Pipeline([("encode", Encode(["hour"])), ("model", LogisticRegression())])
     asked = {"threshold": 0.5, "day": stream.model.day}
     with pytest.raises(BankmineError, match="'anomaly', which is no feature of a transaction"):
-        kept_model(trees, wide, stream.model.known, load_reasons(REASONS), **asked)
+        streaming_model(trees, wide, stream.model.known, load_reasons(REASONS), **asked)
     with pytest.raises(BankmineError, match="LogisticRegression cannot be kept"):
-        kept_model(line, rows, stream.model.known, load_reasons(REASONS), **asked)
+        streaming_model(line, rows, stream.model.known, load_reasons(REASONS), **asked)
     with pytest.raises(BankmineError, match="threshold, factor or delay"):
-        kept_model(stream.fitted, rows, stream.model.known, load_reasons(REASONS), threshold=2, day=stream.model.day)
+        streaming_model(
+            stream.fitted, rows, stream.model.known, load_reasons(REASONS), threshold=2, day=stream.model.day
+        )

@@ -1,0 +1,806 @@
+"""The study of fraud: which payments to look at today, of a bank or of a flat table of transactions.
+
+Payments are judged block by block, each by models fitted on what was known when the block began. The model of the last
+block leaves the house: it has never seen its block, so that the figures of that block are its own. What would leave if
+the recipe were fitted on the newest labels stands beside it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from sklearn.pipeline import Pipeline
+
+from bankmine.bank.flat import Flat, is_flat, open_flat
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.deciding import costs as money
+from bankmine.deciding import policies as by_policy
+from bankmine.deciding.actions import action_of
+from bankmine.deciding.costs import Costs
+from bankmine.errors import BankmineError
+from bankmine.judging import calibration, drift
+from bankmine.judging.intervals import shown, wide, wilson_clustered, with_interval
+from bankmine.judging.leaks import Twin
+from bankmine.judging.reason_dictionary import load_reasons, readable
+from bankmine.lacking import Lacking, part
+from bankmine.learning import blocks as in_blocks
+from bankmine.learning import models
+from bankmine.learning.blocks import Block, Plan
+from bankmine.learning.fitting import Applied
+from bankmine.learning.sample import Sample
+from bankmine.learning.splits import Split
+from bankmine.learning.table_parts import Parts
+from bankmine.study.judged import Judged
+from bankmine.study.study import Compared, Refit, Study, by_month
+from bankmine.study.why import Why
+from bankmine.topics.fraud import desk, leaks
+from bankmine.topics.fraud.alerts import REASONS, SIGNS, amount_bands, caught_by, first_alarm, list_of_alerts, weekly
+from bankmine.topics.fraud.backtest import CHOSEN, LEARNERS, Backtest, calibrated, cut, judge, judge_newest
+from bankmine.topics.fraud.desk import BY_RULES, BY_SAVING, DeskRules
+from bankmine.topics.fraud.measures import KINDS
+from bankmine.topics.fraud.payments import (
+    FraudSample,
+    Payments,
+    lateness,
+    payments_of_bank,
+    payments_of_table,
+    require_frauds,
+)
+from bankmine.topics.fraud.rules import ExpertRule, fired, hits, in_words, load_rules
+from bankmine.topics.fraud.stream_model import FraudModel, as_json, streaming_model
+
+REFERENCE = 6
+"""Weeks of reported frauds that later ones are held against."""
+_CURVES = (CHOSEN, "logistic", "rules", "amount")
+_SHARES = (0.001, 0.002, 0.01, 0.02)
+"""Of a day's payments: capacities that are tried beside the desk's."""
+_BANDS = (0, 0.001, 0.01, 0.05, 0.2, 0.5, 1)
+"""Chances between which they are held against what came."""
+_WORDS = {
+    "alerts_a_day": "alerts a day", "alert_precision": "share that is fraud", "card_precision": "accounts attacked",
+    "value_held": "value held", "value_saved": "value saved", "frauds_found": "frauds found",
+    "delay_days": "days until seen", "delay_saved": "days earlier", "average_precision": "average precision",
+    "auc": "AUC",
+}  # fmt: skip
+
+
+def study(
+    source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
+    amount: str = "", merchant: str = "", delay: int = 14, days: int = 250, train: int = 90, test: int = 28,
+    blocks: int = 3, settled: int = 30,
+) -> FraudStudy:  # fmt: skip
+    """Open a source and set up the study of its fraud; nothing is fitted before it is asked for.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank, or of a flat table of transactions.
+    as_of : str or date
+        Last day to know.
+    target, positive, id, time : str
+        As for `open_flat`, for a flat table: `id` is the customer, `time` the moment.
+    amount, merchant : str
+        Columns of a flat table.
+    delay : int
+        Days after which a payment of which nobody complained counts as genuine.
+    days : int
+        Days up to the as-of day whose payments are looked at.
+    train, test, blocks, settled : int
+        As for `blocks.Plan`, in days but for the number of blocks.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used, or holds no payment. Where there is too little to learn from, the study's parts
+        are lacking and say so.
+    """
+    plan = Plan(train, delay, test, blocks, settled)
+    if not is_flat(source):
+        return of_bank(open_source(source).as_of(as_of), plan, days)
+    flat = open_flat(source, target, positive, id, time, as_of)
+    return FraudStudy(flat, flat.event, payments_of_table(flat, amount, merchant, delay, days), plan)
+
+
+def of_bank(
+    snapshot: Snapshot, plan: Plan | None = None, days: int | None = None, learners: Sequence[str] = LEARNERS
+) -> FraudStudy:
+    """Set up the study of a bank's fraud.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    plan : Plan, optional
+        How blocks are cut; its delay is also that of the labels in what is measured.
+    days : int, optional
+        Days up to the as-of day whose payments are looked at; all if not given.
+    learners : sequence of str
+        Of `backtest.LEARNERS`, the chosen one among them.
+    """
+    plan = plan or Plan()
+    found = payments_of_bank(snapshot, plan.delay, days)
+    return FraudStudy(snapshot, "confirmed fraud", found, plan, learners)
+
+
+@dataclass(frozen=True)
+class AtTheDesk(Judged):
+    """Ways to rank payments that no model has learnt from, by what an operations desk gets of them.
+
+    Attributes
+    ----------
+    payments : Payments
+        Of the same rows.
+    order : pd.DataFrame
+        By what each looks at the payments of a day: `desk.order_of`.
+    capacity : float
+        Part of a day's payments that can be looked at.
+    """
+
+    payments: Payments
+    order: pd.DataFrame
+    capacity: float
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """As of `desk.desk_figures`."""
+        return desk.desk_figures(self.payments, self.probability, self.capacity, self.order)
+
+    @cached_property
+    def deviations(self) -> pd.DataFrame:
+        """How far the chances of the chosen model, which alone is calibrated, are from rates."""
+        return calibration.calibration(self.rows.target, self.probability[[self.chosen]], self.rows.entity)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Ways to rank payments by what their alerts find, with intervals of 95 %."""
+        return self._told(["alert_precision", "value_held", "value_saved", "frauds_found"], ".0%")
+
+    @property
+    def sooner(self) -> pd.DataFrame:
+        """The same by days until an attack is seen."""
+        return self._told(["delay_days", "delay_saved"], ".1f").join(self._told(["card_precision"], ".0%"))
+
+    @property
+    def ranking(self) -> pd.DataFrame:
+        """The same scores as rankings of all payments, whatever their amount and day."""
+        return self._told(["average_precision", "auc"], ".3f")
+
+    def by_capacity(self) -> Axes:
+        """Draw the share of the frauds' value that is alerted against the capacity."""
+        there = [name for name in _CURVES if name in self.order]
+        curves = desk.value_by_capacity(self.payments, self.order[there], self.capacity)
+        axis = sns.lineplot(curves, x="share", y="value", hue="model", style="model", markers=True)
+        axis.xaxis.set_major_formatter("{x:.1%}")
+        axis.yaxis.set_major_formatter("{x:.0%}")
+        axis.set(title="Share of the fraud's value that is alerted, by capacity")
+        axis.set(xlabel="share of a day's payments looked at", ylabel="share of the value of frauds")
+        return axis
+
+    def _told(self, metrics: list[str], spec: str) -> pd.DataFrame:
+        return wide(self.figures, metrics, spec).rename(columns=_WORDS)
+
+
+class FraudStudy(Study):
+    """The fraud among payments.
+
+    Parameters
+    ----------
+    source : Snapshot or Flat
+        What was read.
+    event : str
+        What is looked for, in words.
+    found : FraudSample
+        Payments, what was known of each at its moment, and which are known as fraud.
+    plan : Plan
+        How blocks are cut.
+    learners : sequence of str
+        Models that are held against each other, the chosen one among them.
+    """
+
+    name: ClassVar[str] = "fraud"
+    purpose: ClassVar[str] = "a daily list of payments to look at; no customer is refused or judged by it"
+    action: ClassVar[str] = "look at"
+    explained: ClassVar[tuple[str, ...]] = (CHOSEN,)
+    baseline: ClassVar[str] = "rules"
+    chosen: ClassVar[str] = CHOSEN
+    reasons = REASONS
+    per: ClassVar[str] = "a day"
+
+    def __init__(
+        self, source: Snapshot | Flat, event: str, found: FraudSample, plan: Plan, learners: Sequence[str] = LEARNERS
+    ) -> None:
+        super().__init__(source, event, found.sample)
+        self.found, self.plan, self.learners, self.delay = found, plan, learners, plan.delay
+        self.payments = found.payments
+
+    @cached_property
+    def desk(self) -> DeskRules:
+        """What looking at payments costs and saves, in the source's currency."""
+        return desk.load_desk(self.source.source.currency)
+
+    @cached_property
+    def rules(self) -> list[ExpertRule]:
+        """The expert rules."""
+        return load_rules()
+
+    # --- payments
+
+    @property
+    def rate(self) -> dict[str, object]:
+        """`rate` of known fraud among payments old enough for their label, `frauds` and `rows`."""
+        told = super().rate
+        return told | {"frauds": told["events"]}
+
+    @part
+    def trend(self) -> pd.DataFrame:
+        """Rate of fraud by month, of payments whose labels have settled: of younger ones only frauds are known."""
+        last = pd.Timestamp(self.source.as_of) - pd.Timedelta(days=self.plan.settled)
+        return by_month(self.known.at((self.known.day <= last).to_numpy()))
+
+    @part
+    def funnel(self) -> pd.DataFrame:
+        """Payments that customers start, up to those known as fraud: how many, and their amount."""
+        return shown(self.found.funnel, amount=",.0f")
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """What was `left` out of a flat table, in words."""
+        return {"left": " ".join(self.found.remarks) or "Nothing was left out of them."}
+
+    @property
+    def late(self) -> dict[str, float]:
+        """How late labels are: `median` of days, and the `share` that is known within the `delay`."""
+        days = (self.payments.known_on - self.payments.day).dt.days.dropna()
+        return {"median": days.median(), "share": (days <= self.delay).mean(), "delay": self.delay}
+
+    # --- blocks
+
+    @part
+    def blocks(self) -> tuple[list[Block], list[Block]]:
+        """The block before those judged, where there is one, and those judged."""
+        require_frauds(self.source, self.found)
+        return cut(self.sample, self.payments.known_on, self.plan)
+
+    def divide(self) -> Parts:
+        """Take the window of the last block to learn from, the block before it to calibrate by, and all blocks."""
+        before, judging = self.blocks
+        last, day = judging[-1], self.sample.day
+        tune = [block.test for block in [*before, *judging[:-1]]][-1:]
+        until = last.end - pd.Timedelta(days=self.plan.delay)
+        newer = np.flatnonzero(day.between(until - pd.Timedelta(days=self.plan.train), until, inclusive="left"))
+        after = np.flatnonzero(day >= last.end)
+        judged = np.concatenate([block.test for block in judging])
+        none = np.array([], dtype=int)
+        how = (
+            f"{len(judging)} blocks of {self.plan.test} days rolled forward; each model learns from {self.plan.train} "
+            f"days up to {self.plan.delay} days before its block, with the labels known when the block begins"
+        )
+        split = self._split(last.train, tune[0] if tune else none, judged)
+        return Parts(split, [], self._split(newer, last.test, after), how)
+
+    def _split(self, *parts: np.ndarray) -> Split:
+        days = [tuple(np.sort(self.sample.day.iloc[rows].unique())) for rows in parts]
+        named = dict(zip(("train", "tune", "test"), ([pd.Timestamp(d) for d in of] for of in days), strict=True))
+        return Split(*parts, {name: tuple(of) for name, of in named.items()})
+
+    @part
+    def rows(self) -> pd.DataFrame:
+        """What each block could learn from on its first day, and what it was judged by."""
+        return shown(in_blocks.table(self.blocks[1], self.sample), rate=".2%")
+
+    @part
+    def backtest(self) -> Backtest:
+        """Payments judged block by block by all models; what the other parts are made from."""
+        require_frauds(self.source, self.found)
+        return judge(self.sample, self.payments, self.plan, self.rules, self.learners)
+
+    @part
+    def compared(self) -> Compared:
+        """Lack a choice: the model was chosen before, and others are held against it in the blocks judged."""
+        raise BankmineError("models are compared in the blocks that they are judged by")
+
+    @part
+    def fitted(self) -> tuple[Applied]:
+        """The model of the last block, and what the chosen models of all blocks said of theirs."""
+        tested = self.backtest
+        last, by = tested.fitted[-1].models[CHOSEN], tested.calibrators[-1]
+        said = tested.probability.rename(CHOSEN).to_frame()
+        return (Applied(tested.sample, {CHOSEN: last}, {CHOSEN: by}, tested.scores[[CHOSEN]], said),)
+
+    def chances(self, rows: Sample) -> pd.Series:
+        """Return the calibrated chance of fraud of payments, by the model that leaves the house."""
+        return calibrated(self.backtest.fitted[-1].chance(CHOSEN, rows), self.backtest.calibrators[-1])
+
+    @property
+    def how_calibrated(self) -> str:
+        """By which method chances were made rates, in words."""
+        by = self.backtest.calibrators[-1]
+        return "not calibrated, as no fraud of an earlier block was known" if by is None else by.reason
+
+    @part
+    def judged(self) -> AtTheDesk:
+        """All ways to rank payments, on blocks that none of the models has seen."""
+        tested = self.backtest
+        scores = tested.scores.assign(**{CHOSEN: tested.probability})
+        chances = [name for name in scores if name in LEARNERS and name != "anomaly"]
+        order = desk.order_of(tested.payments, scores, chances, self.desk)
+        return AtTheDesk(tested.sample, scores, CHOSEN, self.baseline, tested.payments, order, self.desk.capacity)
+
+    @part
+    def rule_hits(self) -> pd.DataFrame:
+        """Expert rules: how often each holds and is right."""
+        found = hits(self.backtest.fired, self.backtest.payments.target, self.rules).set_index("rule")
+        return shown(found.loc[:, found.ne("").any()], precision=".1%", recall=".1%")
+
+    # --- decision
+
+    def costs(self, rows: Sample) -> Costs:
+        """Say what looking at each payment and letting it pass costs."""
+        return desk.costs(self.payments.amount.loc[rows.target.index], self.desk)
+
+    @part
+    def acted(self) -> pd.DataFrame:
+        """On which of the payments judged each policy would have had the desk look, the list's first."""
+        tested = self.backtest
+        return desk.policies(tested.payments, tested.probability, tested.scores["rules"], self.desk)
+
+    @part
+    def lists(self) -> pd.DataFrame:
+        """Payments to look at on each day since those judged, with reasons and actions, by day and rank."""
+        listed = self._listed
+        held = fired(self.rules, self.today.predictors.loc[listed.index])
+        theme = self.why.strongest
+        return listed.assign(
+            reasons=self.why.lines, theme=theme.astype(object), rules=in_words(held, self.rules, listed.index),
+            action=action_of(theme, self.desk.actions),
+        )  # fmt: skip
+
+    @part
+    def _listed(self) -> pd.DataFrame:
+        keys = self.found.beside.drop(columns=["amount", "at", "known_on"])
+        return list_of_alerts(self.payments.of(self.scores.index), self.scores, keys, self.desk)
+
+    @part
+    def today(self) -> Sample:
+        """Payments since the last block judged, which are scored now."""
+        if not len(self.parts.scoring.test):
+            raise BankmineError("there is no payment after those judged: let labels settle for a day or more")
+        return self.sample.at(self.parts.scoring.test)
+
+    @part
+    def acted_now(self) -> pd.Series:
+        """Whether each payment scored now is on a list."""
+        return pd.Series(self.scores.index.isin(self.lists.index), index=self.scores.index)
+
+    @part
+    def why(self) -> Why:
+        """What moves the chances of the payments on the lists; high and low are against all payments scored."""
+        listed, asked = self._listed.index, self.today
+        typical = asked.predictors.select_dtypes("number").median()
+        rows = asked.at(asked.target.index.get_indexer(listed))
+        return Why(self.model, rows, self.scores[listed], self.reasons, typical)
+
+    @part
+    def day(self) -> pd.Timestamp:
+        """The newest day with payments: that of the list."""
+        return self.sample.day.max()
+
+    @part
+    def list_of_day(self) -> pd.DataFrame:
+        """The alerts of the newest day, the first first."""
+        return self.lists[self.lists["day"] == self.day]
+
+    @part
+    def to_look_at(self) -> dict[str, object]:
+        """How many `alerts` the newest `day` has, of how many `payments`, and the `saving` expected of them."""
+        rows = self.list_of_day
+        return {
+            "alerts": len(rows), "day": self.day.date(), "saving": rows["expected_saving"].sum(),
+            "payments": int((self.today.day == self.day).sum()), "currency": self.currency,
+        }  # fmt: skip
+
+    def first(self, number: int = 10) -> pd.DataFrame | Lacking:
+        """Return the first of the list of the newest day; ids are in the file."""
+        rows = self.list_of_day
+        if isinstance(rows, Lacking):
+            return rows
+        told = rows.set_index("rank")[["amount", "probability", "expected_saving", "reasons", "action"]].head(number)
+        told = told.rename(columns={"probability": "chance of fraud", "expected_saving": "expected saving"})
+        return shown(told, **{"amount": ",.0f", "chance of fraud": ".0%", "expected saving": ",.0f"})
+
+    @part
+    def saved(self) -> dict[str, object]:
+        """What lists as today's saved in a day: `profit`, `low`, `high`, and the `share` of what was expected."""
+        tested, acted = self.backtest, self.acted[BY_SAVING]
+        gain = money.expected(tested.probability, self.costs(tested.sample))
+        days = tested.payments.day.nunique()
+        told = self.earned.loc[BY_SAVING, ["profit", "low", "high"]].to_dict()
+        expected = gain[acted].sum() / days
+        return told | {
+            "expected": expected,
+            "share": told["profit"] / expected,
+            "days": days,
+            "currency": self.currency,
+        }
+
+    @part
+    def promise(self) -> dict[str, object]:
+        """Which `share` of what was expected of the lists they saved, and what the newest is `likely` to save."""
+        share = self.saved["share"]
+        return {"share": share, "likely": share * self.to_look_at["saving"], "currency": self.currency}
+
+    @part
+    def promise_by_amount(self) -> pd.DataFrame:
+        """What was expected of the alerts of a day and what they saved, by amount."""
+        own, terms = self.backtest.payments, self.costs(self.backtest.sample)
+        hoped, gain = money.expected(self.backtest.probability, terms), money.realised(own.target, terms)
+        band, days = amount_bands(own.amount), own.day.nunique()
+        listed = {str(name): self.acted[BY_SAVING] & (band == name) for name in band.cat.categories}
+        found = by_policy.profit_of(pd.DataFrame(listed), gain, own.entity, own.day)
+        told = pd.DataFrame({"alerts a day": found["actions"]}).rename_axis("amount")
+        told["expected"] = pd.Series({name: hoped[rows].sum() / days for name, rows in listed.items()})
+        told["saved"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
+        return shown(told, **{"alerts a day": ".1f", "expected": ",.0f"})
+
+    @part
+    def chance_bands(self) -> pd.DataFrame:
+        """By band of the chance, the payments judged, the share of fraud foretold, and the share that came."""
+        chance, own = self.backtest.probability, self.backtest.payments
+        words = [f"{low:.0%} to {high:.0%}" for low, high in pairwise(_BANDS)]
+        band = pd.cut(chance, _BANDS, labels=words, include_lowest=True)
+        rows = {}
+        for name, index in band.groupby(band, observed=True).groups.items():
+            hit = own.target[index] == 1
+            rows[name] = (len(index), chance[index].mean(), hit.mean(), *wilson_clustered(hit, own.entity[index]))
+        found = pd.DataFrame.from_dict(rows, "index", columns=["payments", "foretold", "came", "low", "high"])
+        told = found[["payments", "foretold"]].assign(
+            came=with_interval(found["came"], found["low"], found["high"], ".2%")
+        )
+        return shown(told.rename_axis("chance of fraud"), payments=",.0f", foretold=".2%")
+
+    @part
+    def weeks(self) -> pd.DataFrame:
+        """By week judged, what the lists saved in a day: `profit`, `low`, `high`, and what was `expected` of them."""
+        tested, acted = self.backtest, self.acted[[BY_SAVING]]
+        own, terms = tested.payments, self.costs(tested.sample)
+        gain, hoped = money.realised(own.target, terms), money.expected(tested.probability, terms)
+        week = own.day - pd.to_timedelta((own.day - own.day.min()).dt.days % 7, unit="D")
+        rows = {}
+        for start, index in week.groupby(week).groups.items():
+            here = (f.loc[index] for f in (acted, gain, own.entity, own.day))
+            found = by_policy.profit_of(*here).iloc[0][["profit", "low", "high"]]
+            rows[start] = found.to_dict() | {
+                "expected": hoped[index][acted.loc[index, BY_SAVING]].sum() / own.day[index].nunique()
+            }
+        return pd.DataFrame.from_dict(rows, "index").rename_axis("week")
+
+    @part
+    def weeks_chart(self) -> Axes:
+        """Draw by week what the lists saved in a day, and what they were expected to."""
+        found = self.weeks.reset_index()
+        axis = sns.lineplot(found, x="week", y="profit", marker="o", label="as it turned out, with 95 % interval")
+        axis.fill_between(found["week"], found["low"], found["high"], alpha=0.2)
+        sns.lineplot(
+            found, x="week", y="expected", linestyle="--", color="0.3", label="as expected when listed", ax=axis
+        )
+        axis.axhline(0, color="0.6", linewidth=0.8)
+        axis.set_ylim(top=1.25 * axis.get_ylim()[1])  # room for the legend
+        axis.set(
+            title="What the lists saved in a day, by week judged", xlabel="", ylabel=f"saved a day, {self.currency}"
+        )
+        axis.figure.autofmt_xdate()
+        return axis
+
+    @part
+    def hands(self) -> pd.DataFrame:
+        """By capacity: `actions` and `profit` of a day with `low` and `high`, and what the `next_alert` earned."""
+        tested = self.backtest
+        return desk.by_capacity(tested.payments, tested.probability, self.desk, _SHARES)
+
+    @part
+    def hands_table(self) -> pd.DataFrame:
+        """By capacity, what is saved, and what one alert more a day saves."""
+        found = self.hands
+        told = pd.DataFrame({"alerts a day": found["actions"]})
+        told["saved a day"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
+        told["saved by one more alert"] = found["next_alert"]
+        told = told.set_axis(told.index.map("{:.1%}".format).rename("capacity"))
+        return shown(told, **{"alerts a day": ",.1f", "saved by one more alert": ",.0f"})
+
+    @part
+    def hands_chart(self) -> Axes:
+        """Draw what is saved in a day against the number of alerts; the desk's capacity is marked."""
+        found = self.hands
+        axis = sns.lineplot(found, x="actions", y="profit", marker="o")
+        axis.fill_between(found["actions"], found["low"], found["high"], alpha=0.2)
+        axis.axvline(found.loc[self.desk.capacity, "actions"], linestyle=":", color="0.4", label="hands there are")
+        axis.legend(loc="lower right")
+        axis.set(title="What the lists saved in a day, by the number of alerts")
+        axis.set(xlabel="alerts a day", ylabel=f"saved a day, {self.currency}", ylim=(0, None))
+        return axis
+
+    # --- what leaves the house, and what does not
+
+    @part
+    def by_block(self) -> pd.DataFrame:
+        """What the lists of each block were worth, and of all; the model of the last one leaves the house."""
+        tested, names = self.backtest, ["alerts_a_day", "alert_precision", "value_saved"]
+        rows = {f"{start:%Y-%m-%d}": tested.block.index[tested.block == start] for start in tested.block.unique()}
+        rows = {**rows, "all blocks": tested.block.index}
+        return pd.DataFrame.from_dict({name: self._of_rows(index, names) for name, index in rows.items()}, "index")
+
+    def _of_rows(self, index: pd.Index, names: list[str]) -> dict[str, str]:
+        """Say what the lists of some of the payments judged were worth."""
+        own, judged = self.backtest.payments.of(index), self.judged
+        chance, order = (frame.loc[index, [CHOSEN]] for frame in (judged.probability, judged.order))
+        found = desk.desk_figures(own, chance, self.desk.capacity, order).set_index("metric")
+        specs = {"alerts_a_day": ".1f"}
+        told = {
+            _WORDS[n]: with_interval(*(found.loc[[n], c] for c in ("value", "low", "high")), specs.get(n, ".0%")).iloc[
+                0
+            ]
+            for n in names
+        }
+        gain = money.realised(own.target, desk.costs(own.amount, self.desk))
+        earned = by_policy.profit_of(self.acted.loc[index, [BY_SAVING]], gain, own.entity, own.day)
+        saved = with_interval(earned["profit"], earned["low"], earned["high"], ",.0f").iloc[0]
+        slope = calibration.calibration(own.target, chance, own.entity).set_index("metric").loc[["slope"]]
+        return told | {
+            "saved a day": saved,
+            "slope": with_interval(slope["value"], slope["low"], slope["high"], ".2f").iloc[0],
+        }
+
+    @part
+    def leaves(self) -> dict[str, object]:
+        """Which model leaves the house: `first` and `last` day of its block, last day `learnt`, its own figures."""
+        last = self.backtest.blocks[-1]
+        until = last.start - pd.Timedelta(days=self.plan.delay + 1)
+        own = self.by_block.iloc[-2]
+        return {
+            "first": last.start.date(), "last": (last.end - pd.Timedelta(days=1)).date(), "learnt": until.date(),
+            "saved": own["saved a day"], "right": own[_WORDS["alert_precision"]], "currency": self.currency,
+        }  # fmt: skip
+
+    @part
+    def thresholds(self) -> pd.DataFrame:
+        """By block, the chance that filled the capacity of the block before: what alerting from it on came to."""
+        tested = self.backtest
+        found = desk.alerts_above(
+            tested.scores[CHOSEN], tested.block, tested.before, tested.payments, self.desk.capacity
+        )
+        by = dict(zip((block.start for block in tested.blocks), tested.calibrators, strict=True))
+        chance = [calibrated(pd.Series([t]), by[start]).iloc[0] for start, t in found["threshold"].items()]
+        formats = {
+            "threshold": ".2%",
+            "capacity": ".1f",
+            "alerts": ".1f",
+            "days_over": ".0%",
+            "precision": ".0%",
+            "value": ".0%",
+        }
+        return shown(found.assign(threshold=chance), **formats)
+
+    @part
+    def threshold(self) -> float:
+        """Chance from which a payment is alerted as it arrives: it filled the capacity before the last block."""
+        if len(self.thresholds):
+            return float(self.thresholds["threshold"].iloc[-1])
+        return desk.threshold(self.backtest.probability, self.desk.capacity)
+
+    @part
+    def as_they_arrive(self) -> dict[str, float]:
+        """What the `threshold` came to in the block of the model that leaves: `alerts`, `capacity`, `precision`."""
+        last = self.thresholds.iloc[-1] if len(self.thresholds) else pd.Series(dtype=float)
+        told = last.reindex(["alerts", "capacity", "precision"]).to_dict()
+        return told | {"threshold": self.threshold}
+
+    @part
+    def live_model(self) -> FraudModel:
+        """The model that leaves the house, as it judges payments one by one."""
+        fitted, columns = self.backtest.fitted[-1], self.found.history.columns
+        return streaming_model(
+            self.model, fitted.learnt.predictors, columns, load_reasons(self.reasons), threshold=self.threshold,
+            day=(self.backtest.blocks[-1].start - pd.Timedelta(days=1)).date(), factor=fitted.factor,
+            calibrator=self.backtest.calibrators[-1], delay=self.delay, kinds=KINDS if "kind" in columns else (),
+        )  # fmt: skip
+
+    @part
+    def refit(self) -> Refit:
+        """The same recipe on the newest labels: what would change on the newest day if it left the house instead."""
+        block, fitted, anew = judge_newest(self.sample, self.payments, self.plan, self.backtest, self.day)
+        own, last = self.scores[anew.index], self.backtest.blocks[-1]
+        keys = self.found.beside[["transaction_id"]]
+        lists = [list_of_alerts(self.payments.of(c.index), c, keys, self.desk) for c in (own, anew)]
+        sides = zip((last, block), (self.backtest.fitted[-1], fitted), (own, anew), lists, strict=True)
+        table = pd.DataFrame({
+            name: self._side(*side)
+            for name, side in zip(("leaves the house", "fitted anew, stays"), sides, strict=True)
+        })  # fmt: skip
+        shared = lists[0].index.isin(lists[1].index)
+        same = float(shared.mean()) if len(shared) else float("nan")
+        return Refit(table, float(own.corr(anew, method="spearman")), same)
+
+    def _side(self, block: Block, fitted: object, chance: pd.Series, listed: pd.DataFrame) -> dict[str, object]:
+        """Say of a model what it learnt from, how far its inputs have moved by the newest day, and what it lists."""
+        learnt, now = self.sample.at(block.train), self.today.predictors.loc[chance.index]
+        moved = drift.psi_table(learnt.predictors, now, learnt.entity, self.today.entity[chance.index])
+        return {
+            "learnt from": f"{len(learnt):,} payments up to {learnt.day.max():%Y-%m-%d}",
+            "frauds known then": f"{int(block.known.sum()):,}",
+            "judged on a block": "yes" if block.end <= self.day else "not yet",
+            "mean chance on the newest day": f"{chance.mean():.2%}", "alerts": f"{len(listed):,}",
+            "expected saving": f"{listed['expected_saving'].sum():,.0f}",
+            "predictors that shifted since": f"{int(moved['shifted'].sum())} of {len(moved)}",
+        }  # fmt: skip
+
+    # --- frauds missed, and new ones
+
+    @part
+    def missed(self) -> pd.DataFrame:
+        """By kind of payment, which frauds the lists caught and missed: `alerts.caught_by`."""
+        there = [c for c in ("kind", "channel") if c in self.sample.predictors]
+        own = self.backtest
+        return caught_by(own.payments, self.acted[BY_SAVING], own.sample.predictors[there])
+
+    @part
+    def missed_table(self) -> pd.DataFrame:
+        """By kind of payment, frauds found, and the amount of those missed."""
+        told = self.missed.assign(
+            found=with_interval(self.missed["found"], self.missed["low"], self.missed["high"], ".0%")
+        ).rename(columns={"value_found": "value found"})
+        columns = ["kind", "payments", "alerts", "frauds", "found", "lost", "value found"]
+        told["by"] = told["by"].map(readable)
+        return shown(told.set_index("by")[columns], **{"value found": ".0%", "lost": ",.0f"})
+
+    @part
+    def most_missed(self) -> dict[str, object]:
+        """The kind of payment by which most is lost: `by`, `kind`, and the amount `lost`."""
+        worst = self.missed.loc[self.missed["lost"].idxmax()]
+        told = {"by": readable(worst["by"]), "kind": worst["kind"], "lost": worst["lost"]}
+        return told | {"currency": self.currency}
+
+    def signs_against(self, reference: int) -> pd.DataFrame | Lacking:
+        """Follow the signs of a new scheme by week against so many weeks at the beginning: `alerts.weekly`."""
+        tested = self.backtest
+        if isinstance(tested, Lacking):
+            return tested
+        return weekly(
+            tested.payments, self.looked["likely"], self.looked["strange_twice"],
+            tested.fired.holds.any(axis=1), reference,
+        )  # fmt: skip
+
+    @part
+    def signs(self) -> pd.DataFrame:
+        """Signs of a new scheme by week, against the first weeks."""
+        return self.signs_against(REFERENCE)
+
+    @part
+    def signs_basis(self) -> dict[str, str]:
+        """What the signs are held against, in words."""
+        return {"why": f"Signs of {len(self.signs)} weeks are held against the first {REFERENCE}."}
+
+    @part
+    def signs_table(self) -> pd.DataFrame:
+        """Reported frauds by week, and the share of them that were missed and look new."""
+        told = self.signs[["reported", *SIGNS]]
+        return shown(told.rename(columns=readable), **{readable(sign): ".0%" for sign in SIGNS})
+
+    @part
+    def signs_chart(self) -> Axes:
+        """Draw the signs of a new scheme by week; alarms are marked."""
+        long = self.signs[list(SIGNS)].rename(columns=readable).reset_index().melt("week", var_name="sign")
+        axis = sns.lineplot(long, x="week", y="value", hue="sign", style="sign", markers=True)
+        for sign in SIGNS:
+            raised = self.signs[self.signs[f"{sign}_alarm"]]
+            axis.scatter(raised.index, raised[sign], s=160, facecolors="none", edgecolors="crimson", zorder=3)
+        axis.yaxis.set_major_formatter("{x:.0%}")
+        axis.set(title="Reported frauds that were missed, by how new they look; circled: alarm")
+        axis.set(xlabel="", ylabel="share of reported frauds", ylim=(0, 1.5 * axis.get_ylim()[1]))
+        axis.figure.autofmt_xdate()
+        return axis
+
+    @part
+    def new_scheme(self) -> dict[str, object]:
+        """How many signs of a new scheme raised an alarm (`count`), and `raised`: which and when, in words."""
+        days = {sign: first_alarm(self.signs, sign) for sign in SIGNS}
+        raised = [f"{readable(sign)} ({day:%Y-%m-%d})" for sign, day in days.items() if day is not None]
+        return {"count": len(raised), "raised": ", ".join(raised) or "none in the weeks judged"}
+
+    @part
+    def looked(self) -> pd.DataFrame:
+        """Which of the payments judged each way of looking would have shown, with `transaction_id` and `day`.
+
+        `alerted` by the list, `rules` by expert rules, `likely` by the chance and `strange` by the anomaly detector
+        alone at the same capacity, and `strange_twice` at twice of it, as these are only counted.
+        """
+        tested, capacity = self.backtest, self.desk.capacity
+        day = tested.payments.day
+        alone = desk.within_capacity(tested.scores[[CHOSEN, "anomaly"]], day, capacity)
+        twice = desk.within_capacity(tested.scores[["anomaly"]], day, 2 * capacity)["anomaly"]
+        ids = self.found.beside["transaction_id"].loc[day.index]
+        return pd.DataFrame({
+            "transaction_id": ids, "day": day, "alerted": self.acted[BY_SAVING], "rules": self.acted[BY_RULES],
+            "likely": alone[CHOSEN], "strange": alone["anomaly"], "strange_twice": twice,
+        })  # fmt: skip
+
+    # --- for others
+
+    def candidates(self, rows: Sample) -> dict[str, Pipeline]:
+        """Set up the models that twins are made of."""
+        return models.candidates(rows)
+
+    @part
+    def twins(self) -> list[Twin]:
+        """Toy twins that make mistakes common in public work on fraud, the honest one first."""
+        return leaks.twins(self.sample, self.backtest.blocks[-1], self.payments.moment, self.found.beside)
+
+    @part
+    def lies_table(self) -> pd.DataFrame:
+        """What twins claim and deliver, by average precision."""
+        found = self.lies
+        told = found[["mistake", "ap_claims", "ap_delivers"]].rename(columns=lambda name: name.removeprefix("ap_"))
+        lie = with_interval(found["ap_lie"], found["ap_lie_low"], found["ap_lie_high"], ".2f")
+        return shown(told.assign(**{"claims more by": lie}), claims=".2f", delivers=".2f")
+
+    @part
+    def boldest(self) -> pd.Series:
+        """The twin that claims most beyond what it delivers, by average precision."""
+        return self.lies.loc[self.lies["ap_lie"].idxmax()]
+
+    def answers(self) -> dict[str, object]:
+        """Say what is particular to fraud for a validator."""
+        known, late = self.rate, lateness(self.payments)
+        half = late.index[late >= 0.5]
+        right, simple = (self.judged.metric("alert_precision", name) for name in (CHOSEN, self.baseline))
+        span = f"{right['low']:.0%} to {right['high']:.0%}"
+        saved, worst = self.saved, self.missed.loc[self.missed["lost"].idxmax()]
+        return {
+            "definition": f"{self.event}, as far as reported",
+            "definition_sensitivity": "value found by capacity, and by kind of payment",
+            "data": f"{known['rows']:,} payments old enough for their label, {known['frauds']:,} known as fraud",
+            "funnel": "from payments to known frauds",
+            "windows": "windows end strictly before the payment; labels count from the midnight after they are known",
+            "leak_lab": f"toy twins claim up to {self.lies['ap_claims'].max():.2f} of average precision",
+            "label_delay": f"half of the known frauds are known within {half[0]} days" if len(half)
+            else Lacking("half of the labels come later than a month"),
+            "split": self.parts.how,
+            "stability": "block by block, and week by week",
+            "sensitive": "whose payment it is, and how that person pays; ids are no predictors",
+            "comparison": f"{self.judged.probability.shape[1]} ways to rank the same payments",
+            "baseline": f"expert rules, {simple['value']:.0%} of whose alerts are fraud",
+            "reasons": "in words for each alert",
+            "performance": f"{right['value']:.0%} of the alerts are fraud ({span})",
+            "decision": f"{saved['profit']:,.0f} a day saved ({saved['low']:,.0f} to {saved['high']:,.0f})",
+            "profit_sensitivity": "by capacity",
+            "schemes": f"most is missed by {worst['by']} {worst['kind']}; planted schemes on the scoreboard",
+            "explanation": "reasons in words beside each alert; a person looks and decides",
+        }  # fmt: skip
+
+    def facts(self) -> dict[str, float]:
+        """Return what is watched, a month of 30.4 days; the score is held against that of the last block judged."""
+        tested, acted = self.backtest, self.acted[BY_SAVING]
+        months = tested.payments.day.nunique() / 30.4
+        last = tested.block.index[tested.block == tested.block.max()]
+        then, now = tested.probability[last].to_frame(CHOSEN), self.scores.to_frame(CHOSEN)
+        moved = drift.psi_table(then, now, tested.payments.entity[last], self.today.entity).iloc[0]
+        age = pd.Timestamp(self.source.as_of) - tested.blocks[-1].start
+        return {
+            "rows": len(tested.sample) / months, "events": tested.payments.target.sum() / months,
+            "expected_events": tested.probability.sum() / months, "actions": acted.sum() / months,
+            "precision": tested.payments.target[acted].mean(), "score_psi": moved["psi"],
+            "score_psi_above": moved["alarm"], "model_age": age.days / 30.4, "label_delay_days": self.late["median"],
+            "label_delay_days_above": float(self.delay),
+        }  # fmt: skip
+
+    def files(self) -> dict[str, pd.DataFrame | str]:
+        """Hand on the alerts of each day since those judged, and the model that made them."""
+        return {"fraud_alerts": self.lists.set_index("customer"), "fraud_model.json": as_json(self.live_model)}

@@ -1,0 +1,138 @@
+"""The study of fraud: what the page shows is what leaves the house, and what cannot be made says why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bankmine.bank.snapshot import open_source
+from bankmine.lacking import Lacking
+from bankmine.learning.blocks import Plan
+from bankmine.study import validation
+from bankmine.topics import fraud
+from bankmine.topics.fraud import desk
+from bankmine.topics.fraud.backtest import CHOSEN
+from bankmine.topics.fraud.fraud_study import FraudStudy
+from bankmine.topics.fraud.stream_model import load
+
+PLAN = Plan(train=60, delay=10, test=28, blocks=2, settled=21)
+
+
+@pytest.fixture(scope="module")
+def study(small_bank) -> FraudStudy:
+    return fraud.of_bank(open_source(str(small_bank)).as_of("2025-12-31"), PLAN, days=200)
+
+
+@pytest.fixture(scope="module")
+def model(study, tmp_path_factory):
+    """The model as it is read from the file that leaves the house."""
+    file = tmp_path_factory.mktemp("out") / "fraud_model.json"
+    file.write_text(study.handed_on["fraud_model.json"], "utf-8")
+    return load(file)
+
+
+def columns(predictors: pd.DataFrame) -> dict[str, np.ndarray]:
+    plain = predictors.select_dtypes("category").astype(object)
+    words = {name: values.where(values.notna(), None).to_numpy() for name, values in plain.items()}
+    return {name: words.get(name, predictors[name].to_numpy()) for name in predictors}
+
+
+def chance_by(model, predictors: pd.DataFrame) -> np.ndarray:
+    return model.chance(model.rows(columns(predictors)))
+
+
+def test_the_alerts_of_the_page_are_those_of_the_file(study):
+    file = study.handed_on["fraud_alerts"].reset_index()
+    today = file[file["day"] == study.day]
+    assert study.to_look_at["alerts"] == len(today) > 0
+    assert study.to_look_at["saving"] == pytest.approx(today["expected_saving"].sum())
+    page = study.first(5)
+    first = today.head(5)
+    assert page.index.tolist() == first["rank"].tolist() == list(range(1, len(page) + 1))
+    named = {"chance of fraud": "probability", "expected saving": "expected_saving"}
+    for shown in ("amount", *named, "reasons", "action"):
+        kept = named.get(shown, shown)
+        assert page[shown].tolist() == first[kept].tolist()
+    assert file["reasons"].str.len().gt(5).mean() > 0.9
+    assert file["action"].isin(study.desk.actions.values()).all()
+    assert (file["probability"] >= file["worth_from"]).all()
+    assert file["day"].min() > study.backtest.payments.day.max()
+
+
+def test_the_file_of_the_model_gives_the_scores_and_the_threshold_of_the_page(study, model):
+    np.testing.assert_allclose(chance_by(model, study.today.predictors), study.scores, rtol=1e-6)
+    file = study.handed_on["fraud_alerts"]
+    ids = study.found.beside["transaction_id"]
+    rows = study.sample.predictors.loc[ids.index[ids.isin(file["transaction_id"])]]
+    assert np.sort(chance_by(model, rows)) == pytest.approx(np.sort(file["probability"]), rel=1e-6)
+    assert model.threshold == study.threshold == study.thresholds["threshold"].iloc[-1]
+
+
+def test_the_figures_of_the_model_that_leaves_are_those_of_the_block_it_never_saw(study, model):
+    last, tested = study.backtest.blocks[-1], study.backtest
+    own = study.sample.at(last.test)
+    np.testing.assert_allclose(chance_by(model, own.predictors), tested.probability[own.target.index], rtol=1e-6)
+    assert pd.Timestamp(model.day) < last.start
+    assert study.sample.day.iloc[last.train].max() < last.start - pd.Timedelta(days=PLAN.delay)
+    alerted = tested.probability[own.target.index] >= model.threshold
+    assert study.thresholds["alerts"].iloc[-1] == pytest.approx(alerted.groupby(own.day).sum().mean())
+    value = study.judged.metric("value_held")["value"]
+    frauds = tested.payments.amount.where(tested.payments.target == 1, 0.0)
+    assert value == pytest.approx(frauds[study.acted["expected saving"]].sum() / frauds.sum())
+
+
+def test_headlines_rank_as_the_list_does(study):
+    listed, own = study.acted["expected saving"], study.backtest.payments
+    assert study.judged.metric("alert_precision")["value"] == pytest.approx(own.target[listed].mean())
+    assert study.judged.metric("alerts_a_day")["value"] == pytest.approx(listed.groupby(own.day).sum().mean())
+    assert study.validation.plan.set_index("metric")["now"]["Share of events among those the list put first"] == (
+        pytest.approx(own.target[listed].mean())
+    )
+    assert listed.sum() / own.day.nunique() == pytest.approx(study.earned["actions"].iloc[0])
+    assert study.saved["profit"] == study.earned["profit"].iloc[0]
+    weeks = study.weeks["profit"] * own.day.groupby((own.day - own.day.min()).dt.days // 7).nunique().to_numpy()
+    assert weeks.sum() == pytest.approx(study.saved["profit"] * own.day.nunique())
+
+
+def test_what_was_fitted_anew_stays_and_stands_beside(study):
+    table = study.refit.table
+    assert list(table) == ["leaves the house", "fitted anew, stays"]
+    assert table.loc["judged on a block"].tolist() == ["yes", "not yet"]
+    assert int(table.loc["alerts", "leaves the house"]) == study.to_look_at["alerts"]
+    assert 0 < study.refit.agreement <= 1
+    assert 0 <= study.refit.same_actions <= 1
+
+
+def test_every_question_is_answered_and_facts_are_numbers_of_a_month(study):
+    found = study.validation
+    assert set(found.answered["status"]) == {validation.ANSWERED, validation.FOR_PEOPLE}
+    assert set(found.assumptions["status"]) == {validation.ANSWERED}
+    assert not found.answered["answer"].str.contains("nan").any()
+    facts = study.facts()
+    assert np.isfinite(pd.Series(facts)).all()
+    tested = study.backtest
+    months = tested.payments.day.nunique() / 30.4
+    assert facts["rows"] * months == pytest.approx(len(tested.sample))
+    assert facts["events"] * months == pytest.approx(tested.payments.target.sum())
+    assert found.plan["now"].notna().all()
+
+
+def test_value_by_capacity_rises_to_all_of_it(study):
+    judged = study.judged
+    scores = judged.probability[[CHOSEN, "random"]]
+    wide = desk.value_by_capacity(judged.payments, scores, 0.25).pivot_table(
+        index="share", columns="model", values="value"
+    )
+    assert (wide.diff().dropna() >= 0).all(axis=None)
+    assert wide.loc[1.0].tolist() == [pytest.approx(1.0)] * 2
+    assert wide.loc[0.25, CHOSEN] > wide.loc[0.25, "random"]
+
+
+def test_a_bank_with_nothing_to_learn_from_lacks_all_that_is_made_from_it(small_bank):
+    few = fraud.of_bank(open_source(str(small_bank)).as_of("2025-12-31"), PLAN, days=40)
+    assert "days of payments are needed" in few.obstacle["why"]
+    for name in ("backtest", "judged", "to_look_at", "weeks_chart", "refit", "validation", "handed_on"):
+        assert isinstance(getattr(few, name), Lacking), name
+    assert isinstance(few.first(), Lacking)
+    assert few.rate["frauds"] > 0
