@@ -10,11 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from bankmine.report.findings import MIME, bundle, collect, printable
+from bankmine.lacking import Lacking
+from bankmine.report.findings import MIME, bundle, collect, finding, printable
 
 # Random letters seldom make markup; these do.
 PIECES = ["<", ">", "&", "&lt;", "<b>", "</p>", "<script>", "<!--", "]]>", '"', "'", "{", "}", "\0", "\r\n", " ", "x"]
 ANY_TEXT = st.text() | st.lists(st.sampled_from(PIECES)).map("".join)
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """Run a call and return what it gives to Jupyter to display; None where that is nothing."""
+    shown = []
+    monkeypatch.setattr("bankmine.report.findings.display", lambda data, raw: shown.append(data))
+
+    def run(call) -> dict | None:
+        shown.clear()
+        call()
+        return shown[0] if shown else None
+
+    return run
 
 
 def record(template, **values):
@@ -114,3 +129,23 @@ def test_findings_are_collected_in_order_from_outputs_that_hold_other_things_too
     collected = collect(new_notebook(cells=[*cells, new_code_cell(outputs=[new_output("stream", text="x")])]))
     assert [found["id"] for found in collected] == ["a.one", "a.two"]
     assert collected[1]["values"] == {"x": None, "who": "王"}
+
+
+def test_facts_are_told_by_name_and_what_the_sentence_does_not_name_is_left_out(displayed):
+    shown = displayed(lambda: finding("{share:.0%} left", pd.Series({"share": 0.25, "low": 0.2}), id="churn.rate"))
+    assert shown["text/plain"] == "25% left"
+    assert shown[MIME]["values"] == {"share": 0.25}
+
+
+def test_a_finding_that_is_lacking_says_why_and_asks_nobody_to_act(displayed):
+    for told in ({"facts": Lacking("no <b>costs</b>")}, {"share": Lacking("no <b>costs</b>")}):
+        shown = displayed(lambda t=told: finding("{share:.0%}", id="churn.profit", headline=True, alert=True, **t))
+        record = {"text": "Not told: no <b>costs</b>", "values": {}, "formats": {}, "headline": True, "alert": False}
+        assert shown[MIME] == {"id": "churn.profit"} | record
+        assert "&lt;b&gt;costs" in shown["text/html"]
+
+
+def test_where_there_is_nothing_to_say_nothing_is_shown(displayed):
+    assert displayed(lambda: finding("No model: {why}", None, id="churn.no_model", alert=True)) is None
+    with pytest.raises(ValueError, match=r"names \{why\}"):
+        finding("No model: {why}", id="churn.no_model")  # a fact that was forgotten is no silence

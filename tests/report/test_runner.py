@@ -311,3 +311,19 @@ def test_a_notebook_that_leaves_early_has_failed(tmp_path):
     assert done.code == 1
     assert "FAILED 01_leaves" in done.err
     assert "ended before its last cell" in done.err
+
+
+def test_a_notebook_that_cannot_go_on_ends_as_a_good_page_that_says_why(tmp_path):
+    last = 'raise RuntimeError("a cell after the end")'
+    ends = 'from bankmine.lacking import NotRun\nraise NotRun("the <b>source</b> has no loans: give one that has")'
+    root = make_workspace(tmp_path, {"early": ["1 + 1", ends, last]})
+    done = bankmine(root, "run")
+    assert done.code == 0, done.err
+    (file,) = root.rglob("early.json")
+    told, page = json.loads(file.read_text("utf-8")), file.with_suffix(".html").read_text("utf-8")
+    assert told["status"] == "ok"
+    assert [f["text"] for f in told["findings"]] == ["Not run: the <b>source</b> has no loans: give one that has"]
+    assert told["findings"][0]["headline"]
+    assert "&lt;b&gt;source" in page
+    assert "a cell after the end" not in page
+    assert "Traceback" not in page

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bankmine.judging.intervals import shown
+from bankmine.lacking import Lacking
 from bankmine.report.findings import printable
 from bankmine.report.plots import _png, show, use_theme
 from bankmine.report.tables import table
@@ -127,3 +129,11 @@ def test_a_chart_needs_words_and_is_closed_once_shown(capsys):
         show(figure, " ")
     show(axes, "Nothing")
     assert plt.get_fignums() == []
+
+
+def test_formats_travel_with_a_table_and_what_is_lacking_says_why():
+    frame = shown(pd.DataFrame({"share": [0.25], "n": [3]}), share=".0%", gone=".1f")
+    assert "25%" in table(frame.head(1), "Shares")._repr_html_()
+    assert "25.0%" in table(frame, "Shares", {"share": ".1%"})._repr_html_()
+    lacking = table(Lacking("no <b>costs</b> are told"), "Profit by policy").data
+    assert lacking == '<p class="lacking">Profit by policy: not shown, as no &lt;b&gt;costs&lt;/b&gt; are told</p>'

@@ -24,6 +24,8 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from bankmine.bank.sources import WORKSPACE
+from bankmine.lacking import NotRun
+from bankmine.report.findings import bundle
 
 Progress = Callable[[int, int], None]
 """Told after each cell: cells done, cells in all."""
@@ -145,7 +147,7 @@ def execute(
     Returns
     -------
     tuple of NotebookNode and (str or None)
-        The notebook as far as it came, and one line on why it failed if it did.
+        The notebook as far as it came, and one line on why it failed if it did. One that `NotRun` ended is good.
     """
     given = nbformat.read(notebook, as_version=4)
     job = _Job(notebook.parent, kernels, progress, environment)
@@ -155,6 +157,8 @@ def execute(
         papermill.execute_notebook(given, None, parameters, engine_name=_ENGINE, progress_bar=False, job=job)
     except PapermillExecutionError as failure:
         error = f"{failure.ename}: {_one_line(failure.evalue)}"
+        if failure.ename == NotRun.__name__:
+            return _ended(job.notebook, _one_line(failure.evalue), notebook), None
     except Exception as failure:  # whatever a kernel or its start raises is this notebook's failure, not the run's
         error = job.why_dead or f"The notebook cannot be executed: {type(failure).__name__}: {_one_line(str(failure))}"
     result = job.notebook or given
@@ -163,6 +167,18 @@ def execute(
     result.cells = [c for c in result.cells if _ERROR_CELL not in c.metadata.get("tags", [])]
     result.metadata.setdefault("papermill", {})["input_path"] = notebook.name
     return result, error
+
+
+def _ended(executed: NotebookNode, why: str, notebook: Path) -> NotebookNode:
+    """Cut a notebook off after the cell that ended it, which says why at the top of the page."""
+    cells = [c for c in executed.cells if _ERROR_CELL not in c.metadata.get("tags", [])]
+    last = next(i for i, c in enumerate(cells) if any(o.output_type == "error" for o in c.get("outputs", [])))
+    told = bundle("Not run: {why}", id=f"{notebook.stem}.not_run", headline=True, why=why)
+    kept = [o for o in cells[last].outputs if o.output_type != "error"]
+    cells[last].outputs = [*kept, nbformat.v4.new_output("display_data", data=told)]
+    executed.cells = cells[: last + 1]
+    executed.metadata.setdefault("papermill", {})["input_path"] = notebook.name
+    return executed
 
 
 def _alive(manager: KernelManager) -> bool:

@@ -91,10 +91,12 @@ def _literal(source: str) -> str:
 def _anchor_findings(notebook: NotebookNode) -> Iterator[dict]:
     """Give findings an anchor where they are shown; yield the headlines and alerts for the top of the page."""
     shown = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    told = set()  # what several findings lack for the same reason is said once
     for number, output in enumerate((o for o in shown if findings.MIME in o.get("data", {})), start=1):
         record = output.data[findings.MIME]
         output.metadata["anchor"] = f"finding-{number}"
-        if record.get("headline") or record.get("alert"):
+        if (record.get("headline") or record.get("alert")) and record.get("text") not in told:
+            told.add(record.get("text"))
             sentence = nh3.clean(output.data.get("text/html", ""), tags={"strong", "bdi"}, attributes={})
             yield {
                 "anchor": output.metadata["anchor"],

@@ -13,6 +13,7 @@ import re
 import string
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # every notebook imports this module, and nbformat takes seco
 
 MIME = "application/vnd.bankmine.finding+json"
 MISSING = "n/a"
+NO_FACTS: Mapping[str, object] = MappingProxyType({})
 FLAG = "▲ Alert: "
 FLAG_HTML = f"<strong>{FLAG}</strong>"
 ID = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){1,2}")
@@ -34,7 +36,7 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def finding(
-    template: str, facts: Mapping | pd.Series | Lacking | None = None, *, id: str, headline: bool = False,
+    template: str, facts: Mapping | pd.Series | Lacking | None = NO_FACTS, *, id: str, headline: bool = False,
     alert: bool = False, **values: object,
 ) -> None:  # fmt: skip
     """Display a sentence and record the values in it.
@@ -62,14 +64,14 @@ def finding(
     TypeError
         If a value is neither a number, a string nor a date.
     """
-    named = {name for _, name, _, _ in string.Formatter().parse(template) if name}
-    if facts is None and named - set(values):
+    if facts is None:
         return
     lacking = next((given for given in (facts, *values.values()) if isinstance(given, Lacking)), None)
     if lacking is not None:
         display(_not_told(lacking, id, headline), raw=True)
         return
-    known = {} if facts is None else {name: value for name, value in facts.items() if name in named}
+    named = {name for _, name, _, _ in string.Formatter().parse(template) if name}
+    known = {name: value for name, value in facts.items() if name in named}
     display(bundle(template, id=id, headline=headline, alert=alert, **known, **values), raw=True)
 
 

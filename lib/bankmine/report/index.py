@@ -161,8 +161,14 @@ def _latest(runs: list[Run]) -> dict:
         "title": next((run.title for run in reversed(runs) if run.title), newest.report),
         "last": last,
         "before": before,
-        "headlines": [_headline(found, before) for found in last.findings if found["headline"]] if last else [],
+        "headlines": _headlines(last, before) if last else [],
     }
+
+
+def _headlines(last: Run, before: Run | None) -> list[dict]:
+    """Return headlines, each text once: what several findings lack for the same reason is said once."""
+    texts = {found["text"]: found for found in reversed(last.findings) if found["headline"]}
+    return [_headline(found, before) for found in reversed(texts.values())]
 
 
 def _headline(found: dict, before: Run | None) -> dict:

@@ -18,42 +18,54 @@ _TEMPLATE = """\
 # **For** whom is this, and what will they decide with it?
 #
 # **Not answered here:** what a reader might expect and will not find.
+#
+# A notebook says (`finding`) or shows (`table`, `show`) one thing a cell; what it says is computed in
+# `lib/bankmine/topics/{topic}.py`. A question with an outcome, as who leaves, is a subclass of
+# `bankmine.study.study.Study` there:
+#
+# 1. *rows and event*: `super().__init__(source, event, Sample(predictors, target, entity, day))`, with what was known
+#    of each row on its day; a target is missing until its window has closed;
+# 2. *split*: `divide` by time, with the label delay (`learning/splits`); a flat table needs none of its own;
+# 3. *candidates and baseline*: `candidates`, `rule`, where those of all studies do not fit;
+# 4. *costs*: `costs` of the four outcomes, and `policies` where capacity counts;
+# 5. *words*: `name`, `purpose`, `action`, `groups` for fairness, `answers` for a validator, `files` to hand on.
+#
+# It then gives `judged`, `calibrated`, `why`, `fair`, `moved`, `lies`, `earned`, `refit`, `validation` and `handed_on`:
+# made when asked for, once, or lacking with a reason. `06_churn` shows how a page uses them. Delete all this.
 
 # %% tags=["parameters"]
 source = "demo"  # name of a source in data/sources, or path of a folder
 as_of = "2025-12-31"  # last day that the report may know
 
 # %%
-from bankmine.features.customers import features
 from bankmine.bank.snapshot import open_source
-from bankmine.report.findings import finding
-from bankmine.report.plots import show, use_theme
-from bankmine.report.tables import table
-
-use_theme()
-
-# %% [markdown]
-# ## What was read?
+from bankmine.features.customers import features
+from bankmine.report import finding, show, table
 
 # %%
 snapshot = open_source(source).as_of(as_of)
 snapshot
 
 # %% [markdown]
-# ## What is the answer?
+# ## Decision: what is to be done?
 #
-# Say in one sentence how it is found; the numbers come from the cell below.
+# What to do, for whom, by when, and what it is worth. The numbers come from the cells below.
 
 # %%
 customers = features(snapshot).to_pandas()
-active = (customers["outflow_count_90d"] > 0).mean()
+active = customers["outflow_count_90d"] > 0
+
+# %%
 finding(
     "{{share:.0%}} of {{customers:,}} customers spent something in the last 90 days.",
     id="{topic}.active_90d",
     headline=True,
-    share=active,
+    share=active.mean(),
     customers=len(customers),
 )
+
+# %% [markdown]
+# ## What is the evidence?
 
 # %%
 axis = customers["outflow_90d"].clip(upper=customers["outflow_90d"].quantile(0.99)).plot.hist(bins=40)
@@ -61,8 +73,8 @@ axis.set(title=f"Outflow of customers in 90 days ({{snapshot.source.currency}})"
 show(axis, alt="Histogram of the outflow of customers over the last 90 days, cut at its 99th percentile")
 
 # %%
-flows = customers[["inflow_90d", "outflow_90d", "transactions_90d"]]
-table(flows.describe().loc[["mean", "50%", "max"]], "Last 90 days")
+flows = customers[["inflow_90d", "outflow_90d", "transactions_90d"]].describe()
+table(flows.loc[["mean", "50%", "max"]], "Inflow, outflow and bookings of customers in the last 90 days")
 
 # %% [markdown]
 # ## What are the limits of this?
