@@ -18,7 +18,7 @@ AS_OF   ?=
 REPORTS ?=
 OUT     ?= reports
 
-.PHONY: help setup reports lab test seeds check bench demo lock format headlines spark clean
+.PHONY: help setup reports lab test house seeds check bench demo lock format headlines spark clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ test: $(STAMP) ## All tests: lint, unit, property, notebooks, failure paths, bro
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python -m pytest -n logical --dist loadfile -m "not seeds" --nbval-lax --nbval-current-env tests notebooks
+
+house: $(STAMP) ## Print the sizes of the library and the notebooks, for whoever plans the next move
+	@$(BIN)/python tests/house.py
 
 seeds: $(STAMP) ## Check the difficulty of demo banks and the scoreboard on other seeds and sizes
 	@$(BIN)/python -m pytest -m seeds tests

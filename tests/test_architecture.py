@@ -1,45 +1,74 @@
-"""Imports point one way, and nothing but a test may read the planted truth."""
+"""What must never break: the direction of imports, topics apart, the truth unread, no text evaluated, no idle code."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARY = ROOT / "lib" / "bankmine"
-ROOMS = ("features", "learning", "judging", "deciding", "study", "topics")
-MAY_IMPORT = {
-    "bank": {"bank", "errors", "lacking"},
-    **{room: {*ROOMS, "bank", "errors", "lacking"} for room in ROOMS},
-    "report": {*ROOMS, "report", "bank", "errors", "lacking"},
-    "live": {*ROOMS, "live", "bank", "errors", "lacking"},
-}
-TRUTH = re.compile(
-    r"""demobank\.(truth|scores)|demobank import .*\b(truth|scores\w*)\b|/truth\b|truth/|["']truth["']"""
-)
+LIBRARY, DEMO = ROOT / "lib" / "bankmine", ROOT / "lib" / "demobank"
+ROOMS = ("bank", "features", "learning", "judging", "deciding", "study", "topics", "report", "cli")
+"""Each may import itself and those before it; `live` stands beside report."""
+LEFT_OF_ALL = {"errors", "lacking"}
+MODULES = sorted(f for f in LIBRARY.rglob("*.py") if f.parent != LIBRARY or f.stem in ROOMS)
+ALL_MODULES = sorted([*LIBRARY.rglob("*.py"), *DEMO.rglob("*.py")])
+TRUTH = re.compile(r"""demobank\.(truth|scor)|demobank import .*\b(truth|scor\w*)\b|/truth\b|truth/|["']truth["']""")
 """What a line says that imports the scoreboard's modules or opens the folder of the truth."""
-MODULES = sorted(f for room in MAY_IMPORT for f in (LIBRARY / room).rglob("*.py"))
+EVALUATES = {"eval", "exec", "compile", "__import__"}
+UNSAFE = {("pickle", None), ("marshal", None), ("shelve", None), ("joblib", "load"), ("yaml", "unsafe_load")}
+NAMED_PLACES = {"bank/sources.py", "bank/readers.py", "report/__init__.py"}
+"""Where code is found by a name: generators and loaders that a source names, and what notebooks import lazily."""
 
 
-def rooms_imported(file: Path) -> set[str]:
-    """First part below `bankmine` of whatever a module imports."""
-    nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
-    names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    return {name.split(".")[1] for name in names if name.startswith("bankmine.")}
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text("utf-8"))
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(LIBRARY).with_suffix("").parts[0]
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Full names of whatever a module imports, `bankmine.room.module.name`."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
 @pytest.mark.parametrize("file", MODULES, ids=lambda f: str(f.relative_to(LIBRARY)))
-def test_imports_point_one_way(file):
-    assert rooms_imported(file) <= MAY_IMPORT[file.relative_to(LIBRARY).parts[0]]
+def test_imports_point_left(file):
+    room = room_of(file)
+    may = {*ROOMS[: ROOMS.index("report")], "live"} if room == "live" else set(ROOMS[: ROOMS.index(room) + 1])
+    may |= {"live"} if room == "cli" else set()
+    rooms = {name.split(".")[1] for name in imported(file) if name.startswith("bankmine.")}
+    assert rooms <= may | LEFT_OF_ALL
+
+
+@pytest.mark.parametrize("file", sorted(LIBRARY.rglob("*.py")), ids=lambda f: str(f.relative_to(LIBRARY)))
+def test_the_demo_bank_is_known_by_its_name_only(file):
+    assert not [name for name in imported(file) if name.split(".")[0] == "demobank"]
+
+
+def test_no_topic_imports_another():
+    apart = {}
+    for file in (LIBRARY / "topics").rglob("*.py"):
+        own = file.relative_to(LIBRARY / "topics").with_suffix("").parts[0]
+        others = {n.split(".")[2] for n in imported(file) if n.startswith("bankmine.topics.")} - {own}
+        apart |= {str(file.relative_to(LIBRARY)): others} if others else {}
+    assert not apart
 
 
 def test_nothing_but_the_scoreboard_names_the_truth():
-    readers = [f for f in (ROOT / "lib").rglob("*.py") if "demobank" not in f.parts]
-    readers += [f for f in (ROOT / "notebooks").glob("*.ipynb") if f.name != "00_scoreboard.ipynb"]
+    readers = [*LIBRARY.rglob("*.py"), *(f for f in (ROOT / "notebooks").glob("*.ipynb") if f.stem != "00_scoreboard")]
     assert len(readers) > 30
     assert not [f.name for f in readers if TRUTH.search(f.read_text("utf-8"))]
 
@@ -49,7 +78,7 @@ def test_nothing_but_the_scoreboard_names_the_truth():
     [
         "from demobank.truth import Truth",
         "from demobank import defects, truth",
-        "from demobank.scores import silence",
+        "from demobank.scoreboard.churn import of_study",
         "from demobank import planted, scores_churn",
         "importlib.import_module('demobank.truth')",
         'pd.read_parquet(folder / "truth")',
@@ -63,3 +92,67 @@ def test_every_way_to_the_truth_is_seen(line):
 @pytest.mark.parametrize("line", ["the truth about customers", "snapshot.source.has_truth", "needs_truth: true"])
 def test_talking_of_truth_is_allowed(line):
     assert not TRUTH.search(line)
+
+
+def evaluated(module: ast.Module) -> list[str]:
+    """Say where a module evaluates text, unpickles, or imports by a name that it computes."""
+    found = []
+    for node in ast.walk(module):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id in EVALUATES | {"import_module"}:
+            found.append(node.func.id)
+        if isinstance(node.func, ast.Attribute):
+            owner, name = getattr(node.func.value, "id", None), node.func.attr
+            if (name in {"eval", "query"} and node.args) or name in {"import_module", "resolve_name"}:
+                found.append(name)
+            if (owner, name) in UNSAFE or (owner, None) in UNSAFE:
+                found.append(f"{owner}.{name}")
+            if (owner, name) == ("yaml", "load") and len(node.args) + len(node.keywords) < 2:
+                found.append("yaml.load")
+    return found
+
+
+@pytest.mark.parametrize("file", sorted(LIBRARY.rglob("*.py")), ids=lambda f: str(f.relative_to(LIBRARY)))
+def test_no_text_is_evaluated(file):
+    if str(file.relative_to(LIBRARY)) not in NAMED_PLACES:
+        assert not evaluated(tree(file))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["eval(rule)", "rows.eval(rule)", "rows.query(rule)", "exec(cell)", "pickle.load(f)", "import_module(name)",
+     "yaml.load(text)", "yaml.unsafe_load(text)", "__import__(name)", "joblib.load(path)"],
+)  # fmt: skip
+def test_every_way_to_evaluate_is_seen(line):
+    assert evaluated(ast.parse(line))
+
+
+def test_the_library_s_readme_names_every_module():
+    told = (ROOT / "lib" / "README.md").read_text("utf-8")
+    modules = [f for f in ALL_MODULES if f.stem != "__init__"]
+    assert not [str(f.relative_to(ROOT / "lib")) for f in modules if f"`{f.name}`" not in told]
+
+
+def names_in(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
+
+
+def test_no_function_is_there_for_tests_alone():
+    notebooks = [json.loads(f.read_text("utf-8")) for f in (ROOT / "notebooks").glob("*.ipynb")]
+    cells = ["".join(c["source"]) for nb in notebooks for c in nb["cells"] if c["cell_type"] == "code"]
+    used = {file: names_in(file.read_text("utf-8")) for file in ALL_MODULES}
+    outside = names_in("\n".join([*cells, (ROOT / "pyproject.toml").read_text("utf-8")]))
+    bench = names_in("\n".join(f.read_text("utf-8") for f in (ROOT / "tests").rglob("bench*.py")))
+    idle = []
+    for file in ALL_MODULES:
+        for node in tree(file).body:
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+                continue
+            if node.decorator_list and file.stem in ("cli",):
+                continue
+            elsewhere = any(node.name in names for other, names in used.items() if other != file)
+            here = len(re.findall(rf"\b{node.name}\b", file.read_text("utf-8"))) > 1
+            if not (elsewhere or here or node.name in outside or node.name in bench):
+                idle.append(f"{file.relative_to(ROOT / 'lib')}: {node.name}")
+    assert not idle

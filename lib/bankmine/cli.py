@@ -130,8 +130,7 @@ def demo(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bankmine.bank.sources import find_source
-    from demobank import generate
+    from bankmine.bank.sources import find_source, generator_of
 
     told = find_source("demo")
     folder, start = out or told.data, time.perf_counter()
@@ -144,7 +143,7 @@ def demo(
         )
         with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("", total=customers)
-            generate(
+            generator_of(told)(
                 folder,
                 customers,
                 months,

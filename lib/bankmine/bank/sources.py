@@ -12,6 +12,7 @@ import difflib
 import os
 import pkgutil
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -145,7 +146,12 @@ def find_source(name: str) -> Source:
 def ensure_generated(source: Source) -> None:
     """Let the source's generator make its data, if they are not there yet."""
     if source.awaits_generation:
-        pkgutil.resolve_name(source.generator)(source.data, **source.arguments)
+        generator_of(source)(source.data, **source.arguments)
+
+
+def generator_of(source: Source) -> Callable[..., Path]:
+    """Return what makes the data of a source, by the name in its `source.yml`: the library imports none itself."""
+    return pkgutil.resolve_name(source.generator)
 
 
 def _slug(name: str, kind: str) -> str:
