@@ -455,7 +455,7 @@ class FraudStudy(Study):
     def chance_bands(self) -> pd.DataFrame:
         """By band of the chance, the payments judged, the share of fraud foretold, and the share that came."""
         chance, own = self.backtest.probability, self.backtest.payments
-        words = [f"{low:.0%} to {high:.0%}" for low, high in pairwise(_BANDS)]
+        words = [f"{100 * low:g} to {100 * high:g} %" for low, high in pairwise(_BANDS)]
         band = pd.cut(chance, _BANDS, labels=words, include_lowest=True)
         rows = {}
         for name, index in band.groupby(band, observed=True).groups.items():
