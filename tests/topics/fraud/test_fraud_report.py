@@ -55,5 +55,10 @@ def test_a_table_in_chinese_goes_from_payments_to_a_list_and_a_model(tmp_path):
     listed = pd.read_parquet(manifest.with_name("fraud_alerts.parquet"))
     assert listed["reasons"].str.len().min() > 0
     assert (listed["expected_saving"] > 0).all()
+    today = listed[listed["day"] == listed["day"].max()]
+    assert told["metrics"]["fraud.today.alerts"] == len(today)
+    assert told["metrics"]["fraud.today.saving"] == pytest.approx(today["expected_saving"].sum())
     model = load(manifest.with_name("fraud_model.json"))
-    assert model is not None
+    assert told["metrics"]["fraud.threshold.threshold"] == pytest.approx(model.threshold)
+    assert model.kinds == ()
+    assert pd.read_parquet(manifest.with_name("fraud_monitoring.parquet"))["status"].ne("crossed").any()

@@ -29,22 +29,9 @@ BANDS = (0.5, 0.9, 0.99)
 def list_of_alerts(payments: Payments, probability: pd.Series, keys: pd.DataFrame, rules: DeskRules) -> pd.DataFrame:
     """List for each day the payments that are worth looking at and come first within its capacity.
 
-    Parameters
-    ----------
-    payments : Payments
-        Those scored.
-    probability : pd.Series
-        Chance of fraud of each.
-    keys : pd.DataFrame
-        What the analyst needs to find the payment, as its id, merchant and payee; same index as `payments`.
-    rules : DeskRules
-        Costs and capacity.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row an alert, by day and rank: `day`, `rank` (from 1), the columns of `keys`, `account`, `customer`, `at`,
-        `amount`, `probability`, `worth_from` (chance from which an alert of this amount pays) and `expected_saving`.
+    One row an alert, by day and rank: `day`, `rank` (from 1), the columns of `keys` (by which the analyst finds the
+    payment), `account`, `customer`, `at`, `amount`, `probability`, `worth_from` (chance from which an alert of this
+    amount pays) and `expected_saving`.
     """
     saving = order_of(payments, probability.to_frame("saving"), ["saving"], rules)
     chosen = within_capacity(saving, payments.day, rules.capacity)["saving"]
@@ -62,23 +49,10 @@ def list_of_alerts(payments: Payments, probability: pd.Series, keys: pd.DataFram
 
 
 def caught_by(payments: Payments, alerted: pd.Series, kinds: pd.DataFrame) -> pd.DataFrame:
-    """Say of which kinds of payment frauds are caught and missed.
+    """Say of which kinds of payment frauds are caught and missed, by the columns of `kinds` and bands of the amount.
 
-    Parameters
-    ----------
-    payments : Payments
-        Judged, with settled labels.
-    alerted : pd.Series
-        Whether each was looked at.
-    kinds : pd.DataFrame
-        Columns to part by, as kind and channel; bands of the amount are added.
-
-    Returns
-    -------
-    pd.DataFrame
-        `by`, `kind`, `payments`, `alerts`, `precision` of these, `frauds`, `found` (share, `low` and `high` of 95 % by
-        customer), `lost` (amount of those missed) and `value_found` (share of the amount); most lost first within
-        each part.
+    `by`, `kind`, `payments`, `alerts`, `precision` of these, `frauds`, `found` (share, `low` and `high` of 95 % by
+    customer), `lost` (amount of those missed) and `value_found` (share of the amount); most lost first within each.
     """
     settled = payments.target.notna()
     table = kinds[settled].assign(amount_band=amount_bands(payments.amount[settled]))
@@ -170,14 +144,7 @@ def weekly(
 def first_alarm(watched: pd.DataFrame, sign: str, since: pd.Timestamp | None = None) -> pd.Timestamp | None:
     """Return the day on which a sign first raised an alarm, the end of its week; None where it did not.
 
-    Parameters
-    ----------
-    watched : pd.DataFrame
-        From `weekly`.
-    sign : str
-        One of `SIGNS`.
-    since : pd.Timestamp, optional
-        Alarms of weeks that ended before do not count.
+    Alarms of weeks that ended before `since` do not count.
     """
     ends = watched.index + pd.Timedelta(days=6)
     raised = watched.index[watched[f"{sign}_alarm"] & (since is None or ends >= since)]

@@ -209,29 +209,9 @@ def judge(
     sample: Sample, payments: Payments, plan: Plan, rules: list[ExpertRule], learners: Sequence[str] = LEARNERS,
     chosen: str = CHOSEN, seed: int = 0,
 ) -> Backtest:  # fmt: skip
-    """Judge the newest payments whose labels are settled, block by block.
+    """Judge the newest payments whose labels are settled, block by block; errors are those of `blocks.blocks`.
 
-    Parameters
-    ----------
-    sample : Sample
-        All payments with features.
-    payments : Payments
-        Of the same index.
-    plan : Plan
-        Blocks.
-    rules : list of ExpertRule
-        From `rules.load_rules`.
-    learners : sequence of str
-        Models to fit, the chosen one among them.
-    chosen : str
-        The model by which alerts are raised.
-    seed : int
-        Of all draws.
-
-    Raises
-    ------
-    BankmineError
-        As of `blocks.blocks`.
+    Of `learners` one is `chosen`: the model by which alerts are raised.
     """
     warm, judging = cut(sample, payments.known_on, plan)
     tasks = [(block, [chosen]) for block in warm] + [(block, list(learners)) for block in judging]
@@ -260,14 +240,7 @@ def judge_newest(
 ) -> tuple[Block, Fitted, pd.Series]:
     """Judge the payments from a day on, whose labels are not known yet, by a model fitted on that day.
 
-    Returns
-    -------
-    block : Block
-        What was learnt from, and the payments.
-    fitted : Fitted
-        The model.
-    probability : pd.Series
-        Of each payment, calibrated by the last block judged.
+    Returns what was learnt from and judged, the model, and the chances, calibrated by the last block judged.
     """
     block = newest(sample, payments.known_on, plan, start)
     fitted, scores = _one(sample, block, [chosen], 0)

@@ -47,25 +47,10 @@ _EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def payments_out(snapshot: Snapshot, kinds: Sequence[str] = KINDS) -> ir.Table:
-    """Take the transactions to be judged from the tables of a bank.
+    """Take the transactions of a bank that move money out, of these `kinds`, or all where it tells no kinds.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known; transactions of unknown accounts and repeated ones are among the rows its checks left out.
-    kinds : sequence of str
-        Kinds to judge; all that move money out where the source tells no kinds.
-
-    Returns
-    -------
-    ir.Table
-        Columns of the contract, with `customer_id` and `product` of the account, and where the balance is known the
-        one before the transaction as `balance`.
-
-    Raises
-    ------
-    BankmineError
-        If there are none.
+    Columns of the contract, with `customer_id` and `product` of the account, and where the balance is known the one
+    before the transaction as `balance`. A BankmineError says so if there are none.
     """
     rows = snapshot.transactions
     out = rows.filter(rows.direction == "out")
@@ -80,17 +65,8 @@ def payments_out(snapshot: Snapshot, kinds: Sequence[str] = KINDS) -> ir.Table:
 def history(rows: ir.Table) -> ir.Table:
     """Bring transactions into the form that is measured, in the order of time, and keep them in the engine's memory.
 
-    Parameters
-    ----------
-    rows : ir.Table
-        `transaction_id`, `customer_id`, `at`, `amount`, and what else of the contract is known. A fraud label counts
-        from the midnight after `fraud_known_on`.
-
-    Returns
-    -------
-    ir.Table
-        As `batch.raw_measures` takes it, with `KEPT` as far as they are there. `row` counts in the order of
-        time, and of ids where moments are the same.
+    A fraud label counts from the midnight after `fraud_known_on`. `row` counts in the order of time, and of ids where
+    moments are the same; `KEPT` stays as far as it is there.
     """
     there = rows.columns
     columns = {new: rows[old] for new, old in _NAMES.items() if old in there}

@@ -37,21 +37,10 @@ _RANKED = ("average_precision", "auc")
 
 
 def within_capacity(scores: pd.DataFrame, day: pd.Series, share: float) -> pd.DataFrame:
-    """Say which payments are looked at: of each day those with the highest scores, as many as there are hands for.
+    """Say which payments are looked at: of each day those with the highest scores, a column a model.
 
-    Parameters
-    ----------
-    scores : pd.DataFrame
-        A column a model.
-    day : pd.Series
-        Same index.
-    share : float
-        Part of a day's payments that can be looked at; rounded, at least one.
-
-    Returns
-    -------
-    pd.DataFrame
-        Boolean, same shape; of equal scores the later row comes last.
+    `share` of a day's payments are looked at, rounded, at least one; of equal scores the later row comes last, and what
+    has none is never looked at.
     """
     size = day.groupby(day).transform("size")
     room = np.maximum(np.rint(share * size), 1)
@@ -59,13 +48,10 @@ def within_capacity(scores: pd.DataFrame, day: pd.Series, share: float) -> pd.Da
 
 
 def saved(payments: Payments, alerted: pd.Series) -> pd.DataFrame:
-    """Say of each fraud what looking at the alerts saves.
+    """Say of each fraud what looking at the alerts saves: one row a fraud.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row a fraud: `held` (it was alerted itself), `stopped` (its account was stopped on an earlier day by an
-        alert of the same episode), `amount`, `entity`, `day`, and `episode`.
+    `held`: it was alerted itself; `stopped`: its account was stopped on an earlier day by an alert of the same
+    `episode`; beside them `amount`, `entity`, `day`, `known_on`.
     """
     frauds = payments.target == 1
     table = pd.DataFrame({f.name: getattr(payments, f.name) for f in fields(payments)})
@@ -125,21 +111,8 @@ def card_precision(
 ) -> pd.Series:
     """Compute of each day the share of attacked accounts among the k with the highest score (card precision@k).
 
-    An account's score of a day is its highest. Source: Fraud Detection Handbook, chapter 4.
-
-    Parameters
-    ----------
-    target, score, account, day : pd.Series
-        Of each payment; same index.
-    k : int or pd.Series
-        Accounts that can be looked at in a day; by day where it differs.
-    once : bool
-        Whether an account that was found is not looked at on later days, as the Handbook has it.
-
-    Returns
-    -------
-    pd.Series
-        By day; of so many as could be looked at, though there be fewer.
+    An account's score of a day is its highest; `k` may differ by day. With `once`, an account that was found is not
+    looked at on later days (Fraud Detection Handbook, chapter 4).
     """
     rows = pd.DataFrame({"day": day, "account": account, "score": score, "target": target})
     cards = rows.groupby(["day", "account"], sort=True, observed=True)[["score", "target"]].max().reset_index("account")
@@ -177,11 +150,8 @@ def _by_customer(frauds: pd.DataFrame, rounds: int, seed: int) -> list[tuple]:
 def episodes(frauds: pd.DataFrame) -> pd.DataFrame:
     """Say of each episode of an account how long it went on unseen; `frauds` are from `saved`.
 
-    Returns
-    -------
-    pd.DataFrame
-        `entity`, `days` from its first fraud until its first alert, or until the bank found out by itself, and
-        `earlier`: days by which the alert came first.
+    `entity`, `days` from its first fraud until its first alert, or until the bank found out by itself, and `earlier`:
+    days by which the alert came first.
     """
     by = frauds.groupby("episode")
     began, own = by["day"].min(), by["known_on"].min()
@@ -223,18 +193,10 @@ NOBODY, UNLIMITED = "nobody looks", "every alert that pays, without limit"
 class DeskRules:
     """What looking at payments costs and saves, in one currency.
 
-    Attributes
-    ----------
-    currency : str
-        Whose section was read: `default` where the currency has none.
-    review, friction : float
-        Cost of an alert, and of one that was a genuine payment besides.
-    lost, stopped : float
-        Part of a fraud's amount that is lost if nobody looks, and part of that which looking saves.
-    capacity : float
-        Part of a day's payments that can be looked at.
-    actions : dict of str to str
-        By the theme of the strongest reason.
+    `review` and `friction` are costs of an alert and of one that was genuine besides; `lost` is the part of a fraud's
+    amount that is lost if nobody looks, `stopped` the part of that which looking saves, `capacity` the part of a day's
+    payments that can be looked at; `actions` are by the theme of the strongest reason. `currency` names the section
+    read: `default` where the currency has none.
     """
 
     owner: str
@@ -259,13 +221,7 @@ class DeskRules:
 
 
 def load_desk(currency: str, file: Path = REGISTRY) -> DeskRules:
-    """Read the rules for a currency, or the default ones where it has none.
-
-    Raises
-    ------
-    BankmineError
-        If the section lacks an entry, has an unknown one, or a number that makes no sense.
-    """
+    """Read the rules for a currency, or the default ones; a BankmineError names what is wrong with the section."""
     told = read_yaml(file)
     try:
         section = currency if currency in told and currency not in ("definition", "actions") else "default"
@@ -291,15 +247,7 @@ def costs(amount: pd.Series, rules: DeskRules) -> Costs:
 def order_of(payments: Payments, scores: pd.DataFrame, chances: Sequence[str], rules: DeskRules) -> pd.DataFrame:
     """Return by what each score orders the payments of a day: a chance by what looking is expected to save.
 
-    Parameters
-    ----------
-    chances : sequence of str
-        Scores that are chances of fraud; the others stay as they are.
-
-    Returns
-    -------
-    pd.DataFrame
-        As `scores`; NaN where looking is not expected to pay, so that it is never chosen.
+    As `scores`; where a chance does not promise that looking pays NaN, so that it is never chosen.
     """
     terms = costs(payments.amount, rules)
     gain = pd.DataFrame({name: profit.expected(scores[name], terms) for name in chances}, index=scores.index)
@@ -309,20 +257,10 @@ def order_of(payments: Payments, scores: pd.DataFrame, chances: Sequence[str], r
 def policies(
     payments: Payments, probability: pd.Series, expert: pd.Series, rules: DeskRules, seed: int = 0
 ) -> pd.DataFrame:
-    """Say which payments each way to decide looks at, within the capacity of each day.
+    """Say which payments each way to decide looks at, within the capacity of each day: boolean, a column a policy.
 
-    Parameters
-    ----------
-    probability : pd.Series
-        Calibrated chance of fraud.
-    expert : pd.Series
-        Score of the expert rules.
-
-    Returns
-    -------
-    pd.DataFrame
-        Boolean, one column a policy: by `BY_SAVING` only what is expected to pay is looked at, by others the highest
-        score fills the day; `UNLIMITED` looks at whatever pays.
+    `probability` is calibrated, `expert` the score of the rules. By `BY_SAVING` only what is expected to pay is looked
+    at, by others the highest score fills the day; `UNLIMITED` looks at whatever pays.
     """
     lot = pd.Series(np.random.default_rng(seed).random(len(probability)), index=probability.index)
     ranked = pd.DataFrame({BY_SAVING: probability, BY_CHANCE: probability, BY_RULES: expert, BY_LOT: lot})
@@ -340,23 +278,9 @@ def alerts_above(
 ) -> pd.DataFrame:
     """Hold each block to the threshold that filled the capacity in the block before: what comes of it day by day.
 
-    Parameters
-    ----------
-    score : pd.Series
-        As of `before`.
-    block : pd.Series
-        First day of the block of each payment.
-    before : mapping of pd.Timestamp to pd.Series
-        Scores of the block before each, of the model of that time.
-    share : float
-        Capacity.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a block that has one before it: `threshold`, `capacity` and `alerts` a day, `busiest` day,
-        `days_over` (share of days with more alerts than capacity), `precision`, and `value` (share of the frauds'
-        amount that is alerted).
+    `before` has the scores of the block before each, of the model of that time. One row a block that has one before
+    it: `threshold`, `capacity` and `alerts` a day, `busiest` day, `days_over` (share of days with more alerts than
+    capacity), `precision`, and `value` (share of the frauds' amount that is alerted).
     """
     rows = {}
     for start in (s for s in block.unique() if len(before[s])):
@@ -378,13 +302,10 @@ def alerts_above(
 def by_capacity(
     payments: Payments, probability: pd.Series, rules: DeskRules, shares: Sequence[float] = (0.001, 0.002, 0.01)
 ) -> pd.DataFrame:
-    """Say what more or fewer hands would earn: looked at by expected saving.
+    """Say what more or fewer hands would earn, looked at by expected saving.
 
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `capacity`: `actions` and `profit` of a day with `low`, `high`, and `next_alert`: what one more alert
-        earned between the capacity before and this one.
+    Indexed by `capacity`: `actions` and `profit` of a day with `low`, `high`, and `next_alert`: what one more alert
+    earned between the capacity before and this one.
     """
     terms, wanted = costs(payments.amount, rules), sorted({*shares, rules.capacity})
     order = order_of(payments, probability.to_frame("saving"), ["saving"], rules)
@@ -398,12 +319,9 @@ def by_capacity(
 
 
 def value_by_capacity(payments: Payments, order: pd.DataFrame, capacity: float) -> pd.DataFrame:
-    """Say which share of the frauds' amount is alerted, with fewer hands and more: from a fifth of a capacity to four.
+    """Say which share of the frauds' amount is alerted, with a fifth of a capacity up to four of it.
 
-    Returns
-    -------
-    pd.DataFrame
-        `share` (of a day's payments), `model`, `value`; NaN where there is no fraud.
+    `share` (of a day's payments), `model`, `value`; NaN where there is no fraud.
     """
     shares, lost = [capacity * part for part in (0.2, 0.5, 1, 2, 4)], payments.amount.where(payments.target == 1, 0.0)
     held = {s: within_capacity(order, payments.day, s).mul(lost, axis=0).sum() / lost.sum() for s in shares}

@@ -32,20 +32,9 @@ _DAY = 86_400_000_000
 
 
 def twins(sample: Sample, block: Block, at: pd.Series, keys: pd.DataFrame, seed: int = 0) -> list[Twin]:
-    """Make all twins of one block, the honest one first.
+    """Make all twins of one block, the honest one first: with its training window and its test.
 
-    Parameters
-    ----------
-    sample : Sample
-        All payments.
-    block : Block
-        Whose training window and test they have.
-    at : pd.Series
-        Moment of each payment.
-    keys : pd.DataFrame
-        With `merchant` or `counterparty`, whose risk is taken without delay; without either there is no such twin.
-    seed : int
-        Of all draws.
+    `at` is the moment of each payment; `keys` may have `merchant` or `counterparty`, whose risk is taken without delay.
     """
     rng = np.random.default_rng(seed)
     settled = block.test[sample.known[block.test]]

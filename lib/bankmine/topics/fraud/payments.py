@@ -119,23 +119,10 @@ class FraudSample:
 def fraud_sample(
     history: ir.Table, as_of: datetime.date, specification: Specification = SPECIFICATION, days: int | None = None
 ) -> FraudSample:
-    """Measure transactions, derive their features, and tell what is known of them.
+    """Measure transactions up to the as-of day, derive their features, and tell what is known of them.
 
-    Parameters
-    ----------
-    history : ir.Table
-        From `batch.history`; nothing later than the as-of day is looked at.
-    as_of : datetime.date
-        Last day to know.
-    specification : Specification
-        What to measure; `delay` tells after how many days a transaction of which nobody complained counts as genuine.
-    days : int, optional
-        Days up to the as-of day whose transactions are taken; earlier ones count as their past only. All if not given.
-
-    Raises
-    ------
-    BankmineError
-        If there is no transaction in these days.
+    Of those before the last `days`, if given, only the past of others is taken. The specification's `delay` tells after
+    how many days a transaction of which nobody complained counts as genuine.
     """
     end = _microseconds(as_of) + DAY
     since = None if days is None else end - days * DAY
@@ -157,23 +144,9 @@ def fraud_sample(
 
 
 def known_target(beside: pd.DataFrame, moment: int, delay: int, labelled: bool = True) -> pd.Series:
-    """Tell what was known of transactions at a moment.
+    """Tell what was known of transactions (`at`, `known_on`) at a moment in microseconds: 1.0, 0.0 or NaN.
 
-    Parameters
-    ----------
-    beside : pd.DataFrame
-        `at`, `known_on`.
-    moment : int
-        Microseconds since 1970.
-    delay : int
-        Days after which a transaction of which nobody complained counts as genuine.
-    labelled : bool
-        Whether frauds are labelled at all; without labels nothing is known.
-
-    Returns
-    -------
-    pd.Series
-        1.0, 0.0 or NaN.
+    After `delay` days one of which nobody complained counts as genuine; where frauds are not `labelled`, none does.
     """
     now = pd.Timestamp(moment, unit="us")
     fraud = beside["known_on"] < now

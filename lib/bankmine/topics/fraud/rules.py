@@ -94,13 +94,10 @@ def score(fired: Fired, amount: pd.Series) -> pd.Series:
 
 
 def hits(fired: Fired, target: pd.Series, rules: list[ExpertRule]) -> pd.DataFrame:
-    """Say of each rule how often it holds and is right.
+    """Say of each rule how often it holds and is right, in the order of the rules.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row a rule, in its order: `rule` (name), `points`, `holds` (payments), `frauds` among them, `precision` and
-        `recall` (share of all frauds); of one that was not run `lacks`.
+    `rule` (name), `points`, `holds` (payments), `frauds` among them, `precision` and `recall` (share of all frauds); of
+    one that was not run `lacks`.
     """
     rows = []
     for rule in rules:

@@ -285,25 +285,11 @@ def streaming_model(
     day: datetime.date, factor: float = 1.0, calibrator: Calibrator | None = None,
     delay: int = DELAY, kinds: Sequence[str] = KINDS,
 ) -> FraudModel:  # fmt: skip
-    """Make of a fitted model one that can be saved and applied to transactions as they arrive.
+    """Make of a fitted model (`Encode` and XGBoost) one that is applied to transactions as they arrive.
 
-    Parameters
-    ----------
-    model : Pipeline
-        `Encode` and XGBoost, as in `models.candidates`.
-    predictors : pd.DataFrame
-        Rows it learnt from, as in `fraud_sample`: they say what is typical.
-    known : collection of str
-        Columns of the history of the rows: `history(…).columns`.
-    dictionary : Dictionary
-        Words of the reasons.
-    threshold, day, factor, calibrator, delay, kinds
-        See `FraudModel`.
-
-    Raises
-    ------
-    BankmineError
-        If the model is no XGBoost, or takes what cannot be had of a transaction as it arrives.
+    `predictors` are rows it learnt from, which say what is typical; `known` the columns of their history; the other
+    parts are those of `FraudModel`. A BankmineError says so if the model is no XGBoost, or takes what cannot be had of
+    a transaction as it arrives.
     """
     if not hasattr(model["model"], "get_booster"):
         raise BankmineError(f"{type(model['model']).__name__} cannot be kept for real time: keep xgboost.")
