@@ -201,7 +201,7 @@ def test_agreement_is_one_with_oneself_and_minus_one_with_the_opposite():
         (lambda d: d["reasons"][0].update(missing="{value}"), "{value} is not there"),
         (lambda d: d["reasons"][0].update(high="{value:q}"), "cannot say"),
         (lambda d: d["reasons"][0].update(extra=1), "not a list of reasons"),
-        (lambda d: d["themes"].append(d["themes"][0]), "comes twice"),
+        (lambda d: d["themes"].append(dict(d["themes"][0])), "comes twice"),
     ],
 )
 def test_a_dictionary_that_cannot_be_said_is_refused(tmp_path, change, message):

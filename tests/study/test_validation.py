@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import yaml
@@ -89,7 +91,7 @@ def test_an_assumption_that_a_page_checks_shows_what_it_found():
         (lambda t: t["questions"][0].update(rule="sr11_7"), "needs a rule of the file"),
         (lambda t: t["questions"][0].update(people="somebody"), "shown or people"),
         (lambda t: t["questions"][0].pop("theme"), "theme"),
-        (lambda t: t["questions"].append(t["questions"][0]), "comes twice"),
+        (lambda t: t["questions"].append(copy.deepcopy(t["questions"][0])), "comes twice"),
         (lambda t: t["monitoring"][0].update(limit="gut feeling"), "a limit that is none of"),
         (lambda t: t.pop("rules"), "must hold owner"),
     ],
