@@ -11,10 +11,9 @@ from applicants import applicants
 
 from bankmine.bank.flat import open_flat
 from bankmine.errors import BankmineError
-from bankmine.learning.comparison import CrossValidated, cross_validated
-from bankmine.learning.entity_splits import stratified_folds
-from bankmine.learning.flat_sample import flat_sample
-from bankmine.learning.sample import Sample
+from bankmine.learning.fitting import CrossValidated, cross_validated
+from bankmine.learning.sample import Sample, flat_sample
+from bankmine.learning.splits import stratified_folds
 from bankmine.topics.credit.rules import load_directions
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, candidates
 

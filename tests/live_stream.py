@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
 from bankmine.bank.snapshot import open_source
-from bankmine.judging.reason_dictionary import load_reasons
+from bankmine.judging.reasons import load_reasons
 from bankmine.learning.encoding import Encode
 from bankmine.live.ledger import open_ledger
 from bankmine.live.messages import microseconds

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bankmine.judging.leak_sentinel import sentinel
+from bankmine.judging.leaks import sentinel
 from bankmine.study.why import Why
 from bankmine.topics.churn.study import BankChurn
 from demobank.customers.misleading import LEAKING, SPURIOUS

@@ -21,7 +21,7 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 from bankmine.bank.flat import is_flat, open_flat
 from bankmine.bank.snapshot import SOURCE_MIME, open_source
 from bankmine.errors import BankmineError
-from bankmine.learning.flat_sample import flat_sample
+from bankmine.learning.sample import flat_sample
 
 AS_TEXT = {"options": {"strings_to_formulas": False}}
 KINDS = ("csv", "csv.gz", "zip", "parquet", "xlsx")

@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from bankmine.errors import BankmineError
-from bankmine.judging.calibration import calibration, hosmer_lemeshow, log_odds, reliability
+from bankmine.judging.calibration import calibration, hosmer_lemeshow, reliability
 from bankmine.judging.intervals import wilson
-from bankmine.learning.calibrator import ISOTONIC_FROM, fit_calibrator
+from bankmine.learning.fitting import ISOTONIC_FROM, fit_calibrator, log_odds
 
 
 def independent(rows: int, seed: int = 0, slope: float = 1.0, shift: float = 0.0) -> tuple[pd.Series, pd.DataFrame]:

@@ -17,8 +17,17 @@ from scipy.special import logit
 from bankmine.bank.contract import CATEGORIES, CHANNELS, PRODUCTS
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import Contributions, agreement, by_theme, contributions, importance, steadiness
-from bankmine.judging.reason_dictionary import REGISTRY, load_reasons, readable, spoken, themes_of
-from bankmine.judging.reasons import in_one_line, reasons, strongest_theme, top_themes
+from bankmine.judging.reasons import (
+    REGISTRY,
+    in_one_line,
+    load_reasons,
+    readable,
+    reasons,
+    spoken,
+    strongest_theme,
+    themes_of,
+    top_themes,
+)
 from bankmine.learning.models import candidates, fit_all
 from bankmine.learning.sample import Sample
 from bankmine.report.plots import use_theme

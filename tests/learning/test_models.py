@@ -11,10 +11,9 @@ from learnable_rows import HOSTILE, sample_of
 from sklearn.metrics import roc_auc_score
 
 from bankmine.errors import BankmineError
-from bankmine.learning.comparison import cross_validated
 from bankmine.learning.encoding import Encode, SignedLog
-from bankmine.learning.models import candidates, fit_all, scores
-from bankmine.learning.rule import Rule, rule_in_words
+from bankmine.learning.fitting import cross_validated
+from bankmine.learning.models import Rule, candidates, fit_all, rule_in_words, scores
 
 NAMES = ["rule", "logistic", "tree", "forest", "xgboost"]
 HALVES = (np.arange(400), np.arange(400, 800))

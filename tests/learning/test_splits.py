@@ -13,8 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bankmine.errors import BankmineError
-from bankmine.learning.entity_splits import held_out, stratified_folds
-from bankmine.learning.splits import PARTS, for_scoring, month_ends, out_of_time, rolling_origin
+from bankmine.learning.splits import (
+    PARTS,
+    for_scoring,
+    held_out,
+    month_ends,
+    out_of_time,
+    rolling_origin,
+    stratified_folds,
+)
 
 SIZES = st.integers(1, 4)
 DELAYS = st.integers(0, 200)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.notebook
 
 ROLES = "\n".join(f'{role} = ""  # of a flat table' for role in ("target", "positive", "id", "time"))
 OPENED = """\
-from bankmine.learning.flat_sample import flat_sample
+from bankmine.learning.sample import flat_sample
 from bankmine.bank.flat import open_flat
 
 flat = open_flat(source, target, positive, id, time, as_of)

@@ -8,10 +8,10 @@ import pandas as pd
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import Costs
 from bankmine.features.customers import features, spine_of
-from bankmine.judging.protected import protected_groups
+from bankmine.judging.fairness import protected_groups
 from bankmine.learning import splits
 from bankmine.learning.sample import Sample
-from bankmine.learning.table_parts import Parts
+from bankmine.learning.splits import Parts
 from bankmine.study.study import Study
 
 WINDOW = 90

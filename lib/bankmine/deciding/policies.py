@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bankmine.judging.resampling import draws
+from bankmine.judging.intervals import draws
 
 RANDOM, KNOWN = "at random", "outcome known"
 """Two policies to hold every other against: no knowledge, and all of it."""
@@ -60,7 +60,7 @@ def profit_of(
     acted : pd.DataFrame
         One column a policy: whether it acts on a row, or with which probability.
     gain : pd.Series
-        What acting on the row earned, from `profit.realised`; rows where it is NaN do not count.
+        What acting on the row earned, from `costs.realised`; rows where it is NaN do not count.
     entity, rounds
         As for `with_intervals`.
 

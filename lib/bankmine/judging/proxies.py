@@ -19,13 +19,12 @@ from sklearn.pipeline import Pipeline
 
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import CONFIDENCE
-from bankmine.judging.leaks import thinned
 from bankmine.judging.ranking import against, of
-from bankmine.learning.comparison import cross_validated
-from bankmine.learning.entity_splits import FEWEST, stratified_folds
-from bankmine.learning.evidence import edges_of, level
+from bankmine.learning.encoding import edges_of, level
+from bankmine.learning.fitting import cross_validated
 from bankmine.learning.models import RULE
-from bankmine.learning.sample import Sample
+from bankmine.learning.sample import Sample, thinned
+from bankmine.learning.splits import FEWEST, stratified_folds
 
 TELLS = 0.55
 """An attribute is told by a predictor whose AUC alone is above this with its whole interval."""

@@ -1,20 +1,213 @@
 """Reasons: why a model gives a row its risk, in words that a relationship manager can use.
 
 Predictors of one theme are one reason, so that the same thing is not said three times; a theme speaks through its
-predictor that raises the risk most. Only what raises the risk is a reason.
+predictor that raises the risk most. Only what raises the risk is a reason. Themes and words are read from
+`data/reasons.yml`; predictors that it does not know are said by their names and put together by correlation.
 """
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Hashable
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 
+from bankmine.bank.registers import entries, read_yaml
+from bankmine.bank.sources import WORKSPACE
+from bankmine.errors import BankmineError
 from bankmine.judging.contributions import Contributions, by_theme
 from bankmine.judging.intervals import wilson
-from bankmine.judging.reason_dictionary import Dictionary, spoken, themes_of
+
+REGISTRY = WORKSPACE / "data" / "reasons.yml"
+OTHER = "other"
+"""What the ids of themes that are not in the dictionary begin with, so that none is taken for one that is."""
+_WINDOW = "window"
+_SAME = 0.7
+"""Absolute rank correlation, on average, from which predictors that no pattern matches are one theme."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """What reasons are about."""
+
+    id: str
+    name: str
+    name_zh: str
+    owner: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Words for some predictors."""
+
+    id: str
+    theme: str
+    columns: list[str]
+    """Patterns of their names."""
+    high: str
+    low: str
+    missing: str = ""
+
+    def match(self, name: str) -> dict[str, str] | None:
+        """Return what the braces of a pattern stand for in a name, None where no pattern matches."""
+        found = (re.fullmatch(_expression(pattern), name) for pattern in self.columns)
+        return next((m.groupdict() for m in found if m), None)
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Themes by id, and reasons in the order in which they are tried."""
+
+    themes: dict[str, Theme]
+    reasons: list[Reason]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """How values of one predictor are said."""
+
+    name: str
+    high: str
+    low: str
+    missing: str
+    parts: dict[str, str]
+    """What stands in braces in the pattern that matched."""
+
+    def say(self, value: object, typical: float | None) -> str:
+        """Say a value; `typical` is the median of the rows, None for a category."""
+        if pd.isna(value):
+            return self.missing.format(**self.parts, name=self.name)
+        words = self.high if typical is None or value > typical else self.low
+        return words.format(**self.parts, name=self.name, value=value, typical=typical)
+
+
+def load_reasons(file: Path = REGISTRY) -> Dictionary:
+    """Read the dictionary.
+
+    Raises
+    ------
+    BankmineError
+        If an entry lacks a field, has an unknown one, an id comes twice, a theme is not there, or words use what their
+        pattern does not have.
+    """
+    told = read_yaml(file)
+    if not isinstance(told, dict) or set(told) != {f.name for f in fields(Dictionary)}:
+        raise BankmineError(f"{file} must have two parts: themes and reasons.")
+    themes = {t.id: t for t in entries(told["themes"], Theme, file, "themes")}
+    reasons = entries(told["reasons"], Reason, file, "reasons")
+    for reason in reasons:
+        if reason.theme not in themes:
+            raise BankmineError(f"{file}: reason {reason.id} has theme {reason.theme!r}, which is not there.")
+        _check_words(reason, file)
+    return Dictionary(themes, reasons)
+
+
+def themes_of(predictors: pd.DataFrame, importance: pd.Series, dictionary: Dictionary) -> pd.DataFrame:
+    """Give every predictor a theme.
+
+    Parameters
+    ----------
+    predictors : pd.DataFrame
+        Rows that are scored.
+    importance : pd.Series
+        Of each predictor; the strongest of those that are put together by correlation gives them its name.
+    dictionary : Dictionary
+        From `load_reasons`.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a predictor, in the order of `importance`: `theme`, `name`, `name_zh`.
+    """
+    known = {c: r.theme for c in importance.index if (r := _reason(c, dictionary))}
+    rows = {c: (t, dictionary.themes[t].name, dictionary.themes[t].name_zh) for c, t in known.items()}
+    rest = [c for c in importance.index if c not in known]
+    for together in _correlated(predictors[rest]):
+        strongest = importance[together].idxmax()
+        rows |= dict.fromkeys(together, (f"{OTHER}: {strongest}", readable(strongest), readable(strongest)))
+    ordered = [rows[c] for c in importance.index]
+    return pd.DataFrame(ordered, columns=["theme", "name", "name_zh"], index=importance.index)
+
+
+def spoken(name: Hashable, values: pd.Series, dictionary: Dictionary) -> Spoken:
+    """Return how values of a predictor are said."""
+    reason, said = _reason(name, dictionary), readable(name)
+    number = is_numeric_dtype(values.dtype) and not is_bool_dtype(values.dtype)
+    if reason and number:
+        parts = {part: word.replace("_", " ") for part, word in reason.match(str(name)).items()}
+        return Spoken(said, reason.high, reason.low, reason.missing or "{name} not known", parts)
+    if is_bool_dtype(values.dtype):
+        return Spoken(said, "{name}: yes", "{name}: no", "{name} not known", {})
+    if not number:
+        return Spoken(said, "{name}: {value}", "", "{name} not known", {})
+    digits = ":,.0f" if values.abs().median() >= 100 else ":.3g"
+    words = f"{{name}} {{value{digits}}} (typical {{typical{digits}}})"
+    return Spoken(said, words, words, "{name} not known", {})
+
+
+def readable(name: Hashable) -> str:
+    """Write the name of a predictor as words: `fee_share_90d` becomes "fee share (90 days)"."""
+    words = re.sub(r"_(\d+)d$", r" (\1 days)", str(name))
+    return words.replace("_", " ").strip() or "(no name)"
+
+
+def _reason(name: Hashable, dictionary: Dictionary) -> Reason | None:
+    return next((r for r in dictionary.reasons if r.match(str(name)) is not None), None)
+
+
+def _expression(pattern: str) -> str:
+    """Turn a pattern into a regular expression."""
+    parts = re.split(r"\{(\w+)\}", pattern)
+    groups = [rf"(?P<{part}>{r'[0-9]+' if part == _WINDOW else '.+?'})" for part in parts[1::2]]
+    fixed = [re.escape(part) for part in parts[::2]]
+    return "".join(a + b for a, b in zip(fixed, [*groups, ""], strict=True))
+
+
+def _check_words(reason: Reason, file: Path) -> None:
+    """Try the words of a reason on made-up values."""
+    for pattern in reason.columns:
+        parts = dict.fromkeys([*re.findall(r"\{(\w+)\}", pattern), "name"], "1")
+        numbers = parts | {"value": 1.0, "typical": 1.0}
+        for words, given in ((reason.high, numbers), (reason.low, numbers), (reason.missing, parts)):
+            if wrong := wrong_with(words, given):
+                raise BankmineError(f"{file}: reason {reason.id} cannot say {words!r}: {wrong}.")
+
+
+def wrong_with(words: str, given: dict[str, object]) -> str:
+    """Say why words cannot be filled with what is given; "" if they can."""
+    try:
+        asked = [field for _, field, _, _ in string.Formatter().parse(words) if field is not None]
+        if unknown := [field for field in asked if field not in given]:
+            return f"{{{unknown[0]}}} is not there"
+        words.format(**given)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _correlated(predictors: pd.DataFrame) -> list[list[Hashable]]:
+    """Put together the numbers that rank rows alike (average linkage on 1 − |rank correlation|); words stay alone."""
+    numbers = [c for c, kind in predictors.dtypes.items() if is_numeric_dtype(kind)]
+    alone = [[c] for c in predictors.columns if c not in numbers]
+    if len(numbers) < 2:
+        return alone + [[c] for c in numbers]
+    ranks = predictors[numbers].astype(float).rank()
+    centred = (ranks - ranks.mean()).fillna(0.0).to_numpy()
+    length = np.linalg.norm(centred, axis=0)
+    unit = centred / np.where(length > 0, length, 1.0)
+    distance = (1 - np.abs(unit.T @ unit)).clip(0, 1)
+    np.fill_diagonal(distance, 0.0)
+    group = fcluster(linkage(squareform(distance, checks=False), "average"), 1 - _SAME, "distance")
+    return alone + [list(c) for _, c in pd.Series(numbers, dtype=object).groupby(group)]
+
 
 LEAST = 0.05
 """Log-odds below which nothing is a reason: it changes the odds by less than 5 %."""

@@ -1,16 +1,134 @@
-"""The recipe: models learn from one part of a sample, are calibrated by the next and applied to the last."""
+"""Fitting: models learn from one part of a sample, are calibrated by the next and applied to the last.
+
+And which of them to take: candidates are compared on the same folds, with intervals and what fitting them costs.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from scipy import special, stats
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
 
-from bankmine.learning.calibrator import Calibrator, fit_calibrator
-from bankmine.learning.models import fit_side_by_side, learnable, scores
-from bankmine.learning.sample import Sample
+from bankmine.errors import BankmineError
+from bankmine.learning.models import RULE, fit_side_by_side, learnable, scores
+from bankmine.learning.sample import CONFIDENCE, Sample, require_outcomes
 from bankmine.learning.splits import Split
+
+ISOTONIC_FROM = 1000
+"""Events, and rows without one, from which steps are fitted instead of a curve: with fewer the steps follow chance
+(Niculescu-Mizil and Caruana, International Conference on Machine Learning 2005)."""
+_SHARE_OF_CURVE = 0.01
+_FLAT = 1e-3
+NEAREST = 1e-9
+"""How near to 0 or 1 a probability is taken for its log odds."""
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """Turns scores into probabilities; a higher score has a higher probability, so that ranks stay."""
+
+    method: str
+    """`sigmoid` (a curve), or `isotonic` (steps, with 1 % of the curve so that no two scores become one)."""
+    rows: int
+    """Fitted on."""
+    events: int
+    """Among them."""
+    centre: float
+    """Of the scores, or of their log odds where they are probabilities; so the slope and intercept."""
+    slope: float
+    intercept: float
+    of_probabilities: bool
+    """Whether the scores it was fitted on lie between 0 and 1."""
+    ordered: bool
+    """Whether the event is likelier where the score is higher in the rows it was fitted on."""
+    steps: tuple[tuple[float, ...], tuple[float, ...]] | None
+    """Scores at which steps begin and end, and the share of events there; between two it is drawn straight."""
+
+    @property
+    def reason(self) -> str:
+        """Which method was chosen and why, in words."""
+        chosen = f"{self.method}, chosen by {self.events:,} events in {self.rows:,} rows"
+        return chosen if self.ordered else f"{chosen}, which do not bear the score out: all are given about the same"
+
+    def __call__(self, score: np.ndarray) -> np.ndarray:
+        """Return the probability of each score, strictly between 0 and 1."""
+        score = np.asarray(score, dtype=float)
+        curve = special.expit(self.intercept + self.slope * (_evidence(score, self.of_probabilities) - self.centre))
+        if self.steps is None:
+            return curve
+        return (1 - _SHARE_OF_CURVE) * np.interp(score, *self.steps) + _SHARE_OF_CURVE * curve
+
+
+def fit_calibrator(target: pd.Series, score: np.ndarray) -> Calibrator:
+    """Fit a calibrator; the number of events decides its method.
+
+    The curve is logistic in the log odds, or in the score where that is no probability, with Platt's targets against
+    certainty (Advances in Large Margin Classifiers, 1999). Where it would fall, it is made nearly flat.
+
+    Parameters
+    ----------
+    target : pd.Series
+        1.0 where the event happened, 0.0 where it did not: of rows the model did not learn from.
+    score : np.ndarray
+        Their scores, probabilities or not, in the same order.
+
+    Returns
+    -------
+    Calibrator
+        Call it with scores.
+
+    Raises
+    ------
+    BankmineError
+        If all rows have the event or none has, an outcome is not known or a score is missing.
+    """
+    outcome, score = require_outcomes(target), np.asarray(score, dtype=float)
+    if not np.isfinite(score).all():
+        raise BankmineError("Some scores are missing or infinite: give each row a score before it is calibrated.")
+    rows, events = len(outcome), int(outcome.sum())
+    if events in (0, rows):
+        raise BankmineError(
+            f"{'All' if events else 'None'} of {rows:,} rows have the event, so that probabilities cannot be fitted: "
+            "tune on more rows."
+        )
+    of_probabilities = bool(score.min() >= 0 and score.max() <= 1)
+    evidence = _evidence(score, of_probabilities)
+    centre, spread = evidence.mean(), evidence.std() if np.ptp(evidence) else 1.0
+    slope, intercept = _curve(outcome, (evidence - centre) / spread)
+    ordered = bool(slope > _FLAT)
+    if not ordered:
+        slope, intercept = _FLAT, float(special.logit(events / rows))
+    steps = None
+    if min(events, rows - events) >= ISOTONIC_FROM and ordered:
+        found = IsotonicRegression(out_of_bounds="clip").fit(score, outcome)
+        steps = tuple(found.X_thresholds_.tolist()), tuple(found.y_thresholds_.tolist())
+    method = "sigmoid" if steps is None else "isotonic"
+    return Calibrator(method, rows, events, float(centre), slope / spread, intercept, of_probabilities, ordered, steps)
+
+
+def log_odds(probability: np.ndarray) -> np.ndarray:
+    """Return log odds, finite also where a probability is 0 or 1."""
+    return special.logit(np.clip(probability, NEAREST, 1 - NEAREST))
+
+
+def _evidence(score: np.ndarray, of_probabilities: bool) -> np.ndarray:
+    return log_odds(score) if of_probabilities else score
+
+
+def _curve(outcome: np.ndarray, evidence: np.ndarray) -> tuple[float, float]:
+    """Return slope and intercept; each row counts as an event by Platt's target, and as none by the rest of it."""
+    events = outcome.sum()
+    aim = np.where(outcome == 1, (events + 1) / (events + 2), 1 / (len(outcome) - events + 2))
+    model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    model.fit(np.tile(evidence, 2)[:, None], np.repeat([1, 0], len(aim)), np.concatenate([aim, 1 - aim]))
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
 @dataclass(frozen=True)
@@ -78,3 +196,97 @@ def _applied(fitted: dict[str, Pipeline], sample: Sample, split: Split) -> Appli
     raw = scores(fitted, rows)
     probability = pd.DataFrame({name: calibrators[name](raw[name]) for name in raw}, index=raw.index)
     return Applied(rows, fitted, calibrators, raw, probability)
+
+
+_FEWEST_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """Candidates on the same folds."""
+
+    scores: pd.DataFrame
+    """Chance of the event for each row that was tested, by models that did not learn from it; one column a candidate.
+    A row that was tested several times has the mean."""
+    folds: pd.DataFrame
+    """One row a candidate and fold: `model`, `fold`, `learnt` (rows learnt from), `rows` and `events` tested, `auc`,
+    `average_precision`, and `seconds` of processor time to fit."""
+
+    def table(self, baseline: str = RULE) -> pd.DataFrame:
+        """Sum up each candidate: means over the folds with intervals of 95 %, and the gain over one of them, by fold.
+
+        Intervals are of Student's t, with the variance that counts how much folds share (Nadeau and Bengio, Machine
+        Learning 52, 2003); NaN with fewer than three folds, of which no spread can be told.
+
+        Parameters
+        ----------
+        baseline : str
+            The candidate that the others are held against.
+
+        Returns
+        -------
+        pd.DataFrame
+            Indexed by `model`: `auc`, `average_precision` and, over the baseline, `auc_gain`, each with `…_low` and
+            `…_high`; `seconds` a fold.
+        """
+        wide = self.folds.pivot_table(index="fold", columns="model", sort=False)
+        gain = wide["auc"].sub(wide["auc"][baseline], axis=0)
+        shared = (self.folds["rows"] / self.folds["learnt"]).mean()
+        figures = ["auc", "average_precision"]
+        parts = [_over_folds(wide[name], shared).clip(0, 1).add_prefix(name) for name in figures]
+        parts.append(_over_folds(gain, shared).add_prefix("auc_gain"))
+        return pd.concat(parts, axis=1).assign(seconds=wide["seconds"].mean())
+
+
+def cross_validated(
+    candidates: dict[str, Pipeline], sample: Sample, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> CrossValidated:
+    """Fit and test candidates on the same folds.
+
+    Parameters
+    ----------
+    candidates : dict of Pipeline
+        From `candidates`.
+    sample : Sample
+        Rows.
+    folds : list of (train, test)
+        Positions in the sample; rows without a known outcome are left out.
+
+    Raises
+    ------
+    BankmineError
+        If there is no fold, or all rows that a fold learns from or is tested on have the same outcome.
+    """
+    if not folds:
+        raise BankmineError("There is no fold to compare models on: take more rows or fewer folds.")
+    parts = [(learnable(sample.at(train)), learnable(sample.at(test), "test on")) for train, test in folds]
+    tasks = [(name, fold) for name in candidates for fold in range(len(folds))]
+    found = fit_side_by_side([(candidates[name], parts[fold][0]) for name, fold in tasks])
+    fitted = dict(zip(tasks, found, strict=True))
+    # a support vector machine takes longer to score rows than to learn
+    chances = Parallel(n_jobs=-1, backend="threading")(
+        delayed(scores)({name: fitted[name, fold][0] for name in candidates}, test)
+        for fold, (_, test) in enumerate(parts)
+    )
+    rows = [
+        {"model": name, "fold": fold, "learnt": len(parts[fold][0]), **_judged(parts[fold][1], chances[fold][name]),
+         "seconds": seconds}
+        for (name, fold), (_, seconds) in fitted.items()
+    ]  # fmt: skip
+    return CrossValidated(pd.concat(chances).groupby(level=0).mean(), pd.DataFrame(rows))
+
+
+def _judged(test: Sample, chance: pd.Series) -> dict[str, float]:
+    return {
+        "rows": len(test), "events": int(test.target.sum()), "auc": roc_auc_score(test.target, chance),
+        "average_precision": average_precision_score(test.target, chance),
+    }  # fmt: skip
+
+
+def _over_folds(values: pd.DataFrame, shared: float) -> pd.DataFrame:
+    """Return the mean of each column, `_low` and `_high`; `shared` is rows tested over rows learnt from."""
+    folds, mean = len(values), values.mean()
+    if folds < _FEWEST_FOLDS:
+        return pd.DataFrame({"": mean, "_low": np.nan, "_high": np.nan})
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, folds - 1) * values.std() * np.sqrt(1 / folds + shared)
+    return pd.DataFrame({"": mean, "_low": mean - half, "_high": mean + half})

@@ -7,6 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from bankmine.bank.flat import Flat
+from bankmine.errors import BankmineError
+
+CONFIDENCE = 0.95
+"""Of all intervals: how often they hold what is true of all rows that there could be, not only of these."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -50,3 +56,47 @@ class Sample:
     def using(self, columns: list[str]) -> Sample:
         """Return the same rows with some of the predictors."""
         return replace(self, predictors=self.predictors[columns])
+
+
+def flat_sample(flat: Flat) -> Sample:
+    """Take the rows of a flat table to learn from; the index is that of `flat.costs`, too."""
+    return Sample(flat.predictors, flat.target, flat.entity, flat.day)
+
+
+def thinned(sample: Sample, rows: np.ndarray, most: int = 6_000, seed: int = 0) -> np.ndarray:
+    """Keep some customers with all their rows, so that a lab takes seconds.
+
+    Parameters
+    ----------
+    sample : Sample
+        All rows.
+    rows : np.ndarray
+        Mask of the rows to keep some of.
+    most : int
+        About how many to keep.
+
+    Returns
+    -------
+    np.ndarray
+        Mask; of a small sample the same.
+    """
+    people = sample.entity[rows].unique()
+    share = min(1.0, most / max(rows.sum(), 1))
+    kept = np.random.default_rng(seed).permutation(len(people))[: int(np.ceil(share * len(people)))]
+    return rows & sample.entity.isin(people[kept]).to_numpy()
+
+
+def codes(entity: pd.Series) -> tuple[np.ndarray, int]:
+    """Return the number of each row's entity, and how many entities there are."""
+    found, names = pd.factorize(entity, use_na_sentinel=False)
+    return found, len(names)
+
+
+def require_outcomes(target: pd.Series) -> np.ndarray:
+    """Return outcomes as numbers; raise a BankmineError where there is none, or one is neither 0 nor 1."""
+    outcome = target.to_numpy(float)
+    if not len(outcome) or not np.isin(outcome, (0, 1)).all():
+        raise BankmineError(
+            "Scores are judged by rows whose outcome is 0 or 1: leave out rows whose outcome is not known yet."
+        )
+    return outcome

@@ -2,7 +2,8 @@
 
 The outcome of a row is known only some days after its day (the label delay: gap and outcome window). So between the
 rows that a model learns from and the first day on which it is used there must lie at least that delay; without it, a
-test flatters the model. Samples without time are split in `entity_splits`.
+test flatters the model. Samples without time are split at random, but stratified, and with all rows of an entity in the
+same part: that says how well a model tells rows apart that are like those it learnt from, and nothing of next year.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 
 from bankmine.errors import BankmineError
-from bankmine.learning.sample import Sample
+from bankmine.learning import splits
+from bankmine.learning.sample import Sample, codes
 
 Period = Literal["D", "W", "M", "Q", "Y"]
 Fold = tuple[np.ndarray, np.ndarray]
@@ -235,3 +238,169 @@ def _require_both_outcomes(sample: Sample, rows: np.ndarray) -> None:
             f"{happened} of the {len(rows):,} rows to learn from have the event, so that nothing can be learnt: "
             "take more rows, or define the event otherwise."
         )
+
+
+FEWEST = 20
+"""Entities of the rarer outcome below which a sample is not divided."""
+
+
+def held_out(sample: Sample, seed: int = 0, tune: float = 0.2, test: float = 0.25) -> Split:
+    """Split a sample without time at random, stratified; all rows of an entity are in one part.
+
+    Parameters
+    ----------
+    sample : Sample
+        Rows without a known outcome are in no part.
+    seed : int
+        Of the random choice.
+    tune, test : float
+        Shares of the entities; the rest is learnt from.
+
+    Raises
+    ------
+    BankmineError
+        If fewer than `FEWEST` entities have the rarer outcome.
+    """
+    rows = np.flatnonzero(sample.known)
+    owner, ever = _entities(sample, rows)
+    rest, tested = train_test_split(np.arange(len(ever)), test_size=test, stratify=ever, random_state=seed)
+    _, tuned = train_test_split(rest, test_size=tune / (1 - test), stratify=ever[rest], random_state=seed)
+    part = np.zeros(len(ever), dtype=int)
+    part[tuned], part[tested] = 1, 2
+    return Split(*(rows[part[owner] == i] for i in range(3)), dict.fromkeys(PARTS, ()))
+
+
+def stratified_folds(sample: Sample, rows: np.ndarray, folds: int = 5, repeats: int = 2, seed: int = 0) -> list[Fold]:
+    """Cross-validate without time: stratified folds of entities, repeated; all rows of an entity are in one fold.
+
+    Entities are stratified by whether they have the event in any row. (scikit-learn's StratifiedGroupKFold counts rows,
+    and takes minutes for 100,000 entities.)
+
+    Parameters
+    ----------
+    sample, seed
+        As for `held_out`.
+    rows : np.ndarray
+        Positions to divide, as `Split.train`.
+    folds, repeats : int
+        `folds` parts, each tested once on a model of the others; so `repeats` times.
+
+    Returns
+    -------
+    list of (train, test)
+        Positions in the sample, `folds` × `repeats` of them.
+
+    Raises
+    ------
+    BankmineError
+        If fewer than `FEWEST` entities have the rarer outcome.
+    """
+    rows = rows[sample.known[rows]]
+    owner, ever = _entities(sample, rows)
+    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    tested = [np.isin(np.arange(len(ever)), test)[owner] for _, test in splitter.split(ever, ever)]
+    return [(rows[~test], rows[test]) for test in tested]
+
+
+def _entities(sample: Sample, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each row's entity, and whether each entity has the event in any row."""
+    owner, entities = codes(sample.entity.iloc[rows])
+    ever = np.bincount(owner, weights=sample.target.iloc[rows], minlength=entities) > 0
+    if (rarer := min(ever.sum(), (~ever).sum())) < FEWEST:
+        raise BankmineError(
+            f"Only {rarer} of {entities:,} entities have the rarer outcome, and {FEWEST} are needed to divide them: "
+            "take more rows, or define the event otherwise."
+        )
+    return owner, ever
+
+
+LEARN, JUDGE = 0.56, 0.25
+"""Parts of a table with days, by time, to learn from first and to be judged by last; those between calibrate."""
+_TESTED = 5_000
+"""Rows to test on in all, about: folds of a small table are drawn several times."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What models learn from, are calibrated by and judged by.
+
+    Attributes
+    ----------
+    split : Split
+        To learn from, to calibrate by, to be judged by.
+    folds : list of (train, test)
+        For comparing models: positions before those judged by.
+    scoring : Split
+        The same moved forward: `test` holds the rows to be scored today.
+    how : str
+        How rows were split, in words.
+    """
+
+    split: Split
+    folds: list[Fold]
+    scoring: Split
+    how: str
+
+
+def at_random(sample: Sample) -> Parts:
+    """Split a table without days: whole entities at random."""
+    split = splits.held_out(sample)
+    how = "at random by whole entities, as the table tells no days"
+    return _parts_of_table(sample, split, how)
+
+
+def in_order(sample: Sample, delay: int = 0) -> Parts:
+    """Split a table with days by time: learnt from the first, calibrated by the next, judged by the last of its rows.
+
+    Parameters
+    ----------
+    sample : Sample
+        With days.
+    delay : int
+        Days after which the outcome of a row is known: each part ends so many days before the next begins.
+
+    Raises
+    ------
+    BankmineError
+        If the delay is negative, or a part would have fewer than `splits.FEWEST` rows of either outcome.
+    """
+    if delay < 0:
+        raise BankmineError(f"An outcome is known {delay} days after its row: give a delay of 0 days or more.")
+    day, known = sample.day, sample.known
+    first, second = (pd.Timestamp(int(q)) for q in np.quantile(day[known].astype("int64"), [LEARN, 1 - JUDGE]))
+    test = known & (day > second).to_numpy()
+    tune = known & (day > first).to_numpy() & _known_before(day, day[test].min(), delay)
+    train = known & (day <= first).to_numpy() & _known_before(day, day[tune].min(), delay)
+    masks = {"train": train, "tune": tune, "test": test}
+    for part, rows in masks.items():
+        rarer = min((sample.target[rows] == outcome).sum() for outcome in (0, 1))
+        if rarer < (splits.FEWEST if part == "train" else 2):
+            raise BankmineError(
+                f"Only {rarer} rows of the rarer outcome are in the part of the table, ordered by day, to {part}: give "
+                f"a longer table{', a shorter delay' if delay else ''}, or leave out `time` to split it at random."
+            )
+    rows = {part: np.flatnonzero(mask) for part, mask in masks.items()}
+    split = Split(**rows, days={part: tuple(day.iloc[r].sort_values().unique()) for part, r in rows.items()})
+    told = (
+        f"outcomes are taken to be known {delay} days after their row" if delay
+        else "the table does not tell on which day an outcome became known: give `delay` where it took time"
+    )  # fmt: skip
+    how = (
+        f"by time: judged by rows after {second:%Y-%m-%d}, learnt from those up to {split.days['train'][-1]:%Y-%m-%d}; "
+        f"{told}"
+    )
+    return _parts_of_table(sample, split, how)
+
+
+def _known_before(day: pd.Series, start: pd.Timestamp, delay: int) -> np.ndarray:
+    """Say of which rows the outcome was known by a day; of none where there is no such day."""
+    return (day + pd.Timedelta(days=delay) <= start).to_numpy() & (day < start).to_numpy()
+
+
+def _parts_of_table(sample: Sample, split: Split, how: str) -> Parts:
+    learnt = np.union1d(split.train, split.tune)
+    repeats = int(np.clip(_TESTED // len(learnt), 1, 5))
+    folds = splits.stratified_folds(sample, learnt, folds=5, repeats=repeats)
+    how += "; models are compared on stratified folds of the others" + f", drawn {repeats} times" * (repeats > 1)
+    unknown = np.flatnonzero(~sample.known)
+    return Parts(split, folds, replace(split, test=unknown) if len(unknown) else split, how)

@@ -15,7 +15,7 @@ from pandas.api.types import is_numeric_dtype
 
 from bankmine.judging import calibration
 from bankmine.judging.contributions import Contributions
-from bankmine.judging.reason_dictionary import readable
+from bankmine.judging.reasons import readable
 
 _COLOURS = "viridis"
 """From dark violet to yellow: told apart with any kind of colour vision, and nowhere grey, which is for the missing."""

@@ -27,16 +27,13 @@ from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
 from bankmine.judging import drift, fairness
 from bankmine.judging.intervals import shown, wilson_clustered, with_interval
-from bankmine.judging.leak_sentinel import sentinel
-from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, thinned
-from bankmine.judging.reason_dictionary import readable
+from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, sentinel
+from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import models
-from bankmine.learning.comparison import cross_validated
-from bankmine.learning.fitting import Applied, apply_side_by_side
-from bankmine.learning.sample import Sample
-from bankmine.learning.splits import Split
-from bankmine.learning.table_parts import Parts, at_random, in_order
+from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validated
+from bankmine.learning.sample import Sample, thinned
+from bankmine.learning.splits import Parts, Split, at_random, in_order
 from bankmine.study import charts, validation
 from bankmine.study.judged import Judged
 from bankmine.study.why import Why

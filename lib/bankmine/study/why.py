@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from bankmine.judging import reasons
 from bankmine.judging.contributions import Contributions, contributions, importance
 from bankmine.judging.intervals import shown
-from bankmine.judging.reason_dictionary import load_reasons
+from bankmine.judging.reasons import load_reasons
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
 

@@ -17,7 +17,7 @@ from bankmine.features import tiers as value_tiers
 from bankmine.features.customers import spine_of
 from bankmine.features.value import margin
 from bankmine.lacking import Lacking
-from bankmine.learning import table_parts
+from bankmine.learning import splits
 from bankmine.study import validation
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
 from bankmine.topics import churn
@@ -233,7 +233,7 @@ def test_a_flat_table_with_days_is_split_by_time_with_the_label_delay(tmp_path):
         assert days_of(study, split.tune).max() + late <= days_of(study, split.test).min()
         assert len(split.test) == pytest.approx(0.25 * study.sample.known.sum(), abs=2)
     with pytest.raises(BankmineError, match="0 days or more"):
-        table_parts.in_order(study.sample, -1)
+        splits.in_order(study.sample, -1)
 
 
 def test_a_flat_table_that_tells_costs_acts_where_it_is_expected_to_pay(tmp_path):

@@ -9,9 +9,9 @@ from learnable_rows import HOSTILE, sample_of
 
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
-from bankmine.judging import protected
+from bankmine.judging import fairness
 from bankmine.learning import fitting as recipe
-from bankmine.learning import table_parts
+from bankmine.learning import splits
 from bankmine.learning.sample import Sample
 from bankmine.topics.credit import case as credit_case
 from bankmine.topics.credit import scorecard as credit_models
@@ -45,7 +45,7 @@ def test_a_table_with_days_is_parted_by_time(tmp_path):
     assert day.iloc[split.train].max() < day.iloc[split.tune].min()
     assert day.iloc[split.tune].max() < day.iloc[split.test].min()
     assert len(split.train) + len(split.tune) + len(split.test) == len(case.sample)
-    assert len(split.test) == pytest.approx(table_parts.JUDGE * len(case.sample), abs=2)
+    assert len(split.test) == pytest.approx(splits.JUDGE * len(case.sample), abs=2)
     assert case.parts.how.startswith("by time")
     for train, test in case.parts.folds:
         assert not set(test) & set(split.test)
@@ -65,7 +65,7 @@ def test_days_with_too_few_bad_rows_in_a_part_say_what_to_do():
     target = rows.target.where(np.arange(400) < 200, 0.0)
     sample = Sample(rows.predictors, target, rows.entity, pd.Series(pd.date_range("2024-01-01", periods=400)))
     with pytest.raises(BankmineError, match=r"to t(une|est): give a longer table, or leave out `time`"):
-        table_parts.in_order(sample)
+        splits.in_order(sample)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_protected_attributes_are_groups_and_in_no_model(bank):
     groups = bank.protected
     assert {"gender", "age band"} <= set(groups)
     assert not set(bank.sample.predictors) & {"gender", "age_years", "birth_date", "marital_status", "region"}
-    name, marked = protected.two_groups(groups, bank.beside["approved"].eq(True).fillna(False))
+    name, marked = fairness.two_groups(groups, bank.beside["approved"].eq(True).fillna(False))
     assert name in ("gender is female", "gender is male")
     assert set(marked.dropna()) == {0.0, 1.0}
 
@@ -117,10 +117,10 @@ def test_protected_attributes_are_groups_and_in_no_model(bank):
 def test_the_group_that_is_approved_less_often_is_marked():
     group = pd.Series(["a"] * 60 + ["b"] * 40)
     approved = pd.Series([True] * 30 + [False] * 30 + [True] * 30 + [False] * 10)
-    name, marked = protected.two_groups({"x": pd.Series(range(100)) % 3, "y": group}, approved)
+    name, marked = fairness.two_groups({"x": pd.Series(range(100)) % 3, "y": group}, approved)
     assert name == "y is a"
     assert marked.sum() == 60
-    assert protected.two_groups({"y": group.where(group == "a")}, approved) is None
+    assert fairness.two_groups({"y": group.where(group == "a")}, approved) is None
 
 
 def test_the_cut_off_is_chosen_on_applicants_before_those_it_is_judged_by(bank, tmp_path):

@@ -12,11 +12,9 @@ from learnable_rows import HOSTILE, sample_of
 from sklearn.metrics import roc_auc_score
 
 from bankmine.errors import BankmineError
-from bankmine.learning.comparison import cross_validated
-from bankmine.learning.entity_splits import held_out, stratified_folds
-from bankmine.learning.fitting import apply_models
+from bankmine.learning.fitting import apply_models, cross_validated
 from bankmine.learning.models import fit_all, scores
-from bankmine.learning.splits import Split
+from bankmine.learning.splits import Split, held_out, stratified_folds
 from bankmine.topics.credit.rules import Direction, directions_of, load_directions, signs
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, SupportVectors, candidates
 

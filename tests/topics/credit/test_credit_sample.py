@@ -18,7 +18,7 @@ from bankmine.bank.flat import open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features.customers import features
-from bankmine.learning import entity_splits
+from bankmine.learning import splits
 from bankmine.learning.sample import Sample
 from bankmine.topics.credit import applications as credit_sample
 from bankmine.topics.credit import applications as credit_vintages
@@ -229,7 +229,7 @@ def test_a_case_says_what_is_lacking_instead_of_failing(tmp_path):
     case = credit_case.of_bank(applying(tmp_path))
     assert case.parts is None
     assert case.snapshot is case.source
-    assert str(entity_splits.FEWEST) in case.lacking or "months" in case.lacking
+    assert str(splits.FEWEST) in case.lacking or "months" in case.lacking
 
 
 def test_the_register_refuses_an_unknown_use(tmp_path):

@@ -9,7 +9,7 @@ from learnable_rows import sample_of
 
 from bankmine.bank.snapshot import open_source
 from bankmine.deciding import policies as profit_curves
-from bankmine.judging import calibration, drift, fairness, leak_sentinel
+from bankmine.judging import calibration, drift, fairness
 from bankmine.judging import leaks as leak_lab
 from bankmine.judging import ranking as metrics
 from bankmine.learning import fitting as recipe
@@ -67,7 +67,7 @@ def found_in(case: credit_case.Case) -> tuple[told.Found, recipe.Applied, recipe
         metrics.performance(judged.target, chances, judged.entity),
         calibration.calibration(judged.target, chances[[credit_models.SCORECARD]], judged.entity),
         leak_lab.lies(plain, [make(case.sample, *masks) for make in (leak_lab.honest, leak_lab.same_rows)]),
-        leak_sentinel.sentinel(learned, live.rows.predictors),
+        leak_lab.sentinel(learned, live.rows.predictors),
         drift.psi_table(learned.predictors[names], live.rows.predictors[names], learned.entity, live.rows.entity),
         impact, earned, inferred,
     )  # fmt: skip

@@ -16,9 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from bankmine.errors import BankmineError
+from bankmine.judging.calibration import bands, distribution
 from bankmine.judging.intervals import wilson
-from bankmine.judging.reason_dictionary import load_reasons
-from bankmine.judging.score_bands import bands, distribution
+from bankmine.judging.reasons import load_reasons
 from bankmine.topics.credit.bins import MISSING, OTHER, TRENDS, fit_bins, nonmonotone
 from bankmine.topics.credit.points import REGISTRY, points_lost, score_reasons
 from bankmine.topics.credit.scorecard import Scale, ScorecardModel, Selection, bin_table, vif

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bankmine.deciding import costs as profit
 from bankmine.deciding.policies import profit_of
 from bankmine.errors import BankmineError
-from bankmine.judging.reason_dictionary import load_reasons
+from bankmine.judging.reasons import load_reasons
 from bankmine.learning.blocks import Plan, blocks
 from bankmine.topics.fraud import alerts, backtest, desk
 from bankmine.topics.fraud.desk import BY_LOT, BY_SAVING, UNLIMITED

@@ -15,8 +15,7 @@ from xgboost import XGBClassifier
 
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import contributions
-from bankmine.judging.reason_dictionary import load_reasons
-from bankmine.judging.reasons import in_one_line, reasons
+from bankmine.judging.reasons import in_one_line, load_reasons, reasons
 from bankmine.learning.encoding import Encode
 from bankmine.topics.fraud.alerts import REASONS
 from bankmine.topics.fraud.stream_model import FraudModel, as_json, load, streaming_model

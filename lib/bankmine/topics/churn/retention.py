@@ -300,7 +300,7 @@ def retention_metrics(
     Returns
     -------
     pd.DataFrame
-        As of `profit.profit_metrics`, at the individual values, and before it `empc`: the expected maximum profit of
+        As of `costs.profit_metrics`, at the individual values, and before it `empc`: the expected maximum profit of
         Verbraken, Verbeke and Baesens (2013) with their own parameters, one value of 200 for all customers, incentive
         10, contact 1, success Beta(6, 14). It compares models with the literature; it is not this bank's money.
     """

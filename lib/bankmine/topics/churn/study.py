@@ -19,16 +19,13 @@ from bankmine.features import tiers
 from bankmine.features.customers import spine_of
 from bankmine.features.spine import KEYS
 from bankmine.features.value import margin
+from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
-from bankmine.judging.leaks import thinned
-from bankmine.judging.protected import protected_groups
 from bankmine.lacking import part
 from bankmine.learning import splits
-from bankmine.learning.flat_sample import flat_sample
 from bankmine.learning.models import learnable
-from bankmine.learning.sample import Sample
-from bankmine.learning.splits import out_of_time
-from bankmine.learning.table_parts import Parts
+from bankmine.learning.sample import Sample, flat_sample, thinned
+from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study.study import Study
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed

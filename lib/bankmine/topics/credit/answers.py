@@ -25,7 +25,7 @@ class Found:
     card : ScorecardModel
         The scorecard.
     ranked, calibrated, lies, suspects, moved : pd.DataFrame
-        From `metrics.performance`, `calibration.calibration`, `leak_lab.lies`, `leak_sentinel.sentinel` and
+        From `ranking.performance`, `calibration.calibration`, `leaks.lies`, `leaks.sentinel` and
         `drift.psi_table` of its characteristics.
     impact : dict of pd.DataFrame
         Adverse impact by attribute, at the cut-off.

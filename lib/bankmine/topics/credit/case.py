@@ -13,13 +13,11 @@ from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import Costs, told_costs
 from bankmine.errors import BankmineError
-from bankmine.judging.protected import protected_groups
+from bankmine.judging.fairness import protected_groups
 from bankmine.lacking import or_lacking
-from bankmine.learning import entity_splits
-from bankmine.learning.flat_sample import flat_sample
-from bankmine.learning.sample import Sample
-from bankmine.learning.splits import Split
-from bankmine.learning.table_parts import Parts, at_random, in_order
+from bankmine.learning import splits
+from bankmine.learning.sample import Sample, flat_sample
+from bankmine.learning.splits import Parts, Split, at_random, in_order
 from bankmine.topics.credit.applications import Applications, applications, closed_by
 from bankmine.topics.credit.lending import loan_costs
 from bankmine.topics.credit.rules import ALLOWED, PROTECTED, ColumnRule, load_columns, load_credit_rules, uses
@@ -171,7 +169,7 @@ def in_time(found: Applications, test: int = 4) -> Parts:
     Raises
     ------
     BankmineError
-        If fewer than `entity_splits.FEWEST` customers went bad among those to learn from, or nobody did among those to
+        If fewer than `splits.FEWEST` customers went bad among those to learn from, or nobody did among those to
         be judged by.
     """
     sample, month = found.sample, found.sample.day.dt.to_period("M")
@@ -184,7 +182,7 @@ def in_time(found: Applications, test: int = 4) -> Parts:
     tested = sample.known & (month >= closed[-test]).to_numpy()
     before = closed_by(found.beside, sample.day, sample.day[tested].min()) & ~tested
     split = _split(sample, before, tested)
-    folds = entity_splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=5, repeats=1)
+    folds = splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=5, repeats=1)
     today = _split(sample, sample.known, (month == month.max()).to_numpy())
     how = (
         f"by time: judged by the applications of {closed[-test]} to {closed[-1]}, learnt from those whose outcomes "
@@ -195,9 +193,9 @@ def in_time(found: Applications, test: int = 4) -> Parts:
 
 def _split(sample: Sample, learnt: np.ndarray, tested: np.ndarray) -> Split:
     """Keep the latest months of those learnt from to tune by."""
-    if (bad := int(sample.target[learnt].sum())) < entity_splits.FEWEST or bad == learnt.sum():
+    if (bad := int(sample.target[learnt].sum())) < splits.FEWEST or bad == learnt.sum():
         raise BankmineError(
-            f"{bad} of {learnt.sum():,} applications to learn from went bad, and {entity_splits.FEWEST} of either kind "
+            f"{bad} of {learnt.sum():,} applications to learn from went bad, and {splits.FEWEST} of either kind "
             "are needed: give a longer history, a later as-of day, or fewer months to test on."
         )
     month = sample.day.dt.to_period("M")

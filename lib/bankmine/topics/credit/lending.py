@@ -169,7 +169,7 @@ def credit_metrics(target: pd.Series, probabilities: pd.DataFrame, costs: Costs)
     Returns
     -------
     pd.DataFrame
-        As of `profit.profit_metrics`, where to act is to refuse, at each credit's own costs, and before it `empcs`: the
+        As of `costs.profit_metrics`, where to act is to refuse, at each credit's own costs, and before it `empcs`: the
         expected maximum profit of Verbraken and others (2014) with their own parameters (return 26.44 %, total loss
         10 %, no loss 55 %), a part of the amount lent. It compares models with the literature; it is not this bank's
         money.

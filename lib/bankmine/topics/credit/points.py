@@ -17,8 +17,7 @@ from bankmine.bank.flat_columns import identifier
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import Contributions
-from bankmine.judging.reason_dictionary import Dictionary
-from bankmine.judging.reasons import reasons
+from bankmine.judging.reasons import Dictionary, reasons
 from bankmine.topics.credit.bins import FLAG, WORDS, Bins
 from bankmine.topics.credit.scorecard import Scorecard
 

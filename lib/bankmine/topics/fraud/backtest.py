@@ -24,8 +24,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from bankmine.learning import models
 from bankmine.learning.blocks import Block, Plan, blocks, newest
-from bankmine.learning.calibrator import Calibrator, fit_calibrator
 from bankmine.learning.encoding import Encode, SignedLog
+from bankmine.learning.fitting import Calibrator, fit_calibrator
 from bankmine.learning.sample import Sample
 from bankmine.topics.fraud.payments import Payments
 from bankmine.topics.fraud.rules import ExpertRule, Fired, fired, score

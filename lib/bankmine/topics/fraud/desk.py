@@ -27,8 +27,9 @@ from bankmine.deciding import policies as profit_curves
 from bankmine.deciding.actions import OTHER, load_actions
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
+from bankmine.judging.intervals import draws, interval
 from bankmine.judging.ranking import performance
-from bankmine.judging.resampling import codes, draws, interval
+from bankmine.learning.sample import codes
 from bankmine.topics.fraud.payments import Payments
 
 EPISODE = 30

@@ -30,15 +30,14 @@ from bankmine.errors import BankmineError
 from bankmine.judging import calibration, drift
 from bankmine.judging.intervals import shown, wide, wilson_clustered, with_interval
 from bankmine.judging.leaks import Twin
-from bankmine.judging.reason_dictionary import load_reasons, readable
+from bankmine.judging.reasons import load_reasons, readable
 from bankmine.lacking import Lacking, part
 from bankmine.learning import blocks as in_blocks
 from bankmine.learning import models
 from bankmine.learning.blocks import Block, Plan
 from bankmine.learning.fitting import Applied
 from bankmine.learning.sample import Sample
-from bankmine.learning.splits import Split
-from bankmine.learning.table_parts import Parts
+from bankmine.learning.splits import Parts, Split
 from bankmine.study.judged import Judged
 from bankmine.study.study import Compared, Refit, Study, by_month
 from bankmine.study.why import Why

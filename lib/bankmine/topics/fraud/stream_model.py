@@ -25,10 +25,9 @@ from xgboost import Booster, DMatrix
 
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import contributions
-from bankmine.judging.reason_dictionary import Dictionary, Spoken, spoken, themes_of, wrong_with
-from bankmine.judging.reasons import LEAST
-from bankmine.learning.calibrator import Calibrator
+from bankmine.judging.reasons import LEAST, Dictionary, Spoken, spoken, themes_of, wrong_with
 from bankmine.learning.encoding import Encode, single_precision
+from bankmine.learning.fitting import Calibrator
 from bankmine.topics.fraud.features import derive
 from bankmine.topics.fraud.measures import DELAY, KINDS, SPECIFICATION, Specification
 from bankmine.topics.fraud.stream_state import Transaction, columns_of

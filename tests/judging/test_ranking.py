@@ -12,9 +12,8 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from bankmine.errors import BankmineError
-from bankmine.judging.ranking import against, by_day, caveat, gains_curve, performance
-from bankmine.judging.resampling import draws, interval
-from bankmine.judging.running import figures
+from bankmine.judging.intervals import draws, interval
+from bankmine.judging.ranking import against, by_day, caveat, figures, gains_curve, performance
 
 
 @st.composite
@@ -148,7 +147,7 @@ def test_a_difference_is_told_more_narrowly_than_its_parts():
 def test_the_same_seed_gives_the_same_intervals_and_chunks_change_nothing(monkeypatch):
     rows = alike(300)
     first = performance(rows.target, rows[["score"]], rows.entity, seed=3)
-    monkeypatch.setattr("bankmine.judging.running._CELLS", 5000)
+    monkeypatch.setattr("bankmine.judging.ranking._CELLS", 5000)
     pd.testing.assert_frame_equal(performance(rows.target, rows[["score"]], rows.entity, seed=3), first)
     other = performance(rows.target, rows[["score"]], rows.entity, seed=4)
     assert other["value"].equals(first["value"])

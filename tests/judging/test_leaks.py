@@ -10,9 +10,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from bankmine.judging import leak_sentinel
 from bankmine.judging import leaks as leak_lab
-from bankmine.learning.sample import Sample
+from bankmine.learning.sample import Sample, thinned
 
 MONTHS = pd.date_range("2024-01-31", periods=6, freq="ME")
 
@@ -119,11 +118,11 @@ def test_one_outcome_only_gives_a_row_without_figures(value):
 
 def test_a_thinned_lab_keeps_customers_whole():
     sample, train, _ = panel()
-    kept = leak_lab.thinned(sample, train, most=300)
+    kept = thinned(sample, train, most=300)
     assert kept.sum() == 300
     assert (sample.entity[kept].value_counts() == len(MONTHS)).all()
     assert not (kept & ~train).any()
-    assert (leak_lab.thinned(sample, train) == train).all()
+    assert (thinned(sample, train) == train).all()
 
 
 def test_the_sentinel_finds_the_column_that_is_written_after_the_event():
@@ -131,7 +130,7 @@ def test_the_sentinel_finds_the_column_that_is_written_after_the_event():
     states = after_the_fact(sample).groupby(sample.entity).transform("first")
     learned = Sample(sample.predictors.assign(status=states), sample.target, sample.entity, sample.day)
     scored = learned.predictors[test].assign(status="delivered")
-    table = leak_sentinel.sentinel(learned.at(train), scored)
+    table = leak_lab.sentinel(learned.at(train), scored)
     assert table.index[0] == "status"
     assert not table.loc["status", "changes"]
     assert table.loc["status", "risk_now"] < 0.2
@@ -142,12 +141,12 @@ def test_the_sentinel_finds_the_column_that_is_written_after_the_event():
 
 def test_a_strong_predictor_that_changes_and_is_heard_today_is_cleared():
     sample, train, test = panel(told=6.0)
-    table = leak_sentinel.sentinel(sample.at(train), sample.predictors[test])
+    table = leak_lab.sentinel(sample.at(train), sample.predictors[test])
     assert table.loc["told", "auc"] > 0.99
     assert not table.loc["told", "suspicious"]
     # nothing clears it where neither days nor rows to be scored are known
     flat = Sample(sample.predictors, sample.target, pd.Series(np.arange(len(sample)), sample.target.index))
-    assert leak_sentinel.sentinel(flat).loc["told", "why"] == "separates almost alone; far above the next"
+    assert leak_lab.sentinel(flat).loc["told", "why"] == "separates almost alone; far above the next"
 
 
 def test_the_sentinel_counts_as_scikit_learn_does_with_what_is_missing_at_the_bottom():
@@ -156,7 +155,7 @@ def test_the_sentinel_counts_as_scikit_learn_does_with_what_is_missing_at_the_bo
     rows = Sample(
         pd.DataFrame({"v": values, "constant": 1, "flag": sample.predictors["told"] > 0}), sample.target, sample.entity
     )
-    auc = leak_sentinel.sentinel(rows)["auc"]
+    auc = leak_lab.sentinel(rows)["auc"]
     assert auc["v"] == pytest.approx(roc_auc_score(sample.target, values.fillna(-99)))
     assert auc["flag"] == pytest.approx(roc_auc_score(sample.target, rows.predictors["flag"]))
     assert auc["constant"] == 0.5
@@ -166,13 +165,13 @@ def test_a_word_of_its_own_for_every_row_tells_nothing():
     sample, _, _ = panel()
     names = pd.Series([f"客户{i}" for i in range(len(sample))], sample.target.index)
     rows = Sample(pd.DataFrame({"name": names}), sample.target, sample.entity)
-    assert leak_sentinel.sentinel(rows).loc["name", "auc"] < 0.55
+    assert leak_lab.sentinel(rows).loc["name", "auc"] < 0.55
 
 
 def test_the_sentinel_is_silent_without_both_outcomes():
     sample, _, _ = panel()
     nobody = Sample(sample.predictors, sample.target * 0, sample.entity, sample.day)
-    assert leak_sentinel.sentinel(nobody).empty
+    assert leak_lab.sentinel(nobody).empty
 
 
 def coded(seed: int = 0, told: float = 0.0) -> tuple[Sample, np.ndarray, np.ndarray]:
