@@ -10,10 +10,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from bankmine.deciding.actions import action_of
 from bankmine.deciding.costs import choose, expected
 from bankmine.judging.intervals import shown
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
-from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, OTHER, RetentionRules, believed, costs, value
+from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, RetentionRules, believed, costs, value
 
 
 def called(chance: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules, by: pd.Series) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def listed(
     may = contact.eq(ALLOWED)
     terms, gain = rules.terms(tier), expected(chance, costs(worth, tier, rules))
     chosen = choose(gain.where(may), [tier.astype(str)], terms["capacity"].fillna(0.0), above=0)
-    action = theme.map(rules.actions).fillna(rules.actions[OTHER])
+    action = action_of(theme, rules.actions)
     table = pd.DataFrame({
         "called": chosen, "probability": chance, "value": worth, "expected_profit": gain, "tier": tier.astype("string"),
         "channel": terms["channel"].astype("string"), "action": action.where(may, NOT_ALLOWED).astype("string"),

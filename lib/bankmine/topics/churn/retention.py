@@ -18,6 +18,7 @@ import pandas as pd
 
 from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.sources import WORKSPACE
+from bankmine.deciding.actions import OTHER, load_actions
 from bankmine.deciding.costs import Costs, profit_metrics, realised
 from bankmine.deciding.policies import with_intervals
 from bankmine.errors import BankmineError
@@ -29,8 +30,6 @@ _SUCCESS = np.linspace(0, 0.6, 13)
 _BELIEFS = 4000
 _TAILS = (0.025, 0.975)
 _CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
-OTHER = "other"
-"""Theme whose action serves where there is none of its own."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,6 @@ class TierRule:
     id: str
     channel: str
     capacity: float
-
-
-@dataclass(frozen=True)
-class Action:
-    """What to say to customers whose strongest reason belongs to a theme."""
-
-    id: str
-    action: str
 
 
 @dataclass(frozen=True)
@@ -106,11 +97,8 @@ def load_rules(currency: str, file: Path = REGISTRY) -> RetentionRules:
         section = currency if currency in told else "default"
         parts = dict(told[section])
         lists = [(parts.pop("channels"), Channel, "channels"), (parts.pop("tiers"), TierRule, "tiers")]
-        channels, tiers, actions = (
-            {entry.id: entry for entry in entries(told, kind, file, what)}
-            for told, kind, what in [*lists, (told["actions"], Action, "actions")]
-        )
-        texts = {name: action.action for name, action in actions.items()}
+        channels, tiers = ({e.id: e for e in entries(listed, kind, file, what)} for listed, kind, what in lists)
+        texts = load_actions(told["actions"], file)
         rules = RetentionRules(
             definition=told["definition"], currency=section, channels=channels, tiers=tiers, actions=texts, **parts
         )
