@@ -225,7 +225,12 @@ def _told(found: object, handed_over: bool) -> str:
         return f"not there, as {found.why}"
     if found is None:
         return "not there for this source" if handed_over else "not shown on this page"
-    return f"{found:,.3g}" if isinstance(found, float | np.floating) else str(found)
+    return _number(found) if isinstance(found, float | np.floating) else str(found)
+
+
+def _number(value: float) -> str:
+    """Write a number to three digits, and a large one whole."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def monitoring_plan(model: str, facts: Mapping[str, float], register: Register | None = None) -> pd.DataFrame:
@@ -320,7 +325,7 @@ class Validation:
     def crossed(self) -> dict[str, object]:
         """How many limits are crossed today (`count`), and `which`, with what to do."""
         rows = self.plan[self.plan["status"] == CROSSED]
-        told = [f"{row.metric}: {row.now:,.3g} ({row.action})" for row in rows.itertuples()]
+        told = [f"{row.metric}: {_number(row.now)} ({row.action})" for row in rows.itertuples()]
         return {"count": len(rows), "which": "; ".join(told) or "none"}
 
 
