@@ -13,8 +13,9 @@ from sklearn.metrics import roc_auc_score
 from xgboost import XGBClassifier
 
 from bankmine.bank.snapshot import Snapshot, open_source
-from bankmine.features.customers import features, spine_of
-from bankmine.features.labels import fell_silent
+from bankmine.features.bookings import fell_silent
+from bankmine.features.customers import features
+from bankmine.features.spine import spine_of
 
 TRAIN = [dt.date(2024, 3, 31), dt.date(2024, 6, 30), dt.date(2024, 9, 30)]
 TEST = [dt.date(2025, 3, 31), dt.date(2025, 6, 30)]

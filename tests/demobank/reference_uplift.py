@@ -12,7 +12,8 @@ from reference_churn import dated
 from xgboost import XGBClassifier
 
 from bankmine.bank.snapshot import open_source
-from bankmine.features.customers import features, spine_of
+from bankmine.features.customers import features
+from bankmine.features.spine import spine_of
 
 RANDOMISED = ("term_deposit_2024_05", "card_instalments_2024_11", "retention_bonus_2025_09")
 PICKED = "fund_plan_2025_04"

@@ -14,10 +14,10 @@ from random_bank import random_bank, random_service
 
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
-from bankmine.features.customers import features, spine_of
-from bankmine.features.labels import fell_silent
+from bankmine.features.bookings import fell_silent
+from bankmine.features.customers import features
 from bankmine.features.service import service
-from bankmine.features.spine import WINDOWS
+from bankmine.features.spine import WINDOWS, spine_of
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features import value as margin
-from bankmine.features.customers import spine_of
+from bankmine.features.spine import spine_of
 
 pytestmark = pytest.mark.slow
 

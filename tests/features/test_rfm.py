@@ -13,7 +13,7 @@ from random_bank import random_bank
 
 from bankmine.bank.snapshot import open_source
 from bankmine.features import rfm
-from bankmine.features.customers import spine_of
+from bankmine.features.spine import spine_of
 
 DAY = dt.date(2025, 6, 30)
 

@@ -11,8 +11,8 @@ from bank_fixtures import write_parquet
 from random_bank import random_bank, random_service
 
 from bankmine.bank.snapshot import open_source
-from bankmine.features.customers import spine_of
 from bankmine.features.service import OPEN_FOR, service
+from bankmine.features.spine import spine_of
 
 pytestmark = pytest.mark.slow
 

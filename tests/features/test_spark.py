@@ -11,9 +11,10 @@ from bank_fixtures import write_parquet
 from random_bank import random_bank, random_service
 
 from bankmine.bank.snapshot import Bank, open_source
-from bankmine.features.customers import features, spine_of
-from bankmine.features.labels import fell_silent
+from bankmine.features.bookings import fell_silent
+from bankmine.features.customers import features
 from bankmine.features.service import service
+from bankmine.features.spine import spine_of
 from bankmine.topics.churn.definition import Definition, labels
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,8 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import Costs
-from bankmine.features.customers import features, spine_of
+from bankmine.features.customers import features
+from bankmine.features.spine import spine_of
 from bankmine.judging.fairness import protected_groups
 from bankmine.learning import splits
 from bankmine.learning.sample import Sample

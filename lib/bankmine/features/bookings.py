@@ -1,4 +1,4 @@
-"""Activity: what customers' bookings add up to, by direction, channel, category, time of day and regularity."""
+"""Bookings: what they add up to by direction, channel, category, time of day and regularity, and when they stop."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ibis import _
 from ibis.common.deferred import Deferred
 
 from bankmine.bank.contract import CATEGORIES, CHANNELS, INCOME_KINDS
-from bankmine.features.periods import by_period
-from bankmine.features.spine import KEYS, WINDOWS, beside, by_window, trend
+from bankmine.bank.snapshot import Snapshot
+from bankmine.features.spine import KEYS, WINDOWS, beside, by_period, by_window, trend
 
 NIGHT_FROM, NIGHT_TO = 23, 6
 YEAR = WINDOWS[-1]
+BOOKED_BY_THE_BANK = ("fee", "interest", "loan_payment")
 _NONE = ibis.null("float64")
 
 
@@ -44,6 +45,59 @@ def activity(transactions: ir.Table, owners: ir.Table, spine: ir.Table) -> ir.Ta
     )
     windows = _derived(by_window(bands, spine, list(measures)))
     return beside(windows, [recency])
+
+
+def totals(transactions: ir.Table, owners: ir.Table, spine: ir.Table, names: Collection[str]) -> ir.Table:
+    """Compute some sums of `activity`, as `inflow_180d`, in a fraction of its time; those not told are left out."""
+    rows = _coded(transactions).inner_join(owners, "account_id")
+    parts = {name: name.removesuffix("d").rsplit("_", 1) for name in names}
+    measures = {m: total for m, total in _measures(rows.columns).items() if m in {part[0] for part in parts.values()}}
+    wanted = {name: (m, int(days)) for name, (m, days) in parts.items() if m in measures}
+    periods = by_period(rows, spine, (0, *sorted({days for _, days in wanted.values()})), measures)
+    return periods.group_by(*KEYS).agg(
+        **{name: periods[m].sum(where=periods.age < days) for name, (m, days) in wanted.items()}
+    )
+
+
+def own_outflows(transactions: ir.Table) -> ir.Table:
+    """Pick the bookings by which customers moved money out themselves: all outflows but those that the bank books.
+
+    Returns
+    -------
+    ir.Table
+        `account_id`, `date`, `amount`.
+    """
+    own = transactions.filter(transactions.direction == "out")
+    if "kind" in own.columns:
+        own = own.filter(own.kind.isnull() | own.kind.notin(BOOKED_BY_THE_BANK))
+    return own.select("account_id", "amount", date=own["at"].cast("date"))
+
+
+def fell_silent(snapshot: Snapshot, spine: ir.Table, days: int = 90) -> ir.Table:
+    """Label customers who did not move any money themselves in the days that followed.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known by now.
+    spine : ir.Table
+        `customer_id`, `day`.
+    days : int
+        Length of the outcome window, which starts on the day after.
+
+    Returns
+    -------
+    ir.Table
+        The spine with `fell_silent`: null where the window had not closed by the snapshot's day.
+    """
+    own = own_outflows(snapshot.transactions).select("account_id", "date")
+    held = spine.inner_join(snapshot.accounts.select("customer_id", "account_id"), "customer_id")
+    after = own.inner_join(held.select(*KEYS, "account_id"), "account_id")
+    age = after.date.delta(after.day, unit="day")
+    after = after.filter(age > 0, age <= days).select(*KEYS).distinct().mutate(moved=True)
+    joined = spine.left_join(after, KEYS).drop(*(f"{k}_right" for k in KEYS))
+    closed = joined.day + ibis.interval(days=days) <= ibis.literal(snapshot.as_of)
+    return joined.select(*KEYS, fell_silent=closed.ifelse(joined.moved.isnull(), ibis.null("boolean")))
 
 
 def _coded(t: ir.Table) -> ir.Table:

@@ -1,51 +1,32 @@
-"""Features: what was known of each customer on each day of a spine, as one query.
+"""Customers: all that was known of each on each day of a spine, or some of it, as a query or fetched in order.
 
-A spine is a table of (customer, day) rows; every feature of a row uses only what happened up to the end of its
-day. The same expression runs on DuckDB and on Spark. Names read `<measure>_<window>d` and `days_since_<event>`.
+Every feature of a row uses only what happened up to the end of its day. The same expression runs on DuckDB and on
+Spark. Names read `<measure>_<window>d` and `days_since_<event>`.
 """
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Sequence
+import re
+from collections.abc import Collection
 
-import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
-from bankmine.errors import BankmineError
-from bankmine.features.bookings import activity
+from bankmine.features import lifecycle
+from bankmine.features.bookings import activity, totals
 from bankmine.features.holdings import balances, person, products
-from bankmine.features.spine import KEYS, beside
+from bankmine.features.service import service
+from bankmine.features.spine import KEYS, beside, spine_of
 
 _NOT_KNOWN_WITHOUT_EVENTS = ("_mean_", "_share_", "_regularity_", "days_since_", "deposits", "debts", "age_years")
+_OF_LIFECYCLE = {"days_since_own_booking": "quiet_days"}
+"""Measures of lifecycle under the names that features have."""
+_OF_WINDOW = re.compile(r"(?!deposits|debts).*_\d+d")
 
 
-def spine_of(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> ir.Table:
-    """Pair every customer known on a day with that day.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    days : sequence of datetime.date
-        Days up to the snapshot's own, which is the default.
-
-    Returns
-    -------
-    ir.Table
-        `customer_id`, `day`.
-    """
-    days = list(days) or [snapshot.as_of]
-    if late := [d for d in days if d > snapshot.as_of]:
-        raise BankmineError(f"The snapshot knows nothing after {snapshot.as_of}: take {late[0]} out of the spine.")
-    each = ibis.array([ibis.literal(d) for d in days]).unnest()
-    pairs = snapshot.customers.select("customer_id", "joined_on", day=each)
-    return pairs.filter(pairs.joined_on <= pairs.day).select(*KEYS)
-
-
-def features(snapshot: Snapshot, spine: ir.Table | None = None) -> ir.Table:
-    """Compute all features of each row of a spine.
+def features(snapshot: Snapshot, spine: ir.Table | None = None, only: Collection[str] = ()) -> ir.Table:
+    """Compute features of each row of a spine: person, holdings, bookings and balances.
 
     Parameters
     ----------
@@ -53,6 +34,9 @@ def features(snapshot: Snapshot, spine: ir.Table | None = None) -> ir.Table:
         What is known.
     spine : ir.Table, optional
         `customer_id`, `day`; all customers on the snapshot's day where it is not given.
+    only : collection of str
+        Names of the few features wanted, of bookings only sums, as `inflow_180d`: a fraction of the time of all, which
+        is what comes where none is named. What the source does not tell is left out.
 
     Returns
     -------
@@ -63,15 +47,55 @@ def features(snapshot: Snapshot, spine: ir.Table | None = None) -> ir.Table:
     spine = spine_of(snapshot) if spine is None else spine
     held = spine.inner_join(snapshot.accounts, "customer_id")
     held = held.filter(held.opened_on <= held.day)
-    parts = [
-        person(snapshot.customers, spine),
-        products(held),
-        activity(snapshot.transactions, snapshot.accounts.select("account_id", "customer_id"), spine),
-    ]
+    booked = snapshot.transactions, snapshot.accounts.select("account_id", "customer_id"), spine
+    sums = [name for name in only if _OF_WINDOW.fullmatch(name)]
+    parts = [person(snapshot.customers, spine), products(held)]
+    if sums or not only:
+        parts.append(totals(*booked, sums) if only else activity(*booked))
     if "balances" in snapshot.tables:
         parts.append(balances(snapshot.balances, held))
     table = beside(spine, parts)
+    table = table.select(*KEYS, *(c for c in only if c in table.columns)) if only else table
     return table.fill_null({c: 0 for c in table.columns if c not in KEYS and not _stays_null(c)})
+
+
+def all_known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
+    """Fetch features, measures of lifecycle, complaints, visits and contacts, in the order of keys.
+
+    Each part is fetched by a query of its own, as one of two hundred columns takes seconds to compile.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    spine : ir.Table
+        `customer_id`, `day`.
+    keys : pd.DataFrame
+        The same rows, fetched; their order and index are those of what is returned.
+    """
+    taken: list[str] = []
+    parts = []
+    measures = lifecycle.measures(snapshot, spine).rename(_OF_LIFECYCLE)
+    for part in (features(snapshot, spine), measures, service(snapshot, spine)):
+        new = [c for c in part.columns if c not in (*KEYS, *taken)]
+        parts.append(fetched(part.select(*KEYS, *new), keys))
+        taken += new
+    return pd.concat(parts, axis=1)
+
+
+def fetched(part: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
+    """Fetch the columns of a table in the order of keys: `customer_id`, and `day` if the table has it."""
+    rows = part.to_pyarrow().to_pandas(date_as_object=False)
+    if "day" in keys:
+        rows = rows.assign(day=rows.day.astype(keys.day.dtype))
+    found = keys.merge(rows, on=list(keys.columns), how="left").drop(columns=list(keys.columns))
+    return found.set_axis(keys.index)
+
+
+def typed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Make predictors of what was fetched: texts are categories, truth values with gaps are numbers."""
+    text = {c for c in rows.columns if rows[c].dtype == object and rows[c].map(type).eq(str).any()}
+    return rows.astype({c: "category" if c in text else float for c in rows.columns if rows[c].dtype == object})
 
 
 def _stays_null(name: str) -> bool:

@@ -20,11 +20,9 @@ from bankmine.bank.registers import Expression, condition, entries, holds, read_
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
-from bankmine.features.customers import spine_of
+from bankmine.features.bookings import own_outflows
 from bankmine.features.holdings import deposits_on
-from bankmine.features.labels import own_outflows
-from bankmine.features.periods import by_period
-from bankmine.features.spine import KEYS, beside
+from bankmine.features.spine import KEYS, beside, by_period, spine_of
 
 REGISTRY = WORKSPACE / "data" / "lifecycle.yml"
 RECENT, GAP, YEAR = 60, 90, 365

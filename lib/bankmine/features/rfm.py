@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
-from bankmine.features.labels import own_outflows
-from bankmine.features.periods import by_period
-from bankmine.features.spine import KEYS
+from bankmine.features.bookings import own_outflows
+from bankmine.features.spine import KEYS, by_period
 
 _LOST, _RISK, _SLEEP, _HOPE, _LOYAL = "Hibernating", "At risk", "About to sleep", "Potential loyalists", "Loyal"
 CELLS = (

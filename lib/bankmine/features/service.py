@@ -7,8 +7,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from bankmine.bank.snapshot import Snapshot
-from bankmine.features.periods import by_period
-from bankmine.features.spine import KEYS, beside
+from bankmine.features.spine import KEYS, beside, by_period
 
 OPEN_FOR = 30
 """Days after which a complaint that is not settled counts as slow."""

@@ -1,21 +1,94 @@
-"""Windows: sums over 30, 90, 180 and 365 days before each day of a spine, from sums over periods.
+"""Spine: the rows (customer, day) of which features are computed, and what happened in windows before each day.
 
-Each period falls into one of four disjoint bands of age; a window is the sum of its bands. So every booking is summed
-up once, not once a window and day, which is what makes hundreds of features on a dozen days cheap.
+Windows overlap: with a window of a year at each of thirteen month ends, every booking lies in a dozen of them. So each
+booking is summed up once, into the period between two neighbouring edges of windows, and a window is a few periods;
+which is what makes hundreds of features on a dozen days cheap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Collection, Sequence
 from itertools import accumulate
 from operator import add
 
+import ibis
 import ibis.expr.types as ir
+from ibis.common.deferred import Deferred
+
+from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
 
 WINDOWS = (30, 90, 180, 365)
 """Lengths in days; the spine's day is the last of them."""
 
 KEYS = ("customer_id", "day")
+
+
+def spine_of(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> ir.Table:
+    """Pair every customer known on a day with that day.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    days : sequence of datetime.date
+        Days up to the snapshot's own, which is the default.
+
+    Returns
+    -------
+    ir.Table
+        `customer_id`, `day`.
+    """
+    days = list(days) or [snapshot.as_of]
+    if late := [d for d in days if d > snapshot.as_of]:
+        raise BankmineError(f"The snapshot knows nothing after {snapshot.as_of}: take {late[0]} out of the spine.")
+    each = ibis.array([ibis.literal(d) for d in days]).unnest()
+    pairs = snapshot.customers.select("customer_id", "joined_on", day=each)
+    return pairs.filter(pairs.joined_on <= pairs.day).select(*KEYS)
+
+
+def by_period(rows: ir.Table, spine: ir.Table, edges: Collection[int], measures: dict[str, Deferred]) -> ir.Table:
+    """Aggregate rows between the edges of windows, and give each spine row the periods that its windows are made of.
+
+    Parameters
+    ----------
+    rows : ir.Table
+        `customer_id`, `date` and whatever is measured.
+    spine : ir.Table
+        `customer_id`, `day`. Its days are read at once, as the periods follow from them.
+    edges : collection of int
+        Days before the spine's day at which windows begin and end: 0 and 365 for the year up to the day.
+    measures : dict of str to Deferred
+        Aggregates of `rows`: `{"amount": ibis._.amount.sum()}`; `until` is the last day of a row's period.
+
+    Returns
+    -------
+    ir.Table
+        `customer_id`, `day`, `age` and the measures. A window from a to b days before the day, both among the edges, is
+        made of the rows with `a <= age < b`. There is no row where nothing happened.
+    """
+    cuts = _cuts(spine, edges)
+    inside = rows.filter(rows.date > ibis.literal(cuts[0]), rows.date <= ibis.literal(cuts[-1]))
+    inside = inside.mutate(until=_until(inside.date, cuts[1:]))
+    sums = inside.group_by("customer_id", "until").agg(**measures)
+    joined = spine.select(*KEYS).inner_join(sums, "customer_id")
+    joined = joined.mutate(age=joined.day.delta(joined.until, unit="day"))
+    return joined.filter(joined.age >= min(edges), joined.age < max(edges)).select(*KEYS, "age", *measures)
+
+
+def _cuts(spine: ir.Table, edges: Collection[int]) -> list[datetime.date]:
+    """List the days at which a window begins or ends, in order; two of them at least, also for an empty spine."""
+    days = spine.select("day").distinct().to_pyarrow()["day"].to_pylist() or [datetime.date(1900, 1, 1)]
+    return sorted({day - datetime.timedelta(days=edge) for day in days for edge in edges})
+
+
+def _until(date: ir.DateValue, ends: list[datetime.date]) -> ir.DateValue:
+    """Return the last day of the period that a date lies in: a search by halves, so that many periods cost little."""
+    if len(ends) == 1:
+        return ibis.literal(ends[0])
+    half = len(ends) // 2
+    return (date <= ibis.literal(ends[half - 1])).ifelse(_until(date, ends[:half]), _until(date, ends[half:]))
 
 
 def by_window(bands: ir.Table, spine: ir.Table, measures: list[str]) -> ir.Table:

@@ -1,4 +1,4 @@
-"""Contribution margin: what each customer brings in after the costs that the customer causes.
+"""Value: the contribution margin of each customer, after the costs that the customer causes, and tiers by it.
 
 The rules are in `data/margin.yml` and belong to finance. Balances earn a spread, as in funds transfer pricing: what
 treasury credits for a deposit or charges for a loan, against the customer's rate (Basel Committee, Principles for Sound
@@ -8,6 +8,7 @@ Costs follow the activities that cause them (Kaplan and Cooper, Cost and Effect,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -15,18 +16,21 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
 
 from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
 from bankmine.bank.registers import read_yaml
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
-from bankmine.features.periods import by_period
-from bankmine.features.spine import KEYS, beside
+from bankmine.features.spine import KEYS, beside, by_period
 
 REGISTRY = WORKSPACE / "data" / "margin.yml"
 PARTS = ("deposits", "lending", "fees", "cost")
 """Margin is the first three less the last."""
+TIERS = {"premium": 0.01, "preferred": 0.04, "core": 0.15, "basic": 0.80}
+"""Name of a tier -> share of customers, the most valuable first."""
 _DAYS_A_YEAR, _MONTHS_A_YEAR = 365, 12
 _ELSE = "other"
 
@@ -121,6 +125,44 @@ def margin(snapshot: Snapshot, spine: ir.Table, days: int = 365, rules: MarginRu
             _sums(by_period(held, spine, edges, {m: ibis._[m].sum() for m in ("deposits", "lending", "trail")}))
         )
     return _added_up(beside(spine.select(*KEYS), parts))
+
+
+def tiers(margin: pd.Series, shares: Mapping[str, float] = TIERS) -> pd.Series:
+    """Sort customers into tiers by margin.
+
+    Who brings in nothing is in the last tier, whatever the shares say. Of equal margins the smaller customer id comes
+    first; a tier's number of customers is rounded up, so that no tier above is empty in a small bank.
+
+    Parameters
+    ----------
+    margin : pd.Series
+        In one currency, indexed by customer; an unknown one counts as nothing.
+    shares : mapping of str to float
+        Tier -> share of customers, the most valuable first.
+
+    Returns
+    -------
+    pd.Series
+        Ordered categorical, same index; the most valuable tier is the first category.
+
+    Raises
+    ------
+    BankmineError
+        If the shares do not add up to 1 or one is not positive.
+    """
+    if not np.isclose(sum(shares.values()), 1) or min(shares.values()) <= 0:
+        raise BankmineError(f"Tiers must have positive shares that add up to 1, not {dict(shares)}.")
+    value = margin.fillna(0.0)
+    ends = np.ceil(np.cumsum(list(shares.values())) * len(value) - 1e-9)
+    position = np.searchsorted(ends, places(value), side="right").clip(max=len(shares) - 1)
+    codes = np.where(value > 0, position, len(shares) - 1)
+    return pd.Series(pd.Categorical.from_codes(codes, list(shares), ordered=True), index=margin.index, name="tier")
+
+
+def places(value: pd.Series) -> np.ndarray:
+    """Return the place of each customer from 0 on, the largest value first and of equal ones the smaller id."""
+    order = value.sort_index().sort_values(ascending=False, kind="stable").index
+    return pd.Series(np.arange(len(order)), index=order).reindex(value.index).to_numpy()
 
 
 def _of_bookings(t: ir.Table, rules: MarginRules) -> ir.Table:

@@ -18,7 +18,7 @@ from test_features import FUTURE, alter_future
 from bankmine.bank.contract import TABLES
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
-from bankmine.features.customers import spine_of
+from bankmine.features.spine import spine_of
 from bankmine.judging.intervals import wilson, wilson_clustered
 from bankmine.topics.churn import customer_months as churn_sample
 from bankmine.topics.churn.customer_months import Undated, customer_months, load_undated, undated

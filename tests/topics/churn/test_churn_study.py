@@ -13,8 +13,8 @@ from churn_banks import LAST, SHORT, bank_of, busy, faithful
 from bankmine.bank.snapshot import open_source
 from bankmine.deciding.costs import expected
 from bankmine.errors import BankmineError
-from bankmine.features import tiers as value_tiers
-from bankmine.features.customers import spine_of
+from bankmine.features import value as value_tiers
+from bankmine.features.spine import spine_of
 from bankmine.features.value import margin
 from bankmine.lacking import Lacking
 from bankmine.learning import splits

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from bankmine.bank.snapshot import open_source
 from bankmine.deciding import costs as profit
 from bankmine.errors import BankmineError
-from bankmine.features import tiers as value_tiers
 from bankmine.features import value as margin
-from bankmine.features.customers import spine_of
+from bankmine.features import value as value_tiers
+from bankmine.features.spine import spine_of
 from bankmine.topics.churn import calls as lists
 from bankmine.topics.churn import retention
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.datatypes as dt
-import ibis.expr.types as ir
 import pandas as pd
 
 from bankmine.bank.contract import TABLES
@@ -20,9 +19,7 @@ from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
-from bankmine.features import lifecycle
-from bankmine.features.customers import features
-from bankmine.features.service import service
+from bankmine.features.customers import all_known, fetched, typed
 from bankmine.features.spine import KEYS
 from bankmine.learning.sample import Sample
 
@@ -31,8 +28,6 @@ ALLOWED, REFUSED = "allowed", "refused"
 _NOT_LISTED = "Not listed: ask its owner whether it can know the future"
 _OF_THE_BANK = ("customer_id", "joined_on", "birth_date")
 """Columns of customers that tell who a customer is, or that features are made of."""
-_OWN = {"quiet_days": "days_since_own_booking"}
-"""Measures of lifecycle under the names that features have."""
 
 
 @dataclass(frozen=True)
@@ -109,29 +104,10 @@ def customer_months(
     spine = ibis.memtable(eligible[list(KEYS)].assign(day=pd.to_datetime(eligible.day).dt.date))
     rows = eligible[[*KEYS, "leaves", "kind"]].assign(day=pd.to_datetime(eligible.day))
     rows = rows.sort_values(list(KEYS), ignore_index=True)
-    predictors = _typed(_known(snapshot, spine, rows[list(KEYS)], leaking))
+    known = all_known(snapshot, spine, rows[list(KEYS)])
+    people = snapshot.customers.select("customer_id", *_attributes(snapshot, known.columns, leaking))
+    predictors = typed(pd.concat([known, fetched(people, rows[["customer_id"]])], axis=1))
     return Sample(predictors, rows.leaves.astype(float), rows.customer_id, rows.day), rows.kind
-
-
-def _known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame, leaking: Sequence[str]) -> pd.DataFrame:
-    """Fetch each part by a query of its own, as one of two hundred columns takes seconds to compile."""
-    measures = lifecycle.measures(snapshot, spine).rename({n: o for o, n in _OWN.items()})
-    taken: list[str] = []
-    parts = []
-    for part in (features(snapshot, spine), measures, service(snapshot, spine)):
-        new = [c for c in part.columns if c not in (*KEYS, *taken)]
-        parts.append(_fetched(part.select(*KEYS, *new), keys))
-        taken += new
-    people = snapshot.customers.select("customer_id", *_attributes(snapshot, taken, leaking))
-    return pd.concat([*parts, _fetched(people, keys[["customer_id"]])], axis=1)
-
-
-def _fetched(part: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
-    """Fetch the columns of a table in the order of keys."""
-    rows = part.to_pyarrow().to_pandas(date_as_object=False)
-    if "day" in keys:
-        rows = rows.assign(day=rows.day.astype(keys.day.dtype))
-    return keys.merge(rows, on=list(keys.columns), how="left").drop(columns=list(keys.columns))
 
 
 def _attributes(snapshot: Snapshot, taken: Sequence[str], leaking: Sequence[str]) -> list[str]:
@@ -148,9 +124,3 @@ def _attributes(snapshot: Snapshot, taken: Sequence[str], leaking: Sequence[str]
             f"Column {wrong[0]} of customers is {types[wrong[0]]}: give a number, a truth value or text."
         )
     return [c for c in columns if c in TABLES["customers"].names and c not in _OF_THE_BANK] + extra
-
-
-def _typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Make texts categories and truth values with gaps numbers."""
-    text = {c for c in rows.columns if rows[c].dtype == object and rows[c].map(type).eq(str).any()}
-    return rows.astype({c: "category" if c in text else float for c in rows.columns if rows[c].dtype == object})

@@ -20,11 +20,9 @@ from ibis import _
 from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.customers import spine_of
+from bankmine.features.bookings import own_outflows
 from bankmine.features.holdings import deposits_on
-from bankmine.features.labels import own_outflows
-from bankmine.features.periods import by_period
-from bankmine.features.spine import KEYS
+from bankmine.features.spine import KEYS, by_period, spine_of
 from bankmine.judging.intervals import wilson, wilson_clustered
 
 CLOSURE, SILENT = "closure", "silent"
@@ -97,7 +95,7 @@ def labels(snapshot: Snapshot, spine: ir.Table, definition: Definition) -> ir.Ta
     snapshot : Snapshot
         What is known by now.
     spine : ir.Table
-        `customer_id`, `day`. Its days are read at once, as in `periods.by_period`.
+        `customer_id`, `day`. Its days are read at once, as in `spine.by_period`.
     definition : Definition
         What leaving means.
 

@@ -22,7 +22,7 @@ from bankmine.deciding.actions import OTHER, load_actions
 from bankmine.deciding.costs import Costs, profit_metrics, realised
 from bankmine.deciding.policies import with_intervals
 from bankmine.errors import BankmineError
-from bankmine.features.tiers import TIERS
+from bankmine.features.value import TIERS
 
 REGISTRY = WORKSPACE / "data" / "retention.yml"
 ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"

@@ -15,9 +15,8 @@ from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import Costs, profit_metrics
 from bankmine.errors import BankmineError
-from bankmine.features import tiers
-from bankmine.features.customers import spine_of
-from bankmine.features.spine import KEYS
+from bankmine.features import value
+from bankmine.features.spine import KEYS, spine_of
 from bankmine.features.value import margin
 from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
@@ -235,7 +234,7 @@ class BankChurn(Churn):
         paid = margin(self.snapshot, spine_of(self.snapshot, days)).select(*KEYS, "margin").to_pandas()
         paid = paid.assign(day=pd.to_datetime(paid["day"]), margin=paid["margin"].astype(float))
         paid = paid.set_index(list(KEYS)).sort_index()
-        tier = paid.groupby("day")["margin"].transform(lambda worth: tiers.tiers(worth).astype(str))
+        tier = paid.groupby("day")["margin"].transform(lambda worth: value.tiers(worth).astype(str))
         return paid.assign(tier=tier)
 
     def _worth_of(self, rows: Sample) -> pd.DataFrame:
@@ -332,7 +331,7 @@ class BankChurn(Churn):
 
     @part
     def _curves(self) -> survival.Curves:
-        ordered = pd.CategoricalDtype(list(tiers.TIERS), ordered=True)
+        ordered = pd.CategoricalDtype(list(value.TIERS), ordered=True)
         first = self.sample.at(self.sample.target.index.get_indexer(self.lives.index))
         return survival.by_group(self.lives, self._worth_of(first)["tier"].astype(ordered))
 

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.labels import own_outflows
+from bankmine.features.bookings import own_outflows
 from bankmine.judging.intervals import CONFIDENCE, draws, interval
 from bankmine.learning.sample import Sample
 from bankmine.topics.churn.definition import CLOSURE, LENGTH, SILENT, Definition, emptied, holding

@@ -15,20 +15,19 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.contract import INCOME_KINDS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.holdings import balances, person, products
-from bankmine.features.periods import by_period
+from bankmine.features.customers import features
 from bankmine.features.spine import KEYS
 from bankmine.judging.intervals import wilson_clustered
 from bankmine.learning.sample import Sample
 from bankmine.study.validation import funnel
 from bankmine.topics.credit.rules import ALLOWED, PROTECTED, REFUSED, ColumnRule, load_columns, uses
 
-TURNOVER = 180
-"""Days over which money in and out is added up."""
-_OF_CUSTOMERS = ("tenure_days", "accounts", "deposits", "deposits_mean_180d", "debts")
+_KNOWN = (
+    "tenure_days", "accounts", "deposits", "deposits_mean_180d", "debts", "inflow_180d", "outflow_180d", "salary_180d",
+)  # fmt: skip
+"""Features of a customer that credit uses: a few hundred bad credits cannot teach a model hundreds of features."""
 _IDENTITY = ("application_id", "customer_id", "applied_on")
 _OUTCOME = ("approved", "defaulted", "outcome_known_on")
 _AMOUNT = ("product", "amount", "term_months")
@@ -96,53 +95,9 @@ def applications(snapshot: Snapshot, register: dict[str, ColumnRule] | None = No
         raise BankmineError(f"{snapshot.source.name} has no application up to {snapshot.as_of}: take a later day.")
     beside, day = _beside(rows, columns), pd.to_datetime(rows["applied_on"])
     closed = closed_by(beside, day, pd.Timestamp(snapshot.as_of))
-    predictors = _typed(rows[[*columns.index[columns.use == ALLOWED], *_features_in(rows)]])
+    predictors = _typed(rows[[*columns.index[columns.use == ALLOWED], *(c for c in _KNOWN if c in rows)]])
     target = beside["defaulted"].where(closed).rename("bad")
     return Applications(Sample(predictors, target, rows["customer_id"], day), beside, columns)
-
-
-def customer_features(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
-    """Compute the few features of a customer that credit uses: tenure, holdings, and money in and out.
-
-    They are named like those of `features.features` and equal them, in a fifth of the time: a few hundred bad credits
-    cannot teach a model hundreds of features.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    spine : ir.Table
-        `customer_id`, `day`.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row: `tenure_days`, `age_years` (protected), `accounts`, `deposits`, `deposits_mean_180d`,
-        `debts`, `inflow_180d`, `outflow_180d`, `salary_180d`, as far as the source tells. 0 where nothing happened;
-        balances are null where none is known.
-    """
-    held = spine.inner_join(snapshot.accounts, "customer_id")
-    held = held.filter(held.opened_on <= held.day)
-    parts = [person(snapshot.customers, spine), products(held), _turnover(snapshot, spine)]
-    parts += [balances(snapshot.balances, held)] if "balances" in snapshot.tables else []
-    table = spine
-    for part in parts:
-        table = table.left_join(part, KEYS).drop(*(f"{k}_right" for k in KEYS))
-    flows = [c for c in table.columns if c.endswith(f"flow_{TURNOVER}d") or c == f"salary_{TURNOVER}d"]
-    there = [c for c in (*_OF_CUSTOMERS, _AGE) if c in table.columns]
-    return table.select(*KEYS, *there, *flows).fill_null(dict.fromkeys(("accounts", *flows), 0))
-
-
-def _turnover(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
-    booked = snapshot.transactions
-    sums = {"inflow": booked.direction == "in", "outflow": booked.direction == "out"}
-    if "kind" in booked.columns:
-        sums["salary"] = sums["inflow"] & booked.kind.isin(INCOME_KINDS)
-    amounts = {name: hit.ifelse(booked.amount, 0.0) for name, hit in sums.items()}
-    rows = booked.select("account_id", date=booked["at"].cast("date"), **amounts)
-    rows = rows.inner_join(snapshot.accounts.select("account_id", "customer_id"), "account_id")
-    periods = by_period(rows, spine, (0, TURNOVER), {name: ibis._[name].sum() for name in sums})
-    return periods.group_by(*KEYS).agg(**{f"{name}_{TURNOVER}d": periods[name].sum() for name in sums})
 
 
 def _columns(snapshot: Snapshot, register: dict[str, ColumnRule]) -> pd.DataFrame:
@@ -164,17 +119,12 @@ def _rows(snapshot: Snapshot, columns: pd.DataFrame) -> ir.Table:
     """Join applications with what was known of customers at the last month end before."""
     table = snapshot.applications
     table = table.mutate(day=(table.applied_on.truncate("M") - ibis.interval(days=1)).cast("date"))
-    known = customer_features(snapshot, table.select(*KEYS).distinct())
+    known = features(snapshot, table.select(*KEYS).distinct(), (*_KNOWN, _AGE))
     if clash := [c for c in known.columns if c in table.columns and c not in KEYS]:
         raise BankmineError(f"Column {clash[0]} of applications is named like a feature: rename it in the source.")
     table = table.left_join(known, KEYS).drop(*(f"{k}_right" for k in KEYS))
     shown = [c for c in columns.index[columns.use == PROTECTED] if c not in table.columns]
     return table.left_join(snapshot.customers.select("customer_id", *shown), "customer_id").drop("customer_id_right")
-
-
-def _features_in(rows: pd.DataFrame) -> list[str]:
-    flows = [f"{name}_{TURNOVER}d" for name in ("inflow", "outflow", "salary")]
-    return [c for c in (*_OF_CUSTOMERS, *flows) if c in rows.columns]
 
 
 def _beside(rows: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:

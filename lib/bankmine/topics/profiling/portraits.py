@@ -10,7 +10,8 @@ import pandas as pd
 from bankmine.bank.contract import CHANNELS, PRODUCTS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.customers import features, spine_of
+from bankmine.features.customers import features
+from bankmine.features.spine import spine_of
 
 AGE_EDGES = (0, 18, 25, 35, 45, 55, 65, 75, 200)
 AGE_NAMES = ("under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65–74", "75 and over")

@@ -1,21 +1,18 @@
-"""Value tiers and premium customers (优质客户): by contribution margin, not by balance.
+"""Premium customers (优质客户): who holds the margin, who stays at the top, and what sets the best customers apart.
 
 Every function takes margins as a series indexed by customer, from `features/value.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from bankmine.errors import BankmineError
+from bankmine.features.value import places
 from bankmine.judging.intervals import wilson
 
-TIERS = {"premium": 0.01, "preferred": 0.04, "core": 0.15, "basic": 0.80}
-"""Name of a tier -> share of customers, the most valuable first."""
 FEWEST = 10
 """Customers of each group without which a difference between groups says nothing."""
 _DRAWS = 300
@@ -30,38 +27,6 @@ class Estimate:
     low: float
     high: float
     chance: float = float("nan")
-
-
-def tiers(margin: pd.Series, shares: Mapping[str, float] = TIERS) -> pd.Series:
-    """Sort customers into tiers by margin.
-
-    Who brings in nothing is in the last tier, whatever the shares say. Of equal margins the smaller customer id comes
-    first; a tier's number of customers is rounded up, so that no tier above is empty in a small bank.
-
-    Parameters
-    ----------
-    margin : pd.Series
-        In one currency, indexed by customer; an unknown one counts as nothing.
-    shares : mapping of str to float
-        Tier -> share of customers, the most valuable first.
-
-    Returns
-    -------
-    pd.Series
-        Ordered categorical, same index; the most valuable tier is the first category.
-
-    Raises
-    ------
-    BankmineError
-        If the shares do not add up to 1 or one is not positive.
-    """
-    if not np.isclose(sum(shares.values()), 1) or min(shares.values()) <= 0:
-        raise BankmineError(f"Tiers must have positive shares that add up to 1, not {dict(shares)}.")
-    value = margin.fillna(0.0)
-    ends = np.ceil(np.cumsum(list(shares.values())) * len(value) - 1e-9)
-    position = np.searchsorted(ends, _places(value), side="right").clip(max=len(shares) - 1)
-    codes = np.where(value > 0, position, len(shares) - 1)
-    return pd.Series(pd.Categorical.from_codes(codes, list(shares), ordered=True), index=margin.index, name="tier")
 
 
 def tier_table(margin: pd.Series, tier: pd.Series) -> pd.DataFrame:
@@ -128,7 +93,7 @@ def persistence(before: pd.Series, now: pd.Series, top: float = 0.1) -> Estimate
 def top_of(value: pd.Series, share: float = 0.1) -> pd.Index:
     """List the customers with the largest values, a share of all whose value is known."""
     known = value.dropna()
-    return known.index[_places(known) < round(share * len(known))]
+    return known.index[places(known) < round(share * len(known))]
 
 
 def overlap(margin: pd.Series, other: pd.Series, top: float = 0.1) -> Estimate:
@@ -173,12 +138,6 @@ def separation(features: pd.DataFrame, one: pd.Index, other: pd.Index) -> pd.Dat
     rows = {name: _difference(features.loc[one, name], features.loc[other, name]) for name in features.columns}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["one", "other", "difference", "low", "high"]).dropna()
     return table.sort_values("difference", key=lambda d: -d.abs(), kind="stable").rename_axis("feature")
-
-
-def _places(value: pd.Series) -> np.ndarray:
-    """Return the place of each customer from 0 on, the largest value first and of equal ones the smaller id."""
-    order = value.sort_index().sort_values(ascending=False, kind="stable").index
-    return pd.Series(np.arange(len(order)), index=order).reindex(value.index).to_numpy()
 
 
 def _shared(one: pd.Index, other: pd.Index, among: pd.Index) -> Estimate:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bankmine.errors import BankmineError
-from bankmine.features import tiers as vt
+from bankmine.features import value
+from bankmine.topics.segmentation import premium as vt
 
 RNG = np.random.default_rng(4)
 MARGINS = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=300).map(
@@ -24,12 +25,12 @@ def skewed(size: int) -> pd.Series:
 @pytest.mark.property
 @given(MARGINS)
 def test_tiers_part_the_customers_from_the_most_valuable_down(margin):
-    tier = vt.tiers(margin)
+    tier = value.tiers(margin)
     assert tier.notna().all()
     assert (margin[tier != "basic"] > 0).all()
     of_code = margin.groupby(tier.cat.codes).agg(["min", "max"])
     assert (of_code["min"].iloc[:-1].to_numpy() >= of_code["max"].iloc[1:].to_numpy()).all()
-    most = np.ceil(np.cumsum(list(vt.TIERS.values())) * len(margin) - 1e-9)
+    most = np.ceil(np.cumsum(list(value.TIERS.values())) * len(margin) - 1e-9)
     assert ((tier.cat.codes.to_numpy()[:, None] <= np.arange(4)).sum(axis=0) <= most).all()
 
 
@@ -37,25 +38,25 @@ def test_tiers_part_the_customers_from_the_most_valuable_down(margin):
 @given(margin=MARGINS, seed=st.integers(0, 99))
 def test_tiers_do_not_depend_on_the_order_of_rows(margin, seed):
     shuffled = margin.sample(frac=1, random_state=seed)
-    pd.testing.assert_series_equal(vt.tiers(shuffled).sort_index(), vt.tiers(margin))
+    pd.testing.assert_series_equal(value.tiers(shuffled).sort_index(), value.tiers(margin))
 
 
 def test_tiers_are_as_large_as_their_shares():
-    assert vt.tiers(skewed(2000) + 100).value_counts().to_dict() == {
+    assert value.tiers(skewed(2000) + 100).value_counts().to_dict() == {
         "basic": 1600, "core": 300, "preferred": 80, "premium": 20,
     }  # fmt: skip
 
 
 def test_shares_that_do_not_add_up_are_refused():
     with pytest.raises(BankmineError, match="add up to 1"):
-        vt.tiers(skewed(10), {"gold": 0.1, "rest": 0.8})
+        value.tiers(skewed(10), {"gold": 0.1, "rest": 0.8})
     with pytest.raises(BankmineError, match="positive"):
-        vt.tiers(skewed(10), {"gold": 0.0, "rest": 1.0})
+        value.tiers(skewed(10), {"gold": 0.0, "rest": 1.0})
 
 
 def test_the_table_of_tiers_adds_up():
     margin = skewed(1000)
-    table = vt.tier_table(margin, vt.tiers(margin))
+    table = vt.tier_table(margin, value.tiers(margin))
     assert table.customers.sum() == 1000
     assert table.total.sum() == pytest.approx(margin.sum())
     assert table.share_of_total.sum() == pytest.approx(1)
@@ -78,7 +79,7 @@ def test_nothing_to_hold_is_not_a_number():
     losses = pd.Series([-1.0, -2.0, 0.0])
     assert np.isnan(vt.pareto_share(losses).value)
     assert vt.capture_curve(losses).held.isna().all()
-    assert vt.tiers(losses).eq("basic").all()
+    assert value.tiers(losses).eq("basic").all()
 
 
 def test_the_share_of_the_top_is_that_of_the_curve_and_its_interval_holds_the_true_one():
@@ -122,10 +123,10 @@ def test_overlap_of_the_same_ranking_is_full():
 
 def test_near_premium_customers_are_those_just_below_the_cut():
     margin = skewed(1000)
-    near = vt.near_premium(vt.tiers(margin), margin, 0.03)
+    near = vt.near_premium(value.tiers(margin), margin, 0.03)
     assert near.tolist() == margin.sort_values(ascending=False).index[10:40].tolist()
     losses = -margin.abs()
-    assert vt.near_premium(vt.tiers(losses), losses).empty
+    assert vt.near_premium(value.tiers(losses), losses).empty
 
 
 def test_what_separates_two_groups_comes_first_with_its_size():
