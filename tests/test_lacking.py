@@ -57,6 +57,8 @@ def test_whatever_is_asked_of_what_is_lacking_is_lacking_too():
     assert lacking.table.head(3)["profit"].iloc[0] is lacking
     assert not lacking
     assert list(lacking) == []
+    assert all(found is lacking for found in (lacking < 1, lacking <= 1, lacking > 1, lacking >= 1))
+    assert lacking.why in repr(lacking)
     with pytest.raises(AttributeError):
         _ = lacking._repr_html_  # Jupyter asks whether there is such a method, and is told no
     assert str(lacking) == "not there: no costs are told"

@@ -316,14 +316,22 @@ def test_a_notebook_that_leaves_early_has_failed(tmp_path):
 def test_a_notebook_that_cannot_go_on_ends_as_a_good_page_that_says_why(tmp_path):
     last = 'raise RuntimeError("a cell after the end")'
     ends = 'from bankmine.lacking import NotRun\nraise NotRun("the <b>source</b> has no loans: give one that has")'
-    root = make_workspace(tmp_path, {"early": ["1 + 1", ends, last]})
+    root = make_workspace(tmp_path, {"09_So-early": ["1 + 1", ends, last]})
     done = bankmine(root, "run")
     assert done.code == 0, done.err
-    (file,) = root.rglob("early.json")
+    (file,) = root.rglob("09_So-early.json")
     told, page = json.loads(file.read_text("utf-8")), file.with_suffix(".html").read_text("utf-8")
     assert told["status"] == "ok"
     assert [f["text"] for f in told["findings"]] == ["Not run: the <b>source</b> has no loans: give one that has"]
     assert told["findings"][0]["headline"]
+    assert told["findings"][0]["id"] == "so_early.not_run"
     assert "&lt;b&gt;source" in page
     assert "a cell after the end" not in page
     assert "Traceback" not in page
+
+
+def test_a_run_starts_without_what_only_notebooks_need():
+    listed = "import sys, bankmine.cli, bankmine.report.runner; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
+    assert "bankmine.report.handed_on" in done.stdout.split()
+    assert not {"matplotlib", "seaborn", "sklearn", "xgboost", "shap"} & set(done.stdout.split())

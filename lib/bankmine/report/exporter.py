@@ -95,8 +95,9 @@ def _anchor_findings(notebook: NotebookNode) -> Iterator[dict]:
     for number, output in enumerate((o for o in shown if findings.MIME in o.get("data", {})), start=1):
         record = output.data[findings.MIME]
         output.metadata["anchor"] = f"finding-{number}"
-        if (record.get("headline") or record.get("alert")) and record.get("text") not in told:
-            told.add(record.get("text"))
+        said = record.get("text"), bool(record.get("alert"))
+        if (record.get("headline") or record.get("alert")) and said not in told:
+            told.add(said)
             sentence = nh3.clean(output.data.get("text/html", ""), tags={"strong", "bdi"}, attributes={})
             yield {
                 "anchor": output.metadata["anchor"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,7 +16,9 @@ from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import SOURCES, WORKSPACE
 from bankmine.lacking import Lacking
-from bankmine.study.study import Study
+
+if TYPE_CHECKING:  # the runner imports this module, and learns and draws nothing
+    from bankmine.study.study import Study
 
 STAGE, REPORTS = "BANKMINE_STAGE", "BANKMINE_REPORTS"
 """Set by the runner: the folder to stage in, and the folder of the source's reports."""
