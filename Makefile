@@ -27,7 +27,7 @@ setup: $(STAMP) ## Make the environment in .venv; done once, and again when the 
 
 # uv is used where there is one; otherwise the pinned one of the lock is installed with pip, by its hash as all others.
 # The stamp is written last: an interrupted set-up is made anew.
-$(STAMP): requirements.lock pyproject.toml requirements.in
+$(STAMP): requirements.lock pyproject.toml requirements.in requirements-dev.in
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
 	  || { echo "$(PYTHON) is not Python 3.11: install it, or name it: make PYTHON=path/to/python3.11 …" >&2; exit 2; }
 	@echo "making the environment in $(VENV)"
@@ -75,8 +75,8 @@ $(SPARK): $(STAMP) requirements-spark.lock
 	@$(SYNC) --no-build-isolation -r requirements-spark.lock
 	@touch $@
 
-lock: $(STAMP) ## Resolve requirements.in anew into the locks and environment.yml
-	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements.in -o requirements.lock
+lock: $(STAMP) ## Resolve requirements.in and requirements-dev.in anew into the locks and environment.yml
+	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements.in requirements-dev.in -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements-spark.in -c requirements.lock -o requirements-spark.lock
 	@$(MAKE) --no-print-directory environment.yml
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from empulse.datasets import load_churn_tv_subscriptions
-from empulse.metrics import savings_score
+from empulse.metrics import AUEPC, CostMatrix, EmpiricalMaxProfit, Metric, empc_score, empcs_score, savings_score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,3 +158,24 @@ def test_a_flat_table_with_costs_of_its_own_reports_profit_by_them():
     )
     chosen = profit.expected(told.target * 0.9 + 0.01, costs) > 0
     assert gain[chosen].sum() > max(gain.sum(), 0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([1, 6]))
+def test_profit_metrics_are_those_of_the_literature_s_package(seed, digits):
+    rng, rows = np.random.default_rng(seed), 300
+    target = pd.Series((rng.random(rows) < 0.2).astype(float))
+    score = pd.Series(np.round(0.3 * target + 0.7 * rng.random(rows), digits))
+    costs = profit.Costs(*(pd.Series(rng.random(rows) * most) for most in (5, 8, 60, 1)))
+    truth, given = target.to_numpy(int), score.to_numpy()
+    assert profit.empc(target, score) == pytest.approx(empc_score(truth, given), abs=1e-9)
+    assert profit.empcs(target, score) == pytest.approx(empcs_score(truth, given), abs=1e-9)
+    each = {name: getattr(costs, name).to_numpy() for name in ("tp", "fp", "fn", "tn")}
+    matrix = CostMatrix().add_tp_cost("tp").add_fp_cost("fp").add_fn_cost("fn").add_tn_cost("tn")
+    best, area = Metric(matrix, EmpiricalMaxProfit()), Metric(matrix, AUEPC(normalize=True))
+    acts = (profit.expected(score, costs) > 0).to_numpy(int)
+    saved = savings_score(truth, acts, **{f"{name}_cost": cost for name, cost in each.items()})
+    theirs = [best(truth, given, **each), best.optimal_rate(truth, given, **each), area(truth, given, **each), saved]
+    assert profit.profit_metrics(target, score.to_frame("m"), costs).loc["m"].tolist() == pytest.approx(
+        theirs, abs=1e-9
+    )

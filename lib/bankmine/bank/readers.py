@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import pkgutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgresql
 import adbc_driver_sqlite.dbapi as sqlite
@@ -21,9 +22,6 @@ from bankmine.bank import files
 from bankmine.bank.contract import TABLES
 from bankmine.bank.sources import FLAT, Source
 from bankmine.errors import BankmineError, SourceError, told
-
-if TYPE_CHECKING:  # it takes two seconds, and only the data sets in it need it
-    from empulse.datasets import Dataset
 
 _DRIVERS = {"postgresql": postgresql, "sqlite": sqlite}
 # A driver's own words about a failed connection may quote any part of the URI, so none of them are passed on.
@@ -74,6 +72,12 @@ def read_flat(source: Source) -> tuple[Backend, str]:
         if odd := [f for f in _files(source.relations[FLAT]) if not f.lower().endswith(files.ENDINGS)]:
             raise SourceError(f"{odd[0]} cannot be read: a flat table ends in {', '.join(files.ENDINGS)}.")
         return con, _load(con, source, as_text=False)
+    package = loader.partition(".")[0]
+    if importlib.util.find_spec(package) is None:
+        raise SourceError(
+            f"Source {source.name} comes within the package {package}, which is not there: `pip install {package}`, "
+            f"and mind its licence. {source.get}".strip()
+        )
     with told(f"The loader {loader} of source {source.name} fails"):
         frame = _frame(pkgutil.resolve_name(loader)(backend=pd))
         files.insert(con, FLAT, pa.Table.from_pandas(frame, preserve_index=False).to_reader())
@@ -145,7 +149,7 @@ def _connect(source: Source) -> Backend:
     return con
 
 
-def _frame(data: Dataset) -> pd.DataFrame:
+def _frame(data: Any) -> pd.DataFrame:
     """Put a data set of empulse into one table: predictors, target, and what its costs are made of for each row."""
     costs = {name: values.ravel() for name, values in (data.instance_costs or {}).items()}
     return data.data.assign(**{data.target.name: data.target}, **costs)

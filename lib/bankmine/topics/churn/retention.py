@@ -19,7 +19,7 @@ import pandas as pd
 from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.sources import WORKSPACE
 from bankmine.deciding.actions import OTHER, load_actions
-from bankmine.deciding.costs import Costs, profit_metrics, realised
+from bankmine.deciding.costs import Costs, empc, profit_metrics, realised
 from bankmine.deciding.policies import with_intervals
 from bankmine.errors import BankmineError
 from bankmine.features.value import TIERS
@@ -292,11 +292,8 @@ def retention_metrics(
         Verbraken, Verbeke and Baesens (2013) with their own parameters, one value of 200 for all customers, incentive
         10, contact 1, success Beta(6, 14). It compares models with the literature; it is not this bank's money.
     """
-    from empulse.metrics import empc_score  # as in `profit_metrics`
-
     table = profit_metrics(target, probabilities, costs(worth, tier, rules))
     known = target.notna()
-    truth = target[known].to_numpy(int)
-    if 0 < truth.sum() < len(truth):
-        table.insert(0, "empc", [empc_score(truth, probabilities.loc[known, m].to_numpy(float)) for m in table.index])
+    if target[known].nunique() == 2:
+        table.insert(0, "empc", [empc(target[known], probabilities.loc[known, m]) for m in table.index])
     return table

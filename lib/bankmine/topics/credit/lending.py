@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from empulse.metrics import empcs_score
 
-from bankmine.deciding.costs import Costs, expected, profit_metrics, realised
+from bankmine.deciding.costs import Costs, empcs, expected, profit_metrics, realised
 from bankmine.deciding.policies import with_intervals
 from bankmine.judging.intervals import wilson_clustered
 from bankmine.topics.credit.rules import CreditRules
@@ -176,9 +175,8 @@ def credit_metrics(target: pd.Series, probabilities: pd.DataFrame, costs: Costs)
     """
     table = profit_metrics(target, probabilities, costs)
     known = target.notna()
-    truth = target[known].to_numpy(int)
-    if 0 < truth.sum() < len(truth):
-        table.insert(0, "empcs", [empcs_score(truth, probabilities.loc[known, m].to_numpy(float)) for m in table.index])
+    if target[known].nunique() == 2:
+        table.insert(0, "empcs", [empcs(target[known], probabilities.loc[known, m]) for m in table.index])
     return table
 
 
