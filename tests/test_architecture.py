@@ -22,8 +22,8 @@ TRUTH = re.compile(r"""demobank\.(truth|scor)|demobank import .*\b(truth|scor\w*
 """What a line says that imports the scoreboard's modules or opens the folder of the truth."""
 EVALUATES = {"eval", "exec", "compile", "__import__"}
 UNSAFE = {("pickle", None), ("marshal", None), ("shelve", None), ("joblib", "load"), ("yaml", "unsafe_load")}
-NAMED_PLACES = {"bank/sources.py", "bank/readers.py", "report/__init__.py"}
-"""Where code is found by a name: generators and loaders that a source names, and what notebooks import lazily."""
+NAMED_PLACES = {"bank/readers.py", "report/__init__.py"}
+"""Where code is found by a name: loaders that a source names, and what notebooks import lazily."""
 
 
 @cache
@@ -76,11 +76,11 @@ def test_nothing_but_the_scoreboard_names_the_truth():
 @pytest.mark.parametrize(
     "line",
     [
-        "from demobank.truth import Truth",
+        "from demobank.scoreboard.truth import Truth",
         "from demobank import defects, truth",
         "from demobank.scoreboard.churn import of_study",
         "from demobank import planted, scores_churn",
-        "importlib.import_module('demobank.truth')",
+        "importlib.import_module('demobank.scoreboard.truth')",
         'pd.read_parquet(folder / "truth")',
         'read("data/demo/truth/customers")',
     ],

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from demobank.block import Block
 from demobank.customers.world import BLOCK
 from demobank.seasons import make_calendar
-from demobank.storage import MANIFEST, complete_or_nothing, write_part
 from demobank.streams import Streams
 from demobank.tables import TABLES
 
 SEED = 20251231
 END = date(2025, 12, 31)
+MANIFEST = "source.yml"
+"""Written last; a folder without it is not a finished bank."""
 
 
 def generate(
@@ -72,8 +78,46 @@ def _manifest(arguments: dict[str, int | date]) -> str:
         "currency": "CNY",
         "time_zone": "Asia/Shanghai",
         "extracted_on": arguments["end"].replace(),  # a copy, which YAML does not write as a reference
-        "generator": "demobank:generate",
+        "generator": "demobank",
         "arguments": arguments,
         "terms": "Synthetic: describes no real person or bank. Free to use.",
     }
     return yaml.safe_dump(facts, allow_unicode=True, sort_keys=False)
+
+
+@contextmanager
+def complete_or_nothing(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `out` to write into, and put it in the place of `out` at the end.
+
+    A finished bank at `out` stays until then, also where writing fails. Anything else at `out` is refused.
+    """
+    if out.exists() and not (out / MANIFEST).exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} exists and is not a demo bank (it has no {MANIFEST}); choose another folder")
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _replace(partial, out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(new: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    if out.exists():
+        out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_part(folder: Path, table: str, part: int, rows: pa.Table) -> None:
+    """Write one part of a table; words and keys as plain text columns, whatever they were in memory.
+
+    Parts without rows are left out, but for the first, which tells the columns.
+    """
+    if part and not len(rows):
+        return
+    (folder / table).mkdir(parents=True, exist_ok=True)
+    path = folder / table / f"part-{part:04d}.parquet"
+    pq.write_table(rows, path, compression="zstd", compression_level=1, store_schema=False)

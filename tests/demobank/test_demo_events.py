@@ -19,7 +19,7 @@ from demobank import streams
 from demobank.block import Block
 from demobank.customers.lifecycle import NEVER
 from demobank.seasons import make_calendar
-from demobank.storage import write_part
+from demobank.bank import write_part
 from demobank.streams import Streams
 from demobank.tables import TABLES
 from demobank.web import pages, sessions

@@ -22,7 +22,7 @@ from demobank.books.accounts import draw_openings
 from demobank.books.bookings import FUND, INSURANCE, SAVINGS
 from demobank.customers import contagion, ties
 from demobank.seasons import make_calendar
-from demobank.storage import write_part
+from demobank.bank import write_part
 from demobank.streams import Streams
 from demobank.tables import TABLES
 

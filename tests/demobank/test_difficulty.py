@@ -9,7 +9,7 @@ from reference_churn import churn_auc
 from sklearn.cluster import KMeans
 
 from demobank.customers.world import LATENTS
-from demobank.truth import agreement
+from demobank.scoreboard.truth import agreement
 
 pytestmark = pytest.mark.seeds
 

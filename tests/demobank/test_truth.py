@@ -11,8 +11,9 @@ from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, roc_auc_
 
 from bankmine.bank.sources import Source, find_source
 from bankmine.errors import BankmineError
-from demobank import generate, truth
-from demobank.truth import Measure, Score
+from demobank import generate
+from demobank.scoreboard import truth
+from demobank.scoreboard.truth import Measure, Score
 
 RNG = np.random.default_rng(5)
 

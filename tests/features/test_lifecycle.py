@@ -16,8 +16,9 @@ from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle
-from demobank import generate, scores
-from demobank.truth import Truth
+from demobank import generate
+from demobank.scoreboard import customers as scores
+from demobank.scoreboard.truth import Truth
 
 pytestmark = pytest.mark.slow
 

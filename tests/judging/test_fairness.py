@@ -15,8 +15,8 @@ from bankmine.judging import fairness, proxies
 from bankmine.judging.contributions import contributions
 from bankmine.learning import models
 from bankmine.learning.sample import Sample
-from demobank.scores_credit import proxy
-from demobank.truth import Truth
+from demobank.scoreboard.credit import proxy
+from demobank.scoreboard.truth import Truth
 
 
 def decided(**groups: tuple[int, int]) -> tuple[pd.Series, pd.Series, pd.Series]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import datetime
 import difflib
 import os
-import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -40,7 +40,8 @@ COSTS = ("tp", "fp", "fn", "tn")
 """Kinds of decisions that cost something: true and false positives, false and true negatives."""
 _DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
 _RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict}
-_DEMO_BANK = "demobank:generate"
+_GENERATORS = "bankmine.generators"
+"""Entry points by which a package registers a function that makes a bank: `(folder, **arguments)`."""
 _KINDS = {
     str: "text", dict: "a mapping", list: "a list", datetime.date: "a date like 2025-12-31", (int, float): "a number",
 }  # fmt: skip
@@ -93,8 +94,8 @@ class Source:
 
     @property
     def has_truth(self) -> bool:
-        """Whether it is known what was planted in the data, so that analyses can be scored: in a demo bank."""
-        return self.generator == _DEMO_BANK
+        """Whether it is known what was planted in the data, so that analyses can be scored: a generator made them."""
+        return bool(self.generator)
 
     @property
     def last_day(self) -> datetime.date:
@@ -150,8 +151,14 @@ def ensure_generated(source: Source) -> None:
 
 
 def generator_of(source: Source) -> Callable[..., Path]:
-    """Return what makes the data of a source, by the name in its `source.yml`: the library imports none itself."""
-    return pkgutil.resolve_name(source.generator)
+    """Return what makes the data of a source: a function that an installed package registers, and no other."""
+    registered = entry_points(group=_GENERATORS)
+    if source.generator not in registered.names:
+        raise SourceError(
+            f"{source.folder / 'source.yml'}: no generator is called {source.generator!r}; installed are "
+            f"{', '.join(sorted(registered.names)) or 'none'}. Give one of these, or run `make setup` if it is new."
+        )
+    return registered[source.generator].load()
 
 
 def _slug(name: str, kind: str) -> str:
@@ -185,7 +192,10 @@ def _described(folder: Path, name: str) -> Source:
     given.pop("made_with", None)  # provenance for readers
     given.setdefault("title", name)
     data = (folder / _expand(given.pop("path", "."), file)).resolve()
-    return Source(name=name, folder=folder, data=data, **given)
+    source = Source(name=name, folder=folder, data=data, **given)
+    if source.generator:
+        generator_of(source)  # refused when it is read, not when it is run
+    return source
 
 
 def _check(given: object, keys: dict[str, type], file: Path, what: str) -> None:

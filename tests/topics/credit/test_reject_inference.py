@@ -19,8 +19,8 @@ from bankmine.topics.credit import refused as reject_inference
 from bankmine.topics.credit.lending import loan_costs
 from bankmine.topics.credit.refused import FUZZY, NONE, PARCELLING, Study, study
 from bankmine.topics.credit.rules import load_credit_rules
-from demobank.scores_credit import decision, refused
-from demobank.truth import Truth
+from demobank.scoreboard.credit import decision, refused
+from demobank.scoreboard.truth import Truth
 
 
 def world(seed: int = 0, size: int = 4000, seen: float = 1.0) -> tuple[Sample, Sample, pd.DataFrame, np.ndarray]:

@@ -14,8 +14,8 @@ from bankmine.topics.segmentation.model import INACTIVE, fit
 from bankmine.topics.segmentation.number import choose
 from bankmine.topics.segmentation.segment_rules import rules
 from demobank import generate
-from demobank.scores import segments
-from demobank.truth import Truth
+from demobank.scoreboard.customers import segments
+from demobank.scoreboard.truth import Truth
 
 pytestmark = pytest.mark.slow
 REGISTRY = load_registry()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from demobank.truth import Score, Truth, calibration, precision, rank, recall
+from demobank.scoreboard.truth import Score, Truth, calibration, precision, rank, recall
 
 _CREDIT = "07_credit_scoring"
 PLANTED_PROXIES = {"employer_sector"}

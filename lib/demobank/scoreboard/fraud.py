@@ -11,7 +11,7 @@ from dataclasses import astuple
 import numpy as np
 import pandas as pd
 
-from demobank.truth import Measure, Score, Truth, captured, resampled, share
+from demobank.scoreboard.truth import Measure, Score, Truth, captured, resampled, share
 
 _FRAUD = "08_fraud"
 _SCHEMES = {

@@ -18,7 +18,7 @@ from bankmine.bank.contract import TABLES
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.snapshot import Snapshot
 from demobank.customers.world import LATENTS, SEGMENTS
-from demobank.truth import Score, Truth, agreement, balanced, kappa, precision, rank, recall, share
+from demobank.scoreboard.truth import Score, Truth, agreement, balanced, kappa, precision, rank, recall, share
 
 _QUALITY, _PROFILE, _SEGMENTS, _LABEL = "01_data_quality", "02_profiling", "03_segmentation", "06_churn"
 _ALL = (0.999, 1.0)

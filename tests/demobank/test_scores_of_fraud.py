@@ -8,8 +8,8 @@ import pytest
 from demo_banks import read
 
 from bankmine.bank.sources import find_source
-from demobank import scores_fraud
-from demobank.truth import Truth
+from demobank.scoreboard import fraud
+from demobank.scoreboard.truth import Truth
 
 START = pd.Timestamp("2025-07-01")
 
@@ -34,13 +34,13 @@ def values(scores) -> dict[tuple[str, str], float]:
 def test_who_knows_the_truth_finds_all_of_it_and_chance_nearly_nothing(truth, payments):
     planted = truth.table("fraud").query("fraud")["transaction_id"]
     known = payments.assign(alerted=payments["transaction_id"].isin(planted), rules=False)
-    told = values(scores_fraud.found(truth, known))
+    told = values(fraud.found(truth, known))
     assert told["all planted fraud", "share of its value that is alerted"] == 1
     assert told["all planted fraud", "share of its value that expert rules alert"] == 0
     assert told["payments on the lists", "share that is planted fraud"] == 1
     assert len(told) == 7
     lot = payments.assign(alerted=np.random.default_rng(0).random(len(payments)) < 0.005, rules=True)
-    assert not any(s.passed for s in scores_fraud.found(truth, lot) if "alerted" in s.recovered)
+    assert not any(s.passed for s in fraud.found(truth, lot) if "alerted" in s.recovered)
 
 
 def test_how_long_a_new_scheme_goes_unseen(truth, payments):
@@ -48,19 +48,19 @@ def test_how_long_a_new_scheme_goes_unseen(truth, payments):
     pushed = payments["transaction_id"].isin(new)
     later = START + pd.Timedelta(days=50)
     judged = payments.assign(alerted=pushed & (payments["day"] >= later), strange=pushed)
-    told = [s.measure.value for s in scores_fraud.new_scheme(truth, judged, START + pd.Timedelta(days=19))]
+    told = [s.measure.value for s in fraud.new_scheme(truth, judged, START + pd.Timedelta(days=19))]
     assert told[0] < 15
     assert 15 < told[1] < 75
     assert told[2] == 19
     never = payments.assign(alerted=False, strange=False)
-    scores = scores_fraud.new_scheme(truth, never, None)
+    scores = fraud.new_scheme(truth, never, None)
     assert not any(s.passed for s in scores)
 
 
 def test_days_until_seen_by_hand():
     days, payments = np.array([0.0, 10, 30, 50]), np.array([2.0, 2, 1, 1])
-    assert scores_fraud.days_until_seen(days, payments, np.array([2.0, 0, 0, 0])) == 0
-    assert scores_fraud.days_until_seen(days, payments, np.array([0.0, 0, 1, 0])) == 3
-    assert scores_fraud.days_until_seen(days, payments, np.array([0.0, 0, 0, 1])) == 23
-    assert np.isnan(scores_fraud.days_until_seen(days, payments, np.zeros(4)))
-    assert np.isnan(scores_fraud.days_until_seen(days[:0], payments[:0], payments[:0]))
+    assert fraud.days_until_seen(days, payments, np.array([2.0, 0, 0, 0])) == 0
+    assert fraud.days_until_seen(days, payments, np.array([0.0, 0, 1, 0])) == 3
+    assert fraud.days_until_seen(days, payments, np.array([0.0, 0, 0, 1])) == 23
+    assert np.isnan(fraud.days_until_seen(days, payments, np.zeros(4)))
+    assert np.isnan(fraud.days_until_seen(days[:0], payments[:0], payments[:0]))
