@@ -239,6 +239,8 @@ def test_sql_in_another_encoding(tmp_path):
         ("relations: {kunde: []}", "relation kunde names no file"),
         ("database: {driver: postgresql}", "database lacks relations, uri_env"),
         ("database: {uri: 'postgresql://u:p@h/d'}", "unknown keys: uri"),
+        ("generator: os:system", "no generator is called 'os:system'; installed are demobank"),
+        ("generator: 'demobank:generate'", "no generator is called 'demobank:generate'"),
         ("time_zone: Middle/Earth", "time_zone 'Middle/Earth' is not known"),
     ],
 )

@@ -16,10 +16,10 @@ from sklearn.naive_bayes import MultinomialNB
 
 from bankmine.bank.contract import TABLES as CONTRACT
 from demobank import streams
+from demobank.bank import write_part
 from demobank.block import Block
 from demobank.customers.lifecycle import NEVER
 from demobank.seasons import make_calendar
-from demobank.bank import write_part
 from demobank.streams import Streams
 from demobank.tables import TABLES
 from demobank.web import pages, sessions

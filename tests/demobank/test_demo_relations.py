@@ -17,12 +17,12 @@ from bankmine.bank.contract import PRODUCTS
 from bankmine.bank.contract import TABLES as CONTRACT
 from bankmine.bank.snapshot import open_source
 from demobank import generate, streams
+from demobank.bank import write_part
 from demobank.block import Block
 from demobank.books.accounts import draw_openings
 from demobank.books.bookings import FUND, INSURANCE, SAVINGS
 from demobank.customers import contagion, ties
 from demobank.seasons import make_calendar
-from demobank.bank import write_part
 from demobank.streams import Streams
 from demobank.tables import TABLES
 

@@ -16,7 +16,18 @@ from bankmine.judging.leaks import sentinel
 from bankmine.study.why import Why
 from bankmine.topics.churn.study import BankChurn
 from demobank.customers.misleading import LEAKING, SPURIOUS
-from demobank.scoreboard.truth import Measure, Score, Truth, calibration, precision, rank, recall, separation, share, slope
+from demobank.scoreboard.truth import (
+    Measure,
+    Score,
+    Truth,
+    calibration,
+    precision,
+    rank,
+    recall,
+    separation,
+    share,
+    slope,
+)
 
 _LABEL = "06_churn"
 _TRUE = "true chance to leave"
