@@ -139,9 +139,9 @@ def make_demo(folder: Path) -> Callable[[], object]:
 
 def segmentation_million(folder: Path) -> Callable[[], object]:
     """Choose the number of segments, form them and assign all customers, from a matrix of features."""
+    from bankmine.topics.segmentation.groups import choose
     from bankmine.topics.segmentation.measures import is_active, load_registry, readable
     from bankmine.topics.segmentation.model import fit
-    from bankmine.topics.segmentation.number import choose
 
     registry, customers = load_registry(), synthetic_customers(1_000_000)
 

@@ -16,7 +16,7 @@ from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features.customers import features
 from bankmine.topics.segmentation import measures as sf
-from bankmine.topics.segmentation.comparable import Standardise, Unskew
+from bankmine.topics.segmentation.groups import Standardise, Unskew, preprocessing
 
 
 def written(tmp_path, change) -> object:
@@ -75,21 +75,20 @@ def test_without_channels_all_bookings_count_for_activity():
 def test_missing_and_constant_features_are_left_out_and_told():
     bank = customers(300).drop(columns=["age_years", "deposits_mean_365d"]).assign(category_cash_outflow_365d=0.0)
     found = sf.readable(bank, REGISTRY)
-    pipeline = sf.preprocessing(REGISTRY).fit(found)
+    pipeline = preprocessing(REGISTRY).fit(found)
     comparable = pipeline.transform(found)
     assert {"age", "deposits", "cash"}.isdisjoint(comparable.columns)
-    role = sf.features_told(REGISTRY, found, pipeline).set_index("feature")["role"]
-    assert role["age"] == role["deposits"] == "left out: the source does not deliver it"
-    assert role["share of cash in outflow"] == "left out: the same for nearly all"
-    assert role["shopping in purchases"] == "follows from the other purchases"
-    assert role["money in a month"] == "forms segments"
-    assert role["health in purchases"] == "describes"
+    ids = {f.name: f.id for f in REGISTRY.features}
+    assert {ids["age"], ids["deposits"]}.isdisjoint(found.columns)
+    kept_out = ["share of cash in outflow", "shopping in purchases", "health in purchases"]
+    assert {ids[name] for name in kept_out} <= set(found.columns) - set(comparable.columns)
+    assert ids["money in a month"] in comparable.columns
 
 
 def test_comparable_features_have_mean_zero_and_variance_one_and_no_gaps():
     found = values()
     found.iloc[::7, :6] = np.nan
-    comparable = sf.preprocessing(REGISTRY).fit_transform(found)
+    comparable = preprocessing(REGISTRY).fit_transform(found)
     np.testing.assert_allclose(comparable.mean(), 0, atol=1e-9)
     np.testing.assert_allclose(comparable.std(ddof=0), 1)
     assert comparable.index.equals(found.index)
@@ -112,7 +111,7 @@ def test_comparable_features_are_what_the_registry_says():
 
 def test_next_month_is_measured_with_the_rod_of_this_one():
     found = values()
-    pipeline = sf.preprocessing(REGISTRY).fit(found)
+    pipeline = preprocessing(REGISTRY).fit(found)
     richer = found.assign(income=found["income"] * 3)
     assert pipeline.transform(richer)["income"].mean() > 0.8
     alone = pipeline.transform(found.iloc[[5]])
@@ -120,7 +119,7 @@ def test_next_month_is_measured_with_the_rod_of_this_one():
 
 
 def test_a_feature_that_disappears_is_told():
-    pipeline = sf.preprocessing(REGISTRY).fit(values(200))
+    pipeline = preprocessing(REGISTRY).fit(values(200))
     with pytest.raises(BankmineError, match="formed with age, which is not there"):
         pipeline.transform(values(200).drop(columns="age"))
 

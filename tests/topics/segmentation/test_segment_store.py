@@ -13,9 +13,9 @@ from segment_customers import DAY, REGISTRY, values
 
 from bankmine.errors import BankmineError
 from bankmine.judging.drift import psi
-from bankmine.topics.segmentation import store as segment_store
+from bankmine.topics.segmentation import model as segment_store
 from bankmine.topics.segmentation.model import fit
-from bankmine.topics.segmentation.segment_drift import drift
+from bankmine.topics.segmentation.movement import drift
 
 
 @pytest.fixture(scope="module")

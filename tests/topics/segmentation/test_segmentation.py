@@ -13,12 +13,10 @@ from segment_customers import DAY, REGISTRY, customers, structureless, values
 from sklearn.metrics import adjusted_rand_score
 
 from bankmine.errors import BankmineError
-from bankmine.topics.segmentation.groups import Groups, group, kmeans
+from bankmine.topics.segmentation.groups import MINIMUM, SMALLEST, Groups, _chosen, choose, group, kmeans
 from bankmine.topics.segmentation.measures import readable
 from bankmine.topics.segmentation.model import ALL, INACTIVE, fit
-from bankmine.topics.segmentation.number import MINIMUM, SMALLEST, _chosen, choose
-from bankmine.topics.segmentation.portrait import picture, profile, profile_table
-from bankmine.topics.segmentation.segment_rules import rules
+from bankmine.topics.segmentation.portrait import picture, profile, profile_table, rules
 
 
 @pytest.fixture(scope="module")

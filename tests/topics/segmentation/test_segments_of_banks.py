@@ -9,10 +9,10 @@ import pytest
 from bankmine.bank.snapshot import open_source
 from bankmine.bank.sources import find_source
 from bankmine.topics.profiling.portraits import customer_tables
-from bankmine.topics.segmentation.measures import features_told, is_active, load_registry, readable
+from bankmine.topics.segmentation.groups import choose
+from bankmine.topics.segmentation.measures import is_active, load_registry, readable
 from bankmine.topics.segmentation.model import INACTIVE, fit
-from bankmine.topics.segmentation.number import choose
-from bankmine.topics.segmentation.segment_rules import rules
+from bankmine.topics.segmentation.portrait import rules
 from demobank import generate
 from demobank.scoreboard.customers import segments
 from demobank.scoreboard.truth import Truth
@@ -68,7 +68,8 @@ def test_a_real_bank_has_segments(datasets):
     values = readable(customers[is_active(customers, REGISTRY)], REGISTRY)
     model = fit(values, REGISTRY, snapshot.as_of, choose(values, REGISTRY).k)
     assert len(set(model.names)) == len(model.names) > 1
-    told = features_told(REGISTRY, values, model.pipeline).set_index("feature")["role"]
-    assert told["share of app and web in own errands"] == "left out: the same for nearly all"
+    same_for_nearly_all = {f.id for f in REGISTRY.of("segments") if f.name == "share of app and web in own errands"}
+    assert same_for_nearly_all <= set(values) - set(model.pipeline["standardise"].mean_)
+    assert same_for_nearly_all
     found = rules(values, model.assign(values), REGISTRY)
     assert found.accuracy > found.baseline + 0.3

@@ -9,8 +9,8 @@ from segment_customers import DAY, REGISTRY, structureless, values
 
 from bankmine.errors import BankmineError
 from bankmine.topics.segmentation import stability
-from bankmine.topics.segmentation.foresight import out_of_time
 from bankmine.topics.segmentation.model import fit
+from bankmine.topics.segmentation.stability import out_of_time
 
 pytestmark = pytest.mark.slow
 

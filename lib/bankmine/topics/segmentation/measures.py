@@ -1,7 +1,6 @@
-"""What behavioural segments are formed of: the registry `data/segments.yml`, and features made comparable.
+"""What behavioural segments are formed of: the registry `data/segments.yml`, in units that people use.
 
-Customers are described in units that a branch can use: money a month, numbers, shares, years. The pipeline that makes
-these comparable is fitted on one day's customers, and measures next month's with the same rod.
+Customers are described in units that a branch can use: money a month, numbers, shares, years.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from bankmine.bank.registers import Expression, compute, condition, entries, holds, read_yaml, value
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
-from bankmine.topics.segmentation.comparable import Standardise, Unskew
 
 REGISTRY = WORKSPACE / "data" / "segments.yml"
 FORMS, USES = ("amount", "share", "mix", "plain"), ("segments", "profile")
@@ -120,40 +117,6 @@ def readable(customers: pd.DataFrame, registry: Registry) -> pd.DataFrame:
     mix = [f.id for f in there if f.form == "mix"]
     found[mix] = found[mix].clip(lower=0).div(found[mix].clip(lower=0).sum(axis=1).replace(0, np.nan), axis=0)
     return found
-
-
-def preprocessing(registry: Registry) -> Pipeline:
-    """Make the pipeline, not yet fitted, that turns readable features into comparable ones.
-
-    Its output is a frame of those features that form segments, are there and vary, with mean 0 and variance 1 over the
-    customers that it was fitted on. Features that only describe are ignored.
-    """
-    forms = {f.id: f.form for f in registry.of("segments")}
-    return Pipeline([("unskew", Unskew(forms)), ("standardise", Standardise())])
-
-
-def features_told(registry: Registry, values: pd.DataFrame, fitted: Pipeline) -> pd.DataFrame:
-    """Say of each feature what became of it.
-
-    Returns
-    -------
-    pd.DataFrame
-        `feature`, `form`, `owner`, `privacy` and `role`: forms segments, describes, or why it does not form any.
-    """
-    used = fitted["standardise"].mean_
-    mix = [f.id for f in registry.of("segments") if f.form == "mix" and f.id in fitted["unskew"].centre_]
-
-    def role(feature: Feature) -> str:
-        if feature.id not in values.columns:
-            return "left out: the source does not deliver it"
-        if feature.use == "profile":
-            return "describes"
-        if feature.id in used:
-            return "forms segments"
-        return "follows from the other purchases" if mix[-1:] == [feature.id] else "left out: the same for nearly all"
-
-    rows = [(f.name, f.form, f.owner, f.privacy, role(f)) for f in registry.features]
-    return pd.DataFrame(rows, columns=["feature", "form", "owner", "privacy", "role"])
 
 
 def _months(customers: pd.DataFrame) -> pd.Series:
