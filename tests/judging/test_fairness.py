@@ -96,10 +96,6 @@ def test_a_score_that_is_harsher_to_a_group_is_told():
     table = fairness.same_score(bad, p, group, entity)
     assert table["verdict"].tolist() == ["alike", "harsher than repayment"]
     assert table.loc["b", "shift_low"] < -0.7 < table.loc["b", "shift_high"]
-    bands = fairness.by_band(bad, p, group, entity)
-    assert bands["rows"].sum() == 6000
-    wide = bands.pivot(index="band", columns="group", values="observed")
-    assert (wide["a"] > wide["b"]).all()
     none = fairness.same_score(bad * 0, p, group, entity)
     assert (none["verdict"] == fairness.TOO_FEW).all()
 
@@ -164,13 +160,6 @@ def test_a_u_shape_tells_and_an_identity_does_not():
     assert table.loc["u", "tells_low"] > 0.9
     assert table.loc["who", "tells_low"] < 0.55
     assert table["foretells"].isna().all()
-
-
-def test_all_predictors_together_tell_the_attribute():
-    sample, woman, _ = work()
-    asked = models.candidates(sample)
-    table = proxies.told_by_all(sample, woman, {name: asked[name] for name in ("rule", "logistic")})
-    assert table.loc["logistic", "auc_low"] > 0.6
 
 
 def test_too_few_of_a_group_are_said_to_be_too_few():

@@ -116,28 +116,6 @@ def same_score(target: pd.Series, probability: pd.Series, group: pd.Series, enti
     return pd.DataFrame(rows, columns=["group", *names]).set_index("group")
 
 
-def by_band(
-    target: pd.Series, probability: pd.Series, group: pd.Series, entity: pd.Series, bands: int = 4
-) -> pd.DataFrame:
-    """Count bad credits of each group within bands of equal score, for a chart.
-
-    Returns
-    -------
-    pd.DataFrame
-        `band` from 1 (safest), `group`, `rows`, `predicted` (mean), `observed`, `low`, `high` (95 %, by customer).
-    """
-    there = group.notna() & target.notna()
-    frame = pd.DataFrame({
-        "bad": target, "p": probability, "group": group.astype(str), "entity": entity,
-    })[there]  # fmt: skip
-    frame["band"] = 1 + pd.qcut(frame["p"], bands, labels=False, duplicates="drop").astype(int)
-    rows = [
-        (band, name, len(part), part["p"].mean(), part["bad"].mean(), *wilson_clustered(part["bad"], part["entity"]))
-        for (band, name), part in frame.groupby(["band", "group"])
-    ]
-    return pd.DataFrame(rows, columns=["band", "group", "rows", "predicted", "observed", "low", "high"])
-
-
 def worst_ratio(tables: dict[str, pd.DataFrame]) -> tuple[str, str, float]:
     """Return attribute, group and ratio of the lowest adverse impact ratio; '', '' and NaN where there is none."""
     found = [(name, group, ratio) for name, table in tables.items() for group, ratio in table["ratio"].dropna().items()]

@@ -15,16 +15,13 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from scipy.stats import norm, rankdata
-from sklearn.pipeline import Pipeline
 
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import CONFIDENCE
 from bankmine.judging.ranking import against, of
 from bankmine.learning.encoding import edges_of, level
-from bankmine.learning.fitting import cross_validated
-from bankmine.learning.models import RULE
 from bankmine.learning.sample import Sample, thinned
-from bankmine.learning.splits import FEWEST, stratified_folds
+from bankmine.learning.splits import FEWEST
 
 TELLS = 0.55
 """An attribute is told by a predictor whose AUC alone is above this with its whole interval."""
@@ -33,35 +30,6 @@ CARRIES = 0.1
 PROXY, SILENT, HARMLESS = "proxy in use", "tells it, but does not move the score", ""
 _ROWS = 10_000
 _PARTS = 10
-
-
-def told_by_all(sample: Sample, attribute: pd.Series, candidates: dict[str, Pipeline], seed: int = 0) -> pd.DataFrame:
-    """Ask how well all predictors together tell a protected attribute, by models tested on other customers.
-
-    Parameters
-    ----------
-    sample : Sample
-        Rows; the outcome plays no role.
-    attribute : pd.Series
-        1 for the group, 0 for the others, NaN where not known; same index.
-    candidates : dict of Pipeline
-        From `models.candidates`, the simple rule among them.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `model`: `auc` with `auc_low` and `auc_high`; 0.5 is chance.
-
-    Raises
-    ------
-    BankmineError
-        If the attribute is not known of enough customers of either kind.
-    """
-    asked = _as_target(sample, attribute, seed)
-    folds = stratified_folds(asked, np.arange(len(asked)), folds=3, repeats=1, seed=seed)
-    if RULE not in candidates:
-        raise BankmineError(f"Give the simple rule ({RULE!r}) among the candidates: others are held against it.")
-    return cross_validated(candidates, asked, folds).table()[["auc", "auc_low", "auc_high"]]
 
 
 def proxies(sample: Sample, attribute: pd.Series, pushes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:

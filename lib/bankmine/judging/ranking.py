@@ -12,9 +12,6 @@ from bankmine.errors import BankmineError
 from bankmine.judging.intervals import draws, interval
 from bankmine.learning.sample import codes, require_outcomes
 
-FEW = 30
-"""Events below which a result is called uncertain."""
-
 
 def performance(
     target: pd.Series,
@@ -46,7 +43,7 @@ def performance(
         `average_precision`, `ks` (Kolmogorov-Smirnov), `brier` (NaN for scores that are no probabilities), and of the
         1, 5, 10, 20 % of rows with the highest scores `lift_<percent>` (their rate of events over that of all) and
         `caught_<percent>` (their share of all events). Rows with equal scores count as if in random order. NaN where
-        all rows have the event or none has; `caveat` puts that into words.
+        all rows have the event or none has.
 
     Raises
     ------
@@ -148,17 +145,6 @@ def of(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """Return the figures of one model, indexed by metric: `value` (or `difference`), `low`, `high`."""
     figures = [c for c in ("value", "difference", "low", "high") if c in table]
     return table[table["model"] == model].set_index("metric")[figures]
-
-
-def caveat(target: pd.Series) -> str:
-    """Say in a sentence what cannot be told from these rows, or hardly; an empty text where all can."""
-    rows, events = len(target), int(target.sum())
-    rarer = min(events, rows - events)
-    if not rarer:
-        return f"{'All' if events else 'None'} of {rows:,} rows have the event, so that no ranking can be judged."
-    if rarer < FEW:
-        return f"Only {rarer} of {rows:,} rows have the rarer outcome, so that every figure is uncertain."
-    return ""
 
 
 def _prepared(

@@ -78,15 +78,6 @@ class Rule(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(matrix).argmax(axis=1)]
 
 
-def rule_in_words(model: Pipeline) -> str:
-    """Say what a fitted rule ranks by, and which way: "days_since_outflow, the higher the riskier"."""
-    encode, rule = model["encode"], model["model"]
-    name = encode.columns_[encode.origin_[rule.column_]]
-    if name in encode.words_:
-        return f"{name}, one of its categories against the others"
-    return f"{name}, the {'higher' if rule.rises_ else 'lower'} the riskier"
-
-
 def _areas(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the area under the ROC curve of each column alone; what is missing counts as the median."""
     ranks = pd.DataFrame(np.where(np.isnan(matrix), medians(matrix), matrix)).rank()
