@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -33,12 +33,18 @@ class Judged:
         The model that leaves the house.
     baseline : str
         The one that others are held against.
+    challenger : str
+        One that is shown beside these two; none where it is empty.
+    ranks : sequence of str
+        Metrics of `table`.
     """
 
     rows: Sample
     probability: pd.DataFrame
     chosen: str
     baseline: str
+    challenger: str = field(default="", kw_only=True)
+    ranks: Sequence[str] = field(default=RANKS, kw_only=True)
 
     @cached_property
     def figures(self) -> pd.DataFrame:
@@ -70,7 +76,7 @@ class Judged:
     @property
     def table(self) -> pd.DataFrame:
         """Models by how well they rank, with intervals of 95 %."""
-        return wide(self.figures, RANKS)
+        return wide(self.figures, self.ranks)
 
     @property
     def lifts(self) -> pd.DataFrame:
@@ -94,15 +100,19 @@ class Judged:
     @property
     def monthly(self) -> pd.DataFrame:
         """AUC of the chosen model and the baseline month by month."""
-        pair = list(dict.fromkeys([self.baseline, self.chosen]))
+        pair = self._shown
         month = self.rows.day.dt.to_period("M").dt.to_timestamp("M").dt.normalize()
         found = ranking.by_day(self.rows.target, self.probability[pair], month, self.rows.entity)
         told = wide(found[found["metric"] == "auc"], index=["day", "rows", "events"], columns="model")
         return told.reset_index(["rows", "events"])
 
+    @property
+    def _shown(self) -> list[str]:
+        return [name for name in dict.fromkeys([self.baseline, self.chosen, self.challenger]) if name]
+
     def gains(self, models: Sequence[str] = ()) -> Axes:
         """Draw which share of the events is found among which share of the rows."""
-        named = list(models or dict.fromkeys([self.baseline, self.chosen]))
+        named = list(models or self._shown)
         curve = ranking.gains_curve(self.rows.target, self.probability[named], self.rows.entity)
         return charts.gains(curve)
 

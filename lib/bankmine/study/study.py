@@ -35,7 +35,7 @@ from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validat
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
 from bankmine.study import charts, validation
-from bankmine.study.judged import Judged
+from bankmine.study.judged import RANKS, Judged
 from bankmine.study.why import Why
 
 BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "highest chance first", "by lot"
@@ -91,6 +91,14 @@ class Study:
     """Models that tell reasons, and of which one is chosen."""
     baseline: ClassVar[str] = models.RULE
     """Candidate that the others are held against."""
+    challenger: ClassVar[str] = ""
+    """A candidate that is shown beside the chosen one, month by month and in curves, where there is one."""
+    ranks: ClassVar[tuple[str, ...]] = RANKS
+    """Metrics by which candidates are shown."""
+    favoured: ClassVar[str] = "acted on"
+    """What groups are compared by: how often they are acted on, or what becomes of those who are not."""
+    acting_favours: ClassVar[bool] = True
+    """Whether being acted on is good for whom it is done to, as a call is and a refusal is not."""
     rule: str | None = None
     """Predictor of the simple rule; None lets the rule choose on training rows."""
     reasons: ClassVar[Path] = WORKSPACE / "data" / "reasons.yml"
@@ -237,7 +245,12 @@ class Study:
     def fitted(self) -> tuple[Applied, Applied]:
         """All models on the rows judged by, and the chosen one fitted anew for the rows scored now."""
         anew = {self.chosen: self.recipes[self.chosen]}
-        return tuple(apply_side_by_side([(self.recipes, self.split), (anew, self.parts.scoring)], self.sample))
+        return tuple(apply_side_by_side([(self.recipes, self.deciding), (anew, self.parts.scoring)], self.sample))
+
+    @property
+    def deciding(self) -> Split:
+        """The split whose test rows are decided on, also those whose outcome never becomes known."""
+        return self.split
 
     @part
     def model(self) -> Pipeline:
@@ -253,7 +266,14 @@ class Study:
         """All models on rows that none of them has seen."""
         applied = self.fitted[0]
         known = applied.rows.at(applied.rows.known)
-        return Judged(known, applied.probability.loc[known.target.index], self.chosen, self.baseline)
+        return Judged(
+            known,
+            applied.probability.loc[known.target.index],
+            self.chosen,
+            self.baseline,
+            challenger=self.challenger,
+            ranks=self.ranks,
+        )
 
     @part
     def calibrated(self) -> pd.Series:
@@ -414,16 +434,17 @@ class Study:
         return self._impact(self.acted.iloc[:, 0].astype(bool), self.fitted[0].rows)
 
     def _impact(self, acted: pd.Series, rows: Sample) -> dict[str, pd.DataFrame]:
-        index = rows.target.index
+        index, acted = rows.target.index, acted if self.acting_favours else ~acted
         return {n: fairness.adverse_impact(acted, g.loc[index], rows.entity) for n, g in self.groups().items()}
 
     @part
     def fair(self) -> pd.DataFrame:
         """Groups by how often they are acted on, against the group of most, with intervals and verdict."""
         told = pd.concat(self.impact, names=["attribute"])
-        told["share acted on"] = with_interval(told["share"], told["low"], told["high"], ".0%")
+        share = f"share {self.favoured}"
+        told[share] = with_interval(told["share"], told["low"], told["high"], ".0%")
         told["impact ratio"] = with_interval(told["ratio"], told["ratio_low"], told["ratio_high"], ".2f")
-        return told[["rows", "share acted on", "impact ratio", "verdict"]]
+        return told[["rows", share, "impact ratio", "verdict"]]
 
     @part
     def same_score(self) -> pd.DataFrame:

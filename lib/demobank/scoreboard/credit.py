@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bankmine.judging import proxies
+from bankmine.topics.credit import CreditStudy
 from demobank.scoreboard.truth import Score, Truth, calibration, precision, rank, recall
 
 _CREDIT = "07_credit_scoring"
@@ -92,3 +94,20 @@ def decision(truth: Truth, granted: pd.Series, if_good: pd.Series, if_bad: pd.Se
     hoped = (1 - true) * if_good + true * if_bad
     earned = calibration(np.where(granted, hoped, 0.0), hoped.clip(lower=0).to_numpy())
     return [Score(_CREDIT, "true chance of default", "share of the profit that it would earn", earned, (0.35, 1))]
+
+
+def of_study(truth: Truth, study: CreditStudy) -> list[Score]:
+    """Score what a study of credit found, by its own models and decisions; nothing where it could make none."""
+    if study.obstacle:
+        return []
+    number, rows = study.beside["application_id"], study.fitted[0].rows
+    judged = pd.DataFrame({"probability": study.fitted[0].probability[study.chosen], "accepted": rows.known})
+    granted, price = ~study.acted.iloc[:, 0].astype(bool), study.costs(rows)
+    told = [s.set_axis(number[rows.target.index]) for s in (granted, price.fp, -price.fn)]
+    assumed = study.inference.refused[["none", "fuzzy × 1.5"]].set_axis(["none", "inferred"], axis=1)
+    old = study.old_proxies
+    return [
+        *risk(truth, judged.set_axis(number[judged.index])), *interaction(truth, study.pairs), *decision(truth, *told),
+        *proxy(truth, set(old.index[old["verdict"] == proxies.PROXY])),
+        *refused(truth, assumed.set_axis(number[assumed.index])),
+    ]  # fmt: skip

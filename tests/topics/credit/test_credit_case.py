@@ -7,20 +7,19 @@ import pandas as pd
 import pytest
 from learnable_rows import HOSTILE, sample_of
 
-from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.judging import fairness
 from bankmine.learning import fitting as recipe
 from bankmine.learning import splits
 from bankmine.learning.sample import Sample
-from bankmine.topics.credit import case as credit_case
+from bankmine.topics import credit
 from bankmine.topics.credit import scorecard as credit_models
 from bankmine.topics.credit.points import score_statement
 
 
 @pytest.fixture(scope="module")
-def bank(small_bank) -> credit_case.Case:
-    return credit_case.of_bank(open_source(str(small_bank)).as_of("2025-12-31"))
+def bank(small_bank) -> credit.CreditStudy:
+    return credit.study(str(small_bank), "2025-12-31")
 
 
 def table(path, size: int = 500, days: bool = False, **columns: object) -> str:
@@ -35,8 +34,8 @@ def table(path, size: int = 500, days: bool = False, **columns: object) -> str:
     return str(path / "applicants.csv")
 
 
-def opened(file: str, **more: str) -> credit_case.Case:
-    return credit_case.open_case(file, "", target="bad", positive="ja", **more)
+def opened(file: str, **more: str) -> credit.CreditStudy:
+    return credit.study(file, "", target="bad", positive="ja", **more)
 
 
 def test_a_table_with_days_is_parted_by_time(tmp_path):
@@ -56,8 +55,9 @@ def test_a_table_without_days_is_parted_at_random_and_says_so(tmp_path):
     case = opened(table(tmp_path))
     assert case.parts.how.startswith("at random")
     assert len(case.parts.folds) == 5 * 5  # a small table is drawn several times
-    assert case.deciding is case.parts.split
-    assert case.costs is None
+    assert case.deciding is case.split
+    assert not case.cut_off
+    assert not case.earned
 
 
 def test_days_with_too_few_bad_rows_in_a_part_say_what_to_do():
@@ -98,15 +98,15 @@ def test_rows_whose_outcome_is_not_known_are_scored_and_not_learnt_from(tmp_path
 def test_all_applicants_of_the_months_judged_are_decided_on(bank):
     asked, split = bank.sample.at(bank.deciding.test), bank.parts.split
     assert set(split.test) < set(bank.deciding.test)
-    refused = bank.all_applications.rejected[bank.deciding.test]
+    refused = bank.applications.rejected[bank.deciding.test]
     assert refused.any()
     assert asked.target[refused].isna().all()
     assert asked.day.min() == bank.sample.day.iloc[split.test].min()
-    assert bank.costs.fn.index.equals(bank.sample.target.index)
+    assert bank.loan_costs.fn.index.equals(bank.sample.target.index)
 
 
 def test_protected_attributes_are_groups_and_in_no_model(bank):
-    groups = bank.protected
+    groups = bank.groups()
     assert {"gender", "age band"} <= set(groups)
     assert not set(bank.sample.predictors) & {"gender", "age_years", "birth_date", "marital_status", "region"}
     name, marked = fairness.two_groups(groups, bank.beside["approved"].eq(True).fillna(False))
@@ -124,9 +124,9 @@ def test_the_group_that_is_approved_less_often_is_marked():
 
 
 def test_the_cut_off_is_chosen_on_applicants_before_those_it_is_judged_by(bank, tmp_path):
-    before, judged = (bank.sample.day.iloc[rows] for rows in (bank.deciding_before, bank.deciding.test))
+    before, judged = (bank.sample.day.iloc[rows] for rows in (bank.before, bank.deciding.test))
     assert before.max() < judged.min()
-    assert set(bank.parts.split.tune) < set(bank.deciding_before)
-    assert bank.all_applications.rejected[bank.deciding_before].any()
+    assert set(bank.parts.split.tune) < set(bank.before)
+    assert bank.applications.rejected[bank.before].any()
     case = opened(table(tmp_path, days=True), time="day")
-    assert not set(case.deciding_before) & set(case.deciding.test)
+    assert not set(case.before) & set(case.deciding.test)

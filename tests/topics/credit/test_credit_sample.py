@@ -22,8 +22,8 @@ from bankmine.learning import splits
 from bankmine.learning.sample import Sample
 from bankmine.topics.credit import applications as credit_sample
 from bankmine.topics.credit import applications as credit_vintages
-from bankmine.topics.credit import case as credit_case
 from bankmine.topics.credit.rules import REGISTRY, ColumnRule, load_columns
+from bankmine.topics.credit.study import BankCredit, TableCredit, in_time
 
 AS_OF = "2025-12-31"
 
@@ -107,7 +107,7 @@ def test_nothing_is_learnt_that_was_not_known_when_the_test_begins():
     year = pd.DateOffset(years=1)
     early = [part.assign(day=part["day"] - year, outcome_on=part["outcome_on"] - year) for part in months]
     sample, beside = made(*early, *months)
-    parts = credit_case.in_time(credit_sample.Applications(sample, beside, pd.DataFrame()), test=3)
+    parts = in_time(credit_sample.Applications(sample, beside, pd.DataFrame()), test=3)
     split, first = parts.split, sample.day.iloc[parts.split.test].min()
     learnt = np.union1d(split.train, split.tune)
     assert (beside["outcome_on"].iloc[learnt] <= first).all()
@@ -124,10 +124,10 @@ def test_too_few_bad_credits_are_said_to_be_too_few():
     sample, beside = made(*(month_of(m, 50, 0, 0) for m in range(1, 13)))
     early = credit_sample.Applications(sample, beside.assign(outcome_on=sample.day), pd.DataFrame())
     with pytest.raises(BankmineError, match="0 of 500 applications to learn from went bad"):
-        credit_case.in_time(early, test=2)
+        in_time(early, test=2)
     young = credit_sample.Applications(*made(month_of(1, 0, 4, 50)), pd.DataFrame())
     with pytest.raises(BankmineError, match="Outcomes of only 0 months"):
-        credit_case.in_time(young)
+        in_time(young)
 
 
 def test_who_a_person_is_and_what_was_decided_never_enter(small_applications):
@@ -214,22 +214,21 @@ def test_a_flat_table_keeps_protected_columns_beside(tmp_path):
     rows = pd.DataFrame({"age": rng.integers(20, 70, 200), "收入 <i>": rng.random(200), "bad": rng.random(200) < 0.3})
     file = tmp_path / "loans.csv"
     rows.to_csv(file, index=False)
-    case = credit_case.of_table(open_flat(str(file), "bad"))
+    case = TableCredit(open_flat(str(file), "bad"))
     assert list(case.sample.predictors) == ["收入 <i>"]
     assert list(case.beside) == ["age"]
     assert case.snapshot is None
-    assert case.all_applications is None
     assert len(case.parts.folds) == 25
     rows[["age", "bad"]].to_csv(file, index=False)
     with pytest.raises(BankmineError, match="no column that a model may use"):
-        credit_case.of_table(open_flat(str(file), "bad"))
+        TableCredit(open_flat(str(file), "bad"))
 
 
 def test_a_case_says_what_is_lacking_instead_of_failing(tmp_path):
-    case = credit_case.of_bank(applying(tmp_path))
-    assert case.parts is None
+    case = BankCredit(applying(tmp_path))
+    assert not case.parts
     assert case.snapshot is case.source
-    assert str(splits.FEWEST) in case.lacking or "months" in case.lacking
+    assert str(splits.FEWEST) in case.parts.why or "months" in case.parts.why
 
 
 def test_the_register_refuses_an_unknown_use(tmp_path):

@@ -1,0 +1,5 @@
+"""Credit: who will repay, whom to grant credit, and up to which chance to default."""
+
+from bankmine.topics.credit.study import CreditStudy, study
+
+__all__ = ["CreditStudy", "study"]

@@ -276,9 +276,10 @@ def tier_of(probability: pd.Series, rules: CreditRules) -> pd.Series:
 
 
 def offers(
-    probability: pd.Series, beside: pd.DataFrame, rules: CreditRules, monthly_income: pd.Series | None = None
-) -> pd.DataFrame:
-    """Suggest tier, limit and price for each application.
+    probability: pd.Series, beside: pd.DataFrame, rules: CreditRules, monthly_income: pd.Series | None = None,
+    threshold: float = 1.0,
+) -> pd.DataFrame:  # fmt: skip
+    """Suggest tier, limit and price for each application that is granted.
 
     Parameters
     ----------
@@ -290,14 +291,18 @@ def offers(
         Of the source's currency.
     monthly_income : pd.Series, optional
         Where it is known, the limit is also bounded by a number of incomes.
+    threshold : float
+        Highest chance to default that is granted.
 
     Returns
     -------
     pd.DataFrame
-        `tier`, `limit` (amount suggested, 0 where refused), `price` (fraction a year, NaN where refused),
-        `expected_profit` of granting that (0 where refused; never below) and `why` of a refusal, else ''.
+        `tier` (`refused` above the threshold or all tiers, and nowhere else: one policy grants), `limit` (amount
+        suggested), `price` (fraction a year), `expected_profit` of granting that (never below 0) and `why` there is no
+        suggestion, else ''. Without one the limit and the profit are 0, the price is NaN, and a person decides.
     """
     tier = tier_of(probability, rules)
+    tier = tier.where(probability <= threshold, REFUSED)
     limit = _limit(tier, beside["amount"], rules, monthly_income)
     asked = beside.assign(amount=limit)
     price = _price(tier, asked, rules)
@@ -305,7 +310,7 @@ def offers(
     why = np.select(
         [tier == REFUSED, ~(limit > 0), price > rules.highest_rate, ~(hoped > 0)],
         [
-            "risk above all tiers",
+            "risk above the cut-off",
             "no amount fits the income",
             "price above the highest rate",
             "would not earn its costs",
@@ -314,7 +319,7 @@ def offers(
     )
     yes = pd.Series(why == "", probability.index)
     return pd.DataFrame({
-        "tier": tier.where(yes, REFUSED), "limit": limit.where(yes, 0.0), "price": price.where(yes),
+        "tier": tier, "limit": limit.where(yes, 0.0), "price": price.where(yes),
         "expected_profit": hoped.where(yes, 0.0), "why": why,
     })  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable, Iterable, Mapping
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ from bankmine.bank.flat_columns import identifier
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import Contributions
-from bankmine.judging.reasons import Dictionary, reasons
+from bankmine.judging.reasons import Dictionary, load_reasons, reasons
+from bankmine.study.why import Why
 from bankmine.topics.credit.bins import FLAG, WORDS, Bins
 from bankmine.topics.credit.scorecard import Scorecard
 
@@ -25,7 +27,9 @@ _FINITE = f"BETWEEN {-sys.float_info.max!r} AND {sys.float_info.max!r}"
 """Holds of numbers, but neither of infinity nor, as databases order it, of what is not a number."""
 
 
-def score_statement(card: Scorecard, table: str, columns: Mapping[Hashable, str] | None = None) -> str:
+def score_statement(
+    card: Scorecard, table: str, columns: Mapping[Hashable, str] | None = None, grants_from: int | None = None
+) -> str:
     """Write a query that gives all columns of a table and, of each row, the `score`.
 
     Parameters
@@ -36,6 +40,8 @@ def score_statement(card: Scorecard, table: str, columns: Mapping[Hashable, str]
         Name of the table.
     columns : mapping, optional
         Characteristic → name of its column in the table, where that is another.
+    grants_from : int, optional
+        Score from which credit is granted; where it is given, the query tells of each row whether it is `granted`.
 
     Raises
     ------
@@ -44,7 +50,11 @@ def score_statement(card: Scorecard, table: str, columns: Mapping[Hashable, str]
     """
     scale = card.scale
     told = f"{scale.base:g} points: {scale.odds:g} good to 1 bad; {scale.pdo:g} points more double the odds."
-    return f"-- {told}\nSELECT *,\n{score_expression(card, columns)}\nAS score\nFROM {identifier(table)}\n"
+    scored = f"SELECT *,\n{score_expression(card, columns)}\nAS score\nFROM {identifier(table)}\n"
+    if grants_from is None:
+        return f"-- {told}\n{scored}"
+    told += f" Credit is granted from {grants_from} points on."
+    return f"-- {told}\nSELECT *, score >= {grants_from} AS granted FROM (\n{scored}) AS scored\n"
 
 
 def score_expression(card: Scorecard, columns: Mapping[Hashable, str] | None = None) -> str:
@@ -181,3 +191,19 @@ def _usual(card: Scorecard, against: str) -> pd.Series:
         points, rows = card.points[name], bins.good + bins.bad
         usual[name] = float(points[rows > 0].max() if against == BEST else np.average(points, weights=rows))
     return pd.Series(usual)
+
+
+class PointsLost(Why):
+    """Why applicants have fewer points than others: up to four reasons of each."""
+
+    @cached_property
+    def pushes(self) -> Contributions:
+        """Points lost against the mean of the training rows, as log-odds."""
+        card = self.model[-1].card_
+        lost = points_lost(card, self.rows.predictors) / card.scale.factor
+        return Contributions(lost, float(card.scale.offset - _usual(card, MEAN).sum()) / card.scale.factor)
+
+    @cached_property
+    def told(self) -> pd.DataFrame:
+        """As of `score_reasons`."""
+        return score_reasons(self.model[-1].card_, self.rows.predictors, load_reasons(self.register))

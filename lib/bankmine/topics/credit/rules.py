@@ -153,13 +153,6 @@ def uses(names: list[str], otherwise: str, register: dict[str, ColumnRule]) -> p
     return pd.DataFrame(rows, columns=["column", "use", "reason", "owner"]).set_index("column")
 
 
-def not_counted(currency: str, rules: CreditRules) -> list[str]:
-    """Say what is not counted because the rules lack the source's currency; empty where they have it."""
-    if rules.currency == currency:
-        return []
-    return [f"costs of granting, as {rules.currency} rules stand in for {currency or 'an unknown currency'}"]
-
-
 def _check(rules: CreditRules, file: Path) -> None:
     """Refuse rules that do not fit together, or numbers that make no sense."""
     limits = [tier.up_to for tier in rules.tiers]

@@ -1,0 +1,840 @@
+"""The study of credit: who will repay, whom to grant credit, of a bank's applications or of a flat table.
+
+To act is to refuse, and the event is to go bad. One scorecard and one cut-off decide, on the page and in all files: the
+scorecard that is judged, and the chance up to which granting paid most among applicants before those judged.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from scipy.special import expit, logit
+from sklearn.pipeline import Pipeline
+
+from bankmine.bank.flat import Flat, is_flat, open_flat
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.deciding import policies as money
+from bankmine.deciding.costs import Costs
+from bankmine.errors import BankmineError
+from bankmine.judging import calibration, drift, fairness, leaks, proxies
+from bankmine.judging.contributions import Contributions, contributions, interactions, steadiness
+from bankmine.judging.fairness import protected_groups, two_groups
+from bankmine.judging.intervals import shown, with_interval
+from bankmine.judging.reasons import readable
+from bankmine.lacking import Lacking, optional, part
+from bankmine.learning import models, splits
+from bankmine.learning.sample import Sample, flat_sample, thinned
+from bankmine.learning.splits import Parts, Split
+from bankmine.study import charts
+from bankmine.study.study import Study
+from bankmine.topics.credit import lending, points, refused
+from bankmine.topics.credit.applications import (
+    Applications,
+    application_funnel,
+    applications,
+    by_age,
+    closed_by,
+    vintages,
+)
+from bankmine.topics.credit.bins import nonmonotone
+from bankmine.topics.credit.rules import (
+    ALLOWED,
+    PROTECTED,
+    ColumnRule,
+    load_columns,
+    load_credit_rules,
+    load_directions,
+    uses,
+)
+from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, STRAW_MAN, Scale, Scorecard, candidates
+
+TUNE = 0.25
+"""Part of the rows to learn from that is kept to calibrate by: the latest months."""
+CUT_OFF, EACH, DECIDED, ALL = "cut-off", "each by its expected profit", "as decided", "everybody"
+"""Policies: the one that is used, and what it is compared with."""
+_OUTCOME_MONTHS = 12
+
+
+def study(
+    source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
+    delay: int = 0, test: int = 4, base: float = 600, odds: float = 50, pdo: float = 20,
+) -> CreditStudy:  # fmt: skip
+    """Open a source and set up the study of who repays; nothing is fitted before it is asked for.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank, or of a flat table.
+    as_of : str or date
+        Last day to know.
+    target, positive, id, time : str
+        As for `open_flat`, for a flat table.
+    delay : int
+        Days after which the outcome of a row of a flat table is known.
+    test : int
+        Months of applications to be judged by, of a bank.
+    base, odds, pdo : float
+        The scorecard gives `base` points at odds of `odds` good to 1 bad; `pdo` points more double the odds.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used. Where there is not enough to learn from, the study's parts are lacking.
+    """
+    scale = Scale(base, odds, pdo)
+    if is_flat(source):
+        return TableCredit(open_flat(source, target, positive, id, time, as_of), delay, scale)
+    return BankCredit(open_source(source).as_of(as_of), test, scale)
+
+
+class CreditStudy(Study):
+    """What banks and flat tables have in common.
+
+    Attributes
+    ----------
+    beside : pd.DataFrame
+        By the sample's index, nothing for a model: of a bank `Applications.beside`, of a table its protected columns.
+    columns : pd.DataFrame
+        Use of every column: `use`, `reason`, `owner`.
+    """
+
+    name = "credit"
+    purpose: ClassVar[str] = "decisions on applications, checked by people; not for marketing or collections"
+    action: ClassVar[str] = "refuse"
+    explained: ClassVar[tuple[str, ...]] = (SCORECARD,)
+    baseline: ClassVar[str] = SCORECARD
+    challenger: ClassVar[str] = CHALLENGER
+    ranks: ClassVar[tuple[str, ...]] = ("auc", "gini", "ks", "brier")
+    favoured: ClassVar[str] = "granted"
+    acting_favours: ClassVar[bool] = False
+    reasons = points.REGISTRY
+    per: ClassVar[str] = "on the applicants judged"
+    highest: float = 1.0
+    """Chance to default above which nobody is granted credit, whatever it would earn."""
+
+    def __init__(
+        self, source: Snapshot | Flat, event: str, sample: Sample, beside: pd.DataFrame, columns: pd.DataFrame,
+        scale: Scale,
+    ) -> None:  # fmt: skip
+        super().__init__(source, event, sample)
+        self.beside, self.columns, self.scale = beside, columns, scale
+
+    # --- what Study asks
+
+    def candidates(self, rows: Sample) -> dict[str, Pipeline]:
+        """Set up the scorecard and the models that challenge it."""
+        return candidates(rows, self.scale, directions=load_directions())
+
+    def policies(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
+        """Say whom each policy refuses; the cut-off is used, the others are compared."""
+        other = {EACH: lending.granting(chance, self.costs(rows)) <= 0}
+        return pd.DataFrame({CUT_OFF: chance > self.cut_off, **other, **self.decided(rows)})
+
+    def decided(self, rows: Sample) -> dict[str, pd.Series]:
+        """Say whom the policy in force refused: nobody, where a table does not tell."""
+        return {ALL: pd.Series(False, rows.target.index)}
+
+    def groups(self) -> dict[str, pd.Series]:
+        """Return groups by protected attributes, which are in no model."""
+        return protected_groups(self.beside)
+
+    @property
+    def before(self) -> np.ndarray:
+        """Positions of the applicants by whom the cut-off is chosen: none of those judged is among them."""
+        return self.split.tune
+
+    # --- the card that leaves
+
+    @part
+    def card(self) -> Scorecard:
+        """The scorecard that is judged, and that leaves the house."""
+        return self.model[-1].card_
+
+    @part
+    def characteristics(self) -> dict[str, object]:
+        """How many of `all` predictors are `kept` as characteristics, the `first`, and its information value `iv`."""
+        told = self.model[-1].chosen_.table
+        return {
+            "kept": told["kept"].sum(),
+            "all": len(told),
+            "first": readable(told.index[0]),
+            "iv": told["iv"].iloc[0],
+        }
+
+    @part
+    def kept(self) -> pd.DataFrame:
+        """Characteristics of the scorecard, and the information value that noise reaches."""
+        told = self.model[-1].chosen_.table
+        table = told[["iv", "iv_by_chance", "trend", "vif"]].rename(columns={"iv": "information value"})
+        table["coefficient"] = with_interval(*(told[f"coefficient{end}"] for end in ("", "_low", "_high")), ".2f")
+        return shown(table[told["kept"]], **dict.fromkeys(["information value", "iv_by_chance", "vif"], ".2f"))
+
+    @part
+    def left_out(self) -> pd.DataFrame:
+        """Predictors that are not in the scorecard, and why."""
+        told = self.model[-1].chosen_.table
+        table = told.loc[~told["kept"], ["iv", "reason"]].rename(columns={"iv": "information value"})
+        return shown(table, **{"information value": ".2f"})
+
+    @part
+    def lines(self) -> pd.DataFrame:
+        """The scorecard: a row a bin, with its points."""
+        table = self.card.table.set_index("characteristic")[["bin", "points", "rows", "bad", "bad_rate", "woe"]]
+        return shown(table, bad_rate=".1%", woe="+.2f", points=".0f")
+
+    @part
+    def scaling(self) -> dict[str, float]:
+        """What a score means: `base`, `odds`, `pdo`."""
+        return dict(vars(self.card.scale))
+
+    def bins_chart(self) -> sns.FacetGrid:
+        """Draw the bad rate of each bin of the training rows."""
+        bins = self.card.table
+        if isinstance(bins, Lacking):
+            return bins
+        bins = bins[bins["rows"] > 0]
+        bins = bins.assign(bin=bins["bin"].where(bins["bin"].str.len() < 26, bins["bin"].str.slice(0, 24) + "…"))
+        grid = sns.catplot(
+            bins, x="bad_rate", y="bin", col="characteristic", col_wrap=3, kind="bar", sharey=False, height=2.2,
+            aspect=1.5,
+        )  # fmt: skip
+        grid.set_titles("{col_name}").set_axis_labels("bad rate", "")
+        grid.figure.suptitle("Bad rate of each bin, training rows", y=1.02)
+        return grid
+
+    @part
+    def turns(self) -> dict[str, object]:
+        """Along how many of the `numbers` risk turns round (`turning`), and `which`."""
+        learnt = self.sample.at(self.split.train)
+        found = nonmonotone(learnt.predictors, learnt.target, self.model[-1].bins_)
+        which = "".join(f"; {name}" for name in found.index[found["turns"]])
+        return {"turning": found["turns"].sum(), "numbers": len(found), "which": which}
+
+    @part
+    def points_of(self) -> pd.Series:
+        """Scores of the applicants judged."""
+        return self.card.score(self.judged.rows.predictors)
+
+    @part
+    def score_chart(self) -> Axes:
+        """Draw the scores of those who turned out good and bad."""
+        found = calibration.distribution(self.points_of, self.judged.rows.target)
+        bars = found.reset_index().melt("score", var_name="came out")
+        axis = sns.lineplot(bars, x="score", y="value", hue="came out", style="came out", drawstyle="steps-post")
+        axis.yaxis.set_major_formatter("{x:.0%}")
+        axis.set(title="Scores of credits that turned out good and bad, never seen by the model")
+        axis.set(xlabel="score, in points", ylabel="share of the good, of the bad")
+        return axis
+
+    @part
+    def bands(self) -> pd.DataFrame:
+        """Score bands, best first, and what a cut-off at the lower edge of each would mean."""
+        rows = self.judged.rows
+        found = calibration.bands(self.points_of, rows.target, rows.entity)
+        found["bad rate"] = with_interval(found["bad_rate"], found["bad_low"], found["bad_high"], ".1%")
+        columns = ["rows", "bad", "bad rate", "approved", "bad_rate_approved", "bad_refused"]
+        return shown(found[columns], **dict.fromkeys(columns[3:], ".1%"))
+
+    @part
+    def why(self) -> points.PointsLost:
+        """What costs the applicants scored now their points, in words that they can be told."""
+        return points.PointsLost(self.model, self.today, self.scores, self.reasons)
+
+    # --- other models
+
+    @part
+    def auc(self) -> dict[str, float]:
+        """AUC of the scorecard with its interval, and the Gini coefficient."""
+        return {**self.judged.metric("auc"), "gini": self.judged.metric("gini")["value"]}
+
+    @part
+    def ahead(self) -> pd.Series:
+        """How far the challenger is ahead of the scorecard in AUC."""
+        return self.judged.ahead(CHALLENGER)
+
+    @part
+    def straw_man(self) -> pd.Series:
+        """How far the raw logistic regression of articles is ahead of the scorecard in AUC."""
+        return self.judged.ahead(STRAW_MAN)
+
+    @part
+    def seen(self) -> Contributions:
+        """What moves the challenger's chances of the applicants judged."""
+        return contributions(self.fitted[0].fitted[CHALLENGER], self.fitted[0].rows.predictors)
+
+    @part
+    def seen_chart(self) -> Axes:
+        """Draw what moves the challenger's chances."""
+        return charts.beeswarm(self.seen, self.fitted[0].rows.predictors)
+
+    @part
+    def steadiness(self) -> pd.DataFrame:
+        """Whether the challenger would give the same importance again."""
+        return steadiness(self.recipes[CHALLENGER], self.sample.at(self.split.train), self.judged.rows.predictors)
+
+    @part
+    def pairs(self) -> pd.DataFrame:
+        """Pairs of predictors that move risk together other than alone, which a scorecard cannot see."""
+        return interactions(self.fitted[0].fitted[CHALLENGER], self.fitted[0].rows.predictors)
+
+    @part
+    def strongest_pair(self) -> dict[str, str]:
+        """The `first` and `second` predictor of the strongest pair."""
+        return {name: readable(self.pairs[name][0]) for name in ("first", "second")}
+
+    # --- the decision
+
+    @part
+    def cut_off(self) -> float:
+        """Chance up to which credit is granted: what earned most among applicants before those judged."""
+        rows = self.sample.at(self.before)
+        return min(lending.cut_off(self.chances(rows), self.costs(rows)), self.highest)
+
+    @part
+    def grants_from(self) -> int:
+        """The same in points: the lowest score that is granted."""
+        ends = [sum(int(end(p)) for p in self.card.points.values()) for end in (np.min, np.max)]
+        every = np.arange(ends[0], ends[1] + 1)
+        chance = self.fitted[0].calibrators[SCORECARD](self.card.scale.chance(every.astype(float)))
+        granted = every[chance <= self.cut_off]
+        return int(granted.min()) if len(granted) else ends[1] + 1
+
+    @part
+    def earned(self) -> pd.DataFrame:
+        """What granting by each policy earned, where the outcome is known, as of `policies.profit_of`."""
+        rows = self.fitted[0].rows
+        return money.profit_of(~self.acted.astype(bool), lending.granted(rows.target, self.costs(rows)), rows.entity)
+
+    @part
+    def earned_table(self) -> pd.DataFrame:
+        """Policies by what they earned where the outcome is known, the one that is used first."""
+        found = self.earned
+        told = pd.DataFrame({"granted": (~self.acted.astype(bool)).sum(), "of known outcome": found["actions"]})
+        told["profit"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
+        told["behind the first"] = with_interval(found["behind"], found["behind_low"], found["behind_high"], ",.0f")
+        return shown(told, **{"of known outcome": ",.0f"})
+
+    @part
+    def share_granted(self) -> float:
+        """Of the applicants of the months judged, by the policy that is used."""
+        return float(1 - self.acted[CUT_OFF].mean())
+
+    @part
+    def decision(self) -> dict[str, object]:
+        """The cut-off as chance (`cut`) and points (`score`), the `share` granted, and what it earned."""
+        return {"cut": self.cut_off, "score": self.grants_from, "share": self.share_granted, **self.profit}
+
+    @part
+    def granted_now(self) -> dict[str, object]:
+        """How many of the `scored` applicants are `granted`, and the `share`."""
+        yes = ~self.acted_now
+        return {"scored": len(yes), "granted": yes.sum(), "share": yes.mean()}
+
+    @part
+    def decided_list(self) -> pd.DataFrame:
+        """Applicants scored now, those nearest to the cut-off first: score, chance, decision, offer, reasons."""
+        table = pd.DataFrame({"score": self.card.score(self.today.predictors), "probability": self.scores})
+        refused_ = optional(self, "acted_now")
+        if not isinstance(refused_, Lacking):
+            table["decision"] = np.where(refused_, "refuse", "grant")
+        table = table.join(self.offered()).assign(reasons=self.why.lines)
+        middle = table["probability"].max() if isinstance(refused_, Lacking) else self.cut_off
+        return table.loc[(table["probability"] - middle).abs().sort_values(kind="stable").index]
+
+    def offered(self) -> pd.DataFrame:
+        """Return what is suggested to the applicants scored now; nothing where the products are not told."""
+        return pd.DataFrame(index=self.today.target.index)
+
+    def first(self, rows: int = 10) -> pd.DataFrame:
+        """Return the first of the list, for a page."""
+        found = self.decided_list
+        if isinstance(found, Lacking):
+            return found
+        names = ["application_id", "score", "probability", "decision", "tier", "limit", "price", "why", "reasons"]
+        table = found[[c for c in names if c in found]].head(rows)
+        return shown(table.set_index(table.columns[0]), probability=".1%")
+
+    @part
+    def trade_off(self) -> pd.DataFrame:
+        """How approvals, bad credits and money go together: `lending.trade_off`."""
+        rows = self.fitted[0].rows
+        return lending.trade_off(rows.target, self.fitted[0].probability[SCORECARD], self.costs(rows), rows.entity)
+
+    @part
+    def profit_chart(self) -> Axes:
+        """Draw the expected profit against the share granted, with the cut-off."""
+        axis = sns.lineplot(self.trade_off, x="approval", y="expected_profit", marker="o")
+        return self._by_share(axis, "Expected profit by share of applicants granted; the line is the cut-off",
+                              f"expected profit, {self.currency}")  # fmt: skip
+
+    @part
+    def risk_chart(self) -> Axes:
+        """Draw the bad rate of those granted against their share, with the cut-off."""
+        found = self.trade_off
+        axis = sns.lineplot(found, x="approval", y="bad_rate", marker="o", label="bad rate where known")
+        axis.fill_between(found["approval"], found["low"], found["high"], alpha=0.2)
+        sns.lineplot(found, x="approval", y="expected_bad_rate", linestyle="--", label="foretold for all", ax=axis)
+        axis.yaxis.set_major_formatter("{x:.0%}")
+        return self._by_share(axis, "Bad rate of those granted; the line is the cut-off", "bad rate of those granted")
+
+    def _by_share(self, axis: Axes, title: str, unit: str) -> Axes:
+        axis.axvline(self.share_granted, color="0.5", linewidth=0.8)
+        axis.xaxis.set_major_formatter("{x:.0%}")
+        axis.set(title=title, xlabel="share of applicants granted", ylabel=unit)
+        return axis
+
+    @part
+    def profit_metrics(self) -> pd.DataFrame:
+        """Profit metrics of the literature, by model."""
+        rows = self.judged.rows
+        return lending.credit_metrics(rows.target, self.judged.probability, self.costs(rows))
+
+    @part
+    def swapped(self) -> pd.DataFrame:
+        """Who is granted credit by the scorecard and by the challenger, at as many approvals."""
+        rows, chances = self.fitted[0].rows, self.fitted[0].probability[[SCORECARD, CHALLENGER]]
+        found = lending.swap_set(rows.target, chances, self.costs(rows), rows.entity, self.share_granted)
+        table = found[["applicants", "known", "bad"]].copy()
+        table["bad rate"] = with_interval(found["bad_rate"], found["low"], found["high"], ".1%")
+        table["profit"] = with_interval(found["profit"], found["profit_low"], found["profit_high"], ",.0f")
+        return table
+
+    @part
+    def swap(self) -> dict[str, object]:
+        """What the challenger would have earned `more` than the scorecard at as many approvals."""
+        rows, chances = self.fitted[0].rows, self.fitted[0].probability[[SCORECARD, CHALLENGER]]
+        found = lending.gain(rows.target, chances, self.costs(rows), rows.entity, self.share_granted).loc[CHALLENGER]
+        more = (-found[["behind", "behind_high", "behind_low"]]).set_axis(["more", "low", "high"])
+        return {**more, "share": self.share_granted, "currency": self.currency}
+
+    # --- whom it falls on
+
+    @part
+    def worst(self) -> dict[str, object]:
+        """The lowest adverse impact ratio with its interval, and `who`."""
+        attribute, group, ratio = fairness.worst_ratio(self.impact)
+        if not attribute:
+            raise BankmineError("no group is large enough to compare")
+        found = self.impact[attribute].loc[group]
+        return {"ratio": ratio, **found[["ratio_low", "ratio_high"]], "who": f"{attribute} {group}"}
+
+    @property
+    def unfair(self) -> bool:
+        """Whether the lowest ratio is known to be below four fifths."""
+        found = self.worst
+        return not isinstance(found, Lacking) and bool(found["ratio"] < fairness.FOUR_FIFTHS)
+
+    @property
+    def uses_proxies(self) -> bool:
+        """Whether a characteristic is known to stand in for a protected attribute."""
+        return self._is_named(self.stand_ins)
+
+    @property
+    def old_used_proxies(self) -> bool:
+        """The same of the bank's earlier refusals."""
+        return self._is_named(self.old_stand_ins)
+
+    @staticmethod
+    def _is_named(found: dict[str, str] | Lacking) -> bool:
+        return not isinstance(found, Lacking) and found["which"] != "none"
+
+    @part
+    def marked(self) -> tuple[str, pd.Series]:
+        """An attribute of two groups, and which of the applicants judged are of the one granted less often."""
+        index = self.fitted[0].rows.target.index
+        found = two_groups({name: group.loc[index] for name, group in self.groups().items()}, ~self.acted[CUT_OFF])
+        if found is None:
+            raise BankmineError("no protected attribute has two groups of enough applicants")
+        return found
+
+    @part
+    def stand_ins(self) -> dict[str, str]:
+        """`which` characteristics tell that applicants are `who`, and carry it into the score."""
+        rows = self.fitted[0].rows
+        pushes = -self.card.points_of(rows.predictors) / self.card.scale.factor
+        found = proxies.proxies(rows, self.marked[1], pushes)
+        return {"who": self.marked[0], "which": _named(found)}
+
+    # --- what is watched, asked and handed on
+
+    @part
+    def moved(self) -> pd.DataFrame:
+        """The score and its characteristics now against training, by stability index, most moved first."""
+        learnt = self.sample.at(self.split.train)
+        found = drift.psi_table(self._watched(learnt), self._watched(self.today), learnt.entity, self.today.entity)
+        return found.sort_values("psi", ascending=False, ignore_index=True)
+
+    def _watched(self, rows: Sample) -> pd.DataFrame:
+        return rows.predictors[list(self.card.bins)].assign(score=self.card.score(rows.predictors))
+
+    @part
+    def moved_by_month(self) -> pd.DataFrame:
+        """Stability index by month of application; ▲ above what chance makes."""
+        judged = self.judged.rows
+        if judged.day is None:
+            raise BankmineError("the table tells no days")
+        learnt, later = self.sample.at(self.split.train), self.sample.at(self.sample.day >= judged.day.min())
+        month = later.day.dt.to_period("M").dt.to_timestamp()
+        found = drift.psi_by_day(self._watched(learnt), self._watched(later), month, learnt.entity, later.entity)
+        found = found.assign(told=found["psi"].round(3).astype(str) + found["shifted"].map({True: " ▲", False: ""}))
+        table = found.pivot_table(index="day", columns="column", values="told", aggfunc="first")
+        return table[["score", *list(self.card.bins)[:5]]].rename_axis(columns=None)
+
+    @part
+    def twins(self) -> list[leaks.Twin]:
+        """Toy twins: tested on their own rows, and with weights of evidence of rows that they are tested on."""
+        split = self.split
+        few = thinned(self.sample, self.sample.mask(split.train))
+        rows = (self.sample, few, self.sample.mask(split.test))
+        return [leaks.honest(*rows), leaks.same_rows(*rows), leaks.encoded(*rows), leaks.encoded(*rows, before=False)]
+
+    @part
+    def lies(self) -> pd.DataFrame:
+        """What twins of a logistic regression claim and deliver."""
+        plain = models.candidates(self.sample.at(self.split.train))["logistic"]
+        return leaks.lies(plain, self.twins).set_index("twin")
+
+    @part
+    def points_changed(self) -> pd.DataFrame:
+        """By characteristic, fewest and most points in the card that leaves the house and in the one fitted anew."""
+        self.refit  # noqa: B018 - lacking where there is nothing newer
+        anew = self.fitted[1].fitted[SCORECARD][-1].card_
+        return pd.DataFrame({"leaves the house": _spans(self.card), "fitted anew": _spans(anew)}).fillna("not in it")
+
+    @part
+    def changes(self) -> dict[str, object]:
+        """What the refit would change: `agreement`, `same` refusals, characteristics `kept`, and in the `anew` card."""
+        told = self.points_changed
+        mine, anew = ((told[name] != "not in it").sum() for name in told)
+        newer = self.sample.at(self.parts.scoring.train)
+        return {**self.refit.summary, "kept": mine, "anew": anew, "rows": len(self.split.train), "newer": len(newer)}
+
+    def answers(self) -> dict[str, object]:
+        """Say what is particular to credit for a validator."""
+        out = self.columns.index[self.columns["use"] != ALLOWED]
+        rule = self.judged.metric("auc", models.RULE)
+        return {
+            "sensitive": f"kept out: {', '.join(map(str, out))}" if len(out) else "no protected column by name",
+            "psi": f"{int(self.moved['shifted'].sum())} of {len(self.moved)} characteristics shifted",
+            "comparison": "six models and a straw man on the same folds",
+            "baseline": f"simple rule, AUC {rule['value']:.3f}",
+            "reasons": "points of each bin, and contributions of the challenger",
+            "binning": f"{len(self.card.bins)} of {len(self.model[-1].bins_)} predictors, with reasons; training rows",
+            "profit_sensitivity": "by cut-off, and by what is assumed of the refused"
+            if not isinstance(optional(self, "earned"), Lacking) else Lacking("costs are not told"),
+            "reject_inference": Lacking("nobody refused is told of"),
+            "explanation": "four reasons in words for each applicant; the score is a proposal, a person decides on "
+            "request",
+        }  # fmt: skip
+
+    def facts(self) -> dict[str, float]:
+        """Return the adverse impact, and how old the newest months are that could be judged when they were."""
+        impact = optional(self, "impact")
+        ratio = float("nan") if isinstance(impact, Lacking) else fairness.worst_ratio(impact)[2]
+        # the card is learnt anew with each month that can be judged; outcomes take a year to be known
+        day = self.judged.rows.day
+        since = 0.0 if day is None else (pd.Timestamp(self.source.as_of) - day.max()).days / 30.44 - _OUTCOME_MONTHS - 1
+        return {"adverse_impact": 1 - ratio, "model_age": max(since, 0.0)}
+
+    def files(self) -> dict[str, pd.DataFrame | str]:
+        """Return scores and decisions, the scorecard as a table and as a query, and the cut-off."""
+        found, from_ = self.decided_list, optional(self, "grants_from")
+        at = None if isinstance(from_, Lacking) else from_
+        files = {
+            "credit_scores": found.set_index(self.today.entity.loc[found.index].rename("customer_id")),
+            "scorecard": self.card.table.rename_axis("number"),
+            "scorecard.sql": points.score_statement(self.card, "applicants", grants_from=at),
+        }
+        if at is None:
+            return files
+        told = {k: v for k, v in self.decision.items() if not isinstance(v, str)}
+        return files | {"credit_policy": pd.DataFrame([told], index=pd.Index([CUT_OFF], name="policy"))}
+
+
+class TableCredit(CreditStudy):
+    """Credit of a flat table: the outcome and, it may be, the costs are told, and nothing of the bank around them."""
+
+    def __init__(
+        self, flat: Flat, delay: int = 0, scale: Scale = STANDARD, register: dict[str, ColumnRule] | None = None
+    ) -> None:
+        whole = flat_sample(flat)
+        told = uses(list(whole.predictors), ALLOWED, load_columns() if register is None else register)
+        kept = list(told.index[told.use == ALLOWED])
+        if not kept:
+            raise BankmineError(f"{flat.title} has no column that a model may use: see data/credit.yml.")
+        beside = whole.predictors[told.index[told.use == PROTECTED]]
+        super().__init__(flat, flat.event, whole.using(kept), beside, told, scale)
+        self.delay, self.definition = delay, f"Bad means: {flat.event}."
+
+    @part
+    def funnel(self) -> pd.DataFrame:
+        """Lack what a bank tells."""
+        raise BankmineError("a flat table does not tell who applied and was refused")
+
+    quarters = ages_chart = inferred = inferred_span = old_stand_ins = old_proxies = old_proxies_table = funnel
+
+    @part
+    def tiers(self) -> pd.DataFrame:
+        """Lack what a bank tells."""
+        raise BankmineError("a flat table tells no products, amounts and terms")
+
+    tiers_chart = tiers
+
+
+class BankCredit(CreditStudy):
+    """Credit of a bank's applicants, split by time; all applicants of the months judged are decided on.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The bank's tables.
+    test : int
+        Months to be judged by.
+    scale : Scale
+        Of the points.
+    """
+
+    def __init__(self, snapshot: Snapshot, test: int = 4, scale: Scale = STANDARD) -> None:
+        self.applications: Applications = applications(snapshot)
+        found = self.applications
+        super().__init__(snapshot, "defaulted", found.sample, found.beside, found.columns, scale)
+        self.test, self.rules = test, load_credit_rules(snapshot.source.currency)
+        self.highest = self.rules.tiers[-1].up_to
+
+    @property
+    def definition(self) -> str:
+        """What bad means."""
+        return self.rules.definition
+
+    @cached_property
+    def loan_costs(self) -> Costs:
+        """What refusing and granting each application costs."""
+        return lending.loan_costs(self.beside, self.rules)
+
+    def costs(self, rows: Sample) -> Costs:
+        """Return what refusing and granting rows costs, by `data/credit.yml`."""
+        return self.loan_costs.at(rows.target.index)
+
+    def divide(self) -> Parts:
+        """Split by time: judged by the last closed months, learnt from what was known as they began."""
+        return in_time(self.applications, self.test)
+
+    @property
+    def deciding(self) -> Split:
+        """The split with all applicants of the months judged in `test`, also those who were refused."""
+        days = self.sample.day
+        span = days.iloc[self.split.test].agg(["min", "max"])
+        return replace(self.split, test=np.flatnonzero(days.between(*span)))
+
+    @property
+    def before(self) -> np.ndarray:
+        """Positions of all applicants between those learnt from and those judged, refused ones too."""
+        day = self.sample.day
+        first, end = day.iloc[self.split.tune].min(), day.iloc[self.deciding.test].min()
+        return np.flatnonzero((day >= first) & (day < end))
+
+    def decided(self, rows: Sample) -> dict[str, pd.Series]:
+        """Say whom the bank did not grant credit."""
+        return {DECIDED: ~self.beside.loc[rows.target.index, "approved"].eq(True).fillna(False).astype(bool)}
+
+    def groups(self) -> dict[str, pd.Series]:
+        """Return groups by protected attributes, which are in no model."""
+        return protected_groups(self.beside[self.applications.protected])
+
+    @part
+    def funnel(self) -> pd.DataFrame:
+        """From applications to those that a model can learn from."""
+        return shown(application_funnel(self.sample, self.beside), share=".1%")
+
+    @part
+    def quarters(self) -> pd.DataFrame:
+        """Applications by quarter; of quarters that are not closed the rate is a floor."""
+        found = vintages(self.sample, self.beside)
+        found["bad rate"] = with_interval(found["rate"], found["low"], found["high"], ".1%")
+        return found[["applications", "approved", "known", "open", "bad", "closed", "bad rate"]]
+
+    @part
+    def ages_chart(self) -> Axes:
+        """Draw the share that went bad by age and year of the application."""
+        ages = by_age(self.sample, self.beside, pd.Timestamp(self.source.as_of), period="Y")
+        axis = sns.lineplot(ages, x="months", y="rate", hue="vintage", style="vintage", marker="o")
+        axis.yaxis.set_major_formatter("{x:.1%}")
+        axis.set(title="Share of granted credits that went bad, by age and year of the application")
+        axis.set(xlabel="months since the application", ylabel="share that went bad")
+        return axis
+
+    def _income(self, rows: Sample) -> pd.Series | None:
+        income = rows.predictors.get("stated_income")
+        return None if income is None else income / 12
+
+    def offered(self) -> pd.DataFrame:
+        """Return tier, limit and price suggested to the applicants scored now, with the id of each application."""
+        beside = self.beside.loc[self.today.target.index]
+        offers = lending.offers(self.scores, beside, self.rules, self._income(self.today), self.cut_off)
+        return offers.assign(application_id=beside["application_id"])
+
+    @part
+    def tiers(self) -> pd.DataFrame:
+        """Risk tiers of the applicants judged, with medians of the limit and the price suggested."""
+        rows, chance = self.fitted[0].rows, self.fitted[0].probability[SCORECARD]
+        beside = self.beside.loc[rows.target.index]
+        offers = lending.offers(chance, beside, self.rules, self._income(rows), self.cut_off)
+        found = lending.tier_table(offers, chance, rows.target, rows.entity)
+        found["bad rate"] = with_interval(found["bad_rate"], found["low"], found["high"], ".1%")
+        columns = ["applicants", "share", "expected_bad_rate", "bad rate", "limit", "price", "expected_profit"]
+        return shown(found[columns], share=".1%", expected_bad_rate=".1%", price=".1%", expected_profit=",.0f")
+
+    @part
+    def tiers_chart(self) -> Axes:
+        """Draw how many of the newest applicants are in each tier."""
+        axis = sns.countplot(self.decided_list, y="tier", color="C0")
+        axis.set(title="Newest applicants by risk tier", xlabel="applicants", ylabel="")
+        return axis
+
+    @part
+    def old_proxies(self) -> pd.DataFrame:
+        """Predictors that carry an attribute of two groups into the bank's own refusals before the months judged."""
+        past = self.applications.decisions
+        begins = self.sample.day.iloc[self.deciding.test].min()
+        past = past.at(past.known & (self.sample.day < begins).to_numpy())
+        habits = models.fit_all({"xgboost": models.candidates(past)["xgboost"]}, past)["xgboost"]
+        moved_by = contributions(habits, past.predictors).pushes
+        return proxies.proxies(past, self._refused_more[1].loc[past.target.index], moved_by)
+
+    @part
+    def old_proxies_table(self) -> pd.DataFrame:
+        """The strongest of them."""
+        return self.old_proxies[["tells", "gap", "share", "foretells", "lost", "verdict"]].head(6)
+
+    @property
+    def _refused_more(self) -> tuple[str, pd.Series]:
+        found = two_groups(self.groups(), self.beside["approved"].eq(True).fillna(False))
+        if found is None:
+            raise BankmineError("no protected attribute has two groups of enough applicants")
+        return found
+
+    @part
+    def old_stand_ins(self) -> dict[str, str]:
+        """`which` predictors stood in for `who` in the bank's earlier refusals."""
+        return {"which": _named(self.old_proxies), "who": self._refused_more[0].split(" is ")[0]}
+
+    @part
+    def inference(self) -> refused.Study:
+        """What the scorecard's chances become under each assumption about the refused: `refused.study`."""
+        no = self.applications.rejected
+        no = no & (self.sample.day <= self.sample.day.iloc[self.split.tune].max()).to_numpy()
+        learnt, rows = self.sample.at(self.split.train), self.fitted[0].rows
+        plain = models.candidates(learnt)["logistic"]
+        return refused.study(
+            plain, learnt, self.sample.predictors[no], self.judged.rows, rows.predictors, self.costs(rows)
+        )
+
+    @part
+    def inferred(self) -> pd.DataFrame:
+        """By assumption about the refused, whom the same cut-off grants credit.
+
+        A logistic regression, which takes weights, is fitted under each assumption; as far as its log-odds change,
+        those of the scorecard are moved. With none, they are the scorecard's own.
+        """
+        found, rows = self.inference, self.fitted[0].rows
+        own, told = logit(self.fitted[0].probability[SCORECARD]), found.probabilities.clip(1e-9, 1 - 1e-9)
+        moved = told.apply(lambda p: pd.Series(expit(own + logit(p) - logit(told[refused.NONE])), own.index))
+        granted, costs = moved <= self.cut_off, self.costs(rows)
+        hoped = moved.apply(lambda p: lending.granting(p, costs))
+        table = found.table[["assumed", "auc", "gain", "predicted"]].copy()
+        table["share granted"] = granted.mean()
+        table["decided otherwise"] = granted.ne(granted[refused.NONE], axis=0).mean()
+        table["expected profit"] = hoped.where(granted, 0.0).sum()
+        percent = dict.fromkeys(["assumed", "predicted", "share granted", "decided otherwise"], ".1%")
+        return shown(table, **percent, **{"expected profit": ",.0f"})
+
+    @part
+    def inferred_span(self) -> dict[str, float]:
+        """The `low` and `high` share of applicants to whom the cut-off grants credit, by assumption."""
+        found = self.inferred["share granted"]
+        return {"low": found.min(), "high": found.max()}
+
+    def answers(self) -> dict[str, object]:
+        """Say what a bank tells beside."""
+        span = optional(self, "inferred_span")
+        return super().answers() | {
+            "definition": "data/credit.yml: 90 days past due within a year",
+            "definition_sensitivity": "bad credits of each vintage by age",
+            "data": f"{len(self.sample):,} applications, {int(self.sample.known.sum()):,} with a known outcome",
+            "funnel": "from applications to outcomes",
+            "reject_inference": span if isinstance(span, Lacking)
+            else f"approvals between {span['low']:.0%} and {span['high']:.0%}, by assumption",
+        }  # fmt: skip
+
+
+def _named(found: pd.DataFrame) -> str:
+    return ", ".join(map(readable, found.index[found["verdict"] == proxies.PROXY])) or "none"
+
+
+def _spans(card: Scorecard) -> pd.Series:
+    return pd.Series({name: f"{p.min():d} to {p.max():d}" for name, p in card.points.items()})
+
+
+def in_time(found: Applications, test: int = 4) -> Parts:
+    """Split applications by time: judged by the last closed months, learnt from what was known as they began.
+
+    A model made on the first of these days could learn from months that were closed by then, and no others; which ones
+    follows from the day on which each outcome became known. Its latest quarter is kept to calibrate by.
+
+    Parameters
+    ----------
+    found : Applications
+        All of them.
+    test : int
+        Months to be judged by.
+
+    Returns
+    -------
+    Parts
+        `folds` are stratified by customer, of the rows before those judged by. `scoring` learns from all that is known
+        today; its `test` holds the applications of the last month, whatever was decided.
+
+    Raises
+    ------
+    BankmineError
+        If fewer than `splits.FEWEST` customers went bad among those to learn from, or nobody did among those to
+        be judged by.
+    """
+    sample, month = found.sample, found.sample.day.dt.to_period("M")
+    closed = sorted(month[sample.known].unique())
+    if len(closed) <= test:
+        raise BankmineError(
+            f"Outcomes of only {len(closed)} months of applications are known as a whole, and {test} are needed to "
+            "test on, with others before them: give a later as-of day or a longer history, or test on fewer months."
+        )
+    tested = sample.known & (month >= closed[-test]).to_numpy()
+    before = closed_by(found.beside, sample.day, sample.day[tested].min()) & ~tested
+    split = _split(sample, before, tested)
+    folds = splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=5, repeats=1)
+    today = _split(sample, sample.known, (month == month.max()).to_numpy())
+    how = (
+        f"by time: judged by the applications of {closed[-test]} to {closed[-1]}, learnt from those whose outcomes "
+        f"were known as a whole on {sample.day[tested].min():%Y-%m-%d}"
+    )
+    return Parts(split, folds, today, how)
+
+
+def _split(sample: Sample, learnt: np.ndarray, tested: np.ndarray) -> Split:
+    """Keep the latest months of those learnt from to tune by."""
+    if (bad := int(sample.target[learnt].sum())) < splits.FEWEST or bad == learnt.sum():
+        raise BankmineError(
+            f"{bad} of {learnt.sum():,} applications to learn from went bad, and {splits.FEWEST} of either kind "
+            "are needed: give a longer history, a later as-of day, or fewer months to test on."
+        )
+    month = sample.day.dt.to_period("M")
+    after = month[learnt].value_counts(normalize=True).sort_index(ascending=False).cumsum()
+    tune = learnt & (month >= after.index[after <= max(TUNE, after.iloc[0])][-1]).to_numpy()
+    rows = {"train": np.flatnonzero(learnt & ~tune), "tune": np.flatnonzero(tune), "test": np.flatnonzero(tested)}
+    return Split(**rows, days={part: tuple(sample.day.iloc[r].sort_values().unique()) for part, r in rows.items()})
