@@ -383,6 +383,8 @@ def _worst(impact: dict[str, pd.DataFrame] | Lacking) -> str | Lacking:
     if isinstance(impact, Lacking):
         return impact
     attribute, group, ratio = fairness.worst_ratio(impact)
+    if not attribute:
+        return Lacking("no two groups are large enough to compare, or nobody is acted on")
     return f"lowest adverse impact ratio {ratio:.2f} ({attribute}: {group})"
 
 

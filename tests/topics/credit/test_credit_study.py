@@ -53,10 +53,11 @@ def test_one_share_granted_stands_everywhere(bank):
     assert sum(t["approved"].sum() for t in [bank.impact["gender"]]) == pytest.approx((~bank.acted.iloc[:, 0]).sum())
 
 
-@pytest.mark.parametrize(("kind", "open_"), [("bank", 0), ("flat", 6)])
+@pytest.mark.parametrize(("kind", "open_"), [("bank", 1), ("flat", 6)])
 def test_every_question_is_answered_or_says_why_not(kind, open_, request):
+    # the small bank's cut-off grants nobody, so that there are no approvals to compare
     found = request.getfixturevalue(kind).validation
     assert not isinstance(found, Lacking), found
     assert not found.answered["answer"].str.contains("not shown on this page|nan|None").any()
     assert found.answered["status"].isin([OPEN, PARTLY]).sum() == open_
-    assert np.isfinite(found.plan["now"].astype(float)).sum() == len(found.plan) - (kind == "flat")
+    assert np.isfinite(found.plan["now"].astype(float)).sum() == len(found.plan) - 1
