@@ -97,11 +97,3 @@ def optional(study: object, name: str) -> object:
         return getattr(study, name)
     except BankmineError as error:
         return Lacking(str(error))
-
-
-def or_lacking(make: Callable[..., Made], *given: object) -> tuple[Made | None, str]:
-    """Make something, or say why not."""
-    try:
-        return make(*given), ""
-    except BankmineError as error:
-        return None, str(error)
