@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
 from runner_fixtures import bankmine, contents, make_workspace
+
+from bankmine.lacking import Lacking
+from bankmine.report.handed_on import STAGE, hand_on
 
 pytestmark = pytest.mark.notebook
 WRITES = """
@@ -67,3 +72,35 @@ def test_a_failing_report_leaves_the_tables_of_the_good_one(workspace):
     after = contents(folder)
     assert all(after[name] == before[name] for name in ("groups.parquet", "model.txt", "01_writes.html"))
     assert not list(folder.glob(".*.part"))
+
+
+def test_lists_that_people_work_through_are_xlsx_too_in_which_text_is_no_formula(tmp_path, monkeypatch):
+    text = '=HYPERLINK("https://example.com")'
+    listed = pd.DataFrame(
+        {"reason": [text, "https://example.com"], "risk": [0.5, None]}, pd.Index(["C1", "C2"], name="id")
+    )
+    limits = pd.DataFrame({"limit": [1.0]}, pd.Index([1], name="number"))
+    listed.attrs["list"] = True
+    study = SimpleNamespace(
+        handed_on={"calls": listed, "limits": limits, "card.sql": "select 1"},
+        source=SimpleNamespace(as_of="2025-12-31"),
+    )
+    written = []
+    for place in ("once", "again"):
+        monkeypatch.setenv(STAGE, str(tmp_path / place))
+        assert hand_on(study) == {"files": "calls.parquet, limits.parquet, card.sql, calls.xlsx"}
+        written.append(contents(tmp_path / place))
+    assert written[0] == written[1]
+    assert set(written[0]) == {"calls.parquet", "limits.parquet", "card.sql", "calls.xlsx"}
+    with ZipFile(tmp_path / "once" / "calls.xlsx") as book:
+        sheet, strings = (book.read(f"xl/{part}.xml").decode() for part in ("worksheets/sheet1", "sharedStrings"))
+    assert f"<t>{text}</t>" in strings
+    assert "<f>" not in sheet
+    assert "hyperlink" not in sheet.lower()
+    assert pd.read_parquet(tmp_path / "once" / "calls.parquet")["as_of"].astype(str).unique() == ["2025-12-31"]
+
+
+def test_where_nothing_can_leave_the_house_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setenv(STAGE, str(tmp_path / "stage"))
+    assert hand_on(SimpleNamespace(handed_on=Lacking("no rows"), source=None)) == Lacking("no rows")
+    assert not (tmp_path / "stage").exists()

@@ -35,8 +35,10 @@ def hand_on(study: Study) -> dict[str, str] | Lacking:
     handed_on = study.handed_on
     if isinstance(handed_on, Lacking):
         return handed_on
-    names = [_write(name, content, study.source).name for name, content in handed_on.items()]
-    return {"files": ", ".join(names)}
+    paths = [_write(name, content, study.source) for name, content in handed_on.items()]
+    lists = {n: c for n, c in handed_on.items() if isinstance(c, pd.DataFrame) and c.attrs.get("list")}
+    paths += [_write_list(name, frame, study.source) for name, frame in lists.items()]
+    return {"files": ", ".join(path.name for path in paths)}
 
 
 def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot | Flat) -> Path:
@@ -69,6 +71,18 @@ def _write(name: str, content: pd.DataFrame | str, snapshot: Snapshot | Flat) ->
         keyed = content.reset_index()
         keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
         keyed.to_parquet(part, index=False)
+    part.replace(path)
+    return path
+
+
+def _write_list(name: str, frame: pd.DataFrame, snapshot: Snapshot | Flat) -> Path:
+    """Write a list that people work through as xlsx: text is text, never a formula or a link, the same on every run."""
+    path = place_for(f"{name}.xlsx", snapshot)
+    part = path.with_name(f".{path.name}.part")
+    as_text = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
+    with pd.ExcelWriter(part, engine="xlsxwriter", engine_kwargs=as_text) as writer:
+        writer.book.set_properties({"created": pd.Timestamp(snapshot.as_of).to_pydatetime()})
+        frame.reset_index().to_excel(writer, sheet_name=name[:31], index=False, freeze_panes=(1, 1))
     part.replace(path)
     return path
 

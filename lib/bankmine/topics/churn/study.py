@@ -374,7 +374,9 @@ class BankChurn(Churn):
 
     def files(self) -> dict[str, pd.DataFrame | str]:
         """Hand on the list of whom to call."""
-        return {"watchlist": self.calls.list}
+        watchlist = self.calls.list.copy()
+        watchlist.attrs["list"] = True  # people work through it
+        return {"watchlist": watchlist}
 
 
 def _thinned(sample: Sample, rows: np.ndarray) -> np.ndarray:
