@@ -11,6 +11,8 @@ from dataclasses import astuple
 import numpy as np
 import pandas as pd
 
+from bankmine.topics.fraud.alerts import first_alarm
+from bankmine.topics.fraud.fraud_study import FraudStudy
 from demobank.scoreboard.truth import Measure, Score, Truth, captured, resampled, share
 
 _FRAUD = "08_fraud"
@@ -25,6 +27,19 @@ NEW = "push_payment"
 _SEEN = 1 / 3
 """A scheme is seen from the day on from which so many of the payments of four weeks are alerted."""
 _WEEKS = 28
+_LAST = pd.Timedelta(days=84)
+"""What is found of the last days is scored."""
+_BEFORE = 8
+"""Weeks at the beginning that signs of a new scheme are held against."""
+
+
+def of_study(truth: Truth, study: FraudStudy) -> list[Score]:
+    """Score what a study of fraud shows its desk: the lists of the last weeks, and when it saw the new scheme."""
+    said = study.looked
+    begun = pd.Timestamp(truth.table("drifts").set_index("name").loc[NEW, "starts_on"])
+    alarm = first_alarm(study.signs_against(_BEFORE), "missed_but_strange", begun)
+    last = said[said["day"] > said["day"].max() - _LAST]
+    return [*found(truth, last), *new_scheme(truth, said.assign(alerted=said["likely"]), alarm)]
 
 
 def found(truth: Truth, judged: pd.DataFrame) -> list[Score]:

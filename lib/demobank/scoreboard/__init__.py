@@ -1,0 +1,1 @@
+"""The scoreboard: what analyses recovered of what was planted. Nothing but notebook 00 and tests may import this."""
