@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bankmine.judging.intervals import draws
+from bankmine.judging.intervals import draws, interval
 
 RANDOM, KNOWN = "at random", "outcome known"
 """Two policies to hold every other against: no knowledge, and all of it."""
 _DRAWS = 200
-_TAILS = (0.025, 0.975)
 
 
 def with_intervals(
@@ -134,5 +133,5 @@ def _curves(
 
 
 def _with_interval(drawn: np.ndarray) -> pd.DataFrame:
-    low, high = np.quantile(drawn[1:] if len(drawn) > 1 else drawn, _TAILS, axis=0)
+    low, high = interval(drawn)
     return pd.DataFrame({"profit": drawn[0], "low": low, "high": high})

@@ -19,13 +19,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils.parallel import Parallel, delayed
 
-from bankmine.judging.intervals import draws
+from bankmine.judging.intervals import draws, interval
 from bankmine.judging.ranking import figures
 from bankmine.learning.encoding import WeightOfEvidence
 from bankmine.learning.sample import Sample
 
-_DRAWS = 100
-_Z = 1.96
+_DRAWS = 200
 _HELD_OUT = 0.25
 
 
@@ -154,7 +153,7 @@ def lies(model: BaseEstimator, twins: Sequence[Twin], seed: int = 0) -> pd.DataF
     twins : sequence of Twin
         The honest one among them, to compare with.
     seed : int
-        Of the bootstrap by customer, by which intervals are told: 1.96 standard errors to either side.
+        Of the bootstrap by customer, by which intervals are told.
 
     Returns
     -------
@@ -201,9 +200,9 @@ def _lie(model: BaseEstimator, twin: Twin, seed: int) -> dict[str, float]:
     for name, metric in (("auc", "auc"), ("ap", "average_precision")):
         claimed, delivered = measured[0][metric], measured[-1][metric]
         lie = claimed - delivered
-        half = _Z * np.std(lie[1:])
+        low, high = interval(lie[:, None])
         found |= {f"{name}_claims": claimed[0], f"{name}_delivers": delivered[0], f"{name}_lie": lie[0]}
-        found |= {f"{name}_lie_low": lie[0] - half, f"{name}_lie_high": lie[0] + half}
+        found |= {f"{name}_lie_low": low[0], f"{name}_lie_high": high[0]}
     return found
 
 

@@ -109,35 +109,23 @@ def by_day(
     return counts.merge(found, left_index=True, right_on="day").set_index("day").reset_index()
 
 
-def gains_curve(
-    target: pd.Series, scores: pd.DataFrame, entity: pd.Series, points: int = 50, rounds: int = 500, seed: int = 0
-) -> pd.DataFrame:
+def gains_curve(target: pd.Series, scores: pd.DataFrame, points: int = 50) -> pd.DataFrame:
     """Compute the share of events caught among ever more rows with the highest scores.
-
-    Parameters
-    ----------
-    target, scores, entity, rounds, seed
-        As for `performance`.
-    points : int
-        Steps from no row to all.
 
     Returns
     -------
     pd.DataFrame
-        `model`, `chosen` (share of rows), `caught` (share of events), `low`, `high` (95 %), `best` (if no score could
-        be better). A score that knows nothing catches as much as is chosen.
+        `model`, `chosen` (share of rows, in so many steps from none to all) and `caught` (share of events; NaN where
+        there is none). A score that knows nothing catches as much as is chosen.
     """
-    outcome, code, counts = _prepared(target, scores, entity, rounds, seed)
+    outcome, code, counts = _prepared(target, scores, pd.Series(target.index, target.index), 0, 0)
     chosen, tables = np.linspace(0, 1, points + 1), []
-    best = np.minimum(chosen / max(outcome.mean(), 1 / len(outcome)), 1)
     for model in scores:
         at_steps = steps(outcome, scores[model].loc[target.index].to_numpy(float), code)
         rows, events = (running(at_step, counts) for at_step in at_steps)
         hits = np.where(events[-1] > 0, events[-1], np.nan)
-        caught = np.stack([upto(rows, events, share) / hits for share in chosen], axis=1)
-        low, high = interval(caught)
-        columns = {"model": model, "chosen": chosen, "caught": caught[0], "low": low, "high": high, "best": best}
-        tables.append(pd.DataFrame(columns))
+        caught = np.concatenate([upto(rows, events, share) / hits for share in chosen])
+        tables.append(pd.DataFrame({"model": model, "chosen": chosen, "caught": caught}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -113,7 +113,7 @@ class Judged:
     def gains(self, models: Sequence[str] = ()) -> Axes:
         """Draw which share of the events is found among which share of the rows."""
         named = list(models or self._shown)
-        curve = ranking.gains_curve(self.rows.target, self.probability[named], self.rows.entity)
+        curve = ranking.gains_curve(self.rows.target, self.probability[named])
         return charts.gains(curve)
 
     def reliability(self, models: Sequence[str] = ()) -> Axes:

@@ -112,6 +112,12 @@ def test_groups_are_compared_in_their_order_and_unknown_is_one():
     assert found.curves.groupby("group").day.max().to_dict() == {"<b>&": 7, "基础": 49, "unknown": 56}
 
 
+def test_where_nobody_left_the_interval_is_the_exact_one_and_not_a_point():
+    found = by_group(lives_of([400] * 20, [False] * 20)).table.loc["all"]
+    assert found["stayed_365d"] == found["high_365d"] == 1
+    assert found["low_365d"] == pytest.approx(0.025 ** (1 / 20))
+
+
 def planted(customers: int = 1500, seed: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Exponential times of hazard 1/800 a day; doubled by a truth value, times 1.5 for a standard deviation more."""
     rng = np.random.default_rng(seed)

@@ -171,10 +171,13 @@ def _curve(part: pd.DataFrame) -> pd.DataFrame:
     """Estimate the curve of one group on each day up to the longest time that anyone was followed."""
     days = np.arange(int(part.days.max()) + 1)
     fitted = KaplanMeierFitter(alpha=1 - CONFIDENCE).fit(part.days, part.left, timeline=days)
-    band = fitted.confidence_interval_.to_numpy()
+    stayed, band = fitted.survival_function_.to_numpy()[:, 0], fitted.confidence_interval_.to_numpy()
     at_risk = len(part) - np.searchsorted(np.sort(part.days.to_numpy()), days)
+    # until somebody leaves the band has no width: of those followed for so long it is the exact one of none of them
+    nobody = ((1 - CONFIDENCE) / 2) ** (1 / np.maximum(at_risk, 1))
+    low = np.where(stayed == 1, nobody, band[:, 0])
     return pd.DataFrame({
-        "day": days, "stayed": fitted.survival_function_.to_numpy()[:, 0], "low": band[:, 0], "high": band[:, 1],
+        "day": days, "stayed": stayed, "low": low, "high": band[:, 1],
         "at_risk": at_risk,
     })  # fmt: skip
 

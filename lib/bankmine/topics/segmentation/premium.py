@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bankmine.features.value import places
-from bankmine.judging.intervals import wilson
+from bankmine.judging.intervals import draws, interval, wilson
 
 FEWEST = 10
 """Customers of each group without which a difference between groups says nothing."""
@@ -68,16 +68,15 @@ def capture_curve(margin: pd.Series) -> pd.DataFrame:
 def pareto_share(margin: pd.Series, top: float = 0.2, seed: int = 0) -> Estimate:
     """Estimate the share of all positive margins that the top share of customers holds.
 
-    The interval is that of the bootstrap over customers (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-    chapter 13, percentiles). By chance, that is with equal margins, the top holds its own share.
+    The interval is that of the bootstrap over customers (`intervals.interval`). By chance, that is with equal
+    margins, the top holds its own share.
     """
     value = np.sort(margin.fillna(0.0).clip(lower=0).to_numpy())[::-1]
     if not value.sum():
         return Estimate(np.nan, np.nan, np.nan, top)
-    rng, size = np.random.default_rng(seed), len(value)
-    draws = (np.bincount(rng.integers(0, size, size), minlength=size) for _ in range(_DRAWS))
-    found = [_held(value, drawn, top) for drawn in draws]
-    return Estimate(_held(value, np.ones(size), top), *np.nanquantile(found, (0.025, 0.975)), top)
+    found = np.array([_held(value, drawn, top) for drawn in draws(len(value), _DRAWS, seed).T])
+    low, high = interval(found[:, None])
+    return Estimate(found[0], float(low[0]), float(high[0]), top)
 
 
 def persistence(before: pd.Series, now: pd.Series, top: float = 0.1) -> Estimate:
