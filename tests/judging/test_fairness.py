@@ -94,7 +94,7 @@ def test_a_score_that_is_harsher_to_a_group_is_told():
     true = expit(np.log(p / (1 - p)) - 0.7 * (group == "b"))
     bad, entity = pd.Series((rng.random(6000) < true).astype(float)), pd.Series(np.arange(6000))
     table = fairness.same_score(bad, p, group, entity)
-    assert table["verdict"].tolist() == ["alike", "harsher than repayment"]
+    assert table["verdict"].tolist() == ["alike", "fewer events than foretold"]
     assert table.loc["b", "shift_low"] < -0.7 < table.loc["b", "shift_high"]
     none = fairness.same_score(bad * 0, p, group, entity)
     assert (none["verdict"] == fairness.TOO_FEW).all()

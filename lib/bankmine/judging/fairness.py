@@ -15,6 +15,8 @@ from bankmine.judging.calibration import calibration
 from bankmine.judging.intervals import CONFIDENCE, wilson_clustered
 
 FOUR_FIFTHS = 0.8
+FEWER, MORE = "fewer events than foretold", "more events than foretold"
+"""Of a group: the score is harsher to it than what becomes of it, or milder."""
 FEWEST = 30
 """Applicants of a group below which nothing is said of it."""
 REFERENCE_SHARE = 0.02
@@ -156,7 +158,7 @@ def _verdict(ratio: float, low: float, high: float) -> str:
 def _harsher(shift: float, low: float, high: float) -> str:
     if np.isnan(shift):
         return TOO_FEW
-    return "harsher than repayment" if high < 0 else "milder than repayment" if low > 0 else "alike"
+    return FEWER if high < 0 else MORE if low > 0 else "alike"
 
 
 _MOST = 12

@@ -129,7 +129,7 @@ class Study:
         """
         told = self.source.costs if isinstance(self.source, Flat) else None
         if told is None:
-            raise BankmineError("no costs are told: say in `data/` or in the source what acting costs and earns")
+            raise BankmineError("the table tells no costs: describe it by a source.yml that has `costs`")
         return money.told_costs(told.loc[rows.target.index])
 
     def policies(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
@@ -213,6 +213,15 @@ class Study:
         if self.known.day is None:
             raise BankmineError("the table tells no days")
         return by_month(self.known)
+
+    @part
+    def rising(self) -> dict[str, object]:
+        """Rate of the first and the last month with its interval, for a finding: `then`, `now`, `low`, `high`, days."""
+        first, last = self.trend.iloc[0], self.trend.iloc[-1]
+        return {
+            "then": first["rate"], "since": first["day"].date(), "now": last["rate"], "low": last["low"],
+            "high": last["high"], "day": last["day"].date(),
+        }  # fmt: skip
 
     @part
     def trend_chart(self) -> Axes:
@@ -362,7 +371,9 @@ class Study:
         }  # fmt: skip
         if self.groups() and not isinstance(optional(self, "acted_now"), Lacking):
             impact = self._impact(self._acted(chance, self.today), self.today)
-            told["lowest adverse impact ratio"] = "{2:.2f} ({0}: {1})".format(*fairness.worst_ratio(impact))
+            told["lowest adverse impact ratio, of today's rows"] = "{2:.2f} ({0}: {1})".format(
+                *fairness.worst_ratio(impact)
+            )
         return told
 
     # --- decision

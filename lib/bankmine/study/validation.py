@@ -322,6 +322,13 @@ class Validation:
         return self.answered.drop(columns="shown in").set_index("rule")
 
     @property
+    def watched(self) -> pd.DataFrame:
+        """What is watched, its figures rounded each by its own size, since they are of different kinds."""
+        figures = ["now", "below", "above"]
+        told = {name: self.plan[name].map("{:,.3g}".format).where(self.plan[name].notna(), "") for name in figures}
+        return self.plan.assign(**told)
+
+    @property
     def crossed(self) -> dict[str, object]:
         """How many limits are crossed today (`count`), and `which`, with what to do."""
         rows = self.plan[self.plan["status"] == CROSSED]

@@ -14,9 +14,10 @@ from sklearn.metrics import roc_auc_score
 from bankmine.errors import BankmineError
 from bankmine.learning.fitting import apply_models, cross_validated
 from bankmine.learning.models import fit_all, scores
+from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Split, held_out, stratified_folds
 from bankmine.topics.credit.rules import Direction, directions_of, load_directions, signs
-from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, SupportVectors, candidates
+from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, candidates
 
 NAMES = ["rule", "raw_logistic", "scorecard", "tree", "forest", "svm", "network", "xgboost"]
 SAID = [
@@ -129,18 +130,14 @@ def test_targets_that_are_no_event_are_refused(people, target, why):
         fit_all(candidates(odd), odd)
 
 
-def test_a_support_vector_machine_learns_from_a_part_and_tells_chances():
+def test_the_gaussian_kernel_sees_a_product_which_no_line_tells_and_gives_chances():
     drawn = np.random.default_rng(0)
-    matrix = drawn.normal(size=(3000, 4))
-    bad = (drawn.random(3000) < 1 / (1 + np.exp(2.5 - 2 * matrix[:, 0] * matrix[:, 1]))).astype(int)
-    fitted = SupportVectors(rows=1500).fit(matrix[:2500], bad[:2500])
-    machine = fitted.model_.calibrated_classifiers_[0].estimator
-    assert machine.n_support_.sum() <= 1500
-    assert machine.shape_fit_[0] == 1500
-    chance = fitted.predict_proba(matrix[2500:])
-    assert chance.sum(axis=1) == pytest.approx(1)
-    assert roc_auc_score(bad[2500:], chance[:, 1]) > 0.7  # a product, which no line tells
-    assert abs(chance[:, 1].mean() - bad.mean()) < 0.04
-    assert (fitted.predict(matrix[2500:]) == (chance[:, 1] > 0.5)).all()
-    with pytest.raises(BankmineError, match="needs 3 rows of each outcome"):
-        SupportVectors().fit(matrix[:50], np.arange(50) < 2)
+    rows = pd.DataFrame(drawn.normal(size=(3000, 4)), columns=list("abcd"))
+    bad = pd.Series((drawn.random(3000) < 1 / (1 + np.exp(2.5 - 2 * rows["a"] * rows["b"]))).astype(float))
+    sample = Sample(rows, bad, pd.Series(range(3000)))
+    learnt, judged = sample.at(np.arange(2500)), sample.at(np.arange(2500, 3000))
+    some = {name: model for name, model in candidates(learnt).items() if name in ("svm", "raw_logistic")}
+    chance = scores(fit_all(some, learnt), judged)
+    assert roc_auc_score(judged.target, chance["svm"]) > 0.7
+    assert roc_auc_score(judged.target, chance["raw_logistic"]) < 0.6
+    assert abs(chance["svm"].mean() - bad.mean()) < 0.04

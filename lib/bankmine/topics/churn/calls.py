@@ -102,7 +102,9 @@ class Calls:
         )
         earned = believed(never, always - never, rows["tier"].astype(str), self.rules).sum(axis=1)
         low, high = earned.quantile([0.025, 0.975]) if len(rows) else (0.0, 0.0)
+        how = rows["channel"].value_counts()
         return {
+            "how": ", ".join(f"{number} by {channel}" for channel, number in how.items()) or "nobody",
             "called": len(rows), "scored": len(self.list), "due": self.due.date(), "currency": self.currency,
             "profit": rows["expected_profit"].sum(), "low": low, "high": high,
         }  # fmt: skip

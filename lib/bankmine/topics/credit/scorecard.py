@@ -15,14 +15,12 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import SVC
 
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import CONFIDENCE, wilson
@@ -364,7 +362,8 @@ def bin_table(bins: Bins) -> pd.DataFrame:
 # --- candidates: the scorecard and those that challenge it, fitted side by side like any other candidates.
 
 SCORECARD, CHALLENGER, STRAW_MAN = "scorecard", "xgboost", "raw_logistic"
-_FOLDS = 3
+_WIDTH, _LANDMARKS = 0.1, 300
+"""Of the Gaussian kernel: its exponent times the number of predictors, and rows that stand for all."""
 _FARTHEST = 3.0
 """Standard deviations beyond which a scaled value counts as that far: rare categories are far from everything."""
 
@@ -411,65 +410,10 @@ def candidates(
         SCORECARD: Pipeline([("encode", FunctionTransformer()), ("model", card)]),
         "tree": common["tree"],
         "forest": common["forest"],
-        "svm": _scaled(SupportVectors(seed=seed)),
+        "svm": _scaled(LogisticRegression(max_iter=500), kernel=_gaussian(sample, seed)),
         "network": _scaled(_network(seed)),
         CHALLENGER: common[CHALLENGER],
     }
-
-
-class SupportVectors(ClassifierMixin, BaseEstimator):
-    """Support vector machine with Gaussian kernel on at most some thousand rows, its distances made chances.
-
-    Both outcomes weigh the same in the machine, or it would look for no event where events are rare; chances are those
-    of the rows as they are (Platt, in Advances in Large Margin Classifiers, 1999), from distances of rows that the
-    machine did not learn from. Time grows with the square of the rows.
-
-    Parameters
-    ----------
-    rows : int
-        To learn from, at most: of more, a random part, stratified.
-    width : float
-        Of the kernel's exponent, times the number of columns.
-    seed : int
-        Of the part.
-    """
-
-    def __init__(self, rows: int = 4_000, width: float = 0.1, seed: int = 0) -> None:
-        self.rows = rows
-        self.width = width
-        self.seed = seed
-
-    def fit(self, matrix: np.ndarray, target: np.ndarray) -> SupportVectors:
-        """Learn from a scaled matrix without gaps.
-
-        Raises
-        ------
-        BankmineError
-            If fewer than 3 rows have the rarer outcome.
-        """
-        target = np.asarray(target, dtype=int)
-        if (rarer := np.bincount(target, minlength=2).min()) < _FOLDS:
-            raise BankmineError(
-                f"A support vector machine needs {_FOLDS} rows of each outcome to tell chances, and of the rarer there "
-                f"is {rarer}: take more rows, or leave it out."
-            )
-        if len(target) > self.rows:
-            matrix, _, target, _ = train_test_split(
-                matrix, target, train_size=self.rows, stratify=target, random_state=self.seed
-            )
-        machine = SVC(gamma=self.width / matrix.shape[1], class_weight="balanced")
-        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=self.seed)
-        self.model_ = CalibratedClassifierCV(machine, method="sigmoid", cv=folds, ensemble=False).fit(matrix, target)
-        self.classes_ = np.array([0.0, 1.0])
-        return self
-
-    def predict_proba(self, matrix: np.ndarray) -> np.ndarray:
-        """Return the chances of no event and of the event, shape (rows, 2)."""
-        return self.model_.predict_proba(matrix)
-
-    def predict(self, matrix: np.ndarray) -> np.ndarray:
-        """Return the likelier outcome of each row."""
-        return self.classes_[self.predict_proba(matrix).argmax(axis=1)]
 
 
 def _network(seed: int) -> MLPClassifier:
@@ -488,7 +432,18 @@ def _raw(model: BaseEstimator) -> Pipeline:
     return Pipeline([("encode", Encode()), ("fill", fill), ("scale", StandardScaler()), ("model", model)])
 
 
-def _scaled(model: BaseEstimator) -> Pipeline:
+def _gaussian(sample: Sample, seed: int) -> Nystroem:
+    """Set up the Gaussian kernel of a support vector machine, near enough on a few hundred rows that stand for all.
+
+    A logistic regression on it tells chances, which a machine with a margin does not (Williams and Seeger, Advances in
+    Neural Information Processing Systems 13, 2001).
+    """
+    return Nystroem(
+        gamma=_WIDTH / sample.predictors.shape[1], n_components=min(_LANDMARKS, len(sample)), random_state=seed
+    )
+
+
+def _scaled(model: BaseEstimator, **between: BaseEstimator) -> Pipeline:
     near = FunctionTransformer(np.clip, kw_args={"a_min": -_FARTHEST, "a_max": _FARTHEST, "dtype": np.float64})
-    steps = {"encode": Encode(), "unskew": SignedLog(), "scale": StandardScaler(), "near": near, "model": model}
-    return Pipeline(list(steps.items()))
+    steps = {"encode": Encode(), "unskew": SignedLog(), "scale": StandardScaler(), "near": near}
+    return Pipeline(list((steps | between | {"model": model}).items()))
