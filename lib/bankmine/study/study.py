@@ -248,7 +248,7 @@ class Study:
     @part
     def chosen(self) -> str:
         """The model that leaves the house."""
-        return self.compared.chosen
+        return self.explained[0] if len(self.explained) == 1 else self.compared.chosen
 
     @part
     def fitted(self) -> tuple[Applied, Applied]:
@@ -371,9 +371,8 @@ class Study:
         }  # fmt: skip
         if self.groups() and not isinstance(optional(self, "acted_now"), Lacking):
             impact = self._impact(self._acted(chance, self.today), self.today)
-            told["lowest adverse impact ratio, of today's rows"] = "{2:.2f} ({0}: {1})".format(
-                *fairness.worst_ratio(impact)
-            )
+            worst = "{2:.2f} ({0}: {1})".format(*fairness.worst_ratio(impact))
+            told["lowest adverse impact ratio, of today's rows"] = worst
         return told
 
     # --- decision
