@@ -357,9 +357,9 @@ class CreditStudy(Study):
         found = self.decided_list
         if isinstance(found, Lacking):
             return found
-        names = ["application_id", "score", "probability", "decision", "tier", "limit", "price", "why", "reasons"]
+        names = ["application_id", "score", "probability", "decision", "tier", "limit", "price"]
         table = found[[c for c in names if c in found]].head(rows)
-        return shown(table.set_index(table.columns[0]), probability=".1%")
+        return shown(table.set_index(table.columns[0]), probability=".1%", price=".1%", limit=",.0f")
 
     @part
     def trade_off(self) -> pd.DataFrame:
@@ -604,7 +604,7 @@ class BankCredit(CreditStudy):
     def __init__(self, snapshot: Snapshot, test: int = 4, scale: Scale = STANDARD) -> None:
         self.applications: Applications = applications(snapshot)
         found = self.applications
-        super().__init__(snapshot, "defaulted", found.sample, found.beside, found.columns, scale)
+        super().__init__(snapshot, "the credit goes bad", found.sample, found.beside, found.columns, scale)
         self.test, self.rules = test, load_credit_rules(snapshot.source.currency)
         self.highest = self.rules.tiers[-1].up_to
 
