@@ -172,6 +172,11 @@ class Snapshot:
         pairs = [(c, *c.split(".")) for c in columns]
         return [c for c, table, name in pairs if table not in self.tables or name not in self.tables[table].columns]
 
+    def require(self, *columns: str) -> None:
+        """Refuse, by a `BankmineError`, what needs columns, written `table.column`, that the source does not fill."""
+        if lacking := self.lacking(*columns):
+            raise BankmineError(f"the source has no {' and no '.join(lacking)}")
+
     def violations(self) -> pd.DataFrame:
         """List every broken rule: table, rule, column, level, count, recent, examples, meaning."""
         found = [vars(v) | {"meaning": MEANINGS[v.rule]} for c in self.checks.values() for v in c.violations]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from scipy.stats import chi2, poisson
 
 from bankmine.bank.contract import TABLES, Table
-from bankmine.bank.snapshot import Snapshot
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.errors import BankmineError
+from bankmine.judging.intervals import shown
+from bankmine.lacking import Lacking, optional, part
 
 DIMENSIONS = {
     "wrong_type": "validity", "unknown_value": "validity", "not_positive": "validity", "negative": "validity",
@@ -33,6 +39,184 @@ COUNTABLE = 5
 GAP_SIGNIFICANCE = 0.001
 """Chance of calling any gap in a bank that has none, over all cells together (Bonferroni)."""
 
+FADING = 0.05
+"""Fall of the filled share of a column, in the last 90 days, from which it is emptying out."""
+LATE_DAYS = 7
+"""Days without any booking up to the snapshot's day that are too many."""
+
+
+def study(source: str, as_of: str | datetime.date) -> Quality:
+    """Open a source and set up the study of its quality; nothing is counted before it is asked for.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank.
+    as_of : str or date
+        Last day to know.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used.
+    """
+    return Quality(open_source(source).as_of(as_of))
+
+
+class Quality:
+    """How far a snapshot can be trusted, and what to mend.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Whose rows were checked.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    # --- whether it can be trusted
+
+    @part
+    def verdict(self) -> dict[str, object]:
+        """How many checks call for mending, of those that the source allows."""
+        crossed = {
+            "broken rules": self._crossed("broken", "acute", 0),
+            "columns emptying out": self._crossed("filled", "fading", 0),
+            "old bookings": self._crossed("behind", "days", LATE_DAYS),
+            "missing weeks": self._crossed("lost", "cells", 0),
+            "balances that do not follow": self._crossed("unreconciled", "share", SEVERE_SHARE),
+        }
+        which = [name for name, told in crossed.items() if told]
+        made = [told for told in crossed.values() if not isinstance(told, Lacking)]
+        return {"crossed": len(which), "checks": len(made), "which": ", ".join(which) or "none"}
+
+    def _crossed(self, name: str, fact: str, limit: float) -> bool | Lacking:
+        told: Mapping | Lacking = optional(self, name)
+        return told[fact] > limit
+
+    @part
+    def left_out(self) -> dict[str, float]:
+        """Rows that break a rule, and all rows."""
+        overview = self.snapshot.overview()
+        left_out, rows = overview["quarantined"].sum(), overview["rows"].sum()
+        return {"left_out": left_out, "rows": rows, "share": left_out / rows}
+
+    @part
+    def broken(self) -> dict[str, object]:
+        """Broken rules, those severe and rising, and where these two are."""
+        severe, rising = (self._rules[c] == v for c, v in (("severity", "severe"), ("trend", "rising")))
+        which = ", ".join(sorted(set(self._rules.loc[severe | rising, "where"]))) or "none"
+        told = {"broken": len(self._rules), "severe": severe.sum(), "rising": rising.sum(), "which": which}
+        return told | {"acute": (severe | rising).sum()}
+
+    @part
+    def to_mend(self) -> pd.DataFrame:
+        """Severe and rising rules, with the first keys to look up in the source."""
+        acute = (self._rules["severity"] == "severe") | (self._rules["trend"] == "rising")
+        if not acute.any():
+            raise BankmineError("no broken rule is severe or rising")
+        columns = ["where", "what is wrong", "severity", "left out", "trend", "first keys"]
+        return self._rules.loc[acute, columns].reset_index(drop=True)
+
+    # --- rules
+
+    @part
+    def _rules(self) -> pd.DataFrame:
+        return broken_rules(self.snapshot)
+
+    @part
+    def rules(self) -> pd.DataFrame:
+        """Broken rules with their severity and trend, the largest share of its table first."""
+        columns = ["where", "what is wrong", "severity", "left out", "share", "share of 30 days", "trend"]
+        return shown(self._rules[columns], **{"share": ".2%", "share of 30 days": ".2%"})
+
+    @part
+    def keys(self) -> pd.DataFrame:
+        """The first keys that break each rule."""
+        return self._rules[["where", "rule", "dimension", "first keys"]]
+
+    @part
+    def by_month(self) -> Axes:
+        """Draw the rows left out by the month they are dated, by table."""
+        months = left_out_by_month(self.snapshot)
+        if months.empty:
+            raise BankmineError("no row is left out of a month with enough rows")
+        axis = sns.lineplot(months, x="month", y="per_10k", hue="table", style="table")
+        axis.set(title="Rows left out per 10,000 delivered, by the month they are dated")
+        axis.set(xlabel="", ylabel="per 10,000 rows")
+        axis.set_ylim(bottom=0)
+        return axis
+
+    # --- completeness and timeliness
+
+    @part
+    def _completeness(self) -> pd.DataFrame:
+        return completeness(self.snapshot)
+
+    @part
+    def filled(self) -> dict[str, object]:
+        """Columns that are not always filled, and those that are emptying out."""
+        told = self._completeness
+        fading = told[told["change"] < -FADING]
+        which = ", ".join(fading["table"] + "." + fading["column"]) or "none"
+        return {"gappy": (told["filled"] < 1).sum(), "columns": len(told), "fading": len(fading), "which": which}
+
+    @part
+    def gappy(self) -> pd.DataFrame:
+        """Columns that are not always filled."""
+        told = self._completeness
+        told = told[told["filled"] < 1].reset_index(drop=True)
+        return shown(told, **{"filled": ".1%", "last 90 days": ".1%", "change": "+.1%"})
+
+    @part
+    def behind(self) -> dict[str, int]:
+        """Days between the last booking and the snapshot's day."""
+        return {"days": days_behind(self.snapshot)}
+
+    @part
+    def _gaps(self) -> pd.DataFrame:
+        return volume_gaps(self.snapshot)
+
+    @part
+    def lost(self) -> dict[str, float]:
+        """Weeks in which a channel fell silent in a region, and the bookings that did not arrive."""
+        return {"cells": len(self._gaps), "lost": (self._gaps["expected"] - self._gaps["count"]).sum()}
+
+    @part
+    def gaps(self) -> pd.DataFrame:
+        """Weeks in which bookings are missing, the largest loss first."""
+        if self._gaps.empty:
+            raise BankmineError("no week is missing")
+        return shown(self._gaps.assign(week=self._gaps["week"].dt.date), expected=",.0f")
+
+    @part
+    def daily(self) -> Axes:
+        """Draw the bookings a day, smoothed over a week."""
+        axis = daily_bookings(self.snapshot).rolling(7).mean().plot()
+        axis.set(title="Bookings a day, mean of 7 days", xlabel="", ylabel="bookings a day")
+        axis.set_ylim(bottom=0)
+        return axis
+
+    # --- reconciliation
+
+    @part
+    def unreconciled(self) -> dict[str, float]:
+        """Month-end balances that do not follow from the bookings since the one before."""
+        self.snapshot.require("balances.balance")
+        wrong, rows = reconciliation(self.snapshot)
+        if not rows:
+            raise BankmineError("the source has no row of balances")
+        return {"wrong": wrong, "rows": rows, "share": wrong / rows}
+
+    # --- in a notebook
+
+    def __repr__(self) -> str:
+        return f"quality of {self.snapshot.source.title}, as of {self.snapshot.as_of}"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return self.snapshot._repr_mimebundle_()
+
 
 def broken_rules(snapshot: Snapshot) -> pd.DataFrame:
     """List the broken rules with their dimension, share, severity and trend, the worst first.
@@ -50,7 +234,7 @@ def broken_rules(snapshot: Snapshot) -> pd.DataFrame:
     )
     recent_rows = recent_rows.where(found["rule"] != "in_future", 0)  # these are never dated in the last 30 days
     share, recent = found["count"] / rows, found["recent"] / recent_rows.replace(0, np.nan)
-    shown = pd.DataFrame({
+    rules = pd.DataFrame({
         "where": found["table"] + "." + found["column"], "rule": found["rule"],
         "what is wrong": found["meaning"], "dimension": found["rule"].map(DIMENSIONS),
         "severity": np.select([share >= SEVERE_SHARE, share >= NOTABLE_SHARE], ["severe", "notable"], "minor"),
@@ -58,7 +242,7 @@ def broken_rules(snapshot: Snapshot) -> pd.DataFrame:
         "share": share, "share of 30 days": recent, "trend": _trend(found["recent"], recent_rows, share),
         "first keys": found["examples"].map("; ".join),
     })  # fmt: skip
-    return shown.sort_values("share", ascending=False, kind="stable").reset_index(drop=True)
+    return rules.sort_values("share", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def left_out_by_month(snapshot: Snapshot) -> pd.DataFrame:
