@@ -1,0 +1,273 @@
+"""The study of profiling: who the customers are, which tags they hold, and what one of them looks like."""
+
+from __future__ import annotations
+
+import datetime
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.errors import BankmineError
+from bankmine.features.bookings import fell_silent
+from bankmine.features.spine import spine_of
+from bankmine.judging.intervals import shown
+from bankmine.lacking import part
+from bankmine.topics.profiling import portraits, tags
+
+WATCHED_DAYS = 90
+"""Days after which it is looked at what became of the holders of tags."""
+SHAKY_KEPT, SHAKY_HOLDERS = 0.7, 30
+"""Share of holders kept within a month below which a tag is shaky, and the holders from which this says something."""
+
+
+def study(source: str, as_of: str | datetime.date, customer: str = "") -> Profile:
+    """Open a source and set up the portrait of its customers; nothing is computed before it is asked for.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank.
+    as_of : str or date
+        Last day to know.
+    customer : str
+        Key of the customer to portray; the most typical one where it is empty.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used.
+    """
+    return Profile(open_source(source).as_of(as_of), customer)
+
+
+class Profile:
+    """Who the customers of a bank are on one day.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known by now.
+    customer : str
+        Key of the customer to portray; the most typical one where it is empty.
+    """
+
+    def __init__(self, snapshot: Snapshot, customer: str = "") -> None:
+        self.snapshot, self._customer = snapshot, customer
+        self.day, self.month_before = snapshot.as_of, portraits.month_end_before(snapshot.as_of)
+        self.watched_from = self.day - datetime.timedelta(days=WATCHED_DAYS)
+
+    @part
+    def _on_day(self) -> dict[datetime.date, pd.DataFrame]:
+        return portraits.customer_tables(self.snapshot, [self.day, self.month_before, self.watched_from])
+
+    @part
+    def customers(self) -> pd.DataFrame:
+        """All customers on the day, with their features and what the bank knows of the person."""
+        return self._on_day[self.day]
+
+    # --- who they are
+
+    @part
+    def base(self) -> dict[str, float]:
+        """How many there are, how many are new, and for how long half of them have been here."""
+        tenure = self.customers["tenure_days"]
+        new = (tenure < 90).sum()
+        return {"customers": len(self.customers), "new": new, "tenure": tenure.median() / 365.25}
+
+    @part
+    def ages(self) -> dict[str, float]:
+        """Ages of the middle half, and the share whose age is not known."""
+        self.snapshot.require("customers.birth_date")
+        ages = self.customers["age_years"].dropna()
+        low, high = ages.quantile(0.25), ages.quantile(0.75)
+        return {"low": low, "high": high, "unknown": 1 - len(ages) / len(self.customers)}
+
+    @part
+    def by_age(self) -> Axes:
+        """Draw customers by age group and gender."""
+        self.snapshot.require("customers.birth_date", "customers.gender")
+        ages = portraits.age_group(self.customers["age_years"])
+        axis = sns.countplot(y=ages, hue=self.customers["gender"].fillna("unknown"))
+        axis.set(title=f"Customers by age and gender on {self.day}", xlabel="customers", ylabel="age in years")
+        return axis
+
+    @part
+    def regions(self) -> pd.DataFrame:
+        """Customers by region."""
+        self.snapshot.require("customers.region")
+        counts = self.customers["region"].fillna("unknown").value_counts()
+        return shown(portraits.shares(counts), share=".1%")
+
+    # --- what they hold and do
+
+    @part
+    def held(self) -> dict[str, float]:
+        """Customers with one product only, and how many products they hold on average."""
+        products = self.customers["products"]
+        return {"single": (products == 1).mean(), "mean": products.mean()}
+
+    @part
+    def products(self) -> pd.DataFrame:
+        """Products, the most common first, and how many others their holders have."""
+        return shown(portraits.holdings(self.customers), share=".1%", other_products=".2f")
+
+    @part
+    def by_product(self) -> Axes:
+        """Draw the share of customers who hold each product."""
+        axis = sns.barplot(self.products, y="product", x="share", color=sns.color_palette()[0])
+        axis.set(
+            title=f"Share of customers who hold each product on {self.day}", xlabel="share of customers", ylabel=""
+        )
+        axis.xaxis.set_major_formatter("{x:.0%}")
+        return axis
+
+    @part
+    def activity(self) -> dict[str, float]:
+        """Customers who moved no money out for 90 days, and how often the median one books."""
+        own = self.customers
+        silent = (own["outflow_count_90d"] == 0) & (own["tenure_days"] >= 90)
+        return {"silent": silent.mean(), "bookings": own["transactions_30d"].median()}
+
+    @part
+    def by_bookings(self) -> Axes:
+        """Draw customers by their bookings a month."""
+        monthly = self.customers["transactions_90d"] / 3
+        axis = sns.histplot(monthly.clip(upper=monthly.quantile(0.99)), bins=40)
+        axis.set(title="Bookings a month, mean of 90 days (cut at the 99th percentile)")
+        axis.set(xlabel="bookings a month", ylabel="customers")
+        return axis
+
+    # --- where they bank
+
+    @part
+    def _mix(self) -> pd.DataFrame:
+        self.snapshot.require("transactions.channel")
+        return portraits.channel_mix(self.customers)
+
+    @part
+    def main_channel(self) -> dict[str, object]:
+        """The channel with the most bookings, and its share of them."""
+        told = self._mix.loc["all"]
+        return {"channel": told.idxmax(), "share": told.max()}
+
+    @part
+    def by_channel(self) -> Axes:
+        """Draw the share of channels in bookings, by age group."""
+        axis = sns.heatmap(self._mix, annot=True, fmt=".0%", cmap="Blues", cbar=False, vmin=0)
+        axis.set(title="Share of channels in the bookings of 90 days, by age group", xlabel="", ylabel="age in years")
+        return axis
+
+    # --- who holds the money
+
+    @part
+    def _deposits(self) -> pd.Series:
+        self.snapshot.require("balances.balance")
+        return self.customers["deposits"]
+
+    @part
+    def top_tenth(self) -> dict[str, float]:
+        """Share of all deposits that the tenth of customers with the largest ones holds."""
+        return {"share": portraits.concentration(self._deposits)}
+
+    @part
+    def by_deposits(self) -> Axes:
+        """Draw the share of deposits that the largest customers hold."""
+        axis = sns.lineplot(portraits.lorenz(self._deposits), x="customers", y="held", label="as held")
+        axis.plot([0, 1], [0, 1], linestyle="--", color="grey", label="if all held the same")
+        axis.set(title=f"Deposits on {self.day}: share held by the largest customers")
+        axis.set(xlabel="share of customers, largest first", ylabel="share of deposits")
+        axis.legend()
+        return axis
+
+    @part
+    def money(self) -> pd.DataFrame:
+        """What customers move and hold, by quantiles, in the source's currency."""
+        told = portraits.quantiles(self.customers, ["inflow_90d", "outflow_90d", "deposits", "debts"])
+        return shown(told, **dict.fromkeys(told, ",.0f"))
+
+    # --- tags
+
+    @part
+    def _register(self) -> list[tags.Tag]:
+        return tags.load_tags()
+
+    def _tags_on(self, day: datetime.date) -> pd.DataFrame:
+        return tags.assign(self._register, self._on_day[day])
+
+    @part
+    def _tags(self) -> pd.DataFrame:
+        return self._tags_on(self.day)
+
+    @part
+    def _coverage(self) -> pd.DataFrame:
+        return tags.coverage(self._register, self._tags, self._tags_on(self.month_before))
+
+    @part
+    def tagged(self) -> dict[str, float]:
+        """Tags that can be assigned, of all in the register, and the share of customers with at least one."""
+        share = self._tags.any(axis=1).mean()
+        return {"available": self._tags.shape[1], "tags": len(self._register), "share": share}
+
+    @part
+    def steadiness(self) -> pd.DataFrame:
+        """Who holds each tag, and how steady it is from the month before."""
+        told = self._coverage[["tag", "标签", "customers", "share", "kept", "agreement"]]
+        return shown(told, customers=",.0f", share=".1%", kept=".0%", agreement=".0%")
+
+    @part
+    def meanings(self) -> pd.DataFrame:
+        """What each tag means, and who answers for it."""
+        return self._coverage[["tag", "kind", "definition", "owner", "refresh"]]
+
+    @part
+    def shaky(self) -> dict[str, object]:
+        """Tags that lost too many of their holders within a month."""
+        told = self._coverage
+        shaky = told.loc[(told["kept"] < SHAKY_KEPT) & (told["customers"] >= SHAKY_HOLDERS), "tag"]
+        return {"shaky": len(shaky), "which": ", ".join(shaky) or "none"}
+
+    @part
+    def after_tags(self) -> Axes:
+        """Draw the share of each tag's holders who fell silent in the days since, with intervals."""
+        silent = fell_silent(self.snapshot, spine_of(self.snapshot, [self.watched_from])).to_pandas()
+        outcome = silent.set_index("customer_id")["fell_silent"]
+        told = tags.outcome_by_tag(self._register, self._tags_on(self.watched_from), outcome)
+        if told.empty:
+            raise BankmineError("no tag had enough holders on that day")
+        axis = told.plot.scatter(x="rate", y="tag", zorder=3)
+        axis.hlines(told["tag"], told["low"], told["high"])
+        axis.axvline(outcome.mean(), color="grey", linestyle="--")
+        title = f"Share that moved no money out in the {WATCHED_DAYS} days after {self.watched_from}, by tag"
+        axis.set(title=title, ylabel="", xlabel="share of the holders, with 95% interval; dashed: all customers")
+        axis.xaxis.set_major_formatter("{x:.0%}")
+        axis.invert_yaxis()
+        return axis
+
+    # --- one customer
+
+    @part
+    def customer(self) -> str:
+        """Key of the customer who is portrayed."""
+        return self._customer or portraits.typical_customer(self.customers)
+
+    @part
+    def portrait(self) -> pd.DataFrame:
+        """The customer beside all others."""
+        return shown(portraits.portrait(self.customers, self.customer), rank=".0%")
+
+    @part
+    def own_tags(self) -> pd.DataFrame:
+        """The tags that the customer holds."""
+        if self.customer not in self._tags.index:
+            raise BankmineError(f"no customer {self.customer!r} is known on this day")
+        return tags.tags_of(self._register, self._tags, self.customer)
+
+    # --- in a notebook
+
+    def __repr__(self) -> str:
+        return f"customers of {self.snapshot.source.title}, as of {self.snapshot.as_of}"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return self.snapshot._repr_mimebundle_()
