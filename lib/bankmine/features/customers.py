@@ -6,6 +6,7 @@ Spark. Names read `<measure>_<window>d` and `days_since_<event>`.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Collection
 
@@ -23,6 +24,14 @@ _NOT_KNOWN_WITHOUT_EVENTS = ("_mean_", "_share_", "_regularity_", "days_since_",
 _OF_LIFECYCLE = {"days_since_own_booking": "quiet_days"}
 """Measures of lifecycle under the names that features have."""
 _OF_WINDOW = re.compile(r"(?!deposits|debts).*_\d+d")
+PORTRAIT = {
+    "tenure_days": "days with the bank", "age_years": "age", "products": "products held", "accounts": "open accounts",
+    "inflow_90d": "inflow, 90 days", "outflow_90d": "outflow, 90 days", "transactions_90d": "bookings, 90 days",
+    "days_since_outflow": "days since last outflow", "deposits": "deposits", "debts": "debts",
+    "salary_90d": "salary and pension, 90 days", "weekend_share_90d": "share of bookings at weekends",
+    "night_share_90d": "share of bookings at night",
+}  # fmt: skip
+"""Features of a portrait -> what they are called in it."""
 
 
 def features(snapshot: Snapshot, spine: ir.Table | None = None, only: Collection[str] = ()) -> ir.Table:
@@ -100,3 +109,18 @@ def typed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _stays_null(name: str) -> bool:
     return any(part in name for part in _NOT_KNOWN_WITHOUT_EVENTS)
+
+
+def customer_tables(snapshot: Snapshot, days: list[datetime.date]) -> dict[datetime.date, pd.DataFrame]:
+    """Compute features of all customers on several days in one query, with what the bank knows of the person.
+
+    Returns
+    -------
+    dict of datetime.date to pd.DataFrame
+        A table for each day, indexed by customer; empty for a day before the first customer joined.
+    """
+    person = snapshot.customers.to_pandas()
+    found = features(snapshot, spine_of(snapshot, days)).to_pandas()
+    found = found.merge(person, on="customer_id", how="left").sort_values("customer_id").set_index("customer_id")
+    known = pd.to_datetime(found["day"])
+    return {day: found[known == pd.Timestamp(day)] for day in days}

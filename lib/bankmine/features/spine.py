@@ -14,6 +14,7 @@ from operator import add
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 from ibis.common.deferred import Deferred
 
 from bankmine.bank.snapshot import Snapshot
@@ -154,3 +155,8 @@ def trend(total: ir.NumericValue, weighted_by_age: ir.NumericValue, window: int)
     """
     centred = (window - 1) / 2 * total - weighted_by_age
     return centred * 30 / (window * (window**2 - 1) / 12)
+
+
+def month_end_before(day: datetime.date, months: int = 1) -> datetime.date:
+    """Return the last day of the month that lies this many months before the one that a day is in."""
+    return (pd.Timestamp(day) - pd.offsets.MonthEnd(months)).date()

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 
 from bankmine.bank.snapshot import open_source
 from bankmine.features.bookings import fell_silent
+from bankmine.features.customers import customer_tables
 from bankmine.features.lifecycle import stages
-from bankmine.features.spine import spine_of
+from bankmine.features.spine import month_end_before, spine_of
 from bankmine.lacking import Lacking
 from bankmine.learning.blocks import Plan
 from bankmine.topics import churn as leaving
@@ -21,7 +22,6 @@ from bankmine.topics import fraud as paying
 from bankmine.topics import quality
 from bankmine.topics.churn.study import BankChurn
 from bankmine.topics.fraud.fraud_study import FraudStudy
-from bankmine.topics.profiling.portraits import customer_tables, month_end_before
 from bankmine.topics.segmentation import groups, measures, model
 from demobank.scoreboard import churn, credit, customers, fraud
 from demobank.scoreboard.truth import Score, Truth, require_passed, scoreboard

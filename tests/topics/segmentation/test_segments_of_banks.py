@@ -8,7 +8,7 @@ import pytest
 
 from bankmine.bank.snapshot import open_source
 from bankmine.bank.sources import find_source
-from bankmine.topics.profiling.portraits import customer_tables
+from bankmine.features.customers import customer_tables
 from bankmine.topics.segmentation.groups import choose
 from bankmine.topics.segmentation.measures import is_active, load_registry, readable
 from bankmine.topics.segmentation.model import INACTIVE, fit

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-
 import numpy as np
 import pandas as pd
 
 from bankmine.bank.contract import CHANNELS, PRODUCTS
-from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.customers import features
-from bankmine.features.spine import spine_of
+from bankmine.features.customers import PORTRAIT
+from bankmine.features.customers import customer_tables as customer_tables
+from bankmine.features.spine import month_end_before as month_end_before
 
 AGE_EDGES = (0, 18, 25, 35, 45, 55, 65, 75, 200)
 AGE_NAMES = ("under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65–74", "75 and over")
-PORTRAIT = {
-    "tenure_days": "days with the bank", "age_years": "age", "products": "products held", "accounts": "open accounts",
-    "inflow_90d": "inflow, 90 days", "outflow_90d": "outflow, 90 days", "transactions_90d": "bookings, 90 days",
-    "days_since_outflow": "days since last outflow", "deposits": "deposits", "debts": "debts",
-    "salary_90d": "salary and pension, 90 days", "weekend_share_90d": "share of bookings at weekends",
-    "night_share_90d": "share of bookings at night",
-}  # fmt: skip
-"""Features of a portrait -> what they are called in it."""
-
-
-def customer_tables(snapshot: Snapshot, days: list[datetime.date]) -> dict[datetime.date, pd.DataFrame]:
-    """Compute features of all customers on several days in one query, with what the bank knows of the person.
-
-    Returns
-    -------
-    dict of datetime.date to pd.DataFrame
-        A table for each day, indexed by customer; empty for a day before the first customer joined.
-    """
-    person = snapshot.customers.to_pandas()
-    found = features(snapshot, spine_of(snapshot, days)).to_pandas()
-    found = found.merge(person, on="customer_id", how="left").sort_values("customer_id").set_index("customer_id")
-    known = pd.to_datetime(found["day"])
-    return {day: found[known == pd.Timestamp(day)] for day in days}
-
-
-def month_end_before(day: datetime.date, months: int = 1) -> datetime.date:
-    """Return the last day of the month that lies this many months before the one that a day is in."""
-    return (pd.Timestamp(day) - pd.offsets.MonthEnd(months)).date()
 
 
 def age_group(ages: pd.Series) -> pd.Series:

@@ -1,0 +1,5 @@
+"""Segmentation: kinds of customers, who is premium, and where in their life with the bank customers are."""
+
+from bankmine.topics.segmentation.study import study
+
+__all__ = ["study"]

@@ -18,7 +18,7 @@ def demographic_groups(customers: pd.DataFrame) -> pd.Series:
     Parameters
     ----------
     customers : pd.DataFrame
-        From `profiling.customer_tables`, indexed by customer; `age_years` and `city_tier` where the bank has them.
+        From `customers.customer_tables`, indexed by customer; `age_years` and `city_tier` where the bank has them.
 
     Returns
     -------

@@ -147,14 +147,8 @@ def _words(row: pd.Series, features: pd.Index, registry: Registry) -> str:
 FORMAT = "bankmine segments 1"
 
 
-def save(model: Segmentation, path: Path) -> Path:
-    """Save segments as JSON; numbers are written in full, so that they are the same when loaded.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
+def to_text(model: Segmentation) -> str:
+    """Write segments as JSON; numbers are written in full, so that they are the same when loaded."""
     unskew, standardise = model.pipeline["unskew"], model.pipeline["standardise"]
     told = {
         "format": FORMAT,
@@ -172,9 +166,7 @@ def save(model: Segmentation, path: Path) -> Path:
         "distances": model.distances.tolist(),
         "definitions": model.definitions,
     }  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
-    return path
+    return json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False)
 
 
 def load(path: Path) -> Segmentation:

@@ -1,0 +1,506 @@
+"""The study of segments: kinds of customers, who is premium, and where customers are in their life with the bank."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.errors import BankmineError
+from bankmine.features import lifecycle, rfm
+from bankmine.features.customers import PORTRAIT, customer_tables
+from bankmine.features.spine import month_end_before, spine_of
+from bankmine.features.value import TIERS, margin, not_counted, tiers
+from bankmine.judging.intervals import shown
+from bankmine.lacking import Lacking, optional, part
+from bankmine.topics.segmentation import agreement, measures, movement, portrait, premium, stability
+from bankmine.topics.segmentation.groups import MINIMUM, Choice, choose
+from bankmine.topics.segmentation.model import Segmentation, fit, load, to_text
+
+MODEL = "segments.model"
+"""File in which segments are handed on, to sort the customers of later days by."""
+_STAGES = ["acquisition", "growth", "maturity", "decline", "lost"]
+
+
+def study(
+    source: str, as_of: str | datetime.date, *, refit: bool = False, number: int = 0,
+    earlier: Callable[[str, Snapshot], Path | None] | None = None,
+) -> SegmentStudy:  # fmt: skip
+    """Open a source and set up the study of its kinds of customers; nothing is computed before it is asked for.
+
+    Parameters
+    ----------
+    source : str
+        Name or path of a bank.
+    as_of : str or date
+        Last day to know.
+    refit : bool
+        Form segments anew, although those of an earlier report are there.
+    number : int
+        How many segments to form; 0: as many as the criteria prefer.
+    earlier : callable, optional
+        Finds the file that a report of an earlier day left, as `report.handed_on.earlier`; without it segments are
+        formed anew.
+
+    Raises
+    ------
+    BankmineError
+        If the source cannot be used. Where there is too little to learn from, the study's parts are lacking and say so.
+    """
+    snapshot = open_source(source).as_of(as_of)
+    kept = None if refit or number or earlier is None else earlier(MODEL, snapshot)
+    return SegmentStudy(snapshot, number, kept)
+
+
+class SegmentStudy:
+    """Customers of a bank, looked at in three ways: behaviour (segments), worth (tiers), life with the bank (stages).
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known.
+    number : int
+        How many segments to form; 0: as many as the criteria prefer.
+    kept : Path, optional
+        Segments of an earlier report, by which customers are sorted.
+    """
+
+    def __init__(self, snapshot: Snapshot, number: int = 0, kept: Path | None = None) -> None:
+        self.source, self.number, self.kept = snapshot, number, kept
+        self.registry = measures.load_registry()
+        self.day = snapshot.as_of
+        self.month_ago, self.quarter_ago, self.half_year_ago = (month_end_before(self.day, m) for m in (1, 3, 6))
+
+    # --- whom we look at
+
+    @part
+    def tables(self) -> dict[datetime.date, pd.DataFrame]:
+        """Features of all customers now, and one, three and six months ago."""
+        return customer_tables(self.source, [self.day, self.month_ago, self.quarter_ago, self.half_year_ago])
+
+    @part
+    def customers(self) -> pd.DataFrame:
+        """Features of all customers now."""
+        return self.tables[self.day]
+
+    @part
+    def active(self) -> dict[str, int]:
+        """How many customers there are, how many are sorted into segments, and how many are set apart."""
+        active = measures.is_active(self.customers, self.registry)
+        return {"active": active.sum(), "customers": len(active), "inactive": (~active).sum()}
+
+    @part
+    def values(self) -> pd.DataFrame:
+        """Features of active customers in units that a branch can use."""
+        return self._values_on(self.day)
+
+    def _values_on(self, day: datetime.date) -> pd.DataFrame:
+        customers = self.tables[day]
+        return measures.readable(customers[measures.is_active(customers, self.registry)], self.registry)
+
+    # --- segments
+
+    @part
+    def choice(self) -> Choice:
+        """How many segments to form, and why."""
+        return choose(self.values, self.registry)
+
+    @part
+    def formed(self) -> Segmentation:
+        """Segments of today's customers."""
+        return fit(self.values, self.registry, self.day, self.number or self.choice.k)
+
+    @part
+    def model(self) -> Segmentation:
+        """Segments that customers are sorted into: those of an earlier report, else those formed now."""
+        return load(self.kept) if self.kept else self.formed
+
+    @part
+    def segment(self) -> pd.Series:
+        """The segment of each customer."""
+        return self.model.assign_all(self.customers, self.registry)
+
+    @part
+    def segments(self) -> dict[str, object]:
+        """How many segments there are, and how large the largest is."""
+        name, size = self.model.names[0], self.segment.value_counts()
+        return {"k": len(self.model.names), "day": self.model.day, "name": name, "share": size[name] / size.sum()}
+
+    @part
+    def sizes(self) -> pd.DataFrame:
+        """Customers and margin of each segment."""
+        told = pd.DataFrame({"segment": self.segment, "margin": self.worth.reindex(self.segment.index)})
+        told = told.groupby("segment", observed=False)["margin"].agg(customers="size", mean_margin="mean", margin="sum")
+        told.insert(1, "share", told["customers"] / told["customers"].sum())
+        return shown(told, share=".1%", mean_margin=",.0f", margin=",.0f")
+
+    @part
+    def _labels(self) -> pd.Series:
+        return self.model.assign(self.values)
+
+    @part
+    def profile(self) -> pd.DataFrame:
+        """Means of each feature by segment."""
+        return portrait.profile_table(portrait.profile(self.values, self._labels, self.registry))
+
+    @part
+    def plane(self) -> Axes:
+        """Draw customers on the two directions in which they differ most."""
+        plane = portrait.picture(self.model, self.values, self.registry)
+        if plane is None:
+            raise BankmineError("fewer than two features vary")
+        axis = sns.scatterplot(plane.points, x="x", y="y", hue="segment", style="segment", s=12, linewidth=0, alpha=0.6)
+        explained = sum(plane.explained)
+        axis.set(title=f"Customers on the two directions in which they differ most ({explained:.0%} of all variance)")
+        axis.set(xlabel=f"standard units, {plane.axes[0]}", ylabel=f"standard units, {plane.axes[1]}")
+        sns.move_legend(axis, "upper center", bbox_to_anchor=(0.5, -0.14), title="", ncols=2, markerscale=3)
+        return axis
+
+    @part
+    def _ruled(self) -> portrait.Rules:
+        found = portrait.rules(self.values, self._labels, self.registry)
+        if found is None:
+            raise BankmineError("there is one segment only, or one of fewer than five customers")
+        return found
+
+    @part
+    def rules(self) -> pd.DataFrame:
+        """Segments as rules."""
+        return shown(self._ruled.table, right=".0%", covered=".0%")
+
+    @part
+    def rules_right(self) -> dict[str, float]:
+        """How often rules tell the segment, and how often naming the largest does."""
+        return {"accuracy": self._ruled.accuracy, "baseline": self._ruled.baseline}
+
+    # --- whether segments are real
+
+    @part
+    def reproduction(self) -> stability.Reproduction:
+        """Segments of other samples of the same customers."""
+        return stability.bootstrap(self.formed, self.values)
+
+    @part
+    def found_again(self) -> pd.DataFrame:
+        """How far other samples find each segment again."""
+        return stability.segments_found_again(self.formed, self.reproduction)
+
+    @part
+    def verdict(self) -> stability.Verdict:
+        """What kind of segments these are, by which criteria."""
+        return stability.verdict(self.formed, self.values, self.reproduction)
+
+    @part
+    def real(self) -> dict[str, object]:
+        """The verdict, and how far other samples and other starts find the segments again."""
+        start = stability.seeds(self.formed, self.values).agreement.mean()
+        return {"kind": self.verdict.kind, "again": self.reproduction.agreement.mean(), "start": start}
+
+    @part
+    def neighbours(self) -> dict[str, float]:
+        """How many customers stay in their segment from one month to the next."""
+        before = self._enough(self.month_ago)
+        return {"stayed": stability.neighbouring(self.formed, self.values, before, self.registry).stayed}
+
+    def _enough(self, day: datetime.date) -> pd.DataFrame:
+        values = self._values_on(day)
+        if len(values) < MINIMUM:
+            raise BankmineError(f"only {len(values):,} customers were active on {day}; {MINIMUM} are needed")
+        return values
+
+    # --- worth
+
+    @part
+    def _paid(self) -> pd.DataFrame:
+        return self._margins([self.day, self.month_ago])
+
+    def _margins(self, ends: list[datetime.date], **window: int) -> pd.DataFrame:
+        """Return margins of the window up to each day: a row a customer, a column a day."""
+        paid = margin(self.source, spine_of(self.source, ends), **window).to_pandas()
+        paid = paid.assign(day=pd.to_datetime(paid["day"]).dt.date)
+        return paid.pivot_table(index="customer_id", columns="day", values="margin").astype(float)
+
+    @part
+    def worth(self) -> pd.Series:
+        """Margin of the last year by customer."""
+        return self._worth_on(self.day)
+
+    def _worth_on(self, day: datetime.date) -> pd.Series:
+        if day not in self._paid:
+            raise BankmineError(f"no customer was known on {day}")
+        return self._paid[day].dropna().rename("margin")
+
+    @part
+    def tier(self) -> pd.Series:
+        """Value tier by customer."""
+        return tiers(self.worth)
+
+    @part
+    def margin(self) -> dict[str, object]:
+        """What a customer brings on average, and what is not counted."""
+        lacking = "; ".join(not_counted(self.source)) or "nothing"
+        return {"mean": self.worth.mean(), "currency": self.source.source.currency, "lacking": lacking}
+
+    @part
+    def tiers(self) -> pd.DataFrame:
+        """What each value tier brings in."""
+        return shown(premium.tier_table(self.worth, self.tier), share=".0%", share_of_total=".0%")
+
+    @part
+    def pareto(self) -> dict[str, float]:
+        """The share of all positive margin that the top fifth brings."""
+        found = premium.pareto_share(self.worth)
+        return {"share": found.value, "low": found.low, "high": found.high}
+
+    @part
+    def capture(self) -> Axes:
+        """Draw the share of the margin that the best customers hold."""
+        axis = sns.lineplot(premium.capture_curve(self.worth), x="customers", y="held")
+        axis.set(title="Share of the margin held by the best customers", xlabel="share of customers, the best first")
+        axis.set(ylabel="share of all positive margin", ylim=(0, 1.02), xlim=(0, 1))
+        return axis
+
+    @part
+    def persistence(self) -> dict[str, float]:
+        """How many of the best tenth of a half-year stay so in the next."""
+        both = self._margins([self.half_year_ago, self.day], days=180).dropna()
+        if both.shape[1] < 2:
+            raise BankmineError("nobody was known half a year ago")
+        found = asdict(premium.persistence(both.iloc[:, 0], both.iloc[:, -1]))
+        return found | {"share": found["value"]}
+
+    @part
+    def overlap(self) -> dict[str, float]:
+        """How many of the best tenth the balance would pick as well."""
+        if "deposits" not in self.customers:
+            raise BankmineError("the source has no balances of deposits")
+        return {"share": premium.overlap(self.worth, self.customers["deposits"]).value}
+
+    @part
+    def _near(self) -> pd.Index:
+        return premium.near_premium(self.tier, self.worth)
+
+    @part
+    def near_premium(self) -> dict[str, object]:
+        """How many customers are nearly premium, and what sets premium customers apart."""
+        what = ", ".join(self.apart.index[:3]) or "not known with so few"
+        return {"near": len(self._near), "what": what}
+
+    @part
+    def near_list(self) -> pd.DataFrame:
+        """Customers just below the premium tier, the nearest first."""
+        near = pd.DataFrame({"margin": self.worth, "tier": self.tier, "segment": self.segment}).loc[self._near]
+        return shown(near, margin=",.0f")
+
+    @part
+    def apart(self) -> pd.DataFrame:
+        """Premium against nearly premium customers, by feature."""
+        known = self.customers[[c for c in PORTRAIT if c in self.customers]].astype(float)
+        found = premium.separation(known, self.tier.index[self.tier == "premium"], self._near).rename(PORTRAIT)
+        return found.rename(columns={"one": "premium", "other": "nearly premium"})
+
+    # --- three views
+
+    @part
+    def _rfm(self) -> dict[datetime.date, pd.DataFrame]:
+        days = [self.day, self.quarter_ago, self.half_year_ago]
+        spends = rfm.rfm(self.source, spine_of(self.source, days)).to_pandas()
+        by_day = spends.groupby(pd.to_datetime(spends["day"]).dt.date)
+        return {day: rfm.scores(rows.set_index("customer_id")) for day, rows in by_day}
+
+    @part
+    def views(self) -> pd.DataFrame:
+        """Segment, RFM cell, value tier and demographic group of each customer."""
+        seen = pd.DataFrame({"segment": self.segment, "RFM": self._rfm[self.day]["cell"], "tier": self.tier})
+        return seen.assign(group=agreement.demographic_groups(self.customers))
+
+    @part
+    def cells(self) -> pd.DataFrame:
+        """Customers and margin of each RFM cell."""
+        by_cell = self.views.assign(margin=self.worth).groupby("RFM", observed=True)["margin"]
+        told = by_cell.agg(["size", "mean", "sum"])
+        return told.rename(columns={"size": "customers", "mean": "mean margin", "sum": "margin"})
+
+    @part
+    def association(self) -> pd.DataFrame:
+        """How far two views say the same."""
+        return agreement.association(self.views)
+
+    @part
+    def cells_chart(self) -> Axes:
+        """Draw the segments of the customers of each RFM cell."""
+        crossed = pd.crosstab(self.views["RFM"], self.views["segment"], normalize="index")
+        return _heat(crossed, "Segments of the customers of each RFM cell (rows add up to 100%)", ".0%", long=True)
+
+    @part
+    def groups(self) -> pd.DataFrame:
+        """Segments of the customers of each demographic group."""
+        group = self.views["group"]
+        shares = pd.crosstab(group, self.views["segment"], normalize="index")
+        shares.columns = shares.columns.astype(str)
+        return shown(shares.assign(customers=group.value_counts()), **dict.fromkeys(shares.columns, ".0%"))
+
+    @part
+    def foretold(self) -> pd.DataFrame:
+        """How much of next quarter's margin each view tells, out of time."""
+        before, days = self._enough(self.half_year_ago), (self.half_year_ago, self.quarter_ago)
+        old = fit(before, self.registry, self.half_year_ago, len(self.formed.names))
+        paid = self._margins([*days, self.day], days=91)
+        seen = {
+            d: pd.DataFrame({
+                "segments": old.assign_all(self.tables[d], self.registry), "RFM": self._rfm[d]["cell"],
+                "deciles": paid[d].rank(pct=True).mul(10).round(),
+            }) for d in days
+        }  # fmt: skip
+        then, later = (
+            paid[after].reindex(self.tables[d].index)
+            for d, after in zip(days, (self.quarter_ago, self.day), strict=True)
+        )
+        return stability.out_of_time(seen[days[0]], then, seen[days[1]], later)
+
+    @part
+    def foresight(self) -> dict[str, object]:
+        """Which view alone tells most of next quarter's margin."""
+        alone = self.foretold.loc[~self.foretold.index.str.contains("+", regex=False), "r2"]
+        best = alone.idxmax() if alone.max() > 0 else "none is better than the mean"
+        return {"best": best, "r2": alone.max(), "segments": alone["segments"]}
+
+    # --- life with the bank
+
+    @part
+    def _lived(self) -> pd.DataFrame:
+        ends = [month_end_before(self.day, months) for months in range(12, 0, -1)]
+        first = pd.Timestamp(self.source.customers.joined_on.min().to_pandas())
+        days = [*(d for d in ends if pd.Timestamp(d) >= first), self.day]
+        return movement.history(lifecycle.stages(self.source, days))
+
+    @part
+    def stage(self) -> pd.Series:
+        """Stage of life of each customer."""
+        return self._lived.iloc[:, -1]
+
+    @part
+    def stages(self) -> pd.Series:
+        """Share of customers in each stage."""
+        return self.stage.value_counts(normalize=True).reindex(_STAGES, fill_value=0)
+
+    @part
+    def stages_chart(self) -> Axes:
+        """Draw how customers went from stage to stage, from month to month."""
+        steps = movement.matrix(movement.transitions(self._lived), _STAGES)
+        return _heat(steps, "Stage a month later (columns) of the customers of each stage (rows)", ".0%")
+
+    @part
+    def sojourn(self) -> pd.DataFrame:
+        """How long customers stay in a stage."""
+        return movement.sojourn(self._lived)[["spells", "ended", "stay", "stay_low", "stay_high"]]
+
+    # --- what changed
+
+    @part
+    def _tier_before(self) -> pd.Series:
+        return tiers(self._worth_on(self.month_ago))
+
+    @part
+    def movers(self) -> pd.DataFrame:
+        """Customers who changed their value tier since last month, those with the largest margin first."""
+        return movement.movers(self._tier_before, self.tier, self.worth)
+
+    @part
+    def moved(self) -> dict[str, int]:
+        """How many customers changed their stage and their value tier since last month."""
+        if self._lived.shape[1] < 2:
+            raise BankmineError("nobody was known a month ago")
+        stages = movement.movers(self._lived.iloc[:, -2], self.stage, self.worth)
+        return {"stages": len(stages), "tiers": len(self.movers)}
+
+    @part
+    def moves(self) -> pd.DataFrame:
+        """Moves between tiers, and the margin of those who moved."""
+        return self.movers.groupby(["from", "to"], observed=True)["margin"].agg(customers="size", margin="sum")
+
+    @part
+    def tiers_chart(self) -> Axes:
+        """Draw the tier now against the tier a month ago."""
+        flows = movement.matrix(movement.flows(self._tier_before, self.tier), list(TIERS))
+        return _heat(flows, "Value tier now (columns) of the customers of each tier a month ago (rows)", ".1%")
+
+    @part
+    def segments_chart(self) -> Axes:
+        """Draw the segment now against the segment a month ago."""
+        before = self.model.assign_all(self.tables[self.month_ago], self.registry)
+        flows = movement.matrix(movement.flows(before, self.segment), list(self.segment.cat.categories))
+        title = "Segment now (columns) of the customers of each segment a month ago (rows)"
+        return _heat(flows, title, ".1%", long=True)
+
+    @part
+    def _drift(self) -> movement.Drift:
+        return movement.drift(self.model, self.values)
+
+    @part
+    def drift(self) -> dict[str, object]:
+        """How far the shares of segments shifted since they were formed, and how far by chance."""
+        found = self._drift
+        return {"day": self.model.day, "psi": found.psi, "alarm": found.alarm, "shifted": found.shifted}
+
+    @part
+    def drifted(self) -> pd.DataFrame:
+        """Segments when they were formed and now."""
+        return shown(self._drift.table, share_then=".1%", share_now=".1%", change="+.1%")
+
+    # --- for others
+
+    @part
+    def handed_on(self) -> dict[str, pd.DataFrame | str]:
+        """What leaves the house, as far as it is there."""
+        worth = optional(self, "worth")
+        files = {
+            "segments": optional(self, "segment").to_frame("segment"),
+            "value_tiers": worth if isinstance(worth, Lacking) else pd.DataFrame({"tier": self.tier, "margin": worth}),
+            "lifecycle": optional(self, "stage").to_frame("stage"),
+            "movers": optional(self, "movers"),
+            MODEL: self._model_text(),
+        }
+        there = {name: content for name, content in files.items() if not isinstance(content, Lacking)}
+        if not there:
+            raise BankmineError(str(files["segments"].why))
+        return {n: c if isinstance(c, str) else c.rename_axis("customer_id") for n, c in there.items()}
+
+    def _model_text(self) -> str | Lacking:
+        model = optional(self, "model")
+        return model if isinstance(model, Lacking) else to_text(model)
+
+    def __repr__(self) -> str:
+        return f"SegmentStudy of {self.source.source.title}, as of {self.day}"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        bundle = self.source._repr_mimebundle_()
+        active = self.active
+        told = str(active) if isinstance(active, Lacking) else "{active:,} active of {customers:,}".format(**active)
+        about = {
+            "source": f"{self.source.source.title}, as of {self.day}", "customers": told,
+            "active": self.registry.definition,
+            "segments": "of an earlier report" if self.kept else "formed now",
+        }  # fmt: skip
+        rows = "".join(f"<tr><th>{escape(n)}</th><td>{escape(t)}</td></tr>" for n, t in about.items())
+        read = bundle["text/html"]
+        return bundle | {
+            "text/plain": f"{self!r}: {told}\n\n{bundle['text/plain']}",
+            "text/html": f"<table>{rows}</table><details><summary>What was read</summary>{read}</details>",
+        }
+
+
+def _heat(shares: pd.DataFrame, title: str, spec: str, *, long: bool = False) -> Axes:
+    """Draw shares as a heat map; long names of columns are tilted."""
+    axis = sns.heatmap(shares, annot=True, fmt=spec, cbar=False, cmap="Blues", xticklabels=True)
+    axis.set(title=title, xlabel="", ylabel="")
+    if long:
+        axis.set_xticklabels(shares.columns.astype(str), rotation=30, ha="right", fontsize=7)
+    return axis
