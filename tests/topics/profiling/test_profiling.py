@@ -15,6 +15,7 @@ from random_bank import random_bank
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.topics.profiling import portraits as profiling
+from bankmine.topics.profiling import study
 
 DAYS = [dt.date(2025, 6, 30), dt.date(2025, 5, 31), dt.date(2023, 1, 1)]
 
@@ -100,3 +101,8 @@ def test_the_typical_customer_is_nobody_extreme(tables):
 def test_an_unknown_customer_is_told(tables):
     with pytest.raises(BankmineError, match="No customer 'nobody' is known on this day"):
         profiling.portrait(tables[DAYS[0]], "nobody")
+
+
+def test_a_customer_whom_nobody_knows_is_refused_before_anything_is_computed(small_bank):
+    with pytest.raises(BankmineError, match="No customer 'nobody' is known on this day: give an id"):
+        study(str(small_bank), "2025-12-31", "nobody")

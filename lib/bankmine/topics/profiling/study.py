@@ -54,6 +54,9 @@ class Profile:
     """
 
     def __init__(self, snapshot: Snapshot, customer: str = "") -> None:
+        known = snapshot.customers.customer_id == customer
+        if customer and not snapshot.customers.filter(known).count().to_pyarrow().as_py():
+            raise BankmineError(f"No customer {customer!r} is known on this day: give an id of the source's table.")
         self.snapshot, self._customer = snapshot, customer
         self.day, self.month_before = snapshot.as_of, portraits.month_end_before(snapshot.as_of)
         self.watched_from = self.day - datetime.timedelta(days=WATCHED_DAYS)
