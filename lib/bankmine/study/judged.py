@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from bankmine.judging import ranking
 from bankmine.judging.calibration import calibration, hosmer_lemeshow
 from bankmine.judging.intervals import shown, wide
+from bankmine.lacking import Lacking
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
 
@@ -98,8 +99,10 @@ class Judged:
         return shown(told.assign(observed=self.rows.target.sum()), foretold=",.0f", observed=",.0f")
 
     @property
-    def monthly(self) -> pd.DataFrame:
+    def monthly(self) -> pd.DataFrame | Lacking:
         """AUC of the chosen model and the baseline month by month."""
+        if self.rows.day is None:
+            return Lacking("the table tells no days")
         pair = self._shown
         month = self.rows.day.dt.to_period("M").dt.to_timestamp("M").dt.normalize()
         found = ranking.by_day(self.rows.target, self.probability[pair], month, self.rows.entity)

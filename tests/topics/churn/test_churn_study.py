@@ -217,6 +217,7 @@ def test_any_flat_table_goes_all_the_way(tmp_path):
     assert study.why.importance.index[0] == "静默天数"
     assert study.why.importance.importance.get("常量", 0) == 0
     assert study.why.told["words"].str.contains("静默天数").any()
+    assert study.judged.monthly == study.trend == study.rising == Lacking("the table tells no days")
     assert study.calls.headline == Lacking("a flat table tells no bank's customers to call")
     assert "the table tells no costs" in study.profit.why
 
