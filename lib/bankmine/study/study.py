@@ -542,6 +542,8 @@ class Study:
 
 def by_month(known: Sample) -> pd.DataFrame:
     """Return the rate of the event by month of the row, with intervals, as of `Study.trend`."""
+    if not len(known):
+        raise BankmineError("no outcome is known")
     month = known.day.dt.to_period("M").dt.to_timestamp("M").dt.normalize()
     rows = [
         (day, len(part), int(part.sum()), part.mean(), *wilson_clustered(part == 1, known.entity[part.index]))

@@ -352,6 +352,11 @@ class CreditStudy(Study):
         """Return what is suggested to the applicants scored now; nothing where the products are not told."""
         return pd.DataFrame(index=self.today.target.index)
 
+    @part
+    def applicants(self) -> int:
+        """How many applicants are scored."""
+        return len(self.today)
+
     def first(self, rows: int = 10) -> pd.DataFrame:
         """Return the first of the list, for a page."""
         found = self.decided_list
