@@ -211,3 +211,11 @@ def test_only_manifests_are_read_and_nothing_is_left_behind(tmp_path):
     assert page.h3.a["href"].startswith("2025-12-31/%E5%AE%A2")
     assert write_index(tmp_path).read_bytes() == write_index(tmp_path).read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"2025-12-31", "berka", "index.html", "notes.json"}
+
+
+def test_json_that_a_report_hands_on_is_no_report(tmp_path):
+    (tmp_path / "2025-12-31").mkdir()
+    (tmp_path / "2025-12-31" / "fraud_model.json").write_text("{}", "utf-8")
+    page = write_index(tmp_path).read_text("utf-8")
+    assert "fraud_model" not in page
+    assert "unreadable" not in page.partition("<main")[0].partition("</style>")[2]

@@ -79,7 +79,9 @@ def write_index(out: Path) -> Path:
 def _runs(out: Path) -> Iterator[Run]:
     """Yield a run for every manifest; one that failed and was repeated with success is history."""
     files = (file.relative_to(out) for pattern in ("*/[!.]*.json", "*/*/[!.]*.json") for file in out.glob(pattern))
-    runs = {file: _run(out, file) for file in files if DAY.fullmatch(file.parent.name)}
+    # what a report hands on as JSON, as a model, has no page beside it
+    told = [f for f in files if DAY.fullmatch(f.parent.name) and (out / f).with_suffix(".html").is_file()]
+    runs = {file: _run(out, file) for file in told}
     for file, run in runs.items():
         good = runs.get(file.with_name(f"{run.report}.json"))
         if run.status != "failed" or good is run or good is None or good.finished_at <= run.finished_at:
