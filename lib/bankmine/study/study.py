@@ -286,11 +286,14 @@ class Study:
 
     @part
     def calibrated(self) -> pd.Series:
-        """Whether chances are rates: `slope` and `level` with intervals, `foretold` and `observed` events, `how`."""
+        """Whether chances are rates: slope (`value`), `level`, `foretold` and `observed` events, and `how` they became.
+
+        `low` and `high` are of the slope, `level_low` and `level_high` of the level.
+        """
         slope, level = self.judged.deviation("slope"), self.judged.deviation("in_the_large")
         foretold, target = self.judged.probability[self.chosen], self.judged.rows.target
         told = {"foretold": foretold.sum(), "observed": int(target.sum())}
-        told |= {f"slope{end}": slope[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
+        told |= slope[["value", "low", "high"]].to_dict()
         told |= {f"level{end}": level[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
         return pd.Series(told | {"how": self.how_calibrated})
 
