@@ -157,3 +157,15 @@ def test_what_is_not_known_has_no_limit_and_raises_no_alarm():
 @pytest.mark.parametrize("model", MODELS)
 def test_every_kind_of_model_is_watched(model):
     assert len(validation.monitoring_plan(model, FACTS)) >= 5
+
+
+def test_a_crossed_limit_is_told_with_the_limit_and_what_to_do():
+    plan = validation.monitoring_plan("churn", FACTS | {"events": 1e6, "missing_gain": 0.07})
+    none = validation.monitoring_plan("churn", FACTS)
+    told = validation.Validation(none, none, plan).crossed
+    above = plan.set_index("metric")["above"].filter(like="Events").iloc[0]
+    assert (
+        f"Events a month, against the sum of probabilities: 1,000,000, above {above:,.3g} (Recalibrate" in told["which"]
+    )
+    assert "Largest share of missing values that a predictor has gained: 0.07, above 0.05 (Repair" in told["which"]
+    assert told["count"] == plan["status"].eq(validation.CROSSED).sum() >= 2

@@ -330,10 +330,15 @@ class Validation:
 
     @property
     def crossed(self) -> dict[str, object]:
-        """How many limits are crossed today (`count`), and `which`, with what to do."""
+        """How many limits are crossed today (`count`), and `which`, by how much, with what to do."""
         rows = self.plan[self.plan["status"] == CROSSED]
-        told = [f"{row.metric}: {_number(row.now)} ({row.action})" for row in rows.itertuples()]
+        told = [f"{row.metric}: {_number(row.now)}, {_beyond(row)} ({row.action})" for row in rows.itertuples()]
         return {"count": len(rows), "which": "; ".join(told) or "none"}
+
+
+def _beyond(row: tuple) -> str:
+    """Say which of a row's limits is crossed."""
+    return f"below {_number(row.below)}" if row.now < row.below else f"above {_number(row.above)}"
 
 
 def of_study(study: Study) -> Validation:

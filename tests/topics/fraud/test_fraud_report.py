@@ -50,6 +50,7 @@ def test_a_table_in_chinese_goes_from_payments_to_a_list_and_a_model(tmp_path):
     told, page = json.loads(manifest.read_text("utf-8")), manifest.with_suffix(".html").read_text("utf-8")
     assert told["metrics"]["fraud.value.value"] > 0.05
     assert told["metrics"]["fraud.precision.low"] > 0.1
+    assert told["metrics"]["fraud.list_precision.low"] > 0.1
     assert "<b>商户</b>" not in page
     assert "of a validator are answered" in page
     listed = pd.read_parquet(manifest.with_name("fraud_alerts.parquet"))
