@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bankmine.bank.registers import compute, condition, entries, holds, read_yaml, value
+from bankmine.bank.registers import Ruled, compute, condition, holds, read_rules, read_yaml, value
 from bankmine.errors import BankmineError
 
 ROWS = pd.DataFrame(
@@ -221,18 +221,40 @@ def test_a_register_that_would_run_code_or_explode_is_refused(tmp_path, monkeypa
     assert [f.name for f in tmp_path.iterdir()] == ["r.yml"]
 
 
-@dataclass
-class Owned:
+@dataclass(frozen=True)
+class Entry(Ruled):
     id: str
     rule: str
-
-    def __post_init__(self) -> None:
-        condition(self.rule, f"Entry {self.id}")
 
 
 def test_a_refused_rule_names_the_register_the_entry_and_the_part(tmp_path):
     file = tmp_path / "tags.yml"
     file.write_text("- {id: good, rule: a > 1}\n- {id: bad, rule: a > 1 and b.to_csv('x') == None}\n", "utf-8")
     with pytest.raises(BankmineError, match=r"""tags.yml: Entry bad: "b.to_csv\('x'\)" is not allowed"""):
-        entries(read_yaml(file), Owned, file, "tags")
+        read_rules(file, Entry, "tags")
     assert [f.name for f in tmp_path.iterdir()] == ["tags.yml"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is not a list of tags"),
+        ("a: 1", "is not a list of tags"),
+        ("[]", "is not a list of tags: it is empty"),
+        ("- {id: a, rule: x > 1}\n" * 2, "the id a comes twice"),
+        ("- {id: a}", "is not a list of tags: .*missing .*'rule'"),
+    ],
+)
+def test_what_is_no_list_of_rules_is_refused(tmp_path, content, said):
+    file = tmp_path / "tags.yml"
+    file.write_text(content, "utf-8")
+    with pytest.raises(BankmineError, match=f"tags.yml.*{said}"):
+        read_rules(file, Entry, "tags")
+
+
+def test_a_rule_is_understood_when_its_entry_is_made(tmp_path):
+    file = tmp_path / "tags.yml"
+    file.write_text("- {id: many, rule: a > 1}\n", "utf-8")
+    (entry,) = read_rules(file, Entry, "tags")
+    assert holds({entry.id: entry.parsed}, ROWS)["many"].tolist() == [False, True, False, True]
+    assert entry == Entry("many", "a > 1")

@@ -169,7 +169,7 @@ def test_the_rules_of_the_register_mean_what_they_say(differs, stage):
     ("content", "told"),
     [
         ("- {id: a}", "is not a list of stages"),
-        ("[]", "the last stage takes all"),
+        ("[]", "is not a list of stages"),
         ("- {id: a, name: A, name_zh: 甲, definition: d, rule: x > 1, owner: o}", "the last stage takes all"),
         ("- {id: a, name: A, name_zh: 甲, definition: d, rule: 'True', owner: o}\n" * 2, "the id a comes twice"),
         (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from bankmine.errors import BankmineError, one_line
 Entry = TypeVar("Entry")
 _LARGEST, _DEEPEST = 256_000, 20
 """Bytes of a register, and how deep its parts nest: those of a bank have less than 20,000 and 5."""
-__all__ = ["Expression", "compute", "condition", "entries", "holds", "read_yaml", "value"]
+__all__ = ["Expression", "Ruled", "compute", "condition", "entries", "holds", "read_rules", "read_yaml", "value"]
 _POSITION = "row number"
 _ENGINE = {"enable_external_access": False, "python_enable_replacements": False, "ieee_floating_point_ops": False}
 """No files, no variables of Python, and dividing by 0 is unknown, not NaN, which is DuckDB's largest number."""
@@ -44,14 +45,30 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def read_yaml(file: Path) -> object:
-    """Read a register's YAML.
+@dataclass(frozen=True)
+class Ruled:
+    """Whatever has a rule that people own: it is understood, or refused, when the entry is made."""
 
-    Raises
-    ------
-    BankmineError
-        If it is none, or larger or deeper than a register can be.
-    """
+    parsed: Expression = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parsed", self.read())
+
+    def read(self) -> Expression:
+        """Read the rule; as here a condition in the field `rule` of an entry with an `id`."""
+        return condition(self.rule, f"{type(self).__name__} {self.id}")
+
+
+def read_rules(file: Path, kind: type[Entry], what: str) -> list[Entry]:
+    """Read a register that is a list of rules, of which there is one at least; else as `entries`."""
+    found = entries(read_yaml(file), kind, file, what)
+    if not found:
+        raise BankmineError(f"{file} is not a list of {what}: it is empty.")
+    return found
+
+
+def read_yaml(file: Path) -> object:
+    """Read a register's YAML; an error tells if it is none, or larger or deeper than a register can be."""
     try:
         if file.stat().st_size > _LARGEST:
             raise BankmineError(f"{file} is larger than {_LARGEST:,} bytes: a register is not; split it.")
@@ -63,24 +80,10 @@ def read_yaml(file: Path) -> object:
 
 
 def entries(told: object, kind: type[Entry], file: Path, what: str) -> list[Entry]:
-    """Turn a list of mappings into dataclasses that have an `id`.
+    """Turn a list of mappings, as YAML gives it, into dataclasses that have an `id`.
 
-    Parameters
-    ----------
-    told : object
-        The list, as YAML gives it.
-    kind : type
-        Dataclass of an entry.
-    file : Path
-        Where the list is from, for messages.
-    what : str
-        What it is a list of, for messages.
-
-    Raises
-    ------
-    BankmineError
-        If it is no list of such mappings, an entry lacks a field, has an unknown one or a rule that is refused, or an
-        id comes twice.
+    An error names the file and tells if it is no list of `what`, an entry lacks a field, has an unknown one or a rule
+    that is refused, or an id comes twice.
     """
     try:
         found = [kind(**entry) for entry in told]
@@ -95,17 +98,9 @@ def entries(told: object, kind: type[Entry], file: Path, what: str) -> list[Entr
 
 
 def holds(conditions: Mapping[str, Expression], rows: pd.DataFrame) -> pd.DataFrame:
-    """Tell in which rows conditions hold; where one is unknown it does not.
+    """Tell in which rows conditions hold, one column a condition; where one is unknown it does not.
 
-    Returns
-    -------
-    pd.DataFrame
-        Boolean, the same index, one column a condition.
-
-    Raises
-    ------
-    BankmineError
-        If one needs a column that is not there, or compares what cannot be compared, as words with numbers.
+    An error tells if one needs a column that is not there, or compares what cannot be compared, as words with numbers.
     """
     return _computed(conditions, "coalesce({}, FALSE)", rows)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from bankmine.bank.registers import Expression, condition, entries, holds, read_yaml
+from bankmine.bank.registers import Ruled, holds, read_rules
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
@@ -35,7 +35,7 @@ _ALL = "True"
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Ruled):
     """One stage: its names, what it means, the rule that gives it, and who answers for that."""
 
     id: str
@@ -44,23 +44,12 @@ class Stage:
     definition: str
     rule: str
     owner: str
-    parsed: Expression = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parsed", condition(self.rule, f"Stage {self.id}"))
 
 
 def load_stages(file: Path = REGISTRY) -> list[Stage]:
-    """Read the stages in the order in which their rules are tried.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field, has an unknown one or a rule that is refused, an id comes twice, or the last rule
-        is not `True`.
-    """
-    stages = entries(read_yaml(file), Stage, file, "stages")
-    if not stages or stages[-1].rule != _ALL:
+    """Read the stages in the order in which their rules are tried; the last rule must be `True`."""
+    stages = read_rules(file, Stage, "stages")
+    if stages[-1].rule != _ALL:
         raise BankmineError(f'{file}: the last stage takes all customers that are left: give it the rule "{_ALL}".')
     return stages
 

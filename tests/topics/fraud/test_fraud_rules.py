@@ -81,7 +81,7 @@ def test_a_wrong_rule_is_refused(tmp_path, changed, said):
 
 def test_a_file_that_is_no_list_and_an_id_twice_are_refused(tmp_path):
     (tmp_path / "r.yml").write_text("a: 1", "utf-8")
-    with pytest.raises(BankmineError, match="must be a list"):
+    with pytest.raises(BankmineError, match="is not a list of rules"):
         fraud_rules.load_rules(tmp_path / "r.yml")
     with pytest.raises(BankmineError, match="comes twice"):
         rules_of(tmp_path, {}, {})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import Expression, condition, entries, holds, read_yaml
+from bankmine.bank.registers import Expression, Ruled, condition, holds, read_rules
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 
@@ -17,7 +17,7 @@ REGISTRY = WORKSPACE / "data" / "fraud_rules.yml"
 
 
 @dataclass(frozen=True)
-class ExpertRule:
+class ExpertRule(Ruled):
     """One rule: what it is called, who owns it, when it holds, what it is worth and what the analyst reads."""
 
     id: str
@@ -27,16 +27,17 @@ class ExpertRule:
     condition: str
     points: float
     reason: str
-    parsed: Expression = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    def read(self) -> Expression:
+        """Read the condition, once points and words are known to be right."""
         if isinstance(self.points, bool) or not isinstance(self.points, int | float) or not 0 < self.points < np.inf:
             raise BankmineError(f"Rule {self.id} has points {self.points!r}: give a number above zero.")
         if empty := [name for name in ("name", "name_zh", "owner", "reason") if not str(getattr(self, name)).strip()]:
             raise BankmineError(f"Rule {self.id} has an empty {empty[0]}.")
-        object.__setattr__(self, "parsed", condition(self.condition, f"Rule {self.id}", alone=True))
-        if not self.parsed.columns:
+        found = condition(self.condition, f"Rule {self.id}", alone=True)
+        if not found.columns:
             raise BankmineError(f"Rule {self.id} names no column, so that it says nothing of a payment: name one.")
+        return found
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,8 @@ class Fired:
 
 
 def load_rules(file: Path = REGISTRY) -> list[ExpertRule]:
-    """Read the rules.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field or has an unknown one, an id comes twice, points are no number above zero, or a
-        condition is refused.
-    """
-    told = read_yaml(file)
-    if not isinstance(told, list) or not told:
-        raise BankmineError(f"{file} must be a list of rules.")
-    return entries(told, ExpertRule, file, "rules")
+    """Read the rules."""
+    return read_rules(file, ExpertRule, "rules")
 
 
 def fired(rules: list[ExpertRule], columns: Mapping[str, np.ndarray] | pd.DataFrame) -> Fired:

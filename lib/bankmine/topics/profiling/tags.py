@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import Expression, condition, entries, holds, read_yaml
+from bankmine.bank.registers import Ruled, holds, read_rules
 from bankmine.bank.sources import WORKSPACE
 from bankmine.judging.intervals import wilson
 
@@ -16,7 +16,7 @@ REGISTRY = WORKSPACE / "data" / "tags.yml"
 
 
 @dataclass(frozen=True)
-class Tag:
+class Tag(Ruled):
     """One tag: its names, what it means, the rule that assigns it and who answers for it."""
 
     id: str
@@ -28,21 +28,11 @@ class Tag:
     owner: str
     refresh: str
     privacy: str
-    parsed: Expression = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parsed", condition(self.rule, f"Tag {self.id}"))
 
 
 def load_tags(file: Path = REGISTRY) -> list[Tag]:
-    """Read the registry.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field, has an unknown one or a rule that is refused, or an id comes twice.
-    """
-    return entries(read_yaml(file), Tag, file, "tags")
+    """Read the register."""
+    return read_rules(file, Tag, "tags")
 
 
 def available(tags: list[Tag], customers: pd.DataFrame) -> list[Tag]:

@@ -5,15 +5,15 @@ Customers are described in units that a branch can use: money a month, numbers, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import Expression, compute, condition, entries, holds, read_yaml, value
+from bankmine.bank.registers import Expression, Ruled, compute, condition, entries, holds, read_yaml, value
 from bankmine.bank.sources import WORKSPACE
-from bankmine.errors import BankmineError
+from bankmine.errors import BankmineError, one_line
 
 REGISTRY = WORKSPACE / "data" / "segments.yml"
 FORMS, USES = ("amount", "share", "mix", "plain"), ("segments", "profile")
@@ -21,7 +21,7 @@ _DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True)
-class Feature:
+class Feature(Ruled):
     """One feature: how it is computed and told, in which form it is compared, and who answers for it."""
 
     id: str
@@ -34,10 +34,12 @@ class Feature:
     use: str
     owner: str
     privacy: str
-    parsed: Expression = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parsed", value(self.value, f"Feature {self.id}"))
+    def read(self) -> Expression:
+        """Read the value, once form and use are known to be right."""
+        if self.form not in FORMS or self.use not in USES:
+            raise BankmineError(f"Feature {self.id} has an unknown form or use: {', '.join(FORMS + USES)} are known.")
+        return value(self.value, f"Feature {self.id}")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -47,17 +49,17 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Registry:
+class Registry(Ruled):
     """Whom segments are formed of (a rule with its definition and owner), and the features in their order."""
 
     definition: str
     rule: str
     owner: str
     features: tuple[Feature, ...]
-    parsed: Expression = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parsed", condition(self.rule, f"{REGISTRY.name}, who is active"))
+    def read(self) -> Expression:
+        """Read who is active."""
+        return condition(self.rule, f"{REGISTRY.name}, who is active")
 
     def of(self, use: str) -> list[Feature]:
         """List the features of one use."""
@@ -69,23 +71,13 @@ class Registry:
 
 
 def load_registry(file: Path = REGISTRY) -> Registry:
-    """Read the registry.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field, has an unknown one, an unknown form or use or a rule that is refused, or an id comes
-        twice.
-    """
+    """Read the registry."""
     told = read_yaml(file)
     try:
         features = tuple(entries(told["features"], Feature, file, "features"))
-        registry = Registry(**told["active"], features=features)
+        return Registry(**told["active"], features=features)
     except (TypeError, KeyError) as error:
-        raise BankmineError(f"{file} is not a registry of segments: {' '.join(str(error).split())}") from None
-    if wrong := [f.id for f in features if f.form not in FORMS or f.use not in USES]:
-        raise BankmineError(f"{file}: {wrong[0]} has an unknown form or use: {', '.join(FORMS + USES)} are known.")
-    return registry
+        raise BankmineError(f"{file} is not a registry of segments: {one_line(error)}") from None
 
 
 def is_active(customers: pd.DataFrame, registry: Registry) -> pd.Series:
