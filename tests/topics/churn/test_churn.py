@@ -20,8 +20,9 @@ from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features.spine import spine_of
 from bankmine.judging.intervals import wilson, wilson_clustered
+from bankmine.learning.columns import load_columns
 from bankmine.topics.churn import customer_months as churn_sample
-from bankmine.topics.churn.customer_months import Undated, customer_months, load_undated, undated
+from bankmine.topics.churn.customer_months import customer_months, undated
 from bankmine.topics.churn.definition import Definition, funnel, labels, sensitivity
 
 pytestmark = pytest.mark.slow
@@ -314,7 +315,7 @@ def test_columns_without_a_date_enter_only_by_the_register(bank):
         "paper_statements": "allowed", "mailing_status": "refused", "accounts": "refused", "note": "refused",
     }  # fmt: skip
     assert told.reason["note"].startswith("Not listed")
-    assert not {c.id for c in load_undated()} & set(TABLES["customers"].names)
+    assert not set(load_columns(churn_sample.REGISTRY)) & set(TABLES["customers"].names)
 
 
 @pytest.mark.parametrize(
@@ -333,16 +334,22 @@ def test_a_sample_of_nobody_says_what_to_do(people):
         customer_months(snapshot, rows)
 
 
-def test_a_wrong_use_in_the_register_is_refused(tmp_path):
-    file = tmp_path / "churn.yml"
-    file.write_text("[{id: note, use: maybe, reason: why not, owner: me}]", "utf-8")
-    with pytest.raises(BankmineError, match="use of note must be allowed or refused, not 'maybe'"):
-        load_undated(file)
+@pytest.fixture
+def register(tmp_path, monkeypatch):
+    """A function that writes what churn's register says from now on."""
+    monkeypatch.setattr(churn_sample, "REGISTRY", tmp_path / "churn.yml")
+    return lambda told: churn_sample.REGISTRY.write_text(told, "utf-8")
 
 
-def test_a_column_of_a_kind_that_models_cannot_use_is_named(people, monkeypatch):
-    allowed = [Undated("last_call", "allowed", "dated", "me")]
-    monkeypatch.setattr(churn_sample, "load_undated", lambda: allowed)
+@pytest.mark.parametrize("use", ["maybe", "protected"])
+def test_a_use_that_churn_does_not_know_is_refused(people, register, use):
+    register(f"[{{id: note, use: {use}, reason: why not, owner: me}}]")
+    with pytest.raises(BankmineError, match=f"churn.yml: use of note is one of allowed, refused, not '{use}'"):
+        undated(people.as_of("2025-12-30"))
+
+
+def test_a_column_of_a_kind_that_models_cannot_use_is_named(people, register):
+    register("[{id: last_call, use: allowed, reason: dated, owner: me}]")
     snapshot = people.as_of("2025-12-30")
     dated = snapshot.customers.mutate(last_call=snapshot.customers.joined_on)
     snapshot = dataclasses.replace(snapshot, tables=snapshot.tables | {"customers": dated})

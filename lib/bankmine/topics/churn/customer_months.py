@@ -7,66 +7,29 @@ written into them later. They enter only where `data/churn.yml` says why they ca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import ibis
 import ibis.expr.datatypes as dt
 import pandas as pd
 
 from bankmine.bank.contract import TABLES
-from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.features.customers import all_known, fetched, typed
 from bankmine.features.spine import KEYS
+from bankmine.learning.columns import ALLOWED, REFUSED, load_columns, uses
 from bankmine.learning.sample import Sample
 
 REGISTRY = WORKSPACE / "data" / "churn.yml"
-ALLOWED, REFUSED = "allowed", "refused"
-_NOT_LISTED = "Not listed: ask its owner whether it can know the future"
 _OF_THE_BANK = ("customer_id", "joined_on", "birth_date")
 """Columns of customers that tell who a customer is, or that features are made of."""
 
 
-@dataclass(frozen=True)
-class Undated:
-    """One column of customers without a date: whether models may use it, why, and who says so."""
-
-    id: str
-    use: str
-    reason: str
-    owner: str
-
-
-def load_undated(file: Path = REGISTRY) -> list[Undated]:
-    """Read the register of columns without a date.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field or has an unknown one, an id comes twice, or a use is neither allowed nor refused.
-    """
-    found = entries(read_yaml(file), Undated, file, "columns")
-    if wrong := [c for c in found if c.use not in (ALLOWED, REFUSED)]:
-        raise BankmineError(f"{file}: use of {wrong[0].id} must be {ALLOWED} or {REFUSED}, not {wrong[0].use!r}.")
-    return found
-
-
-def undated(snapshot: Snapshot, register: list[Undated] | None = None) -> pd.DataFrame:
-    """List the columns of customers that have no date, and whether a model may use them.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `column`: `use`, `reason`, `owner`; a column that is not in the register is refused.
-    """
-    listed = {c.id: c for c in (load_undated() if register is None else register)}
+def undated(snapshot: Snapshot) -> pd.DataFrame:
+    """List the columns of customers that have no date: `use` by models, `reason` and `owner`, as of `uses`."""
     there = [c for c in snapshot.customers.columns if c not in TABLES["customers"].names]
-    told = [listed.get(c, Undated(c, REFUSED, _NOT_LISTED, "")) for c in there]
-    rows = [(c.id, c.use, c.reason, c.owner) for c in told]
-    return pd.DataFrame(rows, columns=["column", "use", "reason", "owner"]).set_index("column")
+    return uses(there, load_columns(REGISTRY, (ALLOWED, REFUSED)))
 
 
 def customer_months(

@@ -22,13 +22,14 @@ from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.lacking import part
 from bankmine.learning import splits
+from bankmine.learning.columns import REFUSED
 from bankmine.learning.models import learnable
 from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study.study import Study
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
-from bankmine.topics.churn.customer_months import REFUSED, customer_months, undated
+from bankmine.topics.churn.customer_months import customer_months, undated
 from bankmine.topics.churn.definition import Definition, funnel, labels, sensitivity
 from bankmine.topics.churn.retention import RetentionRules
 

@@ -20,9 +20,10 @@ from bankmine.errors import BankmineError
 from bankmine.features.customers import features
 from bankmine.features.spine import KEYS
 from bankmine.judging.intervals import wilson_clustered
+from bankmine.learning.columns import ALLOWED, PROTECTED, REFUSED, load_columns, uses
 from bankmine.learning.sample import Sample
 from bankmine.study.validation import funnel
-from bankmine.topics.credit.rules import ALLOWED, PROTECTED, REFUSED, ColumnRule, load_columns, uses
+from bankmine.topics.credit.rules import REGISTRY
 
 _KNOWN = (
     "tenure_days", "accounts", "deposits", "deposits_mean_180d", "debts", "inflow_180d", "outflow_180d", "salary_180d",
@@ -72,15 +73,13 @@ class Applications:
         return [c for c in self.beside if c == _AGE or (c in self.columns.index and self.columns.use[c] == PROTECTED)]
 
 
-def applications(snapshot: Snapshot, register: dict[str, ColumnRule] | None = None) -> Applications:
+def applications(snapshot: Snapshot) -> Applications:
     """Collect all applications with what was known before each of them.
 
     Parameters
     ----------
     snapshot : Snapshot
         What is known by now; of a row only what was known on its day is used.
-    register : dict, optional
-        Uses of columns; that of `data/credit.yml` where it is not given.
 
     Raises
     ------
@@ -89,7 +88,7 @@ def applications(snapshot: Snapshot, register: dict[str, ColumnRule] | None = No
     """
     if lacking := snapshot.lacking("applications.defaulted", "applications.outcome_known_on"):
         raise BankmineError(f"Credit needs {' and '.join(lacking)}, which {snapshot.source.name} does not have.")
-    columns = _columns(snapshot, load_columns() if register is None else register)
+    columns = _columns(snapshot)
     rows = _rows(snapshot, columns).to_pandas().sort_values(list(_IDENTITY), ignore_index=True)
     if rows.empty:
         raise BankmineError(f"{snapshot.source.name} has no application up to {snapshot.as_of}: take a later day.")
@@ -100,13 +99,13 @@ def applications(snapshot: Snapshot, register: dict[str, ColumnRule] | None = No
     return Applications(Sample(predictors, target, rows["customer_id"], day), beside, columns)
 
 
-def _columns(snapshot: Snapshot, register: dict[str, ColumnRule]) -> pd.DataFrame:
+def _columns(snapshot: Snapshot) -> pd.DataFrame:
     """List the columns that could be predictors, and the use of each; those that are not listed are refused."""
     table, people = snapshot.applications, snapshot.customers
     taken = {*_IDENTITY, *_OUTCOME}
     names = [c for c in table.columns if c not in taken]
     names += [c for c in people.columns if c not in {*names, "customer_id", "joined_on"}]
-    told = uses(names, REFUSED, register)
+    told = uses(names, load_columns(REGISTRY))
     for name in told.index[told.use == ALLOWED]:
         if name not in table.columns:
             told.loc[name, ["use", "reason"]] = REFUSED, "Of customers, without a date: not known since when it holds"

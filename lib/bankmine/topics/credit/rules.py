@@ -1,4 +1,4 @@
-"""Credit rules: what a model of default may use, and what granting earns and costs, as `data/credit.yml` says.
+"""Credit rules: what granting earns and costs, as `data/credit.yml` says; it says what models may use, too.
 
 Credit risk owns the money, compliance what is protected. Income is counted for as long as the outcome is watched.
 """
@@ -20,18 +20,6 @@ from bankmine.errors import BankmineError
 from bankmine.topics.credit.bins import TRENDS
 
 REGISTRY = WORKSPACE / "data" / "credit.yml"
-ALLOWED, PROTECTED, REFUSED = "allowed", "protected", "refused"
-NOT_LISTED = "Not listed: ask its owner whether it was known before the decision"
-
-
-@dataclass(frozen=True)
-class ColumnRule:
-    """Whether a model may use a column, why, and who says so."""
-
-    id: str
-    use: str
-    reason: str
-    owner: str
 
 
 @dataclass(frozen=True)
@@ -123,34 +111,6 @@ def load_credit_rules(currency: str, file: Path = REGISTRY) -> CreditRules:
     except (TypeError, AttributeError, KeyError) as error:
         raise BankmineError(f"{file} is not a register of credit: {' '.join(str(error).split())}") from None
     return rules
-
-
-def load_columns(file: Path = REGISTRY) -> dict[str, ColumnRule]:
-    """Read which columns a model may use, by name.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field or has an unknown one, a name comes twice, or a use is none of the three.
-    """
-    told = read_yaml(file)
-    found = entries(told.get("columns") if isinstance(told, dict) else told, ColumnRule, file, "columns")
-    if wrong := [c for c in found if c.use not in (ALLOWED, PROTECTED, REFUSED)]:
-        raise BankmineError(f"{file}: use of {wrong[0].id} must be {ALLOWED}, {PROTECTED} or {REFUSED}.")
-    return {c.id: c for c in found}
-
-
-def uses(names: list[str], otherwise: str, register: dict[str, ColumnRule]) -> pd.DataFrame:
-    """Say of each column how it may be used; `otherwise` is the use of those that are not listed.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `column`: `use`, `reason`, `owner`.
-    """
-    told = [register.get(name, ColumnRule(name, otherwise, NOT_LISTED, "")) for name in names]
-    rows = [(c.id, c.use, c.reason, c.owner) for c in told]
-    return pd.DataFrame(rows, columns=["column", "use", "reason", "owner"]).set_index("column")
 
 
 def _check(rules: CreditRules, file: Path) -> None:

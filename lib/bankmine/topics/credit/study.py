@@ -30,6 +30,7 @@ from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import models, splits
+from bankmine.learning.columns import ALLOWED, PROTECTED, load_columns, uses
 from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, Split
 from bankmine.study import charts
@@ -44,15 +45,7 @@ from bankmine.topics.credit.applications import (
     vintages,
 )
 from bankmine.topics.credit.bins import nonmonotone
-from bankmine.topics.credit.rules import (
-    ALLOWED,
-    PROTECTED,
-    ColumnRule,
-    load_columns,
-    load_credit_rules,
-    load_directions,
-    uses,
-)
+from bankmine.topics.credit.rules import REGISTRY, load_credit_rules, load_directions
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, STRAW_MAN, Scale, Scorecard, candidates
 
 TUNE = 0.25
@@ -566,11 +559,9 @@ class CreditStudy(Study):
 class TableCredit(CreditStudy):
     """Credit of a flat table: the outcome and, it may be, the costs are told, and nothing of the bank around them."""
 
-    def __init__(
-        self, flat: Flat, delay: int = 0, scale: Scale = STANDARD, register: dict[str, ColumnRule] | None = None
-    ) -> None:
+    def __init__(self, flat: Flat, delay: int = 0, scale: Scale = STANDARD) -> None:
         whole = flat_sample(flat)
-        told = uses(list(whole.predictors), ALLOWED, load_columns() if register is None else register)
+        told = uses(list(whole.predictors), load_columns(REGISTRY), otherwise=ALLOWED)
         kept = list(told.index[told.use == ALLOWED])
         if not kept:
             raise BankmineError(f"{flat.title} has no column that a model may use: see data/credit.yml.")
