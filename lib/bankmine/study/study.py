@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,6 +34,7 @@ from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validat
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
 from bankmine.study import charts, validation
+from bankmine.study.heading import Headed
 from bankmine.study.judged import RANKS, Judged
 from bankmine.study.why import Why
 
@@ -68,7 +68,7 @@ class Refit:
         return {"agreement": self.agreement, "same": self.same_actions}
 
 
-class Study:
+class Study(Headed):
     """A supervised question about a bank or a flat table.
 
     Parameters
@@ -519,28 +519,13 @@ class Study:
         """What leaves the house: the topic's files, all by the model that is judged here, and its monitoring limits."""
         return self.files() | {f"{self.name}_monitoring": self.validation.plan.rename_axis("number")}
 
-    # --- in a notebook
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{name}: {told}" for name, told in self._about().items())
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        bundle = self.source._repr_mimebundle_()
-        read = bundle["text/html"]
-        rows = "".join(f"<tr><th>{escape(n)}</th><td>{escape(str(t))}</td></tr>" for n, t in self._about().items())
-        return bundle | {
-            "text/plain": f"{self!r}\n\n{bundle['text/plain']}",
-            "text/html": f"<table>{rows}</table><details><summary>What was read</summary>{read}</details>",
-        }
-
-    def _about(self) -> dict[str, str]:
+    def _facts(self) -> dict[str, object]:
         told = self.rate
-        about = {
-            "source": f"{self.source.source.title}, as of {self.source.as_of}", "event": self.event,
+        return {
+            "event": self.event,
             "rows": f"{len(self.sample):,}, {told['rows']:,} with a known outcome; {told['rate']:.2%} have the event",
-            "split": str(self.parts) if isinstance(self.parts, Lacking) else self.parts.how,
-        }  # fmt: skip
-        return about
+            "split": self.parts if isinstance(self.parts, Lacking) else self.parts.how,
+        }
 
 
 def by_month(known: Sample) -> pd.DataFrame:

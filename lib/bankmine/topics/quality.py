@@ -18,6 +18,7 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
+from bankmine.study.heading import Headed
 
 DIMENSIONS = {
     "wrong_type": "validity", "unknown_value": "validity", "not_positive": "validity", "negative": "validity",
@@ -63,7 +64,7 @@ def study(source: str, as_of: str | datetime.date) -> Quality:
     return Quality(open_source(source).as_of(as_of))
 
 
-class Quality:
+class Quality(Headed):
     """How far a snapshot can be trusted, and what to mend.
 
     Parameters
@@ -73,7 +74,7 @@ class Quality:
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+        self.source = snapshot
 
     # --- whether it can be trusted
 
@@ -98,7 +99,7 @@ class Quality:
     @part
     def left_out(self) -> dict[str, float]:
         """Rows that break a rule, and all rows."""
-        overview = self.snapshot.overview()
+        overview = self.source.overview()
         left_out, rows = overview["quarantined"].sum(), overview["rows"].sum()
         return {"left_out": left_out, "rows": rows, "share": left_out / rows}
 
@@ -123,7 +124,7 @@ class Quality:
 
     @part
     def _rules(self) -> pd.DataFrame:
-        return broken_rules(self.snapshot)
+        return broken_rules(self.source)
 
     @part
     def rules(self) -> pd.DataFrame:
@@ -139,7 +140,7 @@ class Quality:
     @part
     def by_month(self) -> Axes:
         """Draw the rows left out by the month they are dated, by table."""
-        months = left_out_by_month(self.snapshot)
+        months = left_out_by_month(self.source)
         if months.empty:
             raise BankmineError("no row is left out of a month with enough rows")
         axis = sns.lineplot(months, x="month", y="per_10k", hue="table", style="table")
@@ -152,7 +153,7 @@ class Quality:
 
     @part
     def _completeness(self) -> pd.DataFrame:
-        return completeness(self.snapshot)
+        return completeness(self.source)
 
     @part
     def filled(self) -> dict[str, object]:
@@ -172,11 +173,11 @@ class Quality:
     @part
     def behind(self) -> dict[str, int]:
         """Days between the last booking and the snapshot's day."""
-        return {"days": days_behind(self.snapshot)}
+        return {"days": days_behind(self.source)}
 
     @part
     def _gaps(self) -> pd.DataFrame:
-        return volume_gaps(self.snapshot)
+        return volume_gaps(self.source)
 
     @part
     def lost(self) -> dict[str, float]:
@@ -193,7 +194,7 @@ class Quality:
     @part
     def daily(self) -> Axes:
         """Draw the bookings a day, smoothed over a week."""
-        axis = daily_bookings(self.snapshot).rolling(7).mean().plot()
+        axis = daily_bookings(self.source).rolling(7).mean().plot()
         axis.set(title="Bookings a day, mean of 7 days", xlabel="", ylabel="bookings a day")
         axis.set_ylim(bottom=0)
         return axis
@@ -203,19 +204,11 @@ class Quality:
     @part
     def unreconciled(self) -> dict[str, float]:
         """Month-end balances that do not follow from the bookings since the one before."""
-        self.snapshot.require("balances.balance")
-        wrong, rows = reconciliation(self.snapshot)
+        self.source.require("balances.balance")
+        wrong, rows = reconciliation(self.source)
         if not rows:
             raise BankmineError("the source has no row of balances")
         return {"wrong": wrong, "rows": rows, "share": wrong / rows}
-
-    # --- in a notebook
-
-    def __repr__(self) -> str:
-        return f"quality of {self.snapshot.source.title}, as of {self.snapshot.as_of}"
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        return self.snapshot._repr_mimebundle_()
 
 
 def broken_rules(snapshot: Snapshot) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from random_bank import random_bank
 
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
+from bankmine.features.customers import customer_tables
+from bankmine.features.spine import month_end_before
 from bankmine.topics.profiling import portraits as profiling
 from bankmine.topics.profiling import study
 
@@ -23,7 +25,7 @@ DAYS = [dt.date(2025, 6, 30), dt.date(2025, 5, 31), dt.date(2023, 1, 1)]
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     folder = write_parquet(random_bank(), tmp_path_factory.mktemp("random"))
-    return profiling.customer_tables(open_source(str(folder)).as_of(DAYS[0]), DAYS)
+    return customer_tables(open_source(str(folder)).as_of(DAYS[0]), DAYS)
 
 
 def test_there_is_a_table_for_each_day_also_for_one_without_customers(tables):
@@ -34,9 +36,9 @@ def test_there_is_a_table_for_each_day_also_for_one_without_customers(tables):
 
 
 def test_the_month_before_ends_on_its_last_day():
-    assert profiling.month_end_before(dt.date(2025, 3, 31)) == dt.date(2025, 2, 28)
-    assert profiling.month_end_before(dt.date(2025, 3, 15)) == dt.date(2025, 2, 28)
-    assert profiling.month_end_before(dt.date(2025, 1, 1), 2) == dt.date(2024, 11, 30)
+    assert month_end_before(dt.date(2025, 3, 31)) == dt.date(2025, 2, 28)
+    assert month_end_before(dt.date(2025, 3, 15)) == dt.date(2025, 2, 28)
+    assert month_end_before(dt.date(2025, 1, 1), 2) == dt.date(2024, 11, 30)
 
 
 def test_ages_fall_into_their_groups():

@@ -8,8 +8,6 @@ import pandas as pd
 from bankmine.bank.contract import CHANNELS, PRODUCTS
 from bankmine.errors import BankmineError
 from bankmine.features.customers import PORTRAIT
-from bankmine.features.customers import customer_tables as customer_tables
-from bankmine.features.spine import month_end_before as month_end_before
 
 AGE_EDGES = (0, 18, 25, 35, 45, 55, 65, 75, 200)
 AGE_NAMES = ("under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65–74", "75 and over")

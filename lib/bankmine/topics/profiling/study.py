@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features.bookings import fell_silent
-from bankmine.features.spine import spine_of
+from bankmine.features.customers import customer_tables
+from bankmine.features.spine import month_end_before, spine_of
 from bankmine.judging.intervals import shown
 from bankmine.lacking import part
+from bankmine.study.heading import Headed
 from bankmine.topics.profiling import portraits, tags
 
 WATCHED_DAYS = 90
@@ -42,7 +44,7 @@ def study(source: str, as_of: str | datetime.date, customer: str = "") -> Profil
     return Profile(open_source(source).as_of(as_of), customer)
 
 
-class Profile:
+class Profile(Headed):
     """Who the customers of a bank are on one day.
 
     Parameters
@@ -57,13 +59,13 @@ class Profile:
         known = snapshot.customers.customer_id == customer
         if customer and not snapshot.customers.filter(known).count().to_pyarrow().as_py():
             raise BankmineError(f"No customer {customer!r} is known on this day: give an id of the source's table.")
-        self.snapshot, self._customer = snapshot, customer
-        self.day, self.month_before = snapshot.as_of, portraits.month_end_before(snapshot.as_of)
+        self.source, self._customer = snapshot, customer
+        self.day, self.month_before = snapshot.as_of, month_end_before(snapshot.as_of)
         self.watched_from = self.day - datetime.timedelta(days=WATCHED_DAYS)
 
     @part
     def _on_day(self) -> dict[datetime.date, pd.DataFrame]:
-        return portraits.customer_tables(self.snapshot, [self.day, self.month_before, self.watched_from])
+        return customer_tables(self.source, [self.day, self.month_before, self.watched_from])
 
     @part
     def customers(self) -> pd.DataFrame:
@@ -82,7 +84,7 @@ class Profile:
     @part
     def ages(self) -> dict[str, float]:
         """Ages of the middle half, and the share whose age is not known."""
-        self.snapshot.require("customers.birth_date")
+        self.source.require("customers.birth_date")
         ages = self.customers["age_years"].dropna()
         low, high = ages.quantile(0.25), ages.quantile(0.75)
         return {"low": low, "high": high, "unknown": 1 - len(ages) / len(self.customers)}
@@ -90,7 +92,7 @@ class Profile:
     @part
     def by_age(self) -> Axes:
         """Draw customers by age group and gender."""
-        self.snapshot.require("customers.birth_date", "customers.gender")
+        self.source.require("customers.birth_date", "customers.gender")
         ages = portraits.age_group(self.customers["age_years"])
         axis = sns.countplot(y=ages, hue=self.customers["gender"].fillna("unknown"))
         axis.set(title=f"Customers by age and gender on {self.day}", xlabel="customers", ylabel="age in years")
@@ -99,7 +101,7 @@ class Profile:
     @part
     def regions(self) -> pd.DataFrame:
         """Customers by region."""
-        self.snapshot.require("customers.region")
+        self.source.require("customers.region")
         counts = self.customers["region"].fillna("unknown").value_counts()
         return shown(portraits.shares(counts), share=".1%")
 
@@ -146,7 +148,7 @@ class Profile:
 
     @part
     def _mix(self) -> pd.DataFrame:
-        self.snapshot.require("transactions.channel")
+        self.source.require("transactions.channel")
         return portraits.channel_mix(self.customers)
 
     @part
@@ -166,7 +168,7 @@ class Profile:
 
     @part
     def _deposits(self) -> pd.Series:
-        self.snapshot.require("balances.balance")
+        self.source.require("balances.balance")
         return self.customers["deposits"]
 
     @part
@@ -234,7 +236,7 @@ class Profile:
     @part
     def after_tags(self) -> Axes:
         """Draw the share of each tag's holders who fell silent in the days since, with intervals."""
-        silent = fell_silent(self.snapshot, spine_of(self.snapshot, [self.watched_from])).to_pandas()
+        silent = fell_silent(self.source, spine_of(self.source, [self.watched_from])).to_pandas()
         outcome = silent.set_index("customer_id")["fell_silent"]
         told = tags.outcome_by_tag(self._register, self._tags_on(self.watched_from), outcome)
         if told.empty:
@@ -266,11 +268,3 @@ class Profile:
         if self.customer not in self._tags.index:
             raise BankmineError(f"no customer {self.customer!r} is known on this day")
         return tags.tags_of(self._register, self._tags, self.customer)
-
-    # --- in a notebook
-
-    def __repr__(self) -> str:
-        return f"customers of {self.snapshot.source.title}, as of {self.snapshot.as_of}"
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        return self.snapshot._repr_mimebundle_()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +19,7 @@ from bankmine.features.spine import month_end_before, spine_of
 from bankmine.features.value import TIERS, margin, not_counted, tiers
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
+from bankmine.study.heading import Headed
 from bankmine.topics.segmentation import agreement, measures, movement, portrait, premium, stability
 from bankmine.topics.segmentation.groups import MINIMUM, Choice, choose
 from bankmine.topics.segmentation.model import Segmentation, fit, load, to_text
@@ -59,7 +59,7 @@ def study(
     return SegmentStudy(snapshot, number, kept)
 
 
-class SegmentStudy:
+class SegmentStudy(Headed):
     """Customers of a bank, looked at in three ways: behaviour (segments), worth (tiers), life with the bank (stages).
 
     Parameters
@@ -477,23 +477,12 @@ class SegmentStudy:
         model = optional(self, "model")
         return model if isinstance(model, Lacking) else to_text(model)
 
-    def __repr__(self) -> str:
-        return f"SegmentStudy of {self.source.source.title}, as of {self.day}"
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        bundle = self.source._repr_mimebundle_()
-        active = self.active
-        told = str(active) if isinstance(active, Lacking) else "{active:,} active of {customers:,}".format(**active)
-        about = {
-            "source": f"{self.source.source.title}, as of {self.day}", "customers": told,
+    def _facts(self) -> dict[str, object]:
+        told = self.active
+        return {
+            "customers": told if isinstance(told, Lacking) else "{active:,} active of {customers:,}".format(**told),
             "active": self.registry.definition,
             "segments": "of an earlier report" if self.kept else "formed now",
-        }  # fmt: skip
-        rows = "".join(f"<tr><th>{escape(n)}</th><td>{escape(t)}</td></tr>" for n, t in about.items())
-        read = bundle["text/html"]
-        return bundle | {
-            "text/plain": f"{self!r}: {told}\n\n{bundle['text/plain']}",
-            "text/html": f"<table>{rows}</table><details><summary>What was read</summary>{read}</details>",
         }
 
 
