@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pandas as pd
-from applicants import applicants
+from samples import applicants
 
 from bankmine.bank.flat import open_flat
 from bankmine.errors import BankmineError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation_samples import alike
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import alike
 from scipy import special, stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score

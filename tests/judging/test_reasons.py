@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learnable_rows import sample_of
+from samples import sample_of
 from scipy.special import logit
 
 from bankmine.bank.contract import CATEGORIES, CHANNELS, PRODUCTS

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from learnable_rows import sample_of
+from samples import sample_of
 
 from bankmine.errors import BankmineError
 from bankmine.learning import models

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learnable_rows import HOSTILE, sample_of
+from samples import HOSTILE, sample_of
 from sklearn.metrics import roc_auc_score
 
 from bankmine.errors import BankmineError

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation_samples import AS_OF, dated, undated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bankmine.errors import BankmineError
+from bankmine.learning.sample import Sample
 from bankmine.learning.splits import (
     PARTS,
     for_scoring,
@@ -23,8 +23,31 @@ from bankmine.learning.splits import (
     stratified_folds,
 )
 
+AS_OF = pd.Timestamp("2025-12-31")
 SIZES = st.integers(1, 4)
 DELAYS = st.integers(0, 200)
+
+
+def dated(months: int, customers: int = 30, delay_days: int = 120, rate: float = 0.3, seed: int = 0) -> Sample:
+    """Return a row for most customers at each month end up to AS_OF, in random order.
+
+    Outcomes are unknown where the delay ends after AS_OF, and of one row in twenty.
+    """
+    rng = np.random.default_rng(seed)
+    days = pd.date_range(end=AS_OF, periods=months, freq="ME")
+    rows = pd.MultiIndex.from_product([range(customers), days], names=["customer", "day"]).to_frame(index=False)
+    rows = rows[rng.random(len(rows)) < 0.9].sample(frac=1, random_state=seed).reset_index(drop=True)
+    target = pd.Series((rng.random(len(rows)) < rate).astype(float))
+    target[(rows.day + pd.Timedelta(days=delay_days) > AS_OF) | (rng.random(len(rows)) < 0.05)] = np.nan
+    return Sample(pd.DataFrame({"x": rng.normal(size=len(rows))}), target, rows.customer, rows.day)
+
+
+def undated(entities: int, most: int = 3, rate: float = 0.3, seed: int = 0) -> Sample:
+    """Return up to `most` rows of each entity, in random order, a tenth of the outcomes unknown."""
+    rng = np.random.default_rng(seed)
+    entity = rng.permutation(np.repeat(np.arange(entities), rng.integers(1, most + 1, entities)))
+    target = np.where(rng.random(len(entity)) < 0.1, np.nan, (rng.random(len(entity)) < rate).astype(float))
+    return Sample(pd.DataFrame({"x": rng.normal(size=len(entity))}), pd.Series(target), pd.Series(entity))
 
 
 def known_in_time(sample, earlier, later, delay_days):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from learnable_rows import HOSTILE, sample_of
+from samples import HOSTILE, sample_of
 
 from bankmine.errors import BankmineError
 from bankmine.judging import fairness

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from applicants import applicants
-from learnable_rows import HOSTILE, sample_of
+from samples import HOSTILE, applicants, sample_of
 from sklearn.metrics import roc_auc_score
 
 from bankmine.errors import BankmineError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import numpy as np
 import pytest
-from learnable_rows import sample_of
+from samples import sample_of
 
 from bankmine.lacking import Lacking
 from bankmine.study.validation import OPEN, PARTLY

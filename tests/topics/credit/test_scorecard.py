@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from applicants import HOME, HOSTILE, applicants
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learnable_rows import sample_of
 from optbinning import OptimalBinning
+from samples import HOME, HOSTILE_NAME, applicants, sample_of
 from scipy.special import logit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -373,6 +372,6 @@ def test_the_applicants_words_are_those_of_the_dictionary():
 
 
 def test_hostile_names_are_characteristics_like_others(people):
-    bad = people.predictors[HOSTILE] > 0.5
-    fitted = ScorecardModel().fit(people.predictors.assign(**{HOSTILE: bad + np.arange(6000) % 3}), bad)
-    assert next(iter(fitted.card_.bins)) == HOSTILE
+    bad = people.predictors[HOSTILE_NAME] > 0.5
+    fitted = ScorecardModel().fit(people.predictors.assign(**{HOSTILE_NAME: bad + np.arange(6000) % 3}), bad)
+    assert next(iter(fitted.card_.bins)) == HOSTILE_NAME

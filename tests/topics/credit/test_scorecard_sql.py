@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from applicants import HOSTILE, applicants
 from postgres_server import QUOTED
+from samples import HOSTILE_NAME, applicants
 
 from bankmine.errors import BankmineError
 from bankmine.topics.credit.points import score_expression, score_statement
@@ -23,7 +23,7 @@ def card() -> Scorecard:
     people = applicants(6000)
     hostile = people.target + np.random.default_rng(0).normal(size=6000)
     home = people.predictors["home"].cat.rename_categories({"nul\0l": "null"})
-    rows = people.predictors.assign(**{HOSTILE: hostile, "home": home})
+    rows = people.predictors.assign(**{HOSTILE_NAME: hostile, "home": home})
     return ScorecardModel(trends={"use": "valley"}).fit(rows, people.target).card_
 
 
@@ -48,7 +48,7 @@ def table_of(rows: pd.DataFrame) -> pa.Table:
 
 def test_every_kind_of_characteristic_is_in_the_card(card):
     assert {bins.kind for bins in card.bins.values()} == {"number", "flag", "words"}
-    assert {HOSTILE, '收入 "元"', "home"} <= set(card.bins)
+    assert {HOSTILE_NAME, '收入 "元"', "home"} <= set(card.bins)
 
 
 def test_duckdb_gives_the_same_scores(card, rows):
@@ -71,7 +71,7 @@ def test_postgresql_gives_the_same_scores(card, rows, server):
 
 
 def test_columns_may_be_called_otherwise(card, rows):
-    names = {'收入 "元"': "income", HOSTILE: "mark"}
+    names = {'收入 "元"': "income", HOSTILE_NAME: "mark"}
     with duckdb.connect() as con:
         con.register("people", rows.rename(columns=names))
         found = con.sql(f"SELECT {score_expression(card, names)} AS points FROM people").df()["points"]
