@@ -58,11 +58,19 @@ def profit(curve: pd.DataFrame, per: str, currency: str) -> Axes:
 
 def rate_over_time(rates: pd.DataFrame, what: str) -> Axes:
     """Draw a rate with its interval day by day: `day`, `rate`, `low`, `high`."""
-    axis = sns.lineplot(rates, x="day", y="rate", marker="o")
-    axis.fill_between(rates["day"], rates["low"], rates["high"], alpha=0.2)
+    axis = line(rates, "day", "rate")
     axis.set(title=what, xlabel="", ylabel="share", ylim=(0, None))
     axis.figure.autofmt_xdate()
     return _percent(axis, "y")
+
+
+def line(found: pd.DataFrame, x: str, y: str, label: str | None = None, **dashed: str) -> Axes:
+    """Draw a line with its interval (`low`, `high`), and dashed what it is held against: column -> label."""
+    axis = sns.lineplot(found, x=x, y=y, marker="o", label=label)
+    axis.fill_between(found[x], found["low"], found["high"], alpha=0.2)
+    for name, beside in dashed.items():
+        sns.lineplot(found, x=x, y=name, linestyle="--", color="0.3", label=beside, ax=axis)
+    return axis
 
 
 def _percent(axis: Axes, which: str) -> Axes:

@@ -97,6 +97,8 @@ class Study(Headed):
     """Metrics by which candidates are shown."""
     favoured: ClassVar[str] = "acted on"
     """What groups are compared by: how often they are acted on, or what becomes of those who are not."""
+    lied_in: ClassVar[str] = "auc"
+    """Metric in which twins are held against each other: `auc`, or `ap` where events are very rare."""
     acting_favours: ClassVar[bool] = True
     """Whether being acted on is good for whom it is done to, as a call is and a refusal is not."""
     rule: str | None = None
@@ -322,9 +324,11 @@ class Study(Headed):
     @part
     def moved(self) -> pd.DataFrame:
         """Predictors of the rows scored now against those learnt from, by stability index, most moved first."""
-        learnt = self.sample.at(self.split.train)
-        found = drift.psi_table(learnt.predictors, self.today.predictors, learnt.entity, self.today.entity)
-        return found.sort_values("psi", ascending=False, ignore_index=True)
+        return self._moved_since(self.split.train).sort_values("psi", ascending=False, ignore_index=True)
+
+    def _moved_since(self, train: np.ndarray) -> pd.DataFrame:
+        learnt = self.sample.at(train)
+        return drift.psi_table(learnt.predictors, self.today.predictors, learnt.entity, self.today.entity)
 
     @part
     def drift(self) -> dict[str, object]:
@@ -364,9 +368,7 @@ class Study(Headed):
 
     def _described(self, split: Split, chance: pd.Series) -> dict[str, object]:
         """Say of a model what it learnt from, how far its inputs have moved since, and on whom its actions fall."""
-        learnt = self.sample.at(split.train)
-        moved = drift.psi_table(learnt.predictors, self.today.predictors, learnt.entity, self.today.entity)
-        days = split.days["train"]
+        learnt, moved, days = self.sample.at(split.train), self._moved_since(split.train), split.days["train"]
         told = {
             "learnt from": f"{len(learnt):,} rows" + (f" up to {days[-1]:%Y-%m-%d}" if days else ""),
             "events learnt from": int(learnt.target.sum()), "mean chance now": f"{chance.mean():.2%}",
@@ -414,6 +416,12 @@ class Study(Headed):
         """What acting on the riskiest first and by lot would have earned, for a finding."""
         earned = self.earned["profit"]
         return {"risky": earned[BY_RISK], "lot": earned[BY_LOT], "currency": self.currency}
+
+    @property
+    def months(self) -> float:
+        """How many months the rows judged are of; 1 where rows have no days."""
+        day = self.judged.rows.day
+        return 1 if day is None else max(day.dt.to_period("M").nunique(), 1)
 
     @property
     def per(self) -> str:
@@ -492,8 +500,9 @@ class Study(Headed):
     @part
     def lies_table(self) -> pd.DataFrame:
         """What each twin claims and delivers, with the interval of the lie."""
-        told = self.lies[["mistake", "auc_claims", "auc_delivers"]].set_axis(["mistake", "claims", "delivers"], axis=1)
-        lie = (self.lies[f"auc_lie{end}"] for end in ("", "_low", "_high"))
+        columns = ["mistake", f"{self.lied_in}_claims", f"{self.lied_in}_delivers"]
+        told = self.lies[columns].set_axis(["mistake", "claims", "delivers"], axis=1)
+        lie = (self.lies[f"{self.lied_in}_lie{end}"] for end in ("", "_low", "_high"))
         return shown(told.assign(lie=with_interval(*lie, "+.3f")), claims=".3f", delivers=".3f")
 
     @part
@@ -501,7 +510,7 @@ class Study(Headed):
         """The twin whose claim is farthest from what it delivers; one tested on its own rows only if no other is."""
         others = self.lies.drop(index=["honest", "same rows"], errors="ignore")
         told = others if len(others) else self.lies.drop(index="honest")
-        return told.loc[told["auc_lie"].idxmax()]
+        return told.loc[told[f"{self.lied_in}_lie"].idxmax()]
 
     @part
     def validation(self) -> validation.Validation:

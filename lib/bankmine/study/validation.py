@@ -402,8 +402,7 @@ def _worst(impact: dict[str, pd.DataFrame] | Lacking) -> str | Lacking:
 
 def _common_facts(study: Study) -> dict[str, float]:
     """Return what is watched of any model, a month, as the model that leaves the house has it."""
-    judged, now = study.judged, study.today
-    months = 1 if judged.rows.day is None else max(judged.rows.day.dt.to_period("M").nunique(), 1)
+    judged, now, months = study.judged, study.today, study.months
     chance = judged.probability[[study.chosen]]
     moved = drift.psi_table(chance, study.scores.to_frame(study.chosen), judged.rows.entity, now.entity).iloc[0]
     gained = now.predictors.isna().mean() - study.sample.at(study.split.train).predictors.isna().mean()

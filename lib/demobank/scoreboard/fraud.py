@@ -11,7 +11,6 @@ from dataclasses import astuple
 import numpy as np
 import pandas as pd
 
-from bankmine.topics.fraud.alerts import first_alarm
 from bankmine.topics.fraud.fraud_study import FraudStudy
 from demobank.scoreboard.truth import Measure, Score, Truth, captured, resampled, share
 
@@ -37,7 +36,7 @@ def of_study(truth: Truth, study: FraudStudy) -> list[Score]:
     """Score what a study of fraud shows its desk: the lists of the last weeks, and when it saw the new scheme."""
     said = study.looked
     begun = pd.Timestamp(truth.table("drifts").set_index("name").loc[NEW, "starts_on"])
-    alarm = first_alarm(study.signs_against(_BEFORE), "missed_but_strange", begun)
+    alarm = study.signs_against(_BEFORE).first_alarm("missed_but_strange", begun)
     last = said[said["day"] > said["day"].max() - _LAST]
     return [*found(truth, last), *new_scheme(truth, said.assign(alerted=said["likely"]), alarm)]
 

@@ -27,9 +27,12 @@ def seen(share_strange: float, seed: int = 0) -> tuple[pd.Series, pd.Series, pd.
 
 def test_a_new_scheme_raises_an_alarm_soon_after_its_frauds_are_reported():
     watched = alerts.weekly(BESIDE, *seen(0.3))
-    alarm = alerts.first_alarm(watched, "missed_but_strange")
+    alarm = watched.first_alarm("missed_but_strange")
     assert BEGINS < alarm < BEGINS + pd.Timedelta(days=40)
-    assert alerts.first_alarm(watched, "seen_by_nothing", BEGINS) is None
+    assert watched.first_alarm("seen_by_nothing", BEGINS) is None
+    assert watched.raised["count"] >= 1
+    assert f"missed but strange ({alarm:%Y-%m-%d})" in watched.raised["raised"]
+    watched = watched.weeks
     assert watched["missed_but_strange_chance"].isna().tolist()[:9] == [True] * 8 + [False]
     known = watched["missed"].dropna()
     assert (watched.loc[known.index, "missed_low"] <= known).all()
@@ -37,15 +40,15 @@ def test_a_new_scheme_raises_an_alarm_soon_after_its_frauds_are_reported():
 
 
 def test_without_change_alarms_are_rare():
-    alarms = [alerts.weekly(BESIDE, *seen(0.0, s))["missed_but_strange_alarm"].sum() for s in range(10)]
+    alarms = [alerts.weekly(BESIDE, *seen(0.0, s)).weeks["missed_but_strange_alarm"].sum() for s in range(10)]
     assert sum(alarms) <= 6  # of about 200 weeks
 
 
 def test_nothing_is_told_before_it_was_known():
     """Frauds are put into the week of their report: taking away the reports of later weeks leaves the earlier ones."""
-    before = alerts.weekly(BESIDE, *seen(0.3))
+    before = alerts.weekly(BESIDE, *seen(0.3)).weeks
     cut = BESIDE.known_on >= pd.Timestamp("2025-06-02")
-    after = alerts.weekly(replace(BESIDE, known_on=BESIDE.known_on.mask(cut)), *seen(0.3))
+    after = alerts.weekly(replace(BESIDE, known_on=BESIDE.known_on.mask(cut)), *seen(0.3)).weeks
     pd.testing.assert_frame_equal(after, before[before.index < "2025-06-02"], check_freq=False)
 
 

@@ -15,7 +15,6 @@ from sklearn.metrics import average_precision_score
 from bankmine.errors import BankmineError
 from bankmine.learning.blocks import Plan, blocks, newest, table
 from bankmine.topics.fraud import backtest
-from bankmine.topics.fraud.payments import lateness
 from bankmine.topics.fraud.rules import ExpertRule
 
 PLAN = Plan(train=40, delay=10, test=14, blocks=3, settled=25)
@@ -159,11 +158,3 @@ def test_without_frauds_or_settled_labels_it_says_what_to_do():
         backtest.judge(SAMPLE, none, JUDGED, RULES)
     with pytest.raises(BankmineError, match="No payment is 900 days old"):
         backtest.judge(SAMPLE, BESIDE, replace(JUDGED, settled=900), RULES)
-
-
-def test_how_late_labels_are():
-    late = lateness(BESIDE, (0, 10, 20))
-    assert late[0] == 0
-    assert 0.3 < late[10] < 0.7
-    assert late[20] == 1
-    assert lateness(replace(BESIDE, known_on=BESIDE.known_on.mask(BESIDE.known_on.notna()))).isna().all()

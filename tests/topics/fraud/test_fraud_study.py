@@ -109,13 +109,30 @@ def test_every_question_is_answered_and_facts_are_numbers_of_a_month(study):
     assert set(found.answered["status"]) == {validation.ANSWERED, validation.FOR_PEOPLE}
     assert set(found.assumptions["status"]) == {validation.ANSWERED}
     assert not found.answered["answer"].str.contains("nan").any()
-    facts = study.facts()
-    assert np.isfinite(pd.Series(facts)).all()
-    tested = study.backtest
-    months = tested.payments.day.nunique() / 30.4
-    assert facts["rows"] * months == pytest.approx(len(tested.sample))
-    assert facts["events"] * months == pytest.approx(tested.payments.target.sum())
+    assert np.isfinite(pd.Series(study.facts())).all()
     assert found.plan["now"].notna().all()
+    events = found.plan["now"][found.plan["metric"].str.startswith("Events a month")].item()
+    own = study.backtest.payments
+    assert events * own.day.nunique() / 30.4 == pytest.approx(own.target.sum())
+
+
+def test_money_saved_and_value_reached_are_of_the_same_frauds(study):
+    own, listed = study.backtest.payments, study.acted["expected saving"]
+    frauds = own.amount[own.target == 1].sum()
+    held = own.amount[listed & (own.target == 1)].sum()
+    paid = study.desk.review * listed.sum() + study.desk.friction * (listed & (own.target == 0)).sum()
+    assert study.reached["kept"] * frauds == pytest.approx(study.desk.lost * study.desk.stopped * held - paid)
+    assert study.reached["kept"] < study.reached["value"] == study.judged.metric("value_saved")["value"]
+
+
+def test_what_is_told_in_two_places_is_one_figure(study):
+    table = study.refit.table
+    drift = f"{study.drift['shifted']} of {study.drift['columns']}"
+    assert table.loc["predictors that shifted since", "leaves the house"] == drift
+    late = (study.payments.known_on - study.payments.day).dt.days.median()
+    assert study.late["median"] == late
+    answers = "; ".join(study.validation.answered["answer"]) + "; ".join(study.validation.assumptions["found"])
+    assert f"known within {late:.0f} days" in answers
 
 
 def test_value_by_capacity_rises_to_all_of_it(study):

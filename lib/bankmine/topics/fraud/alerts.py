@@ -9,15 +9,19 @@ Fisher's exact test (Statistical Methods for Research Workers, 1934), which know
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from scipy import stats
 
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import wilson, wilson_clustered
+from bankmine.judging.reasons import readable
 from bankmine.topics.fraud.desk import DeskRules, order_of, within_capacity
 from bankmine.topics.fraud.payments import Payments
 
@@ -89,38 +93,58 @@ ALARM = 0.01
 """Chance of so high a share without any change, below which a week raises an alarm."""
 
 
+@dataclass(frozen=True)
+class Signs:
+    """What the desk learnt week by week of the frauds that were missed."""
+
+    weeks: pd.DataFrame
+    """By `week` (its Monday, when frauds became known): `reported` frauds, and of each of `SIGNS` the share, `_low` and
+    `_high` (95 %), `_chance` (of so high a share without change; NaN in the reference) and `_alarm`."""
+    reference: int
+    """Weeks at the beginning that later ones are held against."""
+
+    def first_alarm(self, sign: str, since: pd.Timestamp | None = None) -> pd.Timestamp | None:
+        """Return the end of the week in which a sign first raised an alarm, of those that ended from `since` on."""
+        ends = self.weeks.index + pd.Timedelta(days=6)
+        raised = ends[self.weeks[f"{sign}_alarm"] & (since is None or ends >= since)]
+        return raised[0] if len(raised) else None
+
+    @property
+    def basis(self) -> dict[str, int]:
+        """Of how many `weeks` signs are told, of how many frauds each (`least`, `most`), and the `reference`."""
+        reported = self.weeks["reported"]
+        return {
+            "weeks": len(reported), "least": reported.min(), "most": reported.max(), "reference": self.reference,
+        }  # fmt: skip
+
+    @property
+    def raised(self) -> dict[str, object]:
+        """How many signs raised an alarm (`count`), and `raised`: which and when, in words."""
+        days = {sign: self.first_alarm(sign) for sign in SIGNS}
+        told = [f"{readable(sign)} ({day:%Y-%m-%d})" for sign, day in days.items() if day is not None]
+        return {"count": len(told), "raised": ", ".join(told) or "none in the weeks judged"}
+
+    def chart(self) -> Axes:
+        """Draw the signs by week; alarms are circled."""
+        long = self.weeks[list(SIGNS)].rename(columns=readable).reset_index().melt("week", var_name="sign")
+        axis = sns.lineplot(long, x="week", y="value", hue="sign", style="sign", markers=True)
+        for sign in SIGNS:
+            alarms = self.weeks[self.weeks[f"{sign}_alarm"]]
+            axis.scatter(alarms.index, alarms[sign], s=160, facecolors="none", edgecolors="crimson", zorder=3)
+        axis.yaxis.set_major_formatter("{x:.0%}")
+        axis.set(title="Reported frauds that were missed, by how new they look; circled: alarm")
+        axis.set(xlabel="", ylabel="share of reported frauds", ylim=(0, 1.5 * axis.get_ylim()[1]))
+        axis.figure.autofmt_xdate()
+        return axis
+
+
 def weekly(
     payments: Payments, alerted: pd.Series, strange: pd.Series, explained: pd.Series, reference: int = 8, weeks: int = 3
-) -> pd.DataFrame:
-    """Follow week by week what the desk learns of the frauds that were missed.
+) -> Signs:
+    """Follow week by week what the desk learns of missed frauds, `weeks` taken together as one has few.
 
-    Parameters
-    ----------
-    payments : Payments
-        Judged, with settled labels.
-    alerted : pd.Series
-        Whether the model alerted each.
-    strange : pd.Series
-        Whether the anomaly detector alone would have; better with more alerts than there are hands for, as these are
-        only counted.
-    explained : pd.Series
-        Whether any expert rule holds.
-    reference : int
-        Weeks at the beginning that later ones are held against.
-    weeks : int
-        Weeks that are taken together each time, as one has few frauds.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `week` (its Monday, when its frauds became known): `reported` frauds, and of each of `SIGNS` the
-        share, `<sign>_low` and `<sign>_high` (95 %), `<sign>_chance` (of so high a share without change; NaN in the
-        reference) and `<sign>_alarm`.
-
-    Raises
-    ------
-    BankmineError
-        If there are not more weeks than the reference has.
+    `strange` tells what the anomaly detector alone would have alerted, better with more alerts than there are hands
+    for, as these are only counted; `explained`, whether any expert rule holds. Refuses fewer weeks than the reference.
     """
     frauds = (payments.target == 1) & payments.known_on.notna()
     table = pd.DataFrame({"missed": ~alerted, "strange": strange, "explained": explained}).loc[frauds].astype(bool)
@@ -136,19 +160,8 @@ def weekly(
         )
     counts = table.assign(reported=True).groupby(monday)[["reported", *SIGNS]].sum().reindex(every, fill_value=0)
     together = counts.rolling(weeks, min_periods=1).sum().astype(int)
-    return pd.concat([together[["reported"]], *(_followed(together, counts[:reference], s) for s in SIGNS)], axis=1)[
-        _columns()
-    ].rename_axis("week")
-
-
-def first_alarm(watched: pd.DataFrame, sign: str, since: pd.Timestamp | None = None) -> pd.Timestamp | None:
-    """Return the day on which a sign first raised an alarm, the end of its week; None where it did not.
-
-    Alarms of weeks that ended before `since` do not count.
-    """
-    ends = watched.index + pd.Timedelta(days=6)
-    raised = watched.index[watched[f"{sign}_alarm"] & (since is None or ends >= since)]
-    return raised[0] + pd.Timedelta(days=6) if len(raised) else None
+    parts = [together[["reported"]], *(_followed(together, counts[:reference], sign) for sign in SIGNS)]
+    return Signs(pd.concat(parts, axis=1).rename_axis("week"), reference)
 
 
 def _followed(together: pd.DataFrame, before: pd.DataFrame, sign: str) -> pd.DataFrame:
@@ -163,7 +176,3 @@ def _followed(together: pd.DataFrame, before: pd.DataFrame, sign: str) -> pd.Dat
         rows.append((k / n if n else np.nan, low, high, chance, bool(chance < ALARM)))
     names = [sign, f"{sign}_low", f"{sign}_high", f"{sign}_chance", f"{sign}_alarm"]
     return pd.DataFrame(rows, index=together.index, columns=names)
-
-
-def _columns() -> list[str]:
-    return ["reported", *(f"{s}{part}" for s in SIGNS for part in ("", "_low", "_high", "_chance", "_alarm"))]

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from sklearn.pipeline import Pipeline
 
@@ -27,8 +24,8 @@ from bankmine.deciding import policies as by_policy
 from bankmine.deciding.actions import action_of
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
-from bankmine.judging import calibration, drift
-from bankmine.judging.intervals import shown, wide, wilson_clustered, with_interval
+from bankmine.judging import drift
+from bankmine.judging.intervals import shown, wide, with_interval
 from bankmine.judging.leaks import Twin
 from bankmine.judging.reasons import load_reasons, readable
 from bankmine.lacking import Lacking, part
@@ -38,18 +35,17 @@ from bankmine.learning.blocks import Block, Plan
 from bankmine.learning.fitting import Applied
 from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Parts, Split
-from bankmine.study.judged import Judged
+from bankmine.study import charts
 from bankmine.study.study import Compared, Refit, Study, by_month
 from bankmine.study.why import Why
 from bankmine.topics.fraud import desk, leaks
-from bankmine.topics.fraud.alerts import REASONS, SIGNS, amount_bands, caught_by, first_alarm, list_of_alerts, weekly
+from bankmine.topics.fraud.alerts import REASONS, Signs, amount_bands, caught_by, list_of_alerts, weekly
 from bankmine.topics.fraud.backtest import CHOSEN, LEARNERS, Backtest, calibrated, cut, judge, judge_newest
 from bankmine.topics.fraud.desk import BY_RULES, BY_SAVING, DeskRules
+from bankmine.topics.fraud.judged import WORDS, AtTheDesk
 from bankmine.topics.fraud.measures import KINDS
 from bankmine.topics.fraud.payments import (
     FraudSample,
-    Payments,
-    lateness,
     payments_of_bank,
     payments_of_table,
     require_frauds,
@@ -59,17 +55,10 @@ from bankmine.topics.fraud.stream_model import FraudModel, as_json, streaming_mo
 
 REFERENCE = 6
 """Weeks of reported frauds that later ones are held against."""
-_CURVES = (CHOSEN, "logistic", "rules", "amount")
+_MONTH = 30.4
+"""Days."""
 _SHARES = (0.001, 0.002, 0.01, 0.02)
 """Of a day's payments: capacities that are tried beside the desk's."""
-_BANDS = (0, 0.001, 0.01, 0.05, 0.2, 0.5, 1)
-"""Chances between which they are held against what came."""
-_WORDS = {
-    "alerts_a_day": "alerts a day", "alert_precision": "share that is fraud", "card_precision": "accounts attacked",
-    "value_held": "value held", "value_saved": "value saved", "frauds_found": "frauds found",
-    "delay_days": "days until seen", "delay_saved": "days earlier", "average_precision": "average precision",
-    "auc": "AUC",
-}  # fmt: skip
 
 
 def study(
@@ -112,98 +101,14 @@ def study(
 def of_bank(
     snapshot: Snapshot, plan: Plan | None = None, days: int | None = None, learners: Sequence[str] = LEARNERS
 ) -> FraudStudy:
-    """Set up the study of a bank's fraud.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    plan : Plan, optional
-        How blocks are cut; its delay is also that of the labels in what is measured.
-    days : int, optional
-        Days up to the as-of day whose payments are looked at; all if not given.
-    learners : sequence of str
-        Of `backtest.LEARNERS`, the chosen one among them.
-    """
+    """Set up the study of a bank's fraud, of the last `days` or of all, with the chosen one among the `learners`."""
     plan = plan or Plan()
     found = payments_of_bank(snapshot, plan.delay, days)
     return FraudStudy(snapshot, "confirmed fraud", found, plan, learners)
 
 
-@dataclass(frozen=True)
-class AtTheDesk(Judged):
-    """Ways to rank payments that no model has learnt from, by what an operations desk gets of them.
-
-    Attributes
-    ----------
-    payments : Payments
-        Of the same rows.
-    order : pd.DataFrame
-        By what each looks at the payments of a day: `desk.order_of`.
-    capacity : float
-        Part of a day's payments that can be looked at.
-    """
-
-    payments: Payments
-    order: pd.DataFrame
-    capacity: float
-
-    @cached_property
-    def figures(self) -> pd.DataFrame:
-        """As of `desk.desk_figures`."""
-        return desk.desk_figures(self.payments, self.probability, self.capacity, self.order)
-
-    @cached_property
-    def deviations(self) -> pd.DataFrame:
-        """How far the chances of the chosen model, which alone is calibrated, are from rates."""
-        return calibration.calibration(self.rows.target, self.probability[[self.chosen]], self.rows.entity)
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """Ways to rank payments by what their alerts find, with intervals of 95 %."""
-        return self._told(["alert_precision", "value_held", "value_saved", "frauds_found"], ".0%")
-
-    @property
-    def sooner(self) -> pd.DataFrame:
-        """The same by days until an attack is seen."""
-        return self._told(["delay_days", "delay_saved"], ".1f").join(self._told(["card_precision"], ".0%"))
-
-    @property
-    def ranking(self) -> pd.DataFrame:
-        """The same scores as rankings of all payments, whatever their amount and day."""
-        return self._told(["average_precision", "auc"], ".3f")
-
-    def by_capacity(self) -> Axes:
-        """Draw the share of the frauds' value that is alerted against the capacity."""
-        there = [name for name in _CURVES if name in self.order]
-        curves = desk.value_by_capacity(self.payments, self.order[there], self.capacity)
-        axis = sns.lineplot(curves, x="share", y="value", hue="model", style="model", markers=True)
-        axis.xaxis.set_major_formatter("{x:.1%}")
-        axis.yaxis.set_major_formatter("{x:.0%}")
-        axis.set(title="Share of the fraud's value that is alerted, by capacity")
-        axis.set(xlabel="share of a day's payments looked at", ylabel="share of the value of frauds")
-        return axis
-
-    def _told(self, metrics: list[str], spec: str) -> pd.DataFrame:
-        return wide(self.figures, metrics, spec).rename(columns=_WORDS)
-
-
 class FraudStudy(Study):
-    """The fraud among payments.
-
-    Parameters
-    ----------
-    source : Snapshot or Flat
-        What was read.
-    event : str
-        What is looked for, in words.
-    found : FraudSample
-        Payments, what was known of each at its moment, and which are known as fraud.
-    plan : Plan
-        How blocks are cut.
-    learners : sequence of str
-        Models that are held against each other, the chosen one among them.
-    """
+    """The fraud among payments: what was known of each at its moment, and which are known as fraud."""
 
     name: ClassVar[str] = "fraud"
     purpose: ClassVar[str] = "a daily list of payments to look at; no customer is refused or judged by it"
@@ -213,6 +118,7 @@ class FraudStudy(Study):
     chosen: ClassVar[str] = CHOSEN
     reasons = REASONS
     per: ClassVar[str] = "a day"
+    lied_in: ClassVar[str] = "ap"
 
     def __init__(
         self, source: Snapshot | Flat, event: str, found: FraudSample, plan: Plan, learners: Sequence[str] = LEARNERS
@@ -320,6 +226,11 @@ class FraudStudy(Study):
         return calibrated(self.backtest.fitted[-1].chance(CHOSEN, rows), self.backtest.calibrators[-1])
 
     @property
+    def months(self) -> float:
+        """Of the payments judged: blocks begin on any day."""
+        return self.judged.rows.day.nunique() / _MONTH
+
+    @property
     def how_calibrated(self) -> str:
         """By which method chances were made rates, in words."""
         by = self.backtest.calibrators[-1]
@@ -400,11 +311,11 @@ class FraudStudy(Study):
 
     @part
     def to_look_at(self) -> dict[str, object]:
-        """How many `alerts` the newest `day` has, of how many `payments`, and the `saving` expected of them."""
+        """How many `alerts` the newest `day` has, and the `saving` expected of them."""
         rows = self.list_of_day
         return {
             "alerts": len(rows), "day": self.day.date(), "saving": rows["expected_saving"].sum(),
-            "payments": int((self.today.day == self.day).sum()), "currency": self.currency,
+            "currency": self.currency,
         }  # fmt: skip
 
     def first(self, number: int = 10) -> pd.DataFrame | Lacking:
@@ -417,19 +328,39 @@ class FraudStudy(Study):
         return shown(told, **{"amount": ",.0f", "chance of fraud": ".0%", "expected saving": ",.0f"})
 
     @part
+    def _gains(self) -> pd.DataFrame:
+        """Of each payment judged, what looking was `expected` to save when it was listed, and what it `saved`."""
+        tested = self.backtest
+        terms = self.costs(tested.sample)
+        hoped = money.expected(tested.probability, terms)
+        return pd.DataFrame({"expected": hoped, "saved": money.realised(tested.payments.target, terms)})
+
+    def _of_a_day(self, acted: pd.DataFrame) -> pd.DataFrame:
+        """Say of each column of lists what a day of them came to: as of `policies.profit_of`, with `expected`."""
+        own, gains = self.backtest.payments.of(acted.index), self._gains.loc[acted.index]
+        found = by_policy.profit_of(acted, gains["saved"], own.entity, own.day)
+        hoped = {name: gains["expected"][listed].sum() / own.day.nunique() for name, listed in acted.items()}
+        return found.assign(expected=pd.Series(hoped))
+
+    @part
     def saved(self) -> dict[str, object]:
         """What lists as today's saved in a day: `profit`, `low`, `high`, and the `share` of what was expected."""
-        tested, acted = self.backtest, self.acted[BY_SAVING]
-        gain = money.expected(tested.probability, self.costs(tested.sample))
-        days = tested.payments.day.nunique()
-        told = self.earned.loc[BY_SAVING, ["profit", "low", "high"]].to_dict()
-        expected = gain[acted].sum() / days
-        return told | {
-            "expected": expected,
-            "share": told["profit"] / expected,
-            "days": days,
-            "currency": self.currency,
-        }
+        told = self._of_a_day(self.acted[[BY_SAVING]]).iloc[0]
+        return told[["profit", "low", "high"]].to_dict() | {
+            "share": told["profit"] / told["expected"], "currency": self.currency,
+        }  # fmt: skip
+
+    @part
+    def reached(self) -> dict[str, float]:
+        """Share of the frauds' amount that is listed or stopped: `value`, `low`, `high`, with so many `alerts` a day.
+
+        `kept` is the money saved as a share of the same amount: less what would be recovered anyway, what looking
+        does not stop, what later payments of stopped accounts would have been, and the costs of the desk.
+        """
+        own, judged = self.backtest.payments, self.judged
+        lost = own.amount[own.target == 1].sum() / own.day.nunique()
+        told = judged.metric("value_saved")[["value", "low", "high"]].to_dict()
+        return told | {"alerts": judged.metric("alerts_a_day")["value"], "kept": self.saved["profit"] / lost}
 
     @part
     def promise(self) -> dict[str, object]:
@@ -440,62 +371,31 @@ class FraudStudy(Study):
     @part
     def promise_by_amount(self) -> pd.DataFrame:
         """What was expected of the alerts of a day and what they saved, by amount."""
-        own, terms = self.backtest.payments, self.costs(self.backtest.sample)
-        hoped, gain = money.expected(self.backtest.probability, terms), money.realised(own.target, terms)
-        band, days = amount_bands(own.amount), own.day.nunique()
+        band = amount_bands(self.backtest.payments.amount)
         listed = {str(name): self.acted[BY_SAVING] & (band == name) for name in band.cat.categories}
-        found = by_policy.profit_of(pd.DataFrame(listed), gain, own.entity, own.day)
-        told = pd.DataFrame({"alerts a day": found["actions"]}).rename_axis("amount")
-        told["expected"] = pd.Series({name: hoped[rows].sum() / days for name, rows in listed.items()})
+        found = self._of_a_day(pd.DataFrame(listed))
+        told = pd.DataFrame({"alerts a day": found["actions"], "expected": found["expected"]}).rename_axis("amount")
         told["saved"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
         return shown(told, **{"alerts a day": ".1f", "expected": ",.0f"})
 
     @part
-    def chance_bands(self) -> pd.DataFrame:
-        """By band of the chance, the payments judged, the share of fraud foretold, and the share that came."""
-        chance, own = self.backtest.probability, self.backtest.payments
-        words = [f"{100 * low:g} to {100 * high:g} %" for low, high in pairwise(_BANDS)]
-        band = pd.cut(chance, _BANDS, labels=words, include_lowest=True)
-        rows = {}
-        for name, index in band.groupby(band, observed=True).groups.items():
-            hit = own.target[index] == 1
-            rows[name] = (len(index), chance[index].mean(), hit.mean(), *wilson_clustered(hit, own.entity[index]))
-        found = pd.DataFrame.from_dict(rows, "index", columns=["payments", "foretold", "came", "low", "high"])
-        told = found[["payments", "foretold"]].assign(
-            came=with_interval(found["came"], found["low"], found["high"], ".2%")
-        )
-        return shown(told.rename_axis("chance of fraud"), payments=",.0f", foretold=".2%")
-
-    @part
     def weeks(self) -> pd.DataFrame:
         """By week judged, what the lists saved in a day: `profit`, `low`, `high`, and what was `expected` of them."""
-        tested, acted = self.backtest, self.acted[[BY_SAVING]]
-        own, terms = tested.payments, self.costs(tested.sample)
-        gain, hoped = money.realised(own.target, terms), money.expected(tested.probability, terms)
-        week = own.day - pd.to_timedelta((own.day - own.day.min()).dt.days % 7, unit="D")
-        rows = {}
-        for start, index in week.groupby(week).groups.items():
-            here = (f.loc[index] for f in (acted, gain, own.entity, own.day))
-            found = by_policy.profit_of(*here).iloc[0][["profit", "low", "high"]]
-            rows[start] = found.to_dict() | {
-                "expected": hoped[index][acted.loc[index, BY_SAVING]].sum() / own.day[index].nunique()
-            }
-        return pd.DataFrame.from_dict(rows, "index").rename_axis("week")
+        day = self.backtest.payments.day
+        week = day - pd.to_timedelta((day - day.min()).dt.days % 7, unit="D")
+        groups = week.groupby(week).groups
+        rows = {start: self._of_a_day(self.acted.loc[index, [BY_SAVING]]).iloc[0] for start, index in groups.items()}
+        return pd.DataFrame.from_dict(rows, "index")[["profit", "low", "high", "expected"]].rename_axis("week")
 
     @part
     def weeks_chart(self) -> Axes:
         """Draw by week what the lists saved in a day, and what they were expected to."""
-        found = self.weeks.reset_index()
-        axis = sns.lineplot(found, x="week", y="profit", marker="o", label="as it turned out, with 95 % interval")
-        axis.fill_between(found["week"], found["low"], found["high"], alpha=0.2)
-        sns.lineplot(
-            found, x="week", y="expected", linestyle="--", color="0.3", label="as expected when listed", ax=axis
-        )
+        words = "as it turned out, with 95 % interval", "as expected when listed"
+        axis = charts.line(self.weeks.reset_index(), "week", "profit", words[0], expected=words[1])
         axis.axhline(0, color="0.6", linewidth=0.8)
         axis.set_ylim(top=1.25 * axis.get_ylim()[1])  # room for the legend
-        axis.set(
-            title="What the lists saved in a day, by week judged", xlabel="", ylabel=f"saved a day, {self.currency}"
-        )
+        axis.set(title="What the lists saved in a day, by week judged", xlabel="")
+        axis.set(ylabel=f"saved a day, {self.currency}")
         axis.figure.autofmt_xdate()
         return axis
 
@@ -515,48 +415,23 @@ class FraudStudy(Study):
         told = told.set_axis(told.index.map("{:.1%}".format).rename("capacity"))
         return shown(told, **{"alerts a day": ",.1f", "saved by one more alert": ",.0f"})
 
-    @part
-    def hands_chart(self) -> Axes:
-        """Draw what is saved in a day against the number of alerts; the desk's capacity is marked."""
-        found = self.hands
-        axis = sns.lineplot(found, x="actions", y="profit", marker="o")
-        axis.fill_between(found["actions"], found["low"], found["high"], alpha=0.2)
-        axis.axvline(found.loc[self.desk.capacity, "actions"], linestyle=":", color="0.4", label="hands there are")
-        axis.legend(loc="lower right")
-        axis.set(title="What the lists saved in a day, by the number of alerts")
-        axis.set(xlabel="alerts a day", ylabel=f"saved a day, {self.currency}", ylim=(0, None))
-        return axis
-
     # --- what leaves the house, and what does not
 
     @part
     def by_block(self) -> pd.DataFrame:
         """What the lists of each block were worth, and of all; the model of the last one leaves the house."""
-        tested, names = self.backtest, ["alerts_a_day", "alert_precision", "value_saved"]
-        rows = {f"{start:%Y-%m-%d}": tested.block.index[tested.block == start] for start in tested.block.unique()}
-        rows = {**rows, "all blocks": tested.block.index}
-        return pd.DataFrame.from_dict({name: self._of_rows(index, names) for name, index in rows.items()}, "index")
+        block = self.backtest.block
+        rows = {f"{start:%Y-%m-%d}": block.index[block == start] for start in block.unique()}
+        rows = {**rows, "all blocks": block.index}
+        return pd.DataFrame.from_dict({name: self._of_rows(index) for name, index in rows.items()}, "index")
 
-    def _of_rows(self, index: pd.Index, names: list[str]) -> dict[str, str]:
+    def _of_rows(self, index: pd.Index) -> dict[str, str]:
         """Say what the lists of some of the payments judged were worth."""
-        own, judged = self.backtest.payments.of(index), self.judged
-        chance, order = (frame.loc[index, [CHOSEN]] for frame in (judged.probability, judged.order))
-        found = desk.desk_figures(own, chance, self.desk.capacity, order).set_index("metric")
-        specs = {"alerts_a_day": ".1f"}
-        told = {
-            _WORDS[n]: with_interval(*(found.loc[[n], c] for c in ("value", "low", "high")), specs.get(n, ".0%")).iloc[
-                0
-            ]
-            for n in names
-        }
-        gain = money.realised(own.target, desk.costs(own.amount, self.desk))
-        earned = by_policy.profit_of(self.acted.loc[index, [BY_SAVING]], gain, own.entity, own.day)
+        own, earned = self.judged.of(index), self._of_a_day(self.acted.loc[index, [BY_SAVING]])
+        told = own.told(["alerts_a_day"], ".1f").join(own.told(["alert_precision", "value_saved"], ".0%"))
         saved = with_interval(earned["profit"], earned["low"], earned["high"], ",.0f").iloc[0]
-        slope = calibration.calibration(own.target, chance, own.entity).set_index("metric").loc[["slope"]]
-        return told | {
-            "saved a day": saved,
-            "slope": with_interval(slope["value"], slope["low"], slope["high"], ".2f").iloc[0],
-        }
+        slope = wide(own.deviations, ["slope"], ".2f")["slope"].iloc[0]
+        return told.iloc[0].to_dict() | {"saved a day": saved, "slope": slope}
 
     @part
     def leaves(self) -> dict[str, object]:
@@ -566,7 +441,7 @@ class FraudStudy(Study):
         own = self.by_block.iloc[-2]
         return {
             "first": last.start.date(), "last": (last.end - pd.Timedelta(days=1)).date(), "learnt": until.date(),
-            "saved": own["saved a day"], "right": own[_WORDS["alert_precision"]], "currency": self.currency,
+            "saved": own["saved a day"], "right": own[WORDS["alert_precision"]], "currency": self.currency,
         }  # fmt: skip
 
     @part
@@ -578,15 +453,8 @@ class FraudStudy(Study):
         )
         by = dict(zip((block.start for block in tested.blocks), tested.calibrators, strict=True))
         chance = [calibrated(pd.Series([t]), by[start]).iloc[0] for start, t in found["threshold"].items()]
-        formats = {
-            "threshold": ".2%",
-            "capacity": ".1f",
-            "alerts": ".1f",
-            "days_over": ".0%",
-            "precision": ".0%",
-            "value": ".0%",
-        }
-        return shown(found.assign(threshold=chance), **formats)
+        shares = dict.fromkeys(("days_over", "precision", "value"), ".0%")
+        return shown(found.assign(threshold=chance), threshold=".2%", capacity=".1f", alerts=".1f", **shares)
 
     @part
     def threshold(self) -> float:
@@ -629,9 +497,8 @@ class FraudStudy(Study):
         return Refit(table, float(own.corr(anew, method="spearman")), same)
 
     def _side(self, block: Block, fitted: object, chance: pd.Series, listed: pd.DataFrame) -> dict[str, object]:
-        """Say of a model what it learnt from, how far its inputs have moved by the newest day, and what it lists."""
-        learnt, now = self.sample.at(block.train), self.today.predictors.loc[chance.index]
-        moved = drift.psi_table(learnt.predictors, now, learnt.entity, self.today.entity[chance.index])
+        """Say of a model what it learnt from, how far its inputs have moved since, and what it lists."""
+        learnt, moved = self.sample.at(block.train), self._moved_since(block.train)
         return {
             "learnt from": f"{len(learnt):,} payments up to {learnt.day.max():%Y-%m-%d}",
             "frauds known then": f"{int(block.known.sum()):,}",
@@ -655,10 +522,10 @@ class FraudStudy(Study):
         """By kind of payment, frauds found, and the amount of those missed."""
         told = self.missed.assign(
             found=with_interval(self.missed["found"], self.missed["low"], self.missed["high"], ".0%")
-        ).rename(columns={"value_found": "value found"})
-        columns = ["kind", "payments", "alerts", "frauds", "found", "lost", "value found"]
+        ).rename(columns={"value_found": WORDS["value_held"]})
+        columns = ["kind", "payments", "alerts", "frauds", "found", "lost", WORDS["value_held"]]
         told["by"] = told["by"].map(readable)
-        return shown(told.set_index("by")[columns], **{"value found": ".0%", "lost": ",.0f"})
+        return shown(told.set_index("by")[columns], **{WORDS["value_held"]: ".0%", "lost": ",.0f"})
 
     @part
     def most_missed(self) -> dict[str, object]:
@@ -667,52 +534,18 @@ class FraudStudy(Study):
         told = {"by": readable(worst["by"]), "kind": worst["kind"], "lost": worst["lost"]}
         return told | {"currency": self.currency}
 
-    def signs_against(self, reference: int) -> pd.DataFrame | Lacking:
-        """Follow the signs of a new scheme by week against so many weeks at the beginning: `alerts.weekly`."""
+    def signs_against(self, reference: int) -> Signs | Lacking:
+        """Follow the signs of a new scheme by week against so many weeks at the beginning."""
         tested = self.backtest
         if isinstance(tested, Lacking):
             return tested
-        return weekly(
-            tested.payments, self.looked["likely"], self.looked["strange_twice"],
-            tested.fired.holds.any(axis=1), reference,
-        )  # fmt: skip
+        explained = tested.fired.holds.any(axis=1)
+        return weekly(tested.payments, self.looked["likely"], self.looked["strange_twice"], explained, reference)
 
     @part
-    def signs(self) -> pd.DataFrame:
+    def signs(self) -> Signs:
         """Signs of a new scheme by week, against the first weeks."""
         return self.signs_against(REFERENCE)
-
-    @part
-    def signs_basis(self) -> dict[str, str]:
-        """What the signs are held against, in words."""
-        return {"why": f"Signs of {len(self.signs)} weeks are held against the first {REFERENCE}."}
-
-    @part
-    def signs_table(self) -> pd.DataFrame:
-        """Reported frauds by week, and the share of them that were missed and look new."""
-        told = self.signs[["reported", *SIGNS]]
-        return shown(told.rename(columns=readable), **{readable(sign): ".0%" for sign in SIGNS})
-
-    @part
-    def signs_chart(self) -> Axes:
-        """Draw the signs of a new scheme by week; alarms are marked."""
-        long = self.signs[list(SIGNS)].rename(columns=readable).reset_index().melt("week", var_name="sign")
-        axis = sns.lineplot(long, x="week", y="value", hue="sign", style="sign", markers=True)
-        for sign in SIGNS:
-            raised = self.signs[self.signs[f"{sign}_alarm"]]
-            axis.scatter(raised.index, raised[sign], s=160, facecolors="none", edgecolors="crimson", zorder=3)
-        axis.yaxis.set_major_formatter("{x:.0%}")
-        axis.set(title="Reported frauds that were missed, by how new they look; circled: alarm")
-        axis.set(xlabel="", ylabel="share of reported frauds", ylim=(0, 1.5 * axis.get_ylim()[1]))
-        axis.figure.autofmt_xdate()
-        return axis
-
-    @part
-    def new_scheme(self) -> dict[str, object]:
-        """How many signs of a new scheme raised an alarm (`count`), and `raised`: which and when, in words."""
-        days = {sign: first_alarm(self.signs, sign) for sign in SIGNS}
-        raised = [f"{readable(sign)} ({day:%Y-%m-%d})" for sign, day in days.items() if day is not None]
-        return {"count": len(raised), "raised": ", ".join(raised) or "none in the weeks judged"}
 
     @part
     def looked(self) -> pd.DataFrame:
@@ -742,26 +575,12 @@ class FraudStudy(Study):
         """Toy twins that make mistakes common in public work on fraud, the honest one first."""
         return leaks.twins(self.sample, self.backtest.blocks[-1], self.payments.moment, self.found.beside)
 
-    @part
-    def lies_table(self) -> pd.DataFrame:
-        """What twins claim and deliver, by average precision."""
-        found = self.lies
-        told = found[["mistake", "ap_claims", "ap_delivers"]].rename(columns=lambda name: name.removeprefix("ap_"))
-        lie = with_interval(found["ap_lie"], found["ap_lie_low"], found["ap_lie_high"], ".2f")
-        return shown(told.assign(**{"claims more by": lie}), claims=".2f", delivers=".2f")
-
-    @part
-    def boldest(self) -> pd.Series:
-        """The twin that claims most beyond what it delivers, by average precision."""
-        return self.lies.loc[self.lies["ap_lie"].idxmax()]
-
     def answers(self) -> dict[str, object]:
         """Say what is particular to fraud for a validator."""
-        known, late = self.rate, lateness(self.payments)
-        half = late.index[late >= 0.5]
+        known = self.rate
         right, simple = (self.judged.metric("alert_precision", name) for name in (CHOSEN, self.baseline))
         span = f"{right['low']:.0%} to {right['high']:.0%}"
-        saved, worst = self.saved, self.missed.loc[self.missed["lost"].idxmax()]
+        saved, worst = self.saved, self.most_missed
         return {
             "definition": f"{self.event}, as far as reported",
             "definition_sensitivity": "value found by capacity, and by kind of payment",
@@ -769,8 +588,7 @@ class FraudStudy(Study):
             "funnel": "from payments to known frauds",
             "windows": "windows end strictly before the payment; labels count from the midnight after they are known",
             "leak_lab": f"toy twins claim up to {self.lies['ap_claims'].max():.2f} of average precision",
-            "label_delay": f"half of the known frauds are known within {half[0]} days" if len(half)
-            else Lacking("half of the labels come later than a month"),
+            "label_delay": f"half of the known frauds are known within {self.late['median']:.0f} days",
             "split": self.parts.how,
             "stability": "block by block, and week by week",
             "sensitive": "whose payment it is, and how that person pays; ids are no predictors",
@@ -780,24 +598,20 @@ class FraudStudy(Study):
             "performance": f"{right['value']:.0%} of the alerts are fraud ({span})",
             "decision": f"{saved['profit']:,.0f} a day saved ({saved['low']:,.0f} to {saved['high']:,.0f})",
             "profit_sensitivity": "by capacity",
-            "schemes": f"most is missed by {worst['by']} {worst['kind']}; planted schemes on the scoreboard",
+            "schemes": f"most is lost where the {worst['by']} is {worst['kind']}; planted schemes on the scoreboard",
             "explanation": "reasons in words beside each alert; a person looks and decides",
         }  # fmt: skip
 
     def facts(self) -> dict[str, float]:
-        """Return what is watched, a month of 30.4 days; the score is held against that of the last block judged."""
-        tested, acted = self.backtest, self.acted[BY_SAVING]
-        months = tested.payments.day.nunique() / 30.4
+        """Return what is watched; the score is held against that of the last block judged."""
+        tested = self.backtest
         last = tested.block.index[tested.block == tested.block.max()]
         then, now = tested.probability[last].to_frame(CHOSEN), self.scores.to_frame(CHOSEN)
         moved = drift.psi_table(then, now, tested.payments.entity[last], self.today.entity).iloc[0]
         age = pd.Timestamp(self.source.as_of) - tested.blocks[-1].start
         return {
-            "rows": len(tested.sample) / months, "events": tested.payments.target.sum() / months,
-            "expected_events": tested.probability.sum() / months, "actions": acted.sum() / months,
-            "precision": tested.payments.target[acted].mean(), "score_psi": moved["psi"],
-            "score_psi_above": moved["alarm"], "model_age": age.days / 30.4, "label_delay_days": self.late["median"],
-            "label_delay_days_above": float(self.delay),
+            "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "model_age": age.days / _MONTH,
+            "label_delay_days": self.late["median"], "label_delay_days_above": float(self.delay),
         }  # fmt: skip
 
     def files(self) -> dict[str, pd.DataFrame | str]:

@@ -174,12 +174,6 @@ def _microseconds(day: datetime.date) -> int:
     return (day - datetime.date(1970, 1, 1)).days * DAY
 
 
-def lateness(payments: Payments, days: Sequence[int] = (1, 3, 7, 14, 30)) -> pd.Series:
-    """Return which share of the frauds known by now was known within some days; others may still come."""
-    late = (payments.known_on - payments.day).dt.days.dropna()
-    return pd.Series({d: float((late <= d).mean()) if len(late) else np.nan for d in days}).rename_axis("days")
-
-
 FEWEST = 20
 """Known frauds from which on something can be learnt from them."""
 
