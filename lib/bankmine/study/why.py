@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -23,13 +24,11 @@ _RISKIEST = 20
 class Why:
     """Reasons of the rows that are scored; indexed as they are.
 
-    Parameters
-    ----------
-    model, rows, chance, register
-        The model, the rows, their chances, and the words.
-    typical : pd.Series, optional
-        By predictor, what a value is high or low against, where `rows` are only the likeliest of those scored.
+    `typical` is by predictor what a value is high or low against, where `rows` are only the likeliest of those scored.
     """
+
+    most: ClassVar[int] = 3
+    """Reasons a row, at most."""
 
     def __init__(
         self, model: Pipeline, rows: Sample, chance: pd.Series, register: Path, typical: pd.Series | None = None
@@ -48,8 +47,9 @@ class Why:
 
     @cached_property
     def told(self) -> pd.DataFrame:
-        """Up to three reasons of each row, as of `reasons.reasons`."""
-        return reasons.reasons(self.pushes, self.rows.predictors, load_reasons(self.register), typical=self.typical)
+        """Up to `most` reasons of each row, as of `reasons.reasons`."""
+        words = load_reasons(self.register)
+        return reasons.reasons(self.pushes, self.rows.predictors, words, self.most, self.typical)
 
     @cached_property
     def lines(self) -> pd.Series:

@@ -13,13 +13,14 @@ from scipy.special import logit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
 
 from bankmine.errors import BankmineError
 from bankmine.judging.calibration import bands, distribution
 from bankmine.judging.intervals import wilson
-from bankmine.judging.reasons import load_reasons
+from bankmine.learning.sample import Sample
 from bankmine.topics.credit.bins import MISSING, OTHER, TRENDS, fit_bins, nonmonotone
-from bankmine.topics.credit.points import REGISTRY, points_lost, score_reasons
+from bankmine.topics.credit.points import REGISTRY, PointsLost
 from bankmine.topics.credit.scorecard import Scale, ScorecardModel, Selection, bin_table, vif
 
 
@@ -333,30 +334,31 @@ def test_distributions_are_of_good_and_bad_apart():
 # --- reasons
 
 
-def test_points_lost_are_the_distance_from_the_best_or_the_mean(people, model):
-    rows, card = people.predictors, model.card_
-    best, mean = (points_lost(card, rows, against) for against in ("best", "mean"))
-    assert (best >= 0).all(axis=None)
-    assert mean.iloc[:4000].mean().abs().max() < 1e-9
-    assert np.ptp(mean.sum(axis=1) + card.score(rows)) < 1e-9  # an applicant's losses sum up to the score's shortfall
-    total = sum(p[(b.good + b.bad) > 0].max() for p, b in zip(card.points.values(), card.bins.values(), strict=True))
-    assert (best.sum(axis=1) + card.score(rows)).unique() == pytest.approx([total])
-    with pytest.raises(BankmineError, match="'mean' or 'best'"):
-        points_lost(card, rows, "worst")
+def reasoned(model: ScorecardModel, sample: Sample) -> PointsLost:
+    return PointsLost(
+        Pipeline([("model", model)]), sample, pd.Series(model.predict_proba(sample.predictors)[:, 1]), REGISTRY
+    )
+
+
+def test_points_lost_are_the_distance_from_the_mean(people, model):
+    found, factor = reasoned(model, people).pushes, model.card_.scale.factor
+    lost = found.pushes * factor
+    assert lost.iloc[:4000].mean().abs().max() < 1e-9
+    short = lost.sum(axis=1) + model.card_.score(people.predictors)
+    assert np.ptp(short) < 1e-9  # an applicant's losses sum up to the score's shortfall
+    told = logit(model.predict_proba(people.predictors)[:, 1])
+    assert (found.base + found.pushes.sum(axis=1)).to_numpy() == pytest.approx(told)
 
 
 def test_reasons_name_what_costs_most_points(people, model):
-    rows = people.predictors.iloc[4000:]
-    told = score_reasons(model.card_, rows, load_reasons(REGISTRY), k=4)
-    lost = points_lost(model.card_, rows)
+    why = reasoned(model, people.at(np.arange(4000, 6000)))
+    told, lost = why.told, why.pushes.pushes
     first = told[told["rank"] == 1]
     assert (first["predictor"] == lost.loc[first.index].idxmax(axis=1)).all()
-    assert first["points"].to_numpy() == pytest.approx(lost.loc[first.index].max(axis=1).to_numpy())
-    assert told.groupby(level=0)["points"].apply(lambda p: p.is_monotonic_decreasing).all()
+    assert first["push"].to_numpy() == pytest.approx(lost.loc[first.index].max(axis=1).to_numpy())
+    assert told.groupby(level=0)["push"].apply(lambda p: p.is_monotonic_decreasing).all()
     assert told["words"].str.contains("debt").any()
-    every = score_reasons(model.card_, rows, load_reasons(REGISTRY), k=99, against="best")
-    shortfall = points_lost(model.card_, rows, "best").sum(axis=1)
-    assert (shortfall - every.groupby(level=0)["points"].sum().reindex(rows.index, fill_value=0)).between(0, 9).all()
+    assert told["rank"].max() == 4  # as many as the official interpretation of Regulation B takes for useful
 
 
 def test_the_applicants_words_are_those_of_the_dictionary():
@@ -365,7 +367,8 @@ def test_the_applicants_words_are_those_of_the_dictionary():
     debts[:3], lines[:3] = [0.9, 0.1, 0.1], [0.2, np.nan, 0.2]
     bad = rng.random(2000) < 0.1 + 0.4 * (debts > 0.5) + 0.3 * np.isnan(lines)
     rows = pd.DataFrame({"debt_to_income": debts, "bureau_utilisation": lines})
-    told = score_reasons(ScorecardModel().fit(rows, bad).card_, rows, load_reasons(REGISTRY))["words"]
+    sample = Sample(rows, pd.Series(bad.astype(float)), pd.Series(range(2000)))
+    told = reasoned(ScorecardModel().fit(rows, bad), sample).told["words"]
     assert told.loc[[0]].tolist() == ["debts are 0.90 of the income (typical 0.30)"]
     assert told.loc[[1]].tolist() == ["no credit lines on record"]
     assert 2 not in told.index  # what costs this one nothing is no reason

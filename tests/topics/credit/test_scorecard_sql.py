@@ -12,7 +12,7 @@ from postgres_server import QUOTED
 from samples import HOSTILE_NAME, applicants
 
 from bankmine.errors import BankmineError
-from bankmine.topics.credit.points import score_expression, score_statement
+from bankmine.topics.credit.points import score_statement
 from bankmine.topics.credit.scorecard import Scorecard, ScorecardModel
 
 TABLE = '申请 "new"; --'
@@ -64,26 +64,40 @@ def test_postgresql_gives_the_same_scores(card, rows, server):
     uri = f"postgresql://bank:{QUOTED}@{server}/postgres"
     with postgresql.connect(uri) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest(TABLE, used)
-        cursor.execute(score_statement(card, TABLE))
+        cursor.execute(score_statement(card, TABLE, grants_from=555))
         found = cursor.fetch_arrow_table().to_pandas().sort_values("row")
         connection.rollback()
     assert found["score"].tolist() == card.score(rows).tolist()
+    assert found["granted"].tolist() == (card.score(rows) >= 555).tolist()
 
 
-def test_columns_may_be_called_otherwise(card, rows):
-    names = {'收入 "元"': "income", HOSTILE_NAME: "mark"}
-    with duckdb.connect() as con:
-        con.register("people", rows.rename(columns=names))
-        found = con.sql(f"SELECT {score_expression(card, names)} AS points FROM people").df()["points"]
-    assert found.tolist() == card.score(rows).tolist()
+def test_the_query_is_read_line_by_line(card):
+    told = score_statement(card, "applicants", grants_from=555)
+    assert told == score_statement(card, "applicants", grants_from=555)  # the same again
+    first, *rest = told.splitlines()
+    assert first.startswith("/* 600 points: 50 good to 1 bad;")
+    assert first.endswith("Credit is granted from 555 points on. */")
+    assert "  score >= 555 AS granted" in rest
+    lines = card.table[card.table["characteristic"] == "debt"]
+    for edge, points in zip(lines["high"].iloc[:-2], lines["points"].iloc[:-2], strict=True):
+        assert rest[rest.index(f'      WHEN CAST("debt" AS DOUBLE PRECISION) < {edge}e0') + 1] == f"      THEN {points}"
 
 
-def test_what_no_database_can_hold_is_refused(card):
-    with pytest.raises(BankmineError, match="for the same"):
-        score_expression(card, {"debt": "use", "use": "USE"})
-    with pytest.raises(BankmineError, match="say in `columns`"):
-        score_expression(card, {"debt": ""})
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [(["use", "USE"], "for the same"), ([""], "rename it in the source"), (["a\0b"], "rename it in the source")],
+)
+def test_names_that_no_database_can_tell_apart_or_hold_are_refused(columns, why):
+    people = applicants(2000)
+    some = people.predictors[["debt", "use"]].iloc[:, : len(columns)].set_axis(columns, axis=1)
+    found = ScorecardModel().fit(some, people.target).card_
+    assert set(found.bins) == set(columns)
+    with pytest.raises(BankmineError, match=why):
+        score_statement(found, "applicants")
+
+
+def test_a_category_that_no_database_can_hold_is_refused():
     words = pd.DataFrame({"home": pd.Categorical(["a\0b", "own"] * 100)})
     cut = ScorecardModel().fit(words, np.arange(200) % 4 == 0).card_
     with pytest.raises(BankmineError, match="holds the character 0"):
-        score_expression(cut)
+        score_statement(cut, "applicants")
