@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from bank_fixtures import write_parquet
 from random_bank import random_bank
+from thin_banks import THIN, lacking
 
 from bankmine.bank.snapshot import open_source
 from bankmine.topics import quality
@@ -163,3 +164,48 @@ def test_a_channel_that_is_silent_everywhere_for_a_week_is_found(tmp_path):
 def test_days_behind_counts_from_the_last_booking(snapshot):
     last = snapshot.checks["transactions"].last
     assert quality.days_behind(snapshot) == (END - last).days
+
+
+NOTHING_WRONG = {
+    "to_mend": "no broken rule is severe or rising", "gaps": "no week is missing",
+    "by_month": "no row is left out of a month with enough rows",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bank", "lacks"),
+    [
+        ("without balances", {"unreconciled": "the source has no balances.balance"}),
+        ("three customers", {}),
+        ("one month", {}),
+    ],
+)
+def test_what_a_thin_bank_lacks_is_said_part_by_part(tmp_path, bank, lacks):
+    study = quality.study(str(write_parquet(THIN[bank](), tmp_path)), END)
+    assert lacking(study) == NOTHING_WRONG | lacks
+    assert study.verdict["checks"] == 5 - len(lacks)
+
+
+def test_what_the_page_says_is_what_the_tables_hold(tmp_path):
+    frames = {name: rows for name, rows in random_bank(seed=12).items() if name != "balances"}
+    booked = frames["transactions"]
+    booked.loc[:29, "amount"] = -1.0
+    booked.loc[30:32, "account_id"] = "nobody's"
+    wrong, rows = booked["transaction_id"][:33], sum(map(len, frames.values()))
+    study = quality.study(str(write_parquet(frames, tmp_path)), END)
+    assert study.left_out == {"left_out": 33, "rows": rows, "share": 33 / rows}
+    shares = study.rules.set_index("where")["share"].to_dict()
+    assert shares == {"transactions.amount": 30 / len(booked), "transactions.account_id": 3 / len(booked)}
+    first = study.keys.set_index("rule").loc["not_positive", "first keys"].split("; ")
+    assert set(first) <= set(wrong[:30])
+    last = booked.loc[~booked["transaction_id"].isin(wrong), "at"].max().date()
+    assert study.behind == {"days": (END - last).days}
+
+
+def test_balances_that_do_not_follow_are_counted_among_all(tmp_path):
+    frames = random_bank(seed=12)
+    held = frames["balances"].sort_values("month_end")
+    newest = held.drop_duplicates("account_id", keep="last").index[:3]
+    frames["balances"] = held.assign(balance=held["balance"].where(~held.index.isin(newest), held["balance"] + 500))
+    study = quality.study(str(write_parquet(frames, tmp_path)), END)
+    assert study.unreconciled == {"wrong": 3, "rows": len(held), "share": 3 / len(held)}

@@ -11,6 +11,7 @@ from bank_fixtures import write_parquet
 from hypothesis import given
 from hypothesis import strategies as st
 from random_bank import random_bank
+from thin_banks import THIN, lacking
 
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
@@ -108,3 +109,32 @@ def test_an_unknown_customer_is_told(tables):
 def test_a_customer_whom_nobody_knows_is_refused_before_anything_is_computed(small_bank):
     with pytest.raises(BankmineError, match="No customer 'nobody' is known on this day: give an id"):
         study(str(small_bank), "2025-12-31", "nobody")
+
+
+FEW_HOLDERS = {"after_tags": "no tag had enough holders on that day"}
+
+
+@pytest.mark.parametrize(
+    ("bank", "lacks"),
+    [
+        ("without balances", dict.fromkeys(("top_tenth", "by_deposits"), "the source has no balances.balance")),
+        ("three customers", FEW_HOLDERS),
+        ("one month", FEW_HOLDERS),
+    ],
+)
+def test_what_a_thin_bank_lacks_is_said_part_by_part(tmp_path, bank, lacks):
+    assert lacking(study(str(write_parquet(THIN[bank](), tmp_path)), "2025-12-31")) == lacks
+
+
+def test_what_the_page_says_is_what_the_tables_hold(tmp_path):
+    frames, day = random_bank(seed=4), dt.date(2025, 6, 30)
+    found = study(str(write_parquet(frames, tmp_path)), day)
+    people = frames["customers"][lambda c: c.joined_on <= day]
+    days = people.joined_on.map(lambda joined: (day - joined).days)
+    assert found.base == {"customers": len(people), "new": (days < 90).sum(), "tenure": days.median() / 365.25}
+    assert found.regions["customers"].to_dict() == people.region.value_counts().to_dict()
+    accounts = frames["accounts"][lambda a: (a.opened_on <= day) & (a.closed_on.isna() | (a.closed_on > day))]
+    products = accounts.groupby("customer_id")["product"].nunique().reindex(people.customer_id, fill_value=0)
+    assert found.held == {"single": (products == 1).mean(), "mean": products.mean()}
+    held = accounts.groupby("product").customer_id.nunique().rename(index=lambda p: p.replace("_", " "))
+    assert found.products.set_index("product")["customers"].to_dict() == held.to_dict()

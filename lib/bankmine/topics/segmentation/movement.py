@@ -61,6 +61,8 @@ def transitions(history: pd.DataFrame) -> pd.DataFrame:
 
 def matrix(transitions: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     """Lay shares of transitions out as a matrix, rows to columns, groups in a given order; absent ones are left out."""
+    if not transitions["from"].isin(order).any():
+        raise BankmineError("nobody was known on an earlier day")
     there = [g for g in order if g in {*transitions["from"], *transitions["to"]}]
     wide = transitions.pivot_table(index="from", columns="to", values="share", fill_value=0.0)
     return wide.reindex(index=there).reindex(columns=there, fill_value=0.0)
