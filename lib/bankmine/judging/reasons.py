@@ -86,7 +86,13 @@ class Spoken:
         if pd.isna(value):
             return self.missing.format(**self.parts, name=self.name)
         words = self.high if typical is None or value > typical else self.low
-        return words.format(**self.parts, name=self.name, value=value, typical=typical)
+        return _counted(words.format(**self.parts, name=self.name, value=value, typical=typical))
+
+
+def _counted(words: str) -> str:
+    """Say "1 day" for "1 days", and "within the last day" for "0 days ago", also where this is the first time."""
+    words = re.sub(r"(?<![\d.,])0 days ago", "within the last day", words)
+    return re.sub(r"(?<![\d.,])1 (day|hour|month|payment)s\b", r"1 \1", words)
 
 
 def load_reasons(file: Path = REGISTRY) -> Dictionary:

@@ -10,6 +10,7 @@ import pytest
 from fraud_payments import FIRST, payments
 
 from bankmine.errors import BankmineError
+from bankmine.judging.reasons import load_reasons, spoken
 from bankmine.topics.fraud import alerts
 
 _, BESIDE, _ = payments(days=200)
@@ -50,6 +51,23 @@ def test_nothing_is_told_before_it_was_known():
     cut = BESIDE.known_on >= pd.Timestamp("2025-06-02")
     after = alerts.weekly(replace(BESIDE, known_on=BESIDE.known_on.mask(cut)), *seen(0.3)).weeks
     pd.testing.assert_frame_equal(after, before[before.index < "2025-06-02"], check_freq=False)
+
+
+@pytest.mark.parametrize(("column", "value", "typical", "words"), [
+    ("customer_known_days", 1_092.0, 1_000.0, "customer has been paying for at least 1,092 days"),
+    ("customer_known_days", 1_063.4, 1_090.0, "customer's first recorded payment was 1,063 days ago"),
+    ("customer_device_known_days", 1.0, 300.0, "this customer's first recorded use of the device was 1 day ago"),
+    ("device_known_days", 0.0, 300.0, "device first recorded by the bank within the last day"),
+    ("customer_device_known_days", 120.0, 300.0, "this customer's first recorded use of the device was 120 days ago"),
+    ("counterparty_count_7d", 21.0, 1.0, "21 payments to this payee in 7 days (typical 1)"),
+    ("hours_since_customer_transaction", 1.1, 9.0, "only 1.1 hours since the last payment of this customer"),
+    ("merchant_risk_30d", np.nan, 0.0, "not paid at a merchant"),
+    ("counterparty_frauds_known_7d", np.nan, 0.0, "no payee recorded"),
+    ("merchant_frauds_known_30d", 1.0, 0.0, "1 payment at this merchant confirmed as fraud within 30 days"),
+])  # fmt: skip
+def test_reasons_are_said_as_one_says_them_and_claim_no_more_than_the_data_hold(column, value, typical, words):
+    said = spoken(column, pd.Series([value, typical]), load_reasons(alerts.REASONS))
+    assert said.say(value, typical) == words
 
 
 def test_too_few_weeks_are_told():
