@@ -261,3 +261,16 @@ def rows_of(table: ir.Table | pa.Table) -> list[tuple]:
     """Rows of a table, sorted, to compare with others."""
     found = table if isinstance(table, pa.Table) else table.to_pyarrow()
     return sorted(zip(*found.to_pydict().values(), strict=True), key=repr)
+
+
+def read(folder: Path, table: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a table of a demo bank, or of its truth."""
+    return pq.read_table(folder / table, columns=columns).to_pandas(date_as_object=False)
+
+
+def bookings(folder: Path, columns: list[str]) -> pd.DataFrame:
+    """Read all bookings but the catalogued ones, with owner and product."""
+    defects = read(folder, "truth/defects").query("rule != 'duplicate_key'")
+    rows = read(folder, "transactions", columns).drop_duplicates("transaction_id")
+    rows = rows[~rows.transaction_id.isin(defects.key)]
+    return rows.merge(read(folder, "accounts", ["account_id", "customer_id", "product"]), on="account_id")

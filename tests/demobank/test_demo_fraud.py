@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from demo_banks import bookings, read
+from bank_fixtures import bookings, read
 
 from demobank import generate
 from demobank.crime import attacks

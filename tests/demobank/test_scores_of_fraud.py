@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from demo_banks import read
+from bank_fixtures import read
 
 from bankmine.bank.sources import find_source
 from demobank.scoreboard import fraud

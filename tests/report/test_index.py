@@ -3,14 +3,13 @@
 import json
 
 import pytest
-from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, chromium, opened, violations
+from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, opened, violations
 from bs4 import BeautifulSoup
 
 from bankmine.report.index import _change, write_index
 
 pytestmark = pytest.mark.browser
 
-__all__ = ["chromium"]  # a fixture of this module
 
 SCRIPT = "<script>alert(1)</script>"
 

@@ -1,7 +1,7 @@
 """The report page: what a reviewer sees, with and without sight, on a phone, and with hostile data."""
 
 import pytest
-from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, chromium, opened, violations
+from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, opened, violations
 from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -10,7 +10,6 @@ from bankmine.report.exporter import render
 from bankmine.report.findings import collect
 
 pytestmark = pytest.mark.browser
-__all__ = ["chromium"]  # a fixture of this module
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(2)>"

@@ -8,8 +8,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from bank_fixtures import write_parquet
-from demo_banks import read
+from bank_fixtures import read, write_parquet
 from hypothesis import given, settings
 from random_bank import random_bank, random_service
 from test_features import DAY as LAST_DAY

@@ -1,24 +1,12 @@
-"""Headless Chromium for tests of what is read in a browser: no network, one process for a module."""
+"""Pages as a reader opens them: screens, and what stands in the way of reading."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-]
 NARROW = {"width": 360, "height": 740}
 WIDE = {"width": 1280, "height": 900}
 AXE = "async () => (await axe.run(document, {resultTypes: ['violations'], preload: false})).violations"
@@ -30,18 +18,6 @@ OVERFLOWING = """() => document.documentElement.scrollWidth <= document.document
     .map(e => e.outerHTML.slice(0, 120))"""
 BROKEN_LINKS = """() => [...document.querySelectorAll('a[href^="#"]')]
   .map(a => a.getAttribute('href')).filter(h => !document.getElementById(decodeURIComponent(h.slice(1))))"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Yield a running browser; skip where Chromium is not installed."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @contextmanager
