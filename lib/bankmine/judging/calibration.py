@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from bankmine.errors import BankmineError
-from bankmine.judging.intervals import CONFIDENCE, wilson, wilson_clustered
+from bankmine.judging.intervals import CONFIDENCE, around, clustered_error, wilson, wilson_clustered
 from bankmine.learning.fitting import NEAREST, log_odds
 from bankmine.learning.sample import codes, require_outcomes
 
@@ -158,7 +158,7 @@ def _recalibration(outcome: np.ndarray, probability: np.ndarray, code: np.ndarra
 def _logistic(design: np.ndarray, outcome: np.ndarray, offset: np.ndarray, code: np.ndarray) -> np.ndarray:
     """Fit a logistic regression; return value, low and high of each coefficient, NaN where it cannot be told.
 
-    The covariance takes rows of one entity together (Liang and Zeger, Biometrika 73, 1986).
+    Errors take rows of one entity together (Liang and Zeger, Biometrika 73, 1986).
     """
     width = design.shape[1]
     if len(np.unique(outcome)) < 2 or np.linalg.matrix_rank(design) < width:
@@ -172,11 +172,8 @@ def _logistic(design: np.ndarray, outcome: np.ndarray, offset: np.ndarray, code:
 
     start = np.eye(width)[0] * (width > 1)
     found = optimize.root(lambda beta: design.T @ (chance(beta) - outcome), start, jac=information)
-    score = pd.DataFrame(design * (outcome - chance(found.x))[:, None]).groupby(code).sum().to_numpy()
-    inverse = np.linalg.pinv(information(found.x))
-    deviation = np.sqrt(np.diag(inverse @ (score.T @ score) @ inverse))
-    half = stats.norm.ppf((1 + CONFIDENCE) / 2) * deviation
-    return np.column_stack([found.x, found.x - half, found.x + half])
+    pull = design * (outcome - chance(found.x))[:, None] @ np.linalg.pinv(information(found.x))
+    return np.column_stack([found.x, *around(found.x, clustered_error(pull, code))])
 
 
 def bands(score: pd.Series, target: pd.Series, entity: pd.Series, count: int = 10) -> pd.DataFrame:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from scipy.stats import norm
 
 from bankmine.judging.calibration import calibration
-from bankmine.judging.intervals import CONFIDENCE, wilson_clustered
+from bankmine.judging.intervals import around, clustered_error, wilson_clustered
 
 FOUR_FIFTHS = 0.8
 FEWER, MORE = "fewer events than foretold", "more events than foretold"
@@ -132,13 +131,10 @@ def _ratio(approved: pd.Series, group: pd.Series, best: pd.Series, entity: pd.Se
         sign * rows * (approved - share) / (rows.sum() * counted)
         for sign, rows, share, counted in zip((1, -1), (group, best), shares, safe, strict=True)
     )
-    sums = pull.groupby(entity.to_numpy()).sum()
-    variance = (sums**2).sum() * len(sums) / max(len(sums) - 1, 1)
-    if shares[0] == 0:
-        variance += 1 / 0.5  # Katz, with half a row approved
-    half = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(variance)
-    ratio = safe[0] / safe[1]
-    return shares[0] / shares[1], ratio * np.exp(-half) * (shares[0] > 0), ratio * np.exp(half)
+    katz = 1 / 0.5 if shares[0] == 0 else 0.0  # with half a row approved
+    error = np.sqrt(clustered_error(pull.to_numpy(), entity) ** 2 + katz)
+    low, high = np.exp(around(np.log(safe[0] / safe[1]), error))
+    return shares[0] / shares[1], low * (shares[0] > 0), high
 
 
 def _ratios(table: pd.DataFrame) -> list[tuple]:

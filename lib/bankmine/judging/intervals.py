@@ -11,16 +11,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.stats import binomtest, norm
 
 from bankmine.learning.sample import CONFIDENCE
 
 MISSING = "n/a"
+_NONE = 1e-12
+"""Standard error of a share that is rounding only: all clusters have the same share."""
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval of a share of `n` (Wilson, Journal of the American Statistical Association 22, 1927)."""
-    found = binomtest(int(hits), int(n)).proportion_ci(CONFIDENCE, method="wilson")
+    found = stats.binomtest(int(hits), int(n)).proportion_ci(CONFIDENCE, method="wilson")
     return float(found.low), float(found.high)
 
 
@@ -46,12 +47,53 @@ def wilson_clustered(hit: pd.Series, cluster: pd.Series) -> tuple[float, float]:
     if not len(hit):
         return np.nan, np.nan
     share, rows = float(hit.mean()), len(hit)
-    sums = hit.astype(float).groupby(cluster.to_numpy()).agg(["sum", "size"])
-    spread = float(((sums["sum"] - share * sums["size"]) ** 2).sum()) * len(sums) / max(len(sums) - 1, 1)
-    n = min(share * (1 - share) * rows**2 / spread, rows) if spread > 0 else len(sums)
-    z = norm.ppf((1 + CONFIDENCE) / 2)
+    error = clustered_error((hit.to_numpy(float) - share) / rows, cluster)
+    n = min(share * (1 - share) / error**2, rows) if error > _NONE else cluster.nunique(dropna=False)
+    z = stats.norm.ppf((1 + CONFIDENCE) / 2)
     centre, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     return float(centre - half) / (1 + z**2 / n), float(centre + half) / (1 + z**2 / n)
+
+
+def clustered_error(pull: np.ndarray, cluster: pd.Series | np.ndarray) -> np.ndarray:
+    """Return the standard error of an estimate from what each row pulls it by, rows of a cluster added up.
+
+    `pull`, of shape (rows,) or (rows, estimates), is the influence of the rows: for a mean (value − mean) / rows.
+    Source: Cochran, Sampling Techniques (1977), 6.3, for ratios; Liang and Zeger, Biometrika 73 (1986), for models.
+    """
+    sums = pd.DataFrame(pull).groupby(pd.factorize(cluster, use_na_sentinel=False)[0]).sum().to_numpy()
+    error = np.sqrt((sums**2).sum(axis=0) * len(sums) / max(len(sums) - 1, 1))
+    return error if pull.ndim > 1 else error[0]
+
+
+def around(
+    estimate: float | np.ndarray, error: float | np.ndarray, freedom: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % interval of estimates from their standard errors: normal, or Student's t with its freedom."""
+    low, high = stats.norm.interval(CONFIDENCE) if freedom is None else stats.t.interval(CONFIDENCE, freedom)
+    return estimate + low * error, estimate + high * error
+
+
+def of_mean(values: np.ndarray) -> tuple[float, float]:
+    """Return Student's 95 % interval of a mean of independent values, two at least."""
+    return around(values.mean(), stats.sem(values), len(values) - 1)
+
+
+def of_median(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of a median by order statistics, exact whatever the distribution.
+
+    Source: Conover, Practical Nonparametric Statistics (1999), 3.2. Of few values it holds less often than that.
+    """
+    ordered, n = np.sort(values), len(values)
+    first = max(int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5)) - 1, 0)
+    return ordered[first], ordered[n - 1 - first]
+
+
+def of_belief(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle 95 % of what is believed, from draws of it in rows.
+
+    Draws of a belief are no resamples: they have no bias against an estimate that `interval` could take out.
+    """
+    return tuple(np.quantile(drawn, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2), axis=0))
 
 
 def with_interval(value: pd.Series, low: pd.Series, high: pd.Series, spec: str = ".3f") -> pd.Series:

@@ -14,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from bankmine.errors import BankmineError
-from bankmine.judging.intervals import CONFIDENCE
+from bankmine.judging.intervals import around, clustered_error
 from bankmine.judging.ranking import against, of
 from bankmine.learning.encoding import edges_of, level
 from bankmine.learning.sample import Sample, thinned
@@ -105,9 +105,9 @@ def _gaps(pushes: pd.DataFrame, attribute: pd.Series, entity: pd.Series) -> pd.D
     one, other = (group == 1).to_numpy(), (group == 0).to_numpy()
     means = values[one].mean(axis=0), values[other].mean(axis=0)
     pull = (values - means[0]) * (one / one.sum())[:, None] - (values - means[1]) * (other / other.sum())[:, None]
-    half = _half(pull, entity.loc[pushes.index])
     gap = means[0] - means[1]
-    table = pd.DataFrame({"gap": gap, "gap_low": gap - half, "gap_high": gap + half}, index=pushes.columns)
+    low, high = around(gap, clustered_error(pull, entity.loc[pushes.index]))
+    table = pd.DataFrame({"gap": gap, "gap_low": low, "gap_high": high}, index=pushes.columns)
     return table.assign(share=np.abs(gap) / (np.abs(gap).sum() or 1.0))
 
 
@@ -129,8 +129,7 @@ def _auc_alone(values: pd.Series, target: pd.Series, entity: pd.Series) -> tuple
     ranks = pd.Series(score).groupby(half).rank().to_numpy()
     parts = [_structure(ranks, event, rows) for rows in (half, ~half)]
     auc = float(np.mean([a for a, _ in parts]))
-    width = float(_half(np.array([pull for _, pull in parts]).mean(axis=0)[:, None], entity)[0])
-    return auc, auc - width, auc + width
+    return auc, *around(auc, clustered_error(np.mean([pull for _, pull in parts], axis=0), entity))
 
 
 def _structure(ranks: np.ndarray, event: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
@@ -144,9 +143,3 @@ def _structure(ranks: np.ndarray, event: np.ndarray, rows: np.ndarray) -> tuple[
     auc = float(beaten.mean())
     pull[yes], pull[no] = (beaten - auc) / yes.sum(), (lost - auc) / no.sum()
     return auc, pull
-
-
-def _half(pull: np.ndarray, entity: pd.Series) -> np.ndarray:
-    """Return half the width of a 95 % interval from what each row pulls an estimate by, rows of a customer together."""
-    sums = pd.DataFrame(pull).groupby(pd.factorize(entity)[0]).sum().to_numpy()
-    return norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt((sums**2).sum(axis=0) * len(sums) / max(len(sums) - 1, 1))

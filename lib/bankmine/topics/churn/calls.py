@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from bankmine.deciding.actions import action_of
 from bankmine.deciding.costs import choose, expected
-from bankmine.judging.intervals import shown
+from bankmine.judging.intervals import of_belief, shown
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
 from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, RetentionRules, believed, costs, value
 
@@ -101,7 +101,7 @@ class Calls:
             expected(rows["probability"], costs(rows["value"], rows["tier"], self.rules, success=s)) for s in (0.0, 1.0)
         )
         earned = believed(never, always - never, rows["tier"].astype(str), self.rules).sum(axis=1)
-        low, high = earned.quantile([0.025, 0.975]) if len(rows) else (0.0, 0.0)
+        low, high = of_belief(earned.to_numpy()) if len(rows) else (0.0, 0.0)
         how = rows["channel"].value_counts()
         return {
             "how": ", ".join(f"{number} by {channel}" for channel, number in how.items()) or "nobody",

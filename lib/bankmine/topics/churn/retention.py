@@ -23,12 +23,12 @@ from bankmine.deciding.costs import Costs, empc, profit_metrics, realised
 from bankmine.deciding.policies import with_intervals
 from bankmine.errors import BankmineError
 from bankmine.features.value import TIERS
+from bankmine.judging.intervals import of_belief
 
 REGISTRY = WORKSPACE / "data" / "retention.yml"
 ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
 _SUCCESS = np.linspace(0, 0.6, 13)
 _BELIEFS = 4000
-_TAILS = (0.025, 0.975)
 _CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
 
 
@@ -261,7 +261,7 @@ def break_even(
     whole["believed"] = (sums["slope"] * sums["believed"]).sum() / whole["slope"] if whole["slope"] > 0 else np.nan
     sums.loc["all"], earned["all"] = whole, earned.sum(axis=1)
     sums["break_even"] = (-sums["never"] / sums["slope"]).where(sums["slope"] > 0)
-    sums["low"], sums["high"] = earned.quantile(_TAILS[0]), earned.quantile(_TAILS[1])
+    sums["low"], sums["high"] = of_belief(earned[sums.index].to_numpy())
     sums["chance"] = (earned > 0).mean().where(sums["calls"] > 0)
     return sums[["calls", "leavers", "profit", "low", "high", "believed", "break_even", "chance"]].rename_axis("tier")
 

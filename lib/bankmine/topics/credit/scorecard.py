@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem
@@ -23,7 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from bankmine.errors import BankmineError
-from bankmine.judging.intervals import CONFIDENCE, wilson
+from bankmine.judging.intervals import around, wilson
 from bankmine.learning import models
 from bankmine.learning.encoding import Encode, SignedLog
 from bankmine.learning.sample import Sample
@@ -178,9 +177,9 @@ def _told(
     }  # fmt: skip
     columns = ["kept", "reason", "iv", "iv_low", "iv_high", "iv_by_chance", "strength", "bins", "trend"]
     table = pd.DataFrame.from_dict(rows, "index", columns=columns).rename_axis("predictor")
-    half = norm.ppf((1 + CONFIDENCE) / 2) * _standard_errors(model, woe[kept].to_numpy())
-    told = {"coefficient": model.coef_[0], "coefficient_low": model.coef_[0] - half,
-            "coefficient_high": model.coef_[0] + half, "vif": vif(woe[kept]).to_numpy()}  # fmt: skip
+    low, high = around(model.coef_[0], _standard_errors(model, woe[kept].to_numpy()))
+    told = {"coefficient": model.coef_[0], "coefficient_low": low, "coefficient_high": high,
+            "vif": vif(woe[kept]).to_numpy()}  # fmt: skip
     table = table.join(pd.DataFrame(told, index=kept)).sort_values("kept", ascending=False, kind="stable")
     return Chosen(table, float(model.intercept_[0]))
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats.contingency import chi2_contingency
 
+from bankmine.judging.intervals import interval
+
 _AGES = {"under 35": 35, "35 to 54": 55, "55 and over": 200}
 _DRAWS = 500
 
@@ -51,7 +53,7 @@ def association(views: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     views : pd.DataFrame
         One column a view, indexed by customer; customers without a label in a view are left out of its pairs.
     seed : int
-        Of the bootstrap that gives the interval of `corrected` (multinomial, percentiles).
+        Of the bootstrap that gives the interval of `corrected` (multinomial).
 
     Returns
     -------
@@ -72,9 +74,10 @@ def _agreement(counts: np.ndarray, seed: int) -> tuple[float, ...]:
     size = counts.sum()
     drawn = np.random.default_rng(seed).multinomial(size, counts.ravel() / size, _DRAWS).reshape(-1, *counts.shape)
     # a resample holds the chance of the sample and its own on top
-    low, high = np.quantile([_corrected(table, times=2) for table in drawn], (0.025, 0.975))
+    found = np.array([_corrected(counts), *(_corrected(table, times=2) for table in drawn)])
+    (low,), (high,) = interval(found[:, None])
     plain = np.sqrt(_mean_square(counts) / (min(counts.shape) - 1))
-    return (plain, _corrected(counts), low, high, chi2_contingency(counts, correction=False).pvalue)
+    return (plain, found[0], low, high, chi2_contingency(counts, correction=False).pvalue)
 
 
 def _mean_square(counts: np.ndarray) -> float:

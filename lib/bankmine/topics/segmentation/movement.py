@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from bankmine.errors import BankmineError
 from bankmine.judging.drift import alarm, psi
-from bankmine.judging.intervals import wilson
+from bankmine.judging.intervals import around, wilson
 from bankmine.topics.segmentation.model import Segmentation
 
 ABSENT = "not known"
-_Z = 1.96
 
 
 def history(stages: pd.DataFrame, column: str = "stage") -> pd.DataFrame:
@@ -181,8 +179,7 @@ def _restricted_mean(followed: np.ndarray, ended: np.ndarray) -> tuple[float, fl
     survival = np.append(1.0, np.cumprod(1 - leave / at_risk))
     beyond = survival[::-1].cumsum()[::-1][1:]  # area from each step on
     variance = (beyond**2 * leave / np.maximum(at_risk * (at_risk - leave), 1)).sum()
-    half = _Z * np.sqrt(variance)
-    return (len(survival), survival.sum(), survival.sum() - half, survival.sum() + half)
+    return (len(survival), survival.sum(), *around(survival.sum(), np.sqrt(variance)))
 
 
 def _if_constant(spells: pd.DataFrame) -> dict[str, float]:
@@ -242,10 +239,11 @@ def drift(model: Segmentation, values: pd.DataFrame, before: pd.Series | None = 
     segments, points = model.assign(values), model.points(values)
     size, then = len(values), model.shares
     now = segments.value_counts(normalize=True).reindex(list(model.names)).to_numpy()
-    half = stats.norm.ppf(0.975) * np.sqrt(now * (1 - now) / size + then * (1 - then) / model.customers)
+    error = np.sqrt(now * (1 - now) / size + then * (1 - then) / model.customers)
+    low, high = around(now - then, error)
     distance = pd.Series(model.groups.distance(points), index=values.index).groupby(segments, observed=False).mean()
     table = pd.DataFrame({
-        "share_then": then, "share_now": now, "change": now - then, "low": now - then - half, "high": now - then + half,
+        "share_then": then, "share_now": now, "change": now - then, "low": low, "high": high,
         "distance_then": model.distances, "distance_now": distance.reindex(list(model.names)).to_numpy(),
     }, index=pd.Index(model.names, name="segment"))  # fmt: skip
     index, limit = psi(then, now, model.customers, size), alarm(len(then), model.customers, size)

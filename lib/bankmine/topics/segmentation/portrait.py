@@ -9,17 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from bankmine.judging.intervals import of_mean, of_median
 from bankmine.topics.segmentation.groups import MANY, sample
 from bankmine.topics.segmentation.measures import Registry
 from bankmine.topics.segmentation.model import ALL, Segmentation
 
-CONFIDENCE = 0.95
 _SHOWN = 3000
 
 
@@ -113,12 +112,10 @@ def _described(known: np.ndarray) -> dict[str, float]:
         only = float(known.mean()) if n else np.nan
         return {"customers": n, "mean": only, "mean_low": np.nan, "mean_high": np.nan,
                 "median": only, "median_low": np.nan, "median_high": np.nan}  # fmt: skip
-    half = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * known.std(ddof=1) / np.sqrt(n)
-    ordered = np.sort(known)
-    first = max(int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5)) - 1, 0)
+    (mean_low, mean_high), (median_low, median_high) = of_mean(known), of_median(known)
     return {
-        "customers": n, "mean": known.mean(), "mean_low": known.mean() - half, "mean_high": known.mean() + half,
-        "median": np.median(known), "median_low": ordered[first], "median_high": ordered[n - 1 - first],
+        "customers": n, "mean": known.mean(), "mean_low": mean_low, "mean_high": mean_high,
+        "median": np.median(known), "median_low": median_low, "median_high": median_high,
     }  # fmt: skip
 
 

@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from bankmine.features.value import places
-from bankmine.judging.intervals import draws, interval, wilson
+from bankmine.judging.intervals import around, draws, interval, wilson
 
 FEWEST = 10
 """Customers of each group without which a difference between groups says nothing."""
 _DRAWS = 300
-_Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -166,5 +165,5 @@ def _difference(one: pd.Series, other: pd.Series) -> tuple[float, ...]:
     if not pooled > 1e-12 * max(abs(low), abs(high)):
         return (np.nan,) * 5
     d = (cut[0].mean() - cut[1].mean()) / pooled * (1 - 3 / (4 * freedom - 1))
-    half = _Z * np.sqrt(sum(counts) / np.prod(counts, dtype=float) + d**2 / (2 * sum(counts)))
-    return (known[0].median(), known[1].median(), d, d - half, d + half)
+    error = np.sqrt(sum(counts) / np.prod(counts, dtype=float) + d**2 / (2 * sum(counts)))
+    return (known[0].median(), known[1].median(), d, *around(d, error))

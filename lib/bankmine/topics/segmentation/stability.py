@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from bankmine.errors import BankmineError
+from bankmine.judging.intervals import interval
 from bankmine.topics.segmentation.groups import Groups, group, sample
 from bankmine.topics.segmentation.measures import Registry
 from bankmine.topics.segmentation.model import Segmentation, fit
@@ -197,7 +198,6 @@ def _criteria(rows: list[tuple[str, float, float, float, bool]]) -> pd.DataFrame
     )
 
 
-CONFIDENCE = 0.95
 _NOTHING = "no view"
 _TAIL = 0.01
 
@@ -281,5 +281,5 @@ def _resampled(errors: pd.DataFrame, rounds: int, seed: int) -> pd.DataFrame:
 
 
 def _told(part: pd.Series, whole: pd.Series) -> tuple[float, float, float]:
-    ratio, tail = part / whole, (1 - CONFIDENCE) / 2
-    return ratio.iloc[0], *ratio.iloc[1:].quantile([tail, 1 - tail])
+    ratio = (part / whole).to_numpy()
+    return ratio[0], *np.ravel(interval(ratio[:, None]))
