@@ -29,20 +29,8 @@ def wilson_clustered(hit: pd.Series, cluster: pd.Series) -> tuple[float, float]:
     """Return the 95 % interval of a share of rows that come in clusters, as months of the same customers do.
 
     Wilson's interval for as many independent rows as would be as uncertain (Dean and Pagano, Journal of Survey
-    Statistics and Methodology 3, 2015), by the variance of a ratio over clusters (Cochran, Sampling Techniques, 1977,
-    section 6.3). Where all rows are alike there is no variance to go by, and a cluster counts as one row.
-
-    Parameters
-    ----------
-    hit : pd.Series
-        Whether it holds, one entry a row.
-    cluster : pd.Series
-        What each row belongs to, same index.
-
-    Returns
-    -------
-    tuple of float
-        Not a number where there is no row.
+    Statistics and Methodology 3, 2015). Where all clusters are alike there is no variance to go by, and each counts as
+    one row. NaN where there is no row.
     """
     if not len(hit):
         return np.nan, np.nan
