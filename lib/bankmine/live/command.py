@@ -19,21 +19,9 @@ from bankmine.topics.fraud.stream_model import load
 
 
 def score(model: Path, state: Path, source: str | None = None, as_of: str | None = None) -> None:
-    """Answer every line of standard input by one on standard output, until it ends.
+    """Answer every line of standard input by one on standard output, by the model of a file, until it ends.
 
-    Parameters
-    ----------
-    model : Path
-        From `stream_model.save`.
-    state : Path
-        What was judged up to now; made where it is not there.
-    source, as_of : str, optional
-        Where earlier transactions are, for a state that has none, and their last day.
-
-    Raises
-    ------
-    BankmineError
-        If one of these cannot be used, or nobody reads the answers.
+    `state` is made where it is not there; one that has no transaction takes those of `source` up to the day `as_of`.
     """
     kept, ledger = load(model), open_ledger(state)
     try:
@@ -50,13 +38,7 @@ def score(model: Path, state: Path, source: str | None = None, as_of: str | None
 
 
 def answer_all(scorer: Scorer, given: BinaryIO, out: BinaryIO) -> Counter[str]:
-    """Answer lines one by one; a line that is wrong is answered by what is wrong, and does nothing else.
-
-    Returns
-    -------
-    Counter of str
-        How many of which kind there were.
-    """
+    """Answer lines one by one and count their kinds; a wrong one is answered by what is wrong and does nothing else."""
     counts: Counter[str] = Counter()
     for number, line in numbered(given):
         try:

@@ -37,13 +37,7 @@ _SETTINGS = ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FU
 
 
 def open_ledger(path: Path) -> Ledger:
-    """Open the file of a state, or make it.
-
-    Raises
-    ------
-    BankmineError
-        If another process uses it, it is no such file, or it cannot be written.
-    """
+    """Open the file of a state, or make it; refuse one that is in use, of another kind, or cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, isolation_level=None, timeout=0)
@@ -77,13 +71,7 @@ class Ledger:
 
     @contextmanager
     def commit(self) -> Iterator[None]:
-        """Do what is in the block as a whole, on the disk at its end, or not at all.
-
-        Raises
-        ------
-        BankmineError
-            If the file cannot be written.
-        """
+        """Do what is in the block as a whole, on the disk at its end, or not at all."""
         try:
             with self._sql:
                 self._sql.execute("BEGIN IMMEDIATE")

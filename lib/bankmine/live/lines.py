@@ -10,20 +10,9 @@ LONGEST = 65_536
 
 
 def numbered(stream: BinaryIO, longest: int = LONGEST) -> Iterator[tuple[int, bytes | None]]:
-    """Read a stream line by line.
+    """Read lines without the blanks around them, with their numbers from 1: None for one of more than `longest` bytes.
 
-    Parameters
-    ----------
-    stream : BinaryIO
-        Of lines that end with a line feed; the last one need not.
-    longest : int
-        Bytes; what is longer is passed over in pieces of that size.
-
-    Yields
-    ------
-    tuple of (int, bytes or None)
-        Number of the line, from 1, and what it holds without the blanks around it: None where it is too long. Blank
-        lines are counted and passed over.
+    Such a line is passed over in pieces; blank lines are counted and passed over.
     """
     number = 0
     while line := stream.readline(longest + 1):

@@ -22,15 +22,7 @@ _STALE = f"""DELETE FROM transactions WHERE at < ?1
 
 
 def restore(ledger: Ledger, specification: Specification) -> FraudState:
-    """Return the state that has seen all transactions and labels of the ledger.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        Keeps the first moments of the state from then on.
-    specification : Specification
-        What is to be measured.
-    """
+    """Return the state that has seen all of the ledger, which keeps its first moments from then on."""
     state = FraudState(specification, firsts=ledger)
     (newest,) = ledger.rows("SELECT max(at) FROM transactions")[0]
     if newest is None:

@@ -49,20 +49,12 @@ class Label:
 
 
 def read(line: bytes) -> Message | Label:
-    """Read a line: a label if it holds `is_fraud` and no `amount`, else a transaction.
+    """Read a JSON object: a label if it holds `is_fraud` and no `amount`, else a transaction; other fields are ignored.
 
-    Parameters
-    ----------
-    line : bytes
-        A JSON object. A transaction has the fields of the contract's table `transactions`; required are
-        `transaction_id`, `account_id`, `at` (ISO 8601, local time), `amount` and `direction`. An account
-        that is not known yet needs its `customer_id` and may have its `product`; with a customer no account is needed.
-        A label has `transaction_id`, `is_fraud` and `fraud_known_on`. Other fields are passed over.
-
-    Raises
-    ------
-    FaultError
-        If it is none of that.
+    A transaction has the fields of the contract's table `transactions`; required are `transaction_id`, `account_id`,
+    `at` (ISO 8601, local time), `amount` and `direction`. An account that is not known yet needs its `customer_id` and
+    may have its `product`; with a customer no account is needed. A label has `transaction_id`, `is_fraud` and
+    `fraud_known_on`. A FaultError says what else it is.
     """
     told = _object(line)
     return _label(told) if "is_fraud" in told and "amount" not in told else _transaction(told)

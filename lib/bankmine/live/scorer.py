@@ -19,16 +19,9 @@ _DIGITS = 6
 
 
 class Scorer:
-    """Judges transactions by a model, from what is kept in a ledger.
+    """Judges transactions by a model, from what is kept in a ledger that nobody else writes to.
 
-    Parameters
-    ----------
-    ledger : Ledger
-        What was judged up to now; nobody else writes to it.
-    model : FraudModel
-        The model.
-    now : callable
-        Returns the moment it is, as microseconds since 1970, local time.
+    `now` tells the moment it is, as microseconds since 1970, local time.
     """
 
     def __init__(self, ledger: Ledger, model: FraudModel, now: Callable[[], int]) -> None:
@@ -38,12 +31,7 @@ class Scorer:
     def answer(self, message: Message | Label) -> str:
         """Return the answer to a message as one line of JSON; the same again to one that is sent again.
 
-        Raises
-        ------
-        FaultError
-            If the message contradicts what is known; it leaves no trace.
-        BankmineError
-            If the ledger cannot be written.
+        What contradicts what is known is a FaultError, and leaves no trace.
         """
         if isinstance(message, Label):
             return self._learn(message)

@@ -19,27 +19,7 @@ _BATCH = 50_000
 
 
 def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
-    """Fill an empty ledger with what a bank knew at the end of a day, all of it or nothing.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        Without transactions.
-    snapshot : Snapshot
-        Of the day before the first transaction arrives.
-    kinds : sequence of str
-        Kinds of transactions that are judged.
-
-    Returns
-    -------
-    int
-        Number of transactions that are kept.
-
-    Raises
-    ------
-    BankmineError
-        If the snapshot holds no transaction of these kinds.
-    """
+    """Fill an empty ledger with what a bank knew that day, all of it or nothing; return how many rows it keeps."""
     rows = payments_out(snapshot, kinds)
     there = history(rows.filter(rows.amount <= LARGEST))
     kept = _recent(there)

@@ -101,14 +101,7 @@ class Register:
 
 
 def load_register(file: Path = REGISTRY) -> Register:
-    """Read the register.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field or has an unknown one, a question names no rule of the file, is answered by nothing or
-        by both page and people, or a limit is of no known kind.
-    """
+    """Read the register; refuse a limit of no known kind, and a question of no rule or not of one way to answer it."""
     told = read_yaml(file)
     if not isinstance(told, dict) or set(told) != {"owner", "rules", "questions", "assumptions", "monitoring"}:
         raise BankmineError(f"{file} must hold owner, rules, questions, assumptions and monitoring.")
@@ -124,27 +117,10 @@ def load_register(file: Path = REGISTRY) -> Register:
 
 
 def validation_table(model: str, given: Mapping[str, object], register: Register | None = None) -> pd.DataFrame:
-    """Hold the questions for a kind of model against what its page shows.
+    """Hold the questions for a kind of model against what its page shows: part -> what it found, None or `Lacking`.
 
-    Parameters
-    ----------
-    model : str
-        Kind of model, as `churn`, `credit` or `fraud`; another has the questions that are asked of all.
-    given : mapping of str to object
-        Part of the page -> what it found, in words or as a number; None or `Lacking` where it is not there.
-    register : Register, optional
-        Of the workspace where it is not given.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a question: `rule`, `theme`, `question`, `shown in` (parts of the page), `status` and `answer`: what the
-        parts found, or why they did not.
-
-    Raises
-    ------
-    BankmineError
-        If something is handed over that answers no question.
+    One row a question: `rule`, `theme`, `question`, `shown in` (parts of the page), `status` and `answer`. A kind that
+    the register does not know has the questions that are asked of all; a part that answers no question is refused.
     """
     register = register or load_register()
     asked = register.asked_of(model, register.questions)
@@ -162,16 +138,7 @@ def validation_table(model: str, given: Mapping[str, object], register: Register
 def assumption_table(model: str, given: Mapping[str, object], register: Register | None = None) -> pd.DataFrame:
     """List what must hold for a model, what goes wrong otherwise, and what the page found when it checked.
 
-    Parameters
-    ----------
-    model, given, register
-        As for `validation_table`.
-
-    Returns
-    -------
-    pd.DataFrame
-        `assumption`, `otherwise`, `checked in`, `status`, `found`; an assumption that nothing can check is not
-        answered.
+    `assumption`, `otherwise`, `checked in`, `status`, `found`; one that nothing can check is not answered.
     """
     register = register or load_register()
     assumed = register.asked_of(model, register.assumptions)
@@ -180,22 +147,9 @@ def assumption_table(model: str, given: Mapping[str, object], register: Register
 
 
 def funnel(steps: Mapping[str, int]) -> pd.DataFrame:
-    """Say how many rows are left after each step on the way to a sample.
+    """Say how many rows are left after each step, from all to those modelled: `step`, `rows`, `left_out`, `share`.
 
-    Parameters
-    ----------
-    steps : mapping of str to int
-        What is required -> rows that are left, from all to those modelled.
-
-    Returns
-    -------
-    pd.DataFrame
-        `step`, `rows`, `left_out` by it, `share` of the first.
-
-    Raises
-    ------
-    BankmineError
-        If a step has more rows than the one before: it is no step of the same funnel.
+    A step with more rows than the one before is refused: it is no step of the same funnel.
     """
     rows = pd.Series(steps, dtype="int64")
     if (more := rows.diff() > 0).any():
@@ -234,22 +188,12 @@ def _number(value: float) -> str:
 
 
 def monitoring_plan(model: str, facts: Mapping[str, float], register: Register | None = None) -> pd.DataFrame:
-    """Say what is watched, and at which limit, given how many rows and events a month has.
+    """Say what is watched, and at which limit, given how many `rows`, `events` and `actions` a month has.
 
-    Parameters
-    ----------
-    model : str
-        As for `validation_table`.
-    facts : mapping of str to float
-        `rows` scored in a month, `events` and `actions` of a month, and by the name in the register what each metric is
-        today; for limits of the kind `given` also `<fact>_below` or `<fact>_above`. What is absent is not known.
-
-    Returns
-    -------
-    pd.DataFrame
-        `metric`, `now` (events that came, where the limits are about those expected), `below` and `above` (alarm
-        outside; missing where that side has none, or the facts do not tell), `status`, `cadence`, `action`, `owner`.
-        Limits other than fixed ones are crossed by chance in one of a hundred months.
+    `facts` has also what each metric is today, and for limits of the kind `given` `<fact>_below` or `<fact>_above`.
+    Returns `metric`, `now` (events that came, where limits are about those expected), `below` and `above` (alarm
+    outside; missing where there is none), `status`, `cadence`, `action`, `owner`. Limits other than fixed ones are
+    crossed by chance in one of a hundred months.
     """
     register = register or load_register()
     rows = []

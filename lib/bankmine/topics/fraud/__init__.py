@@ -1,4 +1,8 @@
-"""Fraud: which payments to look at today. `fraud.study` is what a notebook begins with."""
+"""Fraud: which payments to look at today. `fraud.study` is what a notebook begins with.
+
+Its module is `fraud_study`: once imported, a module named `study` would take the place of the function, which is
+imported late here and not at once as in other topics.
+"""
 
 from __future__ import annotations
 

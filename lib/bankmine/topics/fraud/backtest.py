@@ -80,27 +80,10 @@ class Fitted:
 def fit(
     sample: Sample, block: Block, learners: Sequence[str] = LEARNERS, weight: float | None = None, seed: int = 0
 ) -> Fitted:
-    """Fit models on payments and what was known of them when a block began.
+    """Fit models on payments and what was known of them when a block began, the detector on those just before it.
 
-    Parameters
-    ----------
-    sample : Sample
-        All payments.
-    block : Block
-        Of it: which payments are learnt from, with which labels. The detector needs no label, and so learns from the
-        payments just before the block.
-    learners : sequence of str
-        Some of `LEARNERS`.
-    weight : float, optional
-        What a fraud weighs, as a multiple of a genuine payment; where it is not given, the root of how many genuine
-        ones are learnt from beside each: full balance makes probabilities coarse and ranks no better.
-    seed : int
-        Of the draws.
-
-    Raises
-    ------
-    BankmineError
-        If all labels are the same, or the predictors cannot be used.
+    A fraud weighs `weight` genuine payments, or else the root of how many are learnt from beside each: full balance
+    makes probabilities coarse and ranks no better.
     """
     rng = np.random.default_rng(seed)
     detector = _detector(seed).fit(sample.predictors.iloc[some(block.recent, _WATCHED, rng)])
@@ -159,43 +142,28 @@ CHOSEN = "xgboost"
 
 @dataclass(frozen=True)
 class Backtest:
-    """Payments and what models said of them before their labels were known.
-
-    Attributes
-    ----------
-    blocks : list of Block
-        Oldest first.
-    sample : Sample
-        The payments judged.
-    payments : Payments
-        Of the same rows.
-    scores : pd.DataFrame
-        Baselines (`random`, `amount`, `rules`), learners, and always the anomaly detector; those of learners are
-        probabilities.
-    probability : pd.Series
-        Of the chosen model, calibrated by the block before.
-    before : dict of pd.Timestamp to pd.Series
-        First day of a block -> what the chosen model had said of the payments of the block before it.
-    fired : Fired
-        Expert rules that hold of each payment.
-    fitted : list of Fitted
-        One a block.
-    calibrators : list of (Calibrator or None)
-        One a block, of its chosen model; None where no fraud of the block before was known.
-    block : pd.Series
-        First day of the block of each payment.
-    """
+    """Payments and what models said of them before their labels were known."""
 
     blocks: list[Block]
+    """Oldest first."""
     sample: Sample
+    """The payments judged."""
     payments: Payments
+    """Of the same rows."""
     scores: pd.DataFrame
+    """Baselines (`random`, `amount`, `rules`), learners (probabilities), and always the anomaly detector."""
     probability: pd.Series
+    """Of the chosen model, calibrated by the block before."""
     before: dict[pd.Timestamp, pd.Series]
+    """First day of a block -> what the chosen model had said of the payments of the block before it."""
     fired: Fired
+    """Expert rules that hold of each payment."""
     fitted: list[Fitted]
+    """One a block."""
     calibrators: list[Calibrator | None]
+    """One a block, of its chosen model; None where no fraud of the block before was known."""
     block: pd.Series
+    """First day of the block of each payment."""
 
 
 def cut(sample: Sample, known_on: pd.Series, plan: Plan) -> tuple[list[Block], list[Block]]:

@@ -100,25 +100,13 @@ def _none(out: ir.Table, kinds: Sequence[str]) -> str:
 def raw_measures(
     history: ir.Table, specification: Specification = SPECIFICATION, since: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Measure each transaction of a history by what came before it.
+    """Measure each transaction of a history by what came before it, from `since` on; earlier ones are their past only.
 
-    Parameters
-    ----------
-    history : ir.Table
-        One row a transaction: `row` (whole number of its own; results are in its order), `at` (moment, whole
-        microseconds since 1970), `amount` (above zero), `customer`; and as far as they are known `account`, `device`,
-        `merchant`, `counterparty`, `country`, `physical` (boolean), `label_at` (moment at which it became known as a
-        fraud, missing where it is none or not known).
-    specification : Specification
-        What to measure; what the history lacks columns for is left out.
-    since : int, optional
-        First moment to measure transactions of: earlier ones count as their past only.
-
-    Returns
-    -------
-    dict of str to np.ndarray
-        `row`, then a column of float64 for each measure (country: object), in the order of `row`. NaN where the
-        transaction has no such key, or the measure is missing.
+    The history has one row a transaction: `row` (whole number of its own; results are in its order), `at` (whole
+    microseconds since 1970), `amount` (above zero), `customer`; and as far as they are known `account`, `device`,
+    `merchant`, `counterparty`, `country`, `physical` (boolean), `label_at` (moment at which it became known as a fraud,
+    missing where it is none). What it lacks columns for is left out. Returns `row` and a column of float64 for each
+    measure (country: object), NaN where the transaction has no such key.
     """
     possible = specification.possible(history.columns)
     moments = in_time(history, {MEASURES[w.measure].adds for w in possible.windows}, since)

@@ -70,30 +70,14 @@ def desk_figures(
     payments: Payments, scores: pd.DataFrame, share: float, order: pd.DataFrame | None = None, rounds: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Measure what each score brings an operations desk of a given capacity.
+    """Measure what each score brings a desk that can look at a `share` of a day's payments, by `order` or the score.
 
-    Parameters
-    ----------
-    payments : Payments
-        All judged payments with a settled label.
-    scores : pd.DataFrame
-        A column a model, same index.
-    share : float
-        Part of a day's payments that can be looked at.
-    order : pd.DataFrame, optional
-        From `order_of`: by what the payments of a day are looked at, where it is not the score itself.
-    rounds, seed : int
-        Resamples and their seed.
-
-    Returns
-    -------
-    pd.DataFrame
-        `model`, `metric`, `value`, `low`, `high` (95 %). Of the score, by resampled customers: `average_precision`,
-        `auc`. Of the alerts, likewise: `value_held` (share of the frauds' amount that is alerted), `value_saved` (that,
-        or stopped by an alert before), `frauds_found` (share of frauds held), `delay_days` (mean days from the first
-        fraud of an episode until it is alerted, or else until the bank finds out by itself) and `delay_saved` (days
-        that this is earlier); by resampled days: `alerts_a_day`, `alert_precision` and `card_precision` (share of the
-        accounts looked at in a day that are attacked). NaN where there is no fraud.
+    `model`, `metric`, `value`, `low`, `high` (95 %; NaN where there is no fraud). By resampled customers, of the score:
+    `average_precision`, `auc`; of the alerts: `value_held` (share of the frauds' amount that is alerted), `value_saved`
+    (that, or stopped by an alert before), `frauds_found` (share of frauds held), `delay_days` (mean days from the first
+    fraud of an episode until it is alerted, or else until the bank finds out by itself) and `delay_saved` (days that
+    this is earlier). By resampled days: `alerts_a_day`, `alert_precision` and `card_precision` (share of the accounts
+    looked at in a day that are attacked).
     """
     ranked = performance(payments.target, scores, payments.entity, rounds, seed)
     tables = [ranked[ranked["metric"].isin(_RANKED)]]

@@ -27,20 +27,11 @@ Columns = Mapping[str, np.ndarray]
 
 
 def derive(columns: Columns) -> dict[str, np.ndarray]:
-    """Derive what models learn from, of one transaction or of millions.
+    """Derive what models learn from, of one transaction or of millions: float64 arrays, NaN where it is not known.
 
-    Parameters
-    ----------
-    columns : mapping of str to np.ndarray
-        Arrays of one length: the measures of `measures` as far as they are there, and of the transactions themselves
-        `amount`, `at` (microseconds since 1970, local time), and where they are known `country` (text or None),
-        `physical` (whether the customer stood there) and `balance` (before the transaction).
-
-    Returns
-    -------
-    dict of str to np.ndarray
-        float64 arrays, NaN where a feature is not known. Which features there are depends on which columns there are,
-        never on their values.
+    `columns` are arrays of one length: the measures of `measures` as far as they are there, and `amount`, `at`
+    (microseconds since 1970, local time), and where known `country` (text or None), `physical` (whether the customer
+    stood there) and `balance` (before the transaction). Which features there are depends on them, never on values.
     """
     parts = (_moment, _habit, _traffic, _risk, _news, _pace, _place, _means)
     return {name: values for part in parts for name, values in part(columns).items()}

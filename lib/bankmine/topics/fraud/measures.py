@@ -43,26 +43,17 @@ PHYSICAL = ("pos", "atm")
 
 @dataclass(frozen=True)
 class Measure:
-    """What is made of the transactions of a window.
-
-    Attributes
-    ----------
-    adds : str
-        What each transaction adds: `one` 1; `amount` and `log_amount` in whole ten-thousandths; `log_amount_squared`
-        the square of that whole number; `night` 1 at night, else 0; `fraud` 1 for each fraud, not at its own moment but
-        at that at which it became known.
-    total : str
-        `sum` (0 where there is nothing) or `max` (missing where there is nothing).
-    scale : int
-        By what the total is divided, as a floating-point number.
-    delayed : bool
-        Whether the window ends not at the transaction but as many days earlier as labels are late.
-    """
+    """What is made of the transactions of a window."""
 
     adds: str
+    """What each transaction adds: `one` 1; `amount` and `log_amount` whole ten-thousandths; `log_amount_squared` the
+    square of that; `night` 1 at night, else 0; `fraud` 1 for each fraud, at the moment at which it became known."""
     total: str = "sum"
+    """`sum` (0 where there is nothing) or `max` (missing where there is nothing)."""
     scale: int = 1
+    """By what the total is divided, as a floating-point number."""
     delayed: bool = False
+    """Whether the window ends as many days before the transaction as labels are late."""
 
 
 MEASURES = {
@@ -132,23 +123,15 @@ are of the same moment. Missing where there was none."""
 
 @dataclass(frozen=True)
 class Specification:
-    """The measures to take of each transaction.
-
-    Attributes
-    ----------
-    windows, firsts, previous : tuple
-        What to measure.
-    physical : bool
-        Whether to tell the previous place (`PREVIOUS_PHYSICAL`).
-    delay : int
-        Days by which labels are late.
-    """
+    """The measures to take of each transaction."""
 
     windows: tuple[Window, ...]
     firsts: tuple[First, ...] = ()
     previous: tuple[Previous, ...] = ()
     physical: bool = False
+    """Whether to tell the previous place (`PREVIOUS_PHYSICAL`)."""
     delay: int = DELAY
+    """Days by which labels are late."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -203,41 +186,28 @@ NONE = -1
 
 @dataclass(frozen=True)
 class Moments:
-    """Transactions in the order of time; all arrays have a value for each.
-
-    Attributes
-    ----------
-    row, moment : np.ndarray
-        Names of the rows, and moments.
-    known : np.ndarray
-        All moments at which something happened or became known, each once, in order.
-    rank : np.ndarray
-        Place of each transaction's moment among those.
-    start : int
-        First transaction that is measured.
-    codes : dict of str to np.ndarray
-        Number of each transaction's key (`customer`, …, `country`), `NONE` where it has none.
-    countries : np.ndarray
-        Names of the countries by their codes, in the order of the alphabet.
-    added : dict of str to np.ndarray
-        What each transaction adds to totals, whole numbers.
-    late, late_rank : np.ndarray
-        Transactions that became known as frauds, and the places of the moments at which they did.
-    physical : np.ndarray
-        Whether the customer stood at the place.
-    """
+    """Transactions in the order of time; arrays have a value for each, but for `known`, `countries` and the late."""
 
     row: np.ndarray
     moment: np.ndarray
     known: np.ndarray
+    """All moments at which something happened or became known, each once, in order."""
     rank: np.ndarray
+    """Place of each transaction's moment among those."""
     start: int
+    """First transaction that is measured."""
     codes: dict[str, np.ndarray]
+    """Number of each transaction's key (`customer`, …, `country`), `NONE` where it has none."""
     countries: np.ndarray
+    """Names of the countries by their codes, in the order of the alphabet."""
     added: dict[str, np.ndarray]
+    """What each transaction adds to totals, whole numbers."""
     late: np.ndarray
+    """Transactions that became known as frauds."""
     late_rank: np.ndarray
+    """Places of the moments at which they did."""
     physical: np.ndarray
+    """Whether the customer stood at the place."""
 
     def places(self, code: np.ndarray, rank: np.ndarray) -> np.ndarray:
         """Return numbers by which keys are sorted, and by moment within a key."""
@@ -245,16 +215,9 @@ class Moments:
 
 
 def in_time(history: ir.Table, needed: set[str], since: int | None) -> Moments:
-    """Fetch a history and put it in the order of time; keys become numbers.
+    """Fetch a history, as `batch.raw_measures` takes it, in the order of time; keys become numbers.
 
-    Parameters
-    ----------
-    history : ir.Table
-        As `batch.raw_measures` takes it.
-    needed : set of str
-        Additions (`measures.Measure.adds`) to compute.
-    since : int, optional
-        First moment to measure transactions of.
+    Of additions (`Measure.adds`) only the `needed` are computed; transactions before `since` are not measured.
     """
     table = history.select([c for c in COLUMNS if c in history.columns]).to_pyarrow()
     order = np.argsort(table["at"].to_numpy(), kind="stable")

@@ -27,33 +27,20 @@ _OWN = ("amount", "at", "country", "physical", "balance")
 
 @dataclass(frozen=True)
 class Payments:
-    """Payments that are judged; all parts share one index.
-
-    Attributes
-    ----------
-    target : pd.Series
-        1.0 fraud, 0.0 genuine, NaN where the label is not settled, which no figure takes.
-    amount : pd.Series
-        In the source's currency.
-    day : pd.Series
-        Day of each as a timestamp.
-    moment : pd.Series
-        When each was made.
-    account : pd.Series
-        Card or account that would be stopped.
-    entity : pd.Series
-        Customer, by whom intervals are drawn.
-    known_on : pd.Series
-        Day on which the bank found out by itself, NaT where it did not.
-    """
+    """Payments that are judged; all parts share one index."""
 
     target: pd.Series
+    """1.0 fraud, 0.0 genuine, NaN where the label is not settled, which no figure takes."""
     amount: pd.Series
     day: pd.Series
+    """As a timestamp."""
     moment: pd.Series
     account: pd.Series
+    """Card or account that would be stopped."""
     entity: pd.Series
+    """Customer, by whom intervals are drawn."""
     known_on: pd.Series
+    """Day on which the bank found out by itself, NaT where it did not."""
 
     def __len__(self) -> int:
         return len(self.target)
@@ -65,29 +52,19 @@ class Payments:
 
 @dataclass(frozen=True)
 class FraudSample:
-    """Transactions to learn from or to be judged; all parts share one index, 0, 1, 2, … in the order of time.
-
-    Attributes
-    ----------
-    sample : Sample
-        Target: 1.0 where a transaction is known as fraud by the as-of day, 0.0 where it is not though labels are no
-        longer late, NaN where it is too young. Entity: customer. Day: its date.
-    beside : pd.DataFrame
-        Nothing for a model: `transaction_id`, `at`, `amount`, keys as far as they are known, `known_on` (day on which
-        it became known as fraud, NaT where it did not).
-    history : ir.Table
-        All transactions up to the as-of day as `batch` measures them, also earlier ones than the sample's.
-    specification : Specification
-        What was measured, and by how many days labels are late.
-    remarks : tuple of str
-        What was left out of a flat table.
-    """
+    """Transactions to learn from or to be judged; all parts share one index, 0, 1, 2, … in the order of time."""
 
     sample: Sample
+    """Target: 1.0 where a transaction is known as fraud by the as-of day, 0.0 where it is not though labels are no
+    longer late, NaN where it is too young. Entity: customer."""
     beside: pd.DataFrame
+    """Nothing for a model: `transaction_id`, `at`, `amount`, keys as far as they are known, `known_on`."""
     history: ir.Table
+    """All transactions up to the as-of day as `batch` measures them, also earlier ones than the sample's."""
     specification: Specification
+    """What was measured, and by how many days labels are late."""
     remarks: tuple[str, ...] = ()
+    """What was left out of a flat table."""
 
     def __len__(self) -> int:
         return len(self.beside)

@@ -58,15 +58,7 @@ def load_rules(file: Path = REGISTRY) -> list[ExpertRule]:
 
 
 def fired(rules: list[ExpertRule], columns: Mapping[str, np.ndarray] | pd.DataFrame) -> Fired:
-    """Ask of each payment which rules hold.
-
-    Parameters
-    ----------
-    rules : list of ExpertRule
-        From `load_rules`.
-    columns : mapping of str to np.ndarray, or pd.DataFrame
-        Features, one entry a payment.
-    """
+    """Ask of each payment which rules hold, by its features."""
     rows = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(columns)
     lacking = {rule.id: sorted(rule.parsed.columns - set(rows.columns)) for rule in rules}
     able = [rule for rule in rules if not lacking[rule.id]]

@@ -63,45 +63,29 @@ class Word:
 
 @dataclass(frozen=True)
 class FraudModel:
-    """A model and all that is needed to apply it to a transaction as it arrives.
-
-    Attributes
-    ----------
-    booster : Booster
-        XGBoost's trees.
-    features : tuple of str
-        Names of the numbers it takes, in order, as `derive` gives them.
-    words : tuple of Word
-        What it takes of the transaction itself, behind the numbers.
-    known : tuple of str
-        Columns of the history that it learnt from: what a source lacked is not measured in real time either.
-    delay : int
-        Days by which labels are late.
-    kinds : tuple of str
-        Kinds of transactions that are judged; empty where the source tells none.
-    threshold : float
-        Chance from which there is an alert.
-    factor : float
-        By what the odds that the trees tell are multiplied, to undo thinning and weights.
-    day : datetime.date
-        Last day of what it learnt from.
-    phrases : tuple of Phrase
-        One for each of the numbers, then of the words.
-    calibrator : Calibrator, optional
-        Makes a rate of the chance.
-    """
+    """A model and all that is needed to apply it to a transaction as it arrives."""
 
     booster: Booster
     features: tuple[str, ...]
+    """Numbers it takes, in order, as `derive` gives them."""
     words: tuple[Word, ...]
+    """What it takes of the transaction itself, behind the numbers."""
     known: tuple[str, ...]
+    """Columns of the history that it learnt from: what a source lacked is not measured in real time either."""
     delay: int
+    """Days by which labels are late."""
     kinds: tuple[str, ...]
+    """Kinds of transactions that are judged; empty where the source tells none."""
     threshold: float
+    """Chance from which there is an alert."""
     factor: float
+    """By what the odds that the trees tell are multiplied, to undo thinning and weights."""
     day: datetime.date
+    """Last day of what it learnt from."""
     phrases: tuple[Phrase, ...]
+    """One for each of the numbers, then of the words."""
     calibrator: Calibrator | None = None
+    """Makes a rate of the chance."""
 
     @property
     def specification(self) -> Specification:
@@ -124,16 +108,10 @@ class FraudModel:
         return told if self.calibrator is None else self.calibrator(told)
 
     def reasons(self, columns: Mapping[str, np.ndarray], row: DMatrix, k: int = 3) -> list[str]:
-        """Say what raises the chance of one row most: its strongest themes, as `analysis.reasons` picks them.
+        """Say what raises the chance of one row most: its strongest themes, at most `k`, as `reasons.reasons` picks.
 
-        Parameters
-        ----------
-        columns : mapping of str to np.ndarray
-            Features and words of the row: arrays of length 1.
-        row : DMatrix
-            The same from `rows`.
-        k : int
-            Reasons at most; fewer where fewer themes raise the odds by 5 %.
+        `columns` has arrays of length 1, `row` is the same from `rows`; themes that raise the odds by less than 5 % are
+        no reasons.
         """
         parts = self.booster.predict(row, pred_contribs=True)[0, :-1].astype(np.float64)
         pushes = np.bincount(self._origin, weights=parts)
@@ -165,13 +143,7 @@ def learnt_of(model: FraudModel, t: Transaction, measures: Mapping[str, np.ndarr
 
 
 def checked(model: FraudModel) -> FraudModel:
-    """Return a model whose parts fit each other and the features of this version.
-
-    Raises
-    ------
-    BankmineError
-        If they do not.
-    """
+    """Return a model; a BankmineError says so where its parts fit neither each other nor this version's features."""
     nothing = Transaction("", 0, 1.0, "")
     measures = {name: np.array([np.nan]) for name in model.specification.names}
     there = learnt_of(model, nothing, measures)
@@ -204,13 +176,7 @@ def as_json(model: FraudModel) -> str:
 
 
 def load(path: Path) -> FraudModel:
-    """Load a saved model.
-
-    Raises
-    ------
-    BankmineError
-        If there is no such file, it is damaged, or it holds no fraud model that this version can apply.
-    """
+    """Load a saved model; refuse a file that is damaged, or holds no fraud model that this version can apply."""
     if not path.is_file():
         raise BankmineError(f"There is no saved fraud model at {path}: run 08_fraud, which writes one.")
     try:

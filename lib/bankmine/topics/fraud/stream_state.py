@@ -42,25 +42,13 @@ OWN = ("country", "physical", "balance", "kind", "channel", "category", "product
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One row of a history (`batch.history`): money that a customer sends out.
-
-    Attributes
-    ----------
-    at : int
-        Microseconds since 1970, local time.
-    amount : float
-        Above zero.
-    physical : bool
-        Whether the customer stood at the place.
-    balance : float, optional
-        Of the account before the transaction.
-    product : str, optional
-        Of the account.
-    """
+    """One row of a history (`batch.history`): money that a customer sends out."""
 
     transaction_id: str
     at: int
+    """Microseconds since 1970, local time."""
     amount: float
+    """Above zero."""
     customer: str
     account: str | None = None
     device: str | None = None
@@ -69,6 +57,7 @@ class Transaction:
     country: str | None = None
     physical: bool = False
     balance: float | None = None
+    """Of the account before the transaction."""
     kind: str | None = None
     channel: str | None = None
     category: str | None = None
@@ -153,10 +142,7 @@ class Line:
 class Lines:
     """A line for each customer, card or place, those longest untouched first.
 
-    Attributes
-    ----------
-    rested : dict or None
-        Last forgotten moment of each key, where these are to be kept.
+    `rested` has the last forgotten moment of each key, where these are to be kept, else None.
     """
 
     def __init__(self, width: int, resting: bool = False) -> None:
@@ -197,17 +183,7 @@ class Lines:
             line.moments.remove(at)
 
     def load(self, keys: np.ndarray, at: np.ndarray, numbers: Sequence[np.ndarray]) -> None:
-        """Add many moments to empty lines at once.
-
-        Parameters
-        ----------
-        keys : np.ndarray
-            Whose they are: text, None where there is no key.
-        at : np.ndarray
-            Moments, int64, in order.
-        numbers : sequence of np.ndarray
-            What stands beside them, int64.
-        """
+        """Add many moments, in order, to empty lines at once; of keys, None where there is none."""
         codes, names = pd.factorize(keys)  # a missing key has the code -1
         order = np.argsort(codes, kind="stable")[np.count_nonzero(codes < 0) :]
         groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(names) else []
@@ -265,19 +241,9 @@ class FirstsInMemory:
 
 
 class FraudState:
-    """What is remembered of the transactions up to now.
+    """What is remembered of the transactions up to now; `newest` is the moment of the latest, None before the first.
 
-    Parameters
-    ----------
-    specification : Specification
-        What to measure, and by how many days labels are late; whatever it is, all keys are remembered.
-    firsts : Firsts, optional
-        Where first moments are kept; in memory where it is not given.
-
-    Attributes
-    ----------
-    newest : int or None
-        Moment of the latest transaction.
+    All keys are remembered, whatever the specification measures; first moments in `firsts`, or else in memory.
     """
 
     def __init__(self, specification: Specification = SPECIFICATION, firsts: Firsts | None = None) -> None:
@@ -302,13 +268,9 @@ class FraudState:
         return None if self.newest is None else self.newest - PATIENCE
 
     def measures(self, t: Transaction) -> dict[str, np.ndarray]:
-        """Measure a transaction by what came before it; nothing is remembered of it.
+        """Measure a transaction by what came before it, as arrays of length 1; nothing is remembered of it.
 
-        Returns
-        -------
-        dict of str to np.ndarray
-            By the names of the specification, arrays of length 1 as those of `batch.raw_measures`: float64, NaN
-            where missing; the country is an object.
+        Named by the specification, as of `batch.raw_measures`: float64, NaN where missing; the country an object.
         """
         found: dict[str, float | None] = {}
         for key, windows in self._windows.items():
