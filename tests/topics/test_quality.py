@@ -161,11 +161,6 @@ def test_a_channel_that_is_silent_everywhere_for_a_week_is_found(tmp_path):
     assert set(zip(gaps.week.dt.strftime("%Y-%m-%d"), gaps.channel, strict=True)) == {("2025-09-15", "mobile")}
 
 
-def test_days_behind_counts_from_the_last_booking(snapshot):
-    last = snapshot.checks["transactions"].last
-    assert quality.days_behind(snapshot) == (END - last).days
-
-
 NOTHING_WRONG = {
     "to_mend": "no broken rule is severe or rising", "gaps": "no week is missing",
     "by_month": "no row is left out of a month with enough rows",

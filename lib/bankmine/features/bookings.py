@@ -21,22 +21,7 @@ _NONE = ibis.null("float64")
 
 
 def activity(transactions: ir.Table, owners: ir.Table, spine: ir.Table) -> ir.Table:
-    """Compute the features that follow from bookings.
-
-    Parameters
-    ----------
-    transactions : ir.Table
-        Bookings; features of optional columns that the bank does not fill are left out.
-    owners : ir.Table
-        `account_id`, `customer_id`.
-    spine : ir.Table
-        `customer_id`, `day`.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row.
-    """
+    """Compute what follows from bookings, a row a spine row; columns that the bank does not fill are done without."""
     rows = _coded(transactions).inner_join(owners, "account_id")
     measures = _measures(rows.columns)
     bands = _banded(by_period(rows, spine, (0, *WINDOWS), measures | _LAST), list(measures))
@@ -60,13 +45,7 @@ def totals(transactions: ir.Table, owners: ir.Table, spine: ir.Table, names: Col
 
 
 def own_outflows(transactions: ir.Table) -> ir.Table:
-    """Pick the bookings by which customers moved money out themselves: all outflows but those that the bank books.
-
-    Returns
-    -------
-    ir.Table
-        `account_id`, `date`, `amount`.
-    """
+    """Pick the outflows that customers made themselves (`account_id`, `date`, `amount`): all but those of the bank."""
     own = transactions.filter(transactions.direction == "out")
     if "kind" in own.columns:
         own = own.filter(own.kind.isnull() | own.kind.notin(BOOKED_BY_THE_BANK))
@@ -74,21 +53,9 @@ def own_outflows(transactions: ir.Table) -> ir.Table:
 
 
 def fell_silent(snapshot: Snapshot, spine: ir.Table, days: int = 90) -> ir.Table:
-    """Label customers who did not move any money themselves in the days that followed.
+    """Label the spine: `fell_silent` is whether the customer moved no money in the days that begin on the day after.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known by now.
-    spine : ir.Table
-        `customer_id`, `day`.
-    days : int
-        Length of the outcome window, which starts on the day after.
-
-    Returns
-    -------
-    ir.Table
-        The spine with `fell_silent`: null where the window had not closed by the snapshot's day.
+    It is null where these days had not all passed by the snapshot's own.
     """
     own = own_outflows(snapshot.transactions).select("account_id", "date")
     held = spine.inner_join(snapshot.accounts.select("customer_id", "account_id"), "customer_id")

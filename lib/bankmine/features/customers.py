@@ -35,23 +35,11 @@ PORTRAIT = {
 
 
 def features(snapshot: Snapshot, spine: ir.Table | None = None, only: Collection[str] = ()) -> ir.Table:
-    """Compute features of each row of a spine: person, holdings, bookings and balances.
+    """Compute features of each row of a spine, or of all customers on the snapshot's day.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    spine : ir.Table, optional
-        `customer_id`, `day`; all customers on the snapshot's day where it is not given.
-    only : collection of str
-        Names of the few features wanted, of bookings only sums, as `inflow_180d`: a fraction of the time of all, which
-        is what comes where none is named. What the source does not tell is left out.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row. Counts, sums and trends are 0 where nothing happened; means, shares and days since an
-        event are null. Amounts are in the source's currency.
+    `only` names the few that are wanted, of bookings only sums, as `inflow_180d`: a fraction of the time of all. What
+    the source does not tell is left out. Counts, sums and trends are 0 where nothing happened; means, shares and days
+    since an event are null. Amounts are in the source's currency.
     """
     spine = spine_of(snapshot) if spine is None else spine
     held = spine.inner_join(snapshot.accounts, "customer_id")
@@ -69,18 +57,9 @@ def features(snapshot: Snapshot, spine: ir.Table | None = None, only: Collection
 
 
 def all_known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
-    """Fetch features, measures of lifecycle, complaints, visits and contacts, in the order of keys.
+    """Fetch features, measures of lifecycle, complaints, visits and contacts, in the order of keys: the spine, fetched.
 
     Each part is fetched by a query of its own, as one of two hundred columns takes seconds to compile.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    spine : ir.Table
-        `customer_id`, `day`.
-    keys : pd.DataFrame
-        The same rows, fetched; their order and index are those of what is returned.
     """
     taken: list[str] = []
     parts = []
@@ -114,10 +93,7 @@ def _stays_null(name: str) -> bool:
 def customer_tables(snapshot: Snapshot, days: list[datetime.date]) -> dict[datetime.date, pd.DataFrame]:
     """Compute features of all customers on several days in one query, with what the bank knows of the person.
 
-    Returns
-    -------
-    dict of datetime.date to pd.DataFrame
-        A table for each day, indexed by customer; empty for a day before the first customer joined.
+    A table a day, indexed by customer; empty for a day before the first customer joined.
     """
     person = snapshot.customers.to_pandas()
     found = features(snapshot, spine_of(snapshot, days)).to_pandas()

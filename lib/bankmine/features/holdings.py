@@ -12,33 +12,17 @@ from bankmine.features.spine import KEYS, WINDOWS
 
 
 def products(held: ir.Table) -> ir.Table:
-    """Count the open accounts of each product.
-
-    Parameters
-    ----------
-    held : ir.Table
-        Spine with the accounts opened by its day: `customer_id`, `day`, `account_id`, `product`, `closed_on` if any.
-    """
+    """Count the open accounts of each product; `held` is the spine with the accounts opened by its day."""
     open_ = held.filter(held.closed_on.isnull() | (held.closed_on > held.day)) if "closed_on" in held.columns else held
     counts = {f"{p}_accounts": (open_["product"] == p).sum() for p in PRODUCTS}
     return open_.group_by(*KEYS).agg(accounts=open_.count(), products=open_["product"].nunique(), **counts)
 
 
 def balances(month_ends: ir.Table, held: ir.Table) -> ir.Table:
-    """Sum up the last known balances, and their means over the windows, apart for deposits and debts.
+    """Sum up the last balances, apart for deposits and debts; `held` as for `products`.
 
-    Parameters
-    ----------
-    month_ends : ir.Table
-        The contract's `balances`.
-    held : ir.Table
-        As for `products`.
-
-    Returns
-    -------
-    ir.Table
-        `deposits`, `debts` at the last month end within a year; `deposits_mean_<window>d` and `debts_mean_<window>d`
-        over the month ends in the window, null where there is none; `deposits_change_365d` from first to last.
+    `deposits`, `debts` at the last month end within a year, their means over the month ends in each window, null where
+    there is none, and `deposits_change_365d` from the first to the last.
     """
     joined = month_ends.inner_join(held.select(*KEYS, "account_id", "product"), "account_id")
     joined = joined.mutate(age=joined.day.delta(joined.month_end, unit="day"))
@@ -55,22 +39,9 @@ def balances(month_ends: ir.Table, held: ir.Table) -> ir.Table:
 
 
 def deposits_on(snapshot: Snapshot, table: ir.Table, **days: Deferred) -> ir.Table:
-    """Look up what each customer held in deposits at the last month end up to some days.
+    """Look up deposits at the last month end up to some days of each row, as `deposits=ibis._.day`.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    table : ir.Table
-        Rows with a `customer_id`.
-    **days : Deferred
-        Name of a new column -> day of the row: `deposits=ibis._.day`.
-
-    Returns
-    -------
-    ir.Table
-        The table with the new columns, in the source's currency; null where the customer had no deposits or the bank
-        has no balances.
+    In the source's currency; null where the customer had none or the bank has no balances.
     """
     if "balances" not in snapshot.tables:
         return table.mutate(**dict.fromkeys(days, ibis.null("float64")))

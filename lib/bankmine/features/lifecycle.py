@@ -55,18 +55,7 @@ def load_stages(file: Path = REGISTRY) -> list[Stage]:
 
 
 def assign(rules: list[Stage], measures: pd.DataFrame) -> pd.Series:
-    """Give each row the first stage whose rule holds.
-
-    Returns
-    -------
-    pd.Series
-        Names of stages, same index; an ordered categorical in the order of life if that is the order of the rules.
-
-    Raises
-    ------
-    BankmineError
-        If a rule cannot be computed.
-    """
+    """Give each row the first stage whose rule holds; a categorical in the order of the rules."""
     held = holds({stage.id: stage.parsed for stage in rules}, measures)
     first = np.argmax(held.to_numpy(), axis=1) if len(measures) else []
     codes = pd.Categorical.from_codes(first, categories=[s.id for s in rules])
@@ -74,22 +63,9 @@ def assign(rules: list[Stage], measures: pd.DataFrame) -> pd.Series:
 
 
 def stages(snapshot: Snapshot, days: Sequence[datetime.date] = (), rules: list[Stage] | None = None) -> pd.DataFrame:
-    """Say of each customer on each day in which stage of life the customer is.
+    """Say in which stage of life each customer was on each day, once the customer was known.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    days : sequence of datetime.date
-        Days up to the snapshot's own, which is the default; month ends suit balances best.
-    rules : list of Stage, optional
-        Those of `data/lifecycle.yml` where they are not given.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a customer and day on which the customer was known, sorted: `customer_id`, `day` (timestamp), `stage`
-        (categorical) and the measures that the rules use.
+    Sorted: `customer_id`, `day` (timestamp), `stage` and the measures of the rules. Month ends suit balances best.
     """
     found = measures(snapshot, spine_of(snapshot, days)).to_pandas()
     found = found.assign(day=pd.to_datetime(found["day"])).sort_values(list(KEYS)).reset_index(drop=True)
@@ -98,16 +74,10 @@ def stages(snapshot: Snapshot, days: Sequence[datetime.date] = (), rules: list[S
 
 
 def measures(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
-    """Compute what the rules of stages use; see `data/lifecycle.yml` for what each is.
+    """Compute, a row a spine row, what the rules of stages use; `data/lifecycle.yml` says what each is.
 
     What the season changed for all is taken from the customers of the spine, so that it should hold all of a day, or a
-    fair sample.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row. What is not known is null: usual bookings of new customers, deposits of those who have
-        none, all deposits where the bank has no balances.
+    fair sample. What is not known is null, as usual bookings of new customers and deposits of those who have none.
     """
     table = spine.inner_join(snapshot.customers.select("customer_id", "joined_on"), "customer_id")
     table = table.select(*KEYS, tenure_days=table.day.delta(table.joined_on, unit="day"))

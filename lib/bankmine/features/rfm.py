@@ -34,22 +34,10 @@ SCORES = 5
 
 
 def rfm(snapshot: Snapshot, spine: ir.Table, days: int = 365) -> ir.Table:
-    """Measure recency, frequency and monetary value of the bookings by which customers moved money out themselves.
+    """Measure the bookings by which customers moved money out themselves in the days up to each day of a spine.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    spine : ir.Table
-        `customer_id`, `day`: the last day of each window.
-    days : int
-        Length of the windows.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row: `customer_id`, `day`, `recency` (days since the last one, `days` where there was none),
-        `frequency` (how many) and `monetary` (their sum, in the source's currency).
+    `recency` (days since the last one, `days` where there was none), `frequency` (how many) and `monetary` (their sum,
+    in the source's currency).
     """
     owners = snapshot.accounts.select("account_id", "customer_id")
     own = own_outflows(snapshot.transactions).inner_join(owners, "account_id")
@@ -68,18 +56,9 @@ def rfm(snapshot: Snapshot, spine: ir.Table, days: int = 365) -> ir.Table:
 
 
 def scores(measures: pd.DataFrame) -> pd.DataFrame:
-    """Score customers from 1 to 5 and name their cells.
+    """Score the customers of one day from 1 to 5 and name their cells.
 
-    Parameters
-    ----------
-    measures : pd.DataFrame
-        `recency`, `frequency`, `monetary`, indexed by customer, of one day.
-
-    Returns
-    -------
-    pd.DataFrame
-        Same index: `r`, `f`, `m` (5 is most recent, most often, most), `score` (as text, "543") and `cell`, an ordered
-        categorical, the best first.
+    `r`, `f`, `m` (5 is most recent, most often, most), `score` (as text, "543") and `cell`, the best first.
     """
     r, f, m = quintile(-measures["recency"]), quintile(measures["frequency"]), quintile(measures["monetary"])
     names = np.array(CELLS)[r - 1, f - 1]

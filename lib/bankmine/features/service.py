@@ -20,18 +20,8 @@ _EMPTY = "days_since_"
 def service(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
     """Compute what the bank knew of complaints, visits and contacts; what its tables do not tell is left out.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known. What was settled or answered after a day of the spine was open on it.
-    spine : ir.Table
-        `customer_id`, `day`.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row. Counts are 0 where nothing happened; days since an event are null where it did not happen
-        within a year.
+    What was settled or answered after a day of the spine was open on it. Counts are 0 where nothing happened; days
+    since an event are null where it did not happen within a year.
     """
     parts = []
     if snapshot.has("feedback.kind"):

@@ -27,20 +27,7 @@ KEYS = ("customer_id", "day")
 
 
 def spine_of(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> ir.Table:
-    """Pair every customer known on a day with that day.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    days : sequence of datetime.date
-        Days up to the snapshot's own, which is the default.
-
-    Returns
-    -------
-    ir.Table
-        `customer_id`, `day`.
-    """
+    """Pair every customer known on a day with that day; days are the snapshot's own or earlier, by default its own."""
     days = list(days) or [snapshot.as_of]
     if late := [d for d in days if d > snapshot.as_of]:
         raise BankmineError(f"The snapshot knows nothing after {snapshot.as_of}: take {late[0]} out of the spine.")
@@ -52,22 +39,9 @@ def spine_of(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> ir.Table
 def by_period(rows: ir.Table, spine: ir.Table, edges: Collection[int], measures: dict[str, Deferred]) -> ir.Table:
     """Aggregate rows between the edges of windows, and give each spine row the periods that its windows are made of.
 
-    Parameters
-    ----------
-    rows : ir.Table
-        `customer_id`, `date` and whatever is measured.
-    spine : ir.Table
-        `customer_id`, `day`. Its days are read at once, as the periods follow from them.
-    edges : collection of int
-        Days before the spine's day at which windows begin and end: 0 and 365 for the year up to the day.
-    measures : dict of str to Deferred
-        Aggregates of `rows`: `{"amount": ibis._.amount.sum()}`; `until` is the last day of a row's period.
-
-    Returns
-    -------
-    ir.Table
-        `customer_id`, `day`, `age` and the measures. A window from a to b days before the day, both among the edges, is
-        made of the rows with `a <= age < b`. There is no row where nothing happened.
+    Edges are days before the spine's day: 0 and 365 for the year up to it. A window from a to b is made of the rows
+    with `a <= age < b`; there is none where nothing happened. In `measures`, `until` is the last day of a row's period.
+    The spine's days are read at once, as the periods follow from them.
     """
     cuts = _cuts(spine, edges)
     inside = rows.filter(rows.date > ibis.literal(cuts[0]), rows.date <= ibis.literal(cuts[-1]))
@@ -93,22 +67,7 @@ def _until(date: ir.DateValue, ends: list[datetime.date]) -> ir.DateValue:
 
 
 def by_window(bands: ir.Table, spine: ir.Table, measures: list[str]) -> ir.Table:
-    """Turn sums by band into sums by window.
-
-    Parameters
-    ----------
-    bands : ir.Table
-        One row for each spine row and band in which something happened.
-    spine : ir.Table
-        `customer_id`, `day`.
-    measures : list of str
-        Columns of `bands` that can be added up.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row, with `<measure>_<window>d`, 0 where nothing happened.
-    """
+    """Turn sums by band into sums by window, `<measure>_<window>d`, a row a spine row; 0 where nothing happened."""
     wide = beside(spine, [
         bands.filter(bands.band == i).select(*KEYS, **{f"{m}_band{i}": bands[m] for m in measures})
         for i, _ in enumerate(WINDOWS)
@@ -122,12 +81,7 @@ def by_window(bands: ir.Table, spine: ir.Table, measures: list[str]) -> ir.Table
 def beside(spine: ir.Table, parts: Sequence[ir.Table]) -> ir.Table:
     """Put the columns of tables beside a spine, in one step, as each step takes an expression long to compile.
 
-    Parameters
-    ----------
-    spine : ir.Table
-        `customer_id`, `day` and whatever else.
-    parts : sequence of ir.Table
-        `customer_id`, `day`, at most one row a spine row; what is not there is null. No other name comes twice.
+    A part has at most one row a spine row; what is not there is null. No name but the keys comes twice.
     """
     table = spine
     for i, part in enumerate(parts):
@@ -136,22 +90,11 @@ def beside(spine: ir.Table, parts: Sequence[ir.Table]) -> ir.Table:
 
 
 def trend(total: ir.NumericValue, weighted_by_age: ir.NumericValue, window: int) -> ir.NumericValue:
-    """Slope of the least-squares line through the daily sums of a window, per 30 days.
+    """Slope of the least-squares line through the daily sums of a window: change over 30 days, in units of the amounts.
 
-    The days of a window are evenly spaced, so the slope needs only two sums: with t = window − 1 − age and its
-    mean m = (window − 1) / 2, slope = Σ (t − m) · amount / Σ (t − m)² and Σ (t − m)² = window (window² − 1) / 12.
-
-    Parameters
-    ----------
-    total, weighted_by_age : ir.NumericValue
-        Σ amount and Σ amount · age over the window.
-    window : int
-        Days.
-
-    Returns
-    -------
-    ir.NumericValue
-        Change of the daily sum over 30 days, in the unit of the amounts.
+    The days of a window are evenly spaced, so the slope needs only Σ amount and Σ amount · age: with t = window − 1 −
+    age and its mean m = (window − 1) / 2, slope = Σ (t − m) · amount / Σ (t − m)², and the latter sum is window
+    (window² − 1) / 12.
     """
     centred = (window - 1) / 2 * total - weighted_by_age
     return centred * 30 / (window * (window**2 - 1) / 12)

@@ -23,7 +23,7 @@ from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
 from bankmine.bank.registers import read_yaml
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
-from bankmine.errors import BankmineError
+from bankmine.errors import BankmineError, one_line
 from bankmine.features.spine import KEYS, beside, by_period
 
 REGISTRY = WORKSPACE / "data" / "margin.yml"
@@ -53,13 +53,7 @@ class MarginRules:
 
 
 def load_rules(currency: str, file: Path = REGISTRY) -> MarginRules:
-    """Read the rules for a currency, or the default ones where it has none.
-
-    Raises
-    ------
-    BankmineError
-        If the section lacks an entry, has an unknown one or a value that is no number.
-    """
+    """Read the rules for a currency, or the default ones; an error tells what is lacking, unknown or no number."""
     try:
         sections = read_yaml(file)
         section = currency if currency in sections else "default"
@@ -68,7 +62,7 @@ def load_rules(currency: str, file: Path = REGISTRY) -> MarginRules:
         numbers += [share for shares in rules.bookings.values() for share in shares.values()]
         wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float)]
     except (TypeError, AttributeError, KeyError) as error:
-        raise BankmineError(f"{file} is not a register of margins: {' '.join(str(error).split())}") from None
+        raise BankmineError(f"{file} is not a register of margins: {one_line(error)}") from None
     wrong += sorted(set(rules.spreads) - {*PRODUCTS, "overdraft"})
     wrong += sorted({d for shares in rules.bookings.values() for d in shares} - {"in", "out"})
     if wrong or _ELSE not in rules.costs:
@@ -93,25 +87,9 @@ def not_counted(snapshot: Snapshot) -> list[str]:
 def margin(snapshot: Snapshot, spine: ir.Table, days: int = 365, rules: MarginRules | None = None) -> ir.Table:
     """Compute the contribution margin of each customer over the days up to each day of a spine.
 
-    A month end's balance stands for its whole month, and belongs to the window that the month end lies in; so the
-    margins of windows that follow each other add up.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known. Where it lacks balances, kinds or channels, see `not_counted`.
-    spine : ir.Table
-        `customer_id`, `day`: the last day of each window.
-    days : int
-        Length of the windows.
-    rules : MarginRules, optional
-        Those of the source's currency where they are not given.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row: `customer_id`, `day`, `deposits`, `lending`, `fees`, `cost` (above zero) and `margin`, in
-        the source's currency; 0 where nothing happened.
+    In the source's currency: `deposits`, `lending`, `fees`, `cost` (above zero) and `margin`; 0 where nothing happened,
+    and see `not_counted`. A month end's balance stands for its whole month, and belongs to the window that the month
+    end lies in; so the margins of windows that follow each other add up.
     """
     rules = rules or load_rules(snapshot.source.currency)
     owners = snapshot.accounts.select("account_id", "customer_id", "product")
@@ -128,27 +106,11 @@ def margin(snapshot: Snapshot, spine: ir.Table, days: int = 365, rules: MarginRu
 
 
 def tiers(margin: pd.Series, shares: Mapping[str, float] = TIERS) -> pd.Series:
-    """Sort customers into tiers by margin.
+    """Sort customers into tiers by margin, the most valuable first; shares must be positive and add up to 1.
 
-    Who brings in nothing is in the last tier, whatever the shares say. Of equal margins the smaller customer id comes
-    first; a tier's number of customers is rounded up, so that no tier above is empty in a small bank.
-
-    Parameters
-    ----------
-    margin : pd.Series
-        In one currency, indexed by customer; an unknown one counts as nothing.
-    shares : mapping of str to float
-        Tier -> share of customers, the most valuable first.
-
-    Returns
-    -------
-    pd.Series
-        Ordered categorical, same index; the most valuable tier is the first category.
-
-    Raises
-    ------
-    BankmineError
-        If the shares do not add up to 1 or one is not positive.
+    Who brings in nothing is in the last tier, whatever the shares say; an unknown margin counts as nothing. Of equal
+    margins the smaller customer id comes first; a tier's number of customers is rounded up, so that no tier above is
+    empty in a small bank.
     """
     if not np.isclose(sum(shares.values()), 1) or min(shares.values()) <= 0:
         raise BankmineError(f"Tiers must have positive shares that add up to 1, not {dict(shares)}.")

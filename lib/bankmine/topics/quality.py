@@ -65,13 +65,7 @@ def study(source: str, as_of: str | datetime.date) -> Quality:
 
 
 class Quality(Headed):
-    """How far a snapshot can be trusted, and what to mend.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        Whose rows were checked.
-    """
+    """How far a snapshot can be trusted, and what to mend."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.source = snapshot
@@ -173,7 +167,7 @@ class Quality(Headed):
     @part
     def behind(self) -> dict[str, int]:
         """Days between the last booking and the snapshot's day."""
-        return {"days": days_behind(self.source)}
+        return {"days": (self.source.as_of - self.source.checks["transactions"].last).days}
 
     @part
     def _gaps(self) -> pd.DataFrame:
@@ -205,21 +199,18 @@ class Quality(Headed):
     def unreconciled(self) -> dict[str, float]:
         """Month-end balances that do not follow from the bookings since the one before."""
         self.source.require("balances.balance")
-        wrong, rows = reconciliation(self.source)
-        if not rows:
+        told = self.source.checks["balances"]
+        if not told.rows:
             raise BankmineError("the source has no row of balances")
-        return {"wrong": wrong, "rows": rows, "share": wrong / rows}
+        wrong = sum(v.count for v in told.violations if v.rule == "unreconciled")
+        return {"wrong": wrong, "rows": told.rows, "share": wrong / told.rows}
 
 
 def broken_rules(snapshot: Snapshot) -> pd.DataFrame:
-    """List the broken rules with their dimension, share, severity and trend, the worst first.
+    """List the broken rules with their dimension, severity and first keys, the largest share of its table first.
 
-    Returns
-    -------
-    pd.DataFrame
-        `where`, `rule`, `what is wrong`, `dimension`, `severity`, `left out` (rows, or values where the row stays),
-        `share` of the table's rows, `share of 30 days` (the same over the rows dated in the last 30 days), `trend`
-        (rising or falling where the two differ by more than chance explains), `first keys`.
+    `left out` are rows, or values where the row stays; `share of 30 days` is over the rows dated in the last 30 days,
+    and `trend` is rising or falling where the two shares differ by more than chance explains.
     """
     found = snapshot.violations().sort_values(["table", "rule", "column"])
     rows, recent_rows = (
@@ -239,13 +230,9 @@ def broken_rules(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def left_out_by_month(snapshot: Snapshot) -> pd.DataFrame:
-    """Count delivered and left-out rows by the month they are dated.
+    """Count `delivered` and `left_out` rows, and these `per_10k`, by table and month they are dated.
 
-    Returns
-    -------
-    pd.DataFrame
-        `table`, `month`, `delivered`, `left_out`, `per_10k`, for tables with any row left out; months up to the
-        snapshot's with at least `ENOUGH_ROWS` rows, for a share of fewer says little.
+    Of tables with any row left out; months up to the snapshot's with `ENOUGH_ROWS`, for a share of fewer says little.
     """
     parts = []
     for name, check in snapshot.checks.items():
@@ -262,13 +249,9 @@ def left_out_by_month(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def completeness(snapshot: Snapshot) -> pd.DataFrame:
-    """Measure how much of each column is filled, in all and in the last 90 days.
+    """Measure how much of each column is filled, in all and in the last 90 days, and how this `change`d.
 
-    Returns
-    -------
-    pd.DataFrame
-        `table`, `column`, `rows`, `filled`, `last 90 days`, `change` (of the last 90 days against the time before);
-        columns that the bank does not deliver at all are left out, late values (an outcome not yet known) as well.
+    Columns that the bank does not deliver at all are left out, late values (an outcome not yet known) as well.
     """
     rows = [row for name in snapshot.tables for row in _filled(snapshot, name)]
     frame = pd.DataFrame(rows, columns=["table", "column", "rows", "filled", "last 90 days", "before"])
@@ -277,7 +260,7 @@ def completeness(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
-    """Find calendar weeks in which a channel in a region delivered far fewer bookings than was to be expected.
+    """Find weeks in which a channel in a region delivered far fewer bookings than expected, the largest loss first.
 
     Expected is what the channel delivered that week in all other regions, times how the region usually compares to
     them in the weeks around: season, paydays and holidays, which hit all regions alike, and growth are no gap. Of what
@@ -286,11 +269,6 @@ def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
     `GAP_SIGNIFICANCE` over all cells together, and that is less than half of the mean. Bookings that come in pairs or
     bursts vary more than that: counts are divided by the channel's dispersion (quasi-Poisson; McCullagh and Nelder,
     Generalized Linear Models, 1989, section 6.2).
-
-    Returns
-    -------
-    pd.DataFrame
-        `week`, `channel`, `region`, `count`, `expected`, the largest loss first.
     """
     cells = _weekly_cells(snapshot)
     channel = cells.T.groupby("channel").transform("sum").T
@@ -305,30 +283,12 @@ def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
     return found.sort_values("count", key=lambda c: c - found["expected"]).reset_index(drop=True)
 
 
-def reconciliation(snapshot: Snapshot) -> tuple[int, int]:
-    """Count the balances that do not follow from the flows, and all balances; none where there is no such table."""
-    if "balances" not in snapshot.checks:
-        return 0, 0
-    told = snapshot.checks["balances"]
-    return sum(v.count for v in told.violations if v.rule == "unreconciled"), told.rows
-
-
-def days_behind(snapshot: Snapshot) -> int:
-    """Count the days between the last booking and the snapshot's day."""
-    last = snapshot.checks["transactions"].last
-    return (snapshot.as_of - last).days
-
-
 def daily_bookings(snapshot: Snapshot) -> pd.Series:
     """Count the bookings of each day; days without any count 0."""
     t = snapshot.transactions
     counts = t.group_by(day=t["at"].cast("date")).agg(bookings=t.count()).to_pandas()
-    return (
-        counts.assign(day=pd.to_datetime(counts["day"]))
-        .set_index("day")["bookings"]
-        .asfreq("D", fill_value=0)
-        .sort_index()
-    )
+    by_day = counts.assign(day=pd.to_datetime(counts["day"])).set_index("day")["bookings"]
+    return by_day.asfreq("D", fill_value=0).sort_index()
 
 
 def _trend(count: pd.Series, rows: pd.Series, share: pd.Series) -> np.ndarray:

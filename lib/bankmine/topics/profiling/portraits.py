@@ -19,12 +19,9 @@ def age_group(ages: pd.Series) -> pd.Series:
 
 
 def holdings(customers: pd.DataFrame) -> pd.DataFrame:
-    """Say of each product how many customers hold it, and how many other products they hold on average.
+    """Say of each product that anybody holds how many customers do, and how many other products they hold on average.
 
-    Returns
-    -------
-    pd.DataFrame
-        `product`, `customers`, `share`, `other_products`; products that nobody holds are left out.
+    `product`, `customers`, `share`, `other_products`; the most common first.
     """
     rows = []
     for product in PRODUCTS:
@@ -36,34 +33,19 @@ def holdings(customers: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("share", ascending=False).reset_index(drop=True)
 
 
-def shares(counts: pd.Series) -> pd.DataFrame:
-    """Put the share of the total beside each count."""
-    return pd.DataFrame({"customers": counts, "share": counts / counts.sum()})
-
-
 def quantiles(customers: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Describe amounts by their quantiles, which a few large customers do not move; one row an amount."""
     there = [c for c in columns if c in customers.columns]
     cuts = {
-        "lowest tenth": 0.1,
-        "lower quarter": 0.25,
-        "median": 0.5,
-        "upper quarter": 0.75,
-        "top tenth": 0.9,
+        "lowest tenth": 0.1, "lower quarter": 0.25, "median": 0.5, "upper quarter": 0.75, "top tenth": 0.9,
         "top hundredth": 0.99,
-    }
+    }  # fmt: skip
     found = customers[there].quantile(list(cuts.values())).set_axis(list(cuts))
     return found.T.rename(index=PORTRAIT)
 
 
 def channel_mix(customers: pd.DataFrame) -> pd.DataFrame:
-    """Share of each channel in the bookings of 90 days, by age group and for all.
-
-    Returns
-    -------
-    pd.DataFrame
-        Rows are age groups and "all", columns are channels that are used at all; rows add up to 1.
-    """
+    """Share of each channel in the bookings of 90 days, by age group (rows, which add up to 1) and for all."""
     names = [c for c in (*CHANNELS, "other") if f"channel_{c}_count_90d" in customers.columns]
     counts = customers[[f"channel_{c}_count_90d" for c in names]].set_axis(names, axis=1)
     total = counts.sum().to_frame("all").T
@@ -97,25 +79,9 @@ def typical_customer(customers: pd.DataFrame) -> str:
 
 
 def portrait(customers: pd.DataFrame, customer: str) -> pd.DataFrame:
-    """Set one customer beside all others.
+    """Set one customer beside all others, a row a feature; `customers` is indexed by customer.
 
-    Parameters
-    ----------
-    customers : pd.DataFrame
-        Indexed by customer.
-    customer : str
-        Key of the customer.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by what is compared: `this customer` and `median` as text, each in its unit, and `rank` (share of
-        customers with a lower value).
-
-    Raises
-    ------
-    BankmineError
-        If the customer is not known.
+    `this customer` and `median` as text, each in its unit, and `rank` (share of customers with a lower value).
     """
     if customer not in customers.index:
         raise BankmineError(

@@ -103,7 +103,7 @@ class Profile(Headed):
         """Customers by region."""
         self.source.require("customers.region")
         counts = self.customers["region"].fillna("unknown").value_counts()
-        return shown(portraits.shares(counts), share=".1%")
+        return shown(pd.DataFrame({"customers": counts, "share": counts / counts.sum()}), share=".1%")
 
     # --- what they hold and do
 

@@ -35,50 +35,19 @@ def load_tags(file: Path = REGISTRY) -> list[Tag]:
     return read_rules(file, Tag, "tags")
 
 
-def available(tags: list[Tag], customers: pd.DataFrame) -> list[Tag]:
-    """Pick the tags whose rules find all they need in the columns of a customer table."""
-    return [t for t in tags if t.parsed.columns <= set(customers.columns)]
-
-
 def assign(tags: list[Tag], customers: pd.DataFrame) -> pd.DataFrame:
-    """Assign tags to customers.
+    """Assign tags to customers, a column a tag id; tags whose rules need a column that is not there are left out.
 
-    Parameters
-    ----------
-    tags : list of Tag
-        Rules; those that are not available are left out.
-    customers : pd.DataFrame
-        One row a customer, with features. Quantiles in rules are taken over these rows.
-
-    Returns
-    -------
-    pd.DataFrame
-        Boolean, same index, one column a tag id. A customer of whom a feature is unknown does not hold the tag.
-
-    Raises
-    ------
-    BankmineError
-        If a rule cannot be computed.
+    Quantiles in rules are taken over these rows. Of whom a feature is unknown does not hold the tag.
     """
-    return holds({t.id: t.parsed for t in available(tags, customers)}, customers)
+    return holds({t.id: t.parsed for t in tags if t.parsed.columns <= set(customers.columns)}, customers)
 
 
 def coverage(tags: list[Tag], held: pd.DataFrame, held_before: pd.DataFrame) -> pd.DataFrame:
-    """Say of each tag how many hold it and how steady it is from one day to another.
+    """Say of each tag how many hold it and how steady it is from one day to another; `held` are from `assign`.
 
-    Parameters
-    ----------
-    tags : list of Tag
-        The registry.
-    held, held_before : pd.DataFrame
-        From `assign`, on two days, indexed by customer.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a tag: names, definition, `kind`, `owner`, `refresh`, `customers`, `share`, and over those known on both
-        days `kept` (share of the holders before who still hold it) and `agreement` (Jaccard index of the holders).
-        Tags that are not available have no numbers.
+    `customers`, `share`, and over those known on both days `kept` (share of the holders before who still hold it) and
+    `agreement` (Jaccard index of the holders); NaN for tags that were left out.
     """
     rows = [{"tag": t.name, "标签": t.name_zh, "definition": t.definition, "kind": t.kind, "owner": t.owner,
              "refresh": t.refresh, **_steadiness(t.id, held, held_before)} for t in tags]  # fmt: skip
@@ -86,22 +55,14 @@ def coverage(tags: list[Tag], held: pd.DataFrame, held_before: pd.DataFrame) -> 
 
 
 def outcome_by_tag(tags: list[Tag], held: pd.DataFrame, outcome: pd.Series) -> pd.DataFrame:
-    """Compare how often an outcome came about for the holders of each tag and for all customers.
-
-    Returns
-    -------
-    pd.DataFrame
-        `tag`, `holders`, `rate`, `low`, `high` (Wilson interval, 95 %) and `lift` over the rate of all; tags with fewer
-        than 30 holders are left out.
-    """
+    """Tell how often an outcome came about for the holders of each tag (Wilson, 95 %), of whom there must be 30."""
     known = outcome.dropna().astype(bool)
-    base = known.mean() or np.nan
     held = held.loc[held.index.intersection(known.index)]
     rows = []
     for tag in (t for t in tags if t.id in held.columns and held[t.id].sum() >= 30):
         hits = known.loc[held.index[held[tag.id]]]
-        rows.append((tag.name, len(hits), hits.mean(), *wilson(int(hits.sum()), len(hits)), hits.mean() / base))
-    frame = pd.DataFrame(rows, columns=["tag", "holders", "rate", "low", "high", "lift"])
+        rows.append((tag.name, len(hits), hits.mean(), *wilson(int(hits.sum()), len(hits))))
+    frame = pd.DataFrame(rows, columns=["tag", "holders", "rate", "low", "high"])
     return frame.sort_values("rate", ascending=False).reset_index(drop=True)
 
 

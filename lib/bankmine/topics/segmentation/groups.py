@@ -23,7 +23,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
@@ -42,17 +41,10 @@ _TAIL = 0.01
 
 
 class Unskew(TransformerMixin, BaseEstimator):
-    """Fill what is missing with the median and bring each feature into the form in which it is compared.
+    """Fill what is missing, and bring each feature into the form in which it is compared.
 
-    Parameters
-    ----------
-    forms : dict of str
-        Feature → amount, share, mix or plain; other columns are ignored.
-
-    Attributes
-    ----------
-    centre_ : dict of float
-        Per feature the value for those of whom it is not known: the median, for shares and mixes the mean.
+    `forms` says of each feature whether it is an amount, a share, of a mix or plain; other columns are ignored. What is
+    filled in, `centre_`, is the median, for shares and mixes the mean.
     """
 
     def __init__(self, forms: dict[str, str]) -> None:
@@ -68,13 +60,7 @@ class Unskew(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, values: pd.DataFrame) -> pd.DataFrame:
-        """Transform customers.
-
-        Raises
-        ------
-        BankmineError
-            If a feature is missing that was there when the pipeline was fitted.
-        """
+        """Transform customers, who must have all features that were there when the pipeline was fitted."""
         if missing := [c for c in self.centre_ if c not in values.columns]:
             raise BankmineError(f"These segments were formed with {', '.join(missing)}, which is not there: form anew.")
         filled = values[list(self.centre_)].fillna(self.centre_)
@@ -100,13 +86,7 @@ class Unskew(TransformerMixin, BaseEstimator):
 
 
 class Standardise(TransformerMixin, BaseEstimator):
-    """Cut each feature at its first and last hundredth, drop those that do not vary, and scale the others.
-
-    Attributes
-    ----------
-    low_, high_, mean_, deviation_ : dict of float
-        Limits, and mean and standard deviation within them, of the features that are kept.
-    """
+    """Cut each feature at its first and last hundredth, drop those that do not vary, and scale the others."""
 
     def fit(self, values: pd.DataFrame, y: None = None) -> Standardise:
         """Learn limits, means and deviations."""
@@ -157,10 +137,6 @@ class Groups:
         """Return the number of each point's group, shape (n,)."""
         return self.scores(points).argmax(axis=1)
 
-    def probability(self, points: np.ndarray) -> np.ndarray:
-        """Return the probability of each group, shape (n, groups)."""
-        return softmax(self.scores(points), axis=1)
-
     def distance(self, points: np.ndarray) -> np.ndarray:
         """Return each point's Mahalanobis distance from the centre of its own group, shape (n,)."""
         gap = points - self.means[self.labels(points)]
@@ -168,16 +144,9 @@ class Groups:
 
 
 def kmeans(points: np.ndarray, k: int, seed: int, starts: int = STARTS) -> tuple[np.ndarray, float]:
-    """Group points by k-means with several starts (k-means++).
+    """Group points by k-means++; return labels, shape (n,), and the sum of the squared distances from the centres.
 
     One thread computes it: small sums gain nothing by more, and their order stays the same on any machine.
-
-    Returns
-    -------
-    labels : np.ndarray
-        Shape (n,); numbers without a meaning.
-    dispersion : float
-        Sum of the squared distances from the centres.
     """
     k = min(k, distinct(points))
     if k == 1:
@@ -188,21 +157,10 @@ def kmeans(points: np.ndarray, k: int, seed: int, starts: int = STARTS) -> tuple
 
 
 def group(points: np.ndarray, k: int, seed: int = 0) -> Groups:
-    """Form groups: k-means first, then the mixture that starts from it.
+    """Form groups of points, shape (n, d) with n > 0: k-means first, then the mixture that starts from it.
 
-    Parameters
-    ----------
-    points : np.ndarray
-        Comparable features, shape (n, d) with n > 0.
-    k : int
-        Groups wanted; fewer come out where there are fewer different points, or where one loses all its customers.
-    seed : int
-        Of the starts and of the sample.
-
-    Returns
-    -------
-    Groups
-        The largest first; among groups of one size, the one whose centre is smaller in the first features.
+    Fewer come out where there are fewer different points, or where one loses all its customers. The largest comes
+    first; among groups of one size, the one whose centre is smaller in the first features.
     """
     points = points[sample(len(points), MANY, seed)]
     return mixture(points, kmeans(points, k, seed)[0])
@@ -299,17 +257,8 @@ def choose(values: pd.DataFrame, registry: Registry, seed: int = 0) -> Choice:
     which is high for few segments far apart, and the gain in gap over one segment, which rises as long as further
     segments find more structure than evenly spread customers would have. The third is how far k-means and the mixture
     find the same segments. Of the numbers that leave no segment below `SMALLEST`, the one with the largest product of
-    the three is taken. One segment is taken where the gap prefers one.
-
-    Parameters
-    ----------
-    values, registry, seed
-        As for `segmentation.fit`. Criteria are computed on a sample of at most 3,000 customers.
-
-    Raises
-    ------
-    BankmineError
-        If there is no active customer.
+    the three is taken. One segment is taken where the gap prefers one. Criteria are computed on a sample of at most
+    3,000 customers.
     """
     points = prepared(values, registry)[1].to_numpy()
     points = points[sample(len(points), _SAMPLE, seed)]

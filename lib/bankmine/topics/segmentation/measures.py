@@ -88,20 +88,9 @@ def is_active(customers: pd.DataFrame, registry: Registry) -> pd.Series:
 
 
 def readable(customers: pd.DataFrame, registry: Registry) -> pd.DataFrame:
-    """Describe customers in units that a branch can use.
+    """Describe customers, a column a feature id, in units that a branch can use: money a month, numbers, years, shares.
 
-    Parameters
-    ----------
-    customers : pd.DataFrame
-        One row a customer, with point-in-time features.
-    registry : Registry
-        Features to compute; those that need a column that is not there are left out.
-
-    Returns
-    -------
-    pd.DataFrame
-        Same index, one column a feature id: money (a month), numbers, years, and shares between 0 and 1. Infinite
-        values and shares of nothing are missing.
+    Features that need a column that is not there are left out; infinite values and shares of nothing are missing.
     """
     known = customers.assign(months=_months(customers))
     there = [f for f in registry.features if f.needs <= set(customers.columns)]

@@ -57,17 +57,10 @@ class Segmentation:
         """Assign customers, given their readable features, to segments; a categorical in the order of the segments."""
         return self._named(self.groups.labels(self.points(values)), values.index)
 
-    def certainty(self, values: pd.DataFrame) -> pd.Series:
-        """Return the probability of each customer's own segment."""
-        return pd.Series(self.groups.probability(self.points(values)).max(axis=1), index=values.index, name="certainty")
-
     def assign_all(self, customers: pd.DataFrame, registry: Registry) -> pd.Series:
         """Assign all customers of a day, given their features; those who do not meet the rule are inactive.
 
-        Raises
-        ------
-        BankmineError
-            If the registry defines something otherwise than when the segments were formed.
+        An error tells if the registry defines something otherwise than when the segments were formed.
         """
         now = definitions(registry)
         if changed := [id for id, value in self.definitions.items() if now.get(id) != value]:
@@ -83,26 +76,7 @@ class Segmentation:
 
 
 def fit(values: pd.DataFrame, registry: Registry, day: datetime.date, k: int, seed: int = 0) -> Segmentation:
-    """Form segments of active customers.
-
-    Parameters
-    ----------
-    values : pd.DataFrame
-        Readable features of the active customers of one day.
-    registry : Registry
-        Whose features form segments.
-    day : datetime.date
-        The day, kept with the model.
-    k : int
-        Segments wanted, as from `choose`.
-    seed : int
-        Of the starts.
-
-    Raises
-    ------
-    BankmineError
-        If there is no active customer, or `k` is not from 1 to `MOST`.
-    """
+    """Form `k` segments, from 1 to `MOST`, by the readable features of the active customers of one day."""
     if not 1 <= k <= MOST:
         raise BankmineError(f"{k} segments cannot be formed: give 1 to {MOST}, of which nobody can use more.")
     pipeline, points = prepared(values, registry)
@@ -170,20 +144,13 @@ def to_text(model: Segmentation) -> str:
 
 
 def load(path: Path) -> Segmentation:
-    """Load saved segments.
-
-    Raises
-    ------
-    BankmineError
-        If there is no such file, or it does not hold segments whose numbers fit each other.
-    """
+    """Load saved segments; an error tells if there is no such file, or its numbers do not fit each other."""
     if not path.is_file():
         raise BankmineError(f"There are no saved segments at {path}: form them anew.")
     try:
-        model = _built(json.loads(path.read_text("utf-8")))
+        return _built(json.loads(path.read_text("utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BankmineError(f"{path} holds no segments of this version: form them anew ({error}).") from None
-    return model
 
 
 def versions() -> dict[str, str]:
