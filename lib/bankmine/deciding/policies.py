@@ -20,23 +20,10 @@ _DRAWS = 200
 def with_intervals(
     earned: pd.DataFrame, entity: pd.Series, rounds: pd.Series | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Add up what each policy earned in a round, with the interval of the bootstrap by customer.
+    """Add up what each policy, a column of `earned`, earned in a round, with the interval of the bootstrap by customer.
 
-    Parameters
-    ----------
-    earned : pd.DataFrame
-        One column a policy: what it earned by each row, in a currency; NaN where that is not known, which does not
-        count.
-    entity : pd.Series
-        Whose row it is.
-    rounds : pd.Series, optional
-        The month or day of decision; one round where it is not given.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by policy: `profit`, `low`, `high`, and how far it is `behind` the first, with `behind_low` and
-        `behind_high` (95 %).
+    `rounds` is the month or day of decision. Rows where anything is NaN do not count. Indexed by policy: `profit`,
+    `low`, `high`, and how far it is `behind` the first, with `behind_low` and `behind_high`; in the currency.
     """
     earned = earned[earned.notna().all(axis=1)]
     number = max(rounds[earned.index].nunique(), 1) if rounds is not None else 1
@@ -52,21 +39,10 @@ def with_intervals(
 def profit_of(
     acted: pd.DataFrame, gain: pd.Series, entity: pd.Series, rounds: pd.Series | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Compare what policies earned.
+    """Compare what policies earned: `actions` in a round, and the columns of `with_intervals`.
 
-    Parameters
-    ----------
-    acted : pd.DataFrame
-        One column a policy: whether it acts on a row, or with which probability.
-    gain : pd.Series
-        What acting on the row earned, from `costs.realised`; rows where it is NaN do not count.
-    entity, rounds
-        As for `with_intervals`.
-
-    Returns
-    -------
-    pd.DataFrame
-        As of `with_intervals`, and before it `actions` in a round.
+    `acted` says of each row whether a policy acts on it, or with which probability; `gain` is what acting on it earned,
+    from `costs.realised`, and does not count where it is NaN.
     """
     acted = acted[gain.notna()].astype(float)
     table = with_intervals(acted.mul(gain[gain.notna()], axis=0), entity, rounds, seed)
@@ -81,22 +57,8 @@ def profit_curve(
 ) -> pd.DataFrame:  # fmt: skip
     """Say what acting on the highest scores earns, by how many are acted on, against chance and full knowledge.
 
-    Rows of equal score are taken in random order: the curve between them is a straight line.
-
-    Parameters
-    ----------
-    scores : pd.DataFrame
-        One column a policy: the higher, the sooner a row is acted on.
-    gain, entity, rounds
-        As for `profit_of`.
-    points : int
-        Points of each curve, from nobody to everybody; half of them lie within the first fifth.
-
-    Returns
-    -------
-    pd.DataFrame
-        `policy` (two are added: `RANDOM` and `KNOWN`), `share` of the rows acted on, `actions` and `profit` of one
-        round, `low` and `high` (95 %, bootstrap by customer).
+    Rows of equal score are taken in random order. Returns `policy` (`RANDOM` and `KNOWN` are added), `share` of the
+    rows acted on, `actions` and `profit` of one round, `low` and `high`, at `points` from nobody to everybody.
     """
     known = gain.notna()
     gain, entity = gain[known].to_numpy(float), entity[known]

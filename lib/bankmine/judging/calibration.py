@@ -21,24 +21,8 @@ from bankmine.learning.sample import codes, require_outcomes
 def reliability(target: pd.Series, probabilities: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     """Compare predicted with observed rates, in bins of about equal size from the least to the most likely rows.
 
-    Parameters
-    ----------
-    target : pd.Series
-        1.0 where the event happened, 0.0 where it did not.
-    probabilities : pd.DataFrame
-        A column a model, rows as in `target` by index.
-    bins : int
-        Bins wanted; fewer where many rows have the same probability.
-
-    Returns
-    -------
-    pd.DataFrame
-        `model`, `bin`, `rows`, `events`, `predicted` (mean), `observed` (rate) with `low`, `high` (95 %, Wilson).
-
-    Raises
-    ------
-    BankmineError
-        If an outcome is neither 0 nor 1, or a probability is missing or none.
+    `probabilities` has a column a model. Returns `model`, `bin`, `rows`, `events`, `predicted` (mean) and `observed`
+    (rate) with `low`, `high` (Wilson); fewer bins where many rows have the same probability.
     """
     outcome, tables = require_outcomes(target), []
     for model in probabilities:
@@ -58,31 +42,13 @@ def calibration(
     rounds: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Measure how far probabilities are from rates.
+    """Measure how far probabilities are from rates: `model`, `metric`, `value`, `low`, `high`.
 
-    Parameters
-    ----------
-    target, probabilities, bins
-        As for `reliability`.
-    entity : pd.Series
-        Whose row it is, by the same index.
-    rounds, seed : int
-        Draws of outcomes by the probabilities themselves, for `ece_by_chance`, and their seed.
-
-    Returns
-    -------
-    pd.DataFrame
-        `model`, `metric`, `value`, `low`, `high` (95 %). Metrics: `slope` (1 where right; below where probabilities are
-        too extreme) and `intercept` of the logistic regression of the outcome on the log odds (Cox, Biometrika 45,
-        1958), `in_the_large` (the intercept at slope 1: 0 where right, above where events are more than predicted),
-        `ece` (expected calibration error: mean distance of predicted and observed rates of bins; Naeini et al., AAAI
-        2015) and `ece_by_chance` (what right probabilities exceed in one of twenty samples of this size). The first
-        three are NaN where all rows have the event or none has.
-
-    Raises
-    ------
-    BankmineError
-        If an outcome is neither 0 nor 1, or a probability is missing or none.
+    `slope` (1 where right, below where probabilities are too extreme) and `intercept` are of the logistic regression of
+    the outcome on the log odds (Cox, Biometrika 45, 1958); `in_the_large` is the intercept at slope 1, above 0 where
+    events are more than predicted. These are NaN where all rows have the event or none has. `ece` is the mean distance
+    of predicted and observed rates of bins (Naeini et al., AAAI 2015); right probabilities exceed `ece_by_chance` in
+    one of twenty samples of this size, drawn `rounds` times.
     """
     outcome, rows = require_outcomes(target), []
     code, _ = codes(entity.loc[target.index])
@@ -99,20 +65,10 @@ def calibration(
 
 
 def hosmer_lemeshow(target: pd.Series, probability: pd.Series, bins: int = 10) -> tuple[float, float]:
-    """Test whether observed rates differ from predicted ones by more than chance.
+    """Return the chi-squared statistic of observed against predicted rates, and the chance of a greater one.
 
     Source: Hosmer, Lemeshow and Sturdivant, Applied Logistic Regression (2013), 5.2.2; degrees of freedom are the
     number of bins, as for rows that the model was not fitted on. With many rows it finds differences of no importance.
-
-    Parameters
-    ----------
-    target, probability, bins
-        As for `reliability`, of one model.
-
-    Returns
-    -------
-    statistic, p : float
-        Chi-squared statistic, and the chance of a greater one if the probabilities are right.
     """
     outcome = require_outcomes(target)
     table = _binned(outcome, np.clip(_checked(probability.loc[target.index]), NEAREST, 1 - NEAREST), bins)
@@ -177,31 +133,11 @@ def _logistic(design: np.ndarray, outcome: np.ndarray, offset: np.ndarray, code:
 
 
 def bands(score: pd.Series, target: pd.Series, entity: pd.Series, count: int = 10) -> pd.DataFrame:
-    """Divide rows into bands of about equal size by their score, the best first.
+    """Divide rows into at most `count` bands of about equal size by their score, which is high where events are few.
 
-    Parameters
-    ----------
-    score : pd.Series
-        High where the event is unlikely.
-    target : pd.Series
-        1.0 where the event happened, 0.0 where it did not; same index.
-    entity : pd.Series
-        Whose row it is; same index.
-    count : int
-        Bands, at most: fewer where many rows have the same score.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `band` in words: `low` and `high` (scores from, and below; the ends are open), `rows`, `share` of
-        all, `bad`, `bad_rate` with interval of 95 % `bad_low`, `bad_high` (Wilson's, where rows of one entity are
-        alike), and what a cut-off at `low` means: `approved` (share of rows), `bad_rate_approved`, `bad_refused` (share
-        of all bad).
-
-    Raises
-    ------
-    BankmineError
-        If there is no row, or an outcome is not known.
+    Indexed by `band` in words, the best first: `low` and `high` (scores from, and below; the ends are open), `rows`,
+    `share`, `bad`, `bad_rate` with `bad_low`, `bad_high`, and what a cut-off at `low` means: `approved` (share of
+    rows), `bad_rate_approved`, `bad_refused` (share of all bad).
     """
     if not len(score) or target.isna().any():
         raise BankmineError("Bands are of rows whose outcome is known: leave out the others.")
@@ -229,20 +165,9 @@ def _told(inner: np.ndarray) -> list[str]:
 
 
 def distribution(score: pd.Series, target: pd.Series, width: float = 10.0) -> pd.DataFrame:
-    """Count good and bad rows by score.
+    """Return the shares of good and of bad rows in bars of `width` points, indexed by `score`, where a bar begins.
 
-    Parameters
-    ----------
-    score, target
-        As for `bands`; rows of unknown outcome are left out.
-    width : float
-        Of a bar, in points.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `score`, where a bar begins, without gaps: `good` and `bad`, the shares of the good and of the bad
-        rows in it; NaN where there are none at all.
+    Rows of unknown outcome are left out; NaN where there are no good, or no bad rows at all.
     """
     known = target.notna()
     start = pd.Index(np.floor(score[known] / width), name="score")

@@ -163,18 +163,9 @@ _FEW_NUMBERS = 5
 
 
 def protected_groups(protected: pd.DataFrame) -> dict[str, pd.Series]:
-    """Say of each row in which group it is, by each protected attribute.
+    """Say of each row in which group it is, by protected attribute; numbers of many different values are ages.
 
-    Parameters
-    ----------
-    protected : pd.DataFrame
-        Protected attributes, one column each; numbers of many different values are ages.
-
-    Returns
-    -------
-    dict of pd.Series
-        Attribute → group of each row, missing where not known. Attributes of one group, or of more than a page can
-        compare, are left out.
+    Attributes of one group, or of more than a page can compare, are left out.
     """
     found = {}
     for name, values in protected.items():
@@ -186,20 +177,9 @@ def protected_groups(protected: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def two_groups(groups: dict[str, pd.Series], approved: pd.Series) -> tuple[str, pd.Series] | None:
-    """Find an attribute of two groups, and mark the group that is approved less often.
+    """Find an attribute of two groups, and mark the group that is approved less often; None where there is none.
 
-    Parameters
-    ----------
-    groups : dict of pd.Series
-        From `protected_groups`.
-    approved : pd.Series
-        Whether each row is approved, same index.
-
-    Returns
-    -------
-    name, marked : str, pd.Series, or None
-        `gender is female` or the like, and 1.0 for rows of that group, 0.0 for the others, NaN where not known; None
-        where no attribute has two groups of enough rows.
+    Returns `gender is female` or the like, and 1.0 for rows of that group, 0.0 for the others, NaN where not known.
     """
     for name, group in groups.items():
         counts = group.value_counts()

@@ -100,16 +100,7 @@ def wide(
 ) -> pd.DataFrame:  # fmt: skip
     """Lay a long table of `value`, `low` and `high` out: a row a model, a column a metric, each with its interval.
 
-    Parameters
-    ----------
-    found : pd.DataFrame
-        `value`, `low`, `high`, and the columns that are named here.
-    metrics : sequence of str
-        Columns wanted, in this order; all where none is named.
-    spec : str
-        Format of each number.
-    index, columns : str or list of str
-        What makes a row, and what a column.
+    Columns are `metrics` in this order, all where none is named; `spec` is the format of each number.
     """
     told = found.assign(told=with_interval(found["value"], found["low"], found["high"], spec))
     table = told.pivot_table(index=index, columns=columns, values="told", aggfunc="first", sort=False)
@@ -126,21 +117,8 @@ def shown(table: pd.DataFrame, **formats: str) -> pd.DataFrame:
 def draws(entities: int, rounds: int, seed: int = 0) -> np.ndarray:
     """Draw entities with replacement: the cluster bootstrap, in which all rows of an entity come or go together.
 
+    Returns how often each was drawn, shape (entities, 1 + rounds); the first column is the sample itself, all ones.
     Source: Field and Welsh, Journal of the Royal Statistical Society B 69 (2007).
-
-    Parameters
-    ----------
-    entities : int
-        Entities there are; as many are drawn in each round.
-    rounds : int
-        Samples wanted.
-    seed : int
-        Of the draws.
-
-    Returns
-    -------
-    np.ndarray
-        How often each entity was drawn, shape (entities, 1 + rounds); the first column is the sample itself, all ones.
     """
     rng = np.random.default_rng(seed)
     counts = np.ones((1 + rounds, entities), dtype=np.float32)
@@ -150,21 +128,11 @@ def draws(entities: int, rounds: int, seed: int = 0) -> np.ndarray:
 
 
 def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % interval of figures from their resampled values.
+    """Return the 95 % interval of figures from their resampled values, shape (1 + rounds, …), the sample itself first.
 
     The percentiles are moved by the bias of the bootstrap, since figures that pick a maximum, as Kolmogorov-Smirnov, or
     profit from repeated events, as average precision, come out higher in a resample than in the sample (BC: Efron,
-    Canadian Journal of Statistics 9, 1981).
-
-    Parameters
-    ----------
-    values : np.ndarray
-        Shape (1 + rounds, …): the figure of the sample itself first. Rounds in which it is NaN do not count.
-
-    Returns
-    -------
-    low, high : np.ndarray
-        Shape (…); NaN where the figure is, and without rounds.
+    Canadian Journal of Statistics 9, 1981). Rounds that are NaN do not count; NaN without rounds or figure.
     """
     estimate, rounds = values[0], values[1:]
     if not len(rounds):
