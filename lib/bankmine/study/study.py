@@ -105,6 +105,8 @@ class Study(Headed):
     """Predictor of the simple rule; None lets the rule choose on training rows."""
     reasons: ClassVar[Path] = WORKSPACE / "data" / "reasons.yml"
     """Words for what moves the risk."""
+    explains: ClassVar[type[Why]] = Why
+    """How the reasons of rows are found."""
     delay: int = 0
     """Days after which the outcome of a row of a flat table is known."""
 
@@ -319,7 +321,7 @@ class Study(Headed):
     @part
     def why(self) -> Why:
         """What moves the chances of the rows scored now, by the model that leaves the house, in words."""
-        return Why(self.model, self.today, self.scores, self.reasons)
+        return self.explains(self.model, self.today, self.scores, self.reasons)
 
     @part
     def moved(self) -> pd.DataFrame:

@@ -95,16 +95,6 @@ def test_the_trade_off_goes_from_few_and_good_to_all():
     assert (table["profit_low"] < table["profit_high"]).all()
 
 
-def test_policies_grant_whom_they_say():
-    beside, p, _, _ = applicants()
-    costs = decision.loan_costs(beside, RULES)
-    approved = pd.Series(pd.array([True, False, None, True] * 200, dtype="boolean"), p.index)
-    table = decision.policies(p, costs, 0.05, approved)
-    assert table["as decided"].sum() == 400
-    assert (p[table["cut-off"]] <= 0.05).all()
-    assert (decision.granting(p, costs)[~table["expected profit above 0"]] <= 0).all()
-
-
 def test_metrics_of_the_literature_rank_the_better_model_first():
     beside, p, bad, _ = applicants(size=4000)
     noise = pd.Series(np.random.default_rng(1).permutation(p), p.index)

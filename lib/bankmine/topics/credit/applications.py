@@ -37,24 +37,16 @@ _AGE = "age_years"
 
 @dataclass(frozen=True)
 class Applications:
-    """All applications of a bank; `sample` and `beside` share one index.
-
-    Attributes
-    ----------
-    sample : Sample
-        One row an application. Target: 1 bad, 0 good; NaN where the credit was refused, or its month's outcomes are not
-        yet known as a whole. Entity: the customer. Day: of the application.
-    beside : pd.DataFrame
-        Nothing for a model: `application_id`, `product`, `amount`, `term_months` (NaN where there is none), `approved`
-        (missing where not decided), `rate` a year (NaN where not told), `defaulted` and `outcome_on` as far as known,
-        also in months that are still open, and the protected attributes, with `age_years` on the day.
-    columns : pd.DataFrame
-        Use of every column of the source: `use`, `reason`, `owner`.
-    """
+    """All applications of a bank; `sample` and `beside` share one index."""
 
     sample: Sample
+    """One row an application; 1 is bad, NaN refused or of a month whose outcomes are not yet known as a whole."""
     beside: pd.DataFrame
+    """Nothing for a model: `application_id`, `product`, `amount`, `term_months` (NaN where there is none), `approved`
+    (missing where not decided), `rate` a year (NaN where not told), `defaulted` and `outcome_on` as far as known, also
+    in months that are still open, and the protected attributes, with `age_years` on the day."""
     columns: pd.DataFrame
+    """Use of every column of the source: `use`, `reason`, `owner`."""
 
     @property
     def rejected(self) -> np.ndarray:
@@ -76,15 +68,7 @@ class Applications:
 def applications(snapshot: Snapshot) -> Applications:
     """Collect all applications with what was known before each of them.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known by now; of a row only what was known on its day is used.
-
-    Raises
-    ------
-    BankmineError
-        If there are no applications or no outcomes, or a column that a model may use cannot be used.
+    A `BankmineError` says why there are none, or which column that a model may use cannot be used.
     """
     if lacking := snapshot.lacking("applications.defaulted", "applications.outcome_known_on"):
         raise BankmineError(f"Credit needs {' and '.join(lacking)}, which {snapshot.source.name} does not have.")
@@ -164,35 +148,14 @@ OPEN = 0.05
 
 
 def closed_by(beside: pd.DataFrame, applied: pd.Series, day: pd.Timestamp) -> np.ndarray:
-    """Say which applications could be learnt from on a day: approved, outcome known, and their month closed.
-
-    Parameters
-    ----------
-    beside : pd.DataFrame
-        `approved`, `defaulted` and `outcome_on`, one row an application.
-    applied : pd.Series
-        Day of each application, same index.
-    day : pd.Timestamp
-        On which one wants to learn.
-
-    Returns
-    -------
-    np.ndarray
-        Mask.
-    """
+    """Say which applications could be learnt from on a day: approved, outcome known, and their month closed."""
     approved = _approved(beside)
     known = approved & beside["defaulted"].notna().to_numpy() & (beside["outcome_on"] <= day).to_numpy()
     return known & _closed_months(approved, known, applied)
 
 
 def application_funnel(sample: Sample, beside: pd.DataFrame) -> pd.DataFrame:
-    """Say how many applications are left on the way to those that a model can learn from.
-
-    Returns
-    -------
-    pd.DataFrame
-        As of `validation.funnel`: `step`, `rows`, `left_out`, `share`.
-    """
+    """Say how many applications are left on the way to those that a model can learn from: `validation.funnel`."""
     approved = _approved(beside)
     month = approved & sample.day.dt.to_period("M").isin(sample.day[sample.known].dt.to_period("M")).to_numpy()
     return funnel(
@@ -205,23 +168,10 @@ def application_funnel(sample: Sample, beside: pd.DataFrame) -> pd.DataFrame:
 
 
 def vintages(sample: Sample, beside: pd.DataFrame, period: str = "Q") -> pd.DataFrame:
-    """Count applications, approvals and bad credits by when the application was made.
+    """Count applications, approvals and bad credits by month, quarter or year (M, Q, Y) of the application.
 
-    Parameters
-    ----------
-    sample : Sample
-        Of `credit_sample.applications`.
-    beside : pd.DataFrame
-        Likewise.
-    period : {'M', 'Q', 'Y'}
-        Length of a vintage.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `vintage`: `applications`, `approved`, `known` outcomes, `open` ones, `bad`, whether all of it is
-        `closed`, and `rate` with `low` and `high` (95 %, Wilson, by customer): of known outcomes where the vintage is
-        closed, else of all approved ones, and then a floor, which rises until it is closed.
+    `rate` (95 %, Wilson, by customer) is of known outcomes where the vintage is `closed`, else of all approved ones:
+    then it is a floor, which rises until it is closed.
     """
     frame = pd.DataFrame({
         "vintage": sample.day.dt.to_period(period).astype(str), "approved": _approved(beside),
@@ -235,22 +185,9 @@ def vintages(sample: Sample, beside: pd.DataFrame, period: str = "Q") -> pd.Data
 def by_age(
     sample: Sample, beside: pd.DataFrame, as_of: pd.Timestamp, months: int = 12, period: str = "Q"
 ) -> pd.DataFrame:
-    """Follow the bad credits of each vintage by age, so that young vintages are compared with old ones of that age.
+    """Follow the bad credits of each vintage by age in months, up to the oldest that the whole vintage has reached.
 
-    Parameters
-    ----------
-    sample, beside, period
-        As for `vintages`.
-    as_of : pd.Timestamp
-        Last day known.
-    months : int
-        Oldest age.
-
-    Returns
-    -------
-    pd.DataFrame
-        `vintage`, `months` since the application, `approved`, `bad` by then, `rate`, `low`, `high` (95 %); only ages
-        that the whole vintage has reached.
+    So young vintages are compared with old ones of that age. `rate` has its interval of 95 %, by customer.
     """
     approved = _approved(beside)
     day, bad_on = sample.day[approved], beside["outcome_on"].where(beside["defaulted"].eq(1))[approved]

@@ -124,13 +124,7 @@ class Bins:
         return "valley" if steps[0] > 0 else "peak"
 
     def positions(self, values: pd.Series) -> np.ndarray:
-        """Return the bin of each value.
-
-        Raises
-        ------
-        BankmineError
-            If these are words where numbers were learnt from, or the other way round.
-        """
+        """Return the bin of each value; an error where these are words and numbers were learnt from, or vice versa."""
         if (self.kind == WORDS) == is_numeric_dtype(values.dtype):
             told = "words" if self.kind == WORDS else "a number"
             raise BankmineError(f"The scorecard was fitted with {self.name!r} as {told}, which it is not any more.")
@@ -143,16 +137,9 @@ class Bins:
 
 
 def fit_bins(values: pd.Series, bad: np.ndarray, trend: str | None = None) -> Bins:
-    """Find the bins of one characteristic.
+    """Find the bins of one characteristic from training rows of both outcomes; an infinite number counts as missing.
 
-    Parameters
-    ----------
-    values : pd.Series
-        Of the training rows: numbers (an infinite one counts as missing), booleans or categories.
-    bad : np.ndarray
-        1 for rows with the event, 0 for others; both are there.
-    trend : str, optional
-        One of `TRENDS`: how risk moves with a number. Where it is not given, risk rises or falls, whichever tells more.
+    Where no trend (one of `TRENDS`) is given, risk rises or falls with a number, whichever tells more.
     """
     kind = FLAG if is_bool_dtype(values.dtype) else NUMBER if is_numeric_dtype(values.dtype) else WORDS
     bad, edges, groups = np.asarray(bad, dtype=int), np.empty(0), ()
@@ -237,21 +224,10 @@ chi-square of so many in one case of twenty."""
 
 
 def nonmonotone(predictors: pd.DataFrame, target: np.ndarray, bins: dict[Hashable, Bins]) -> pd.DataFrame:
-    """Compare bins of one direction with bins that may turn once, of each number.
+    """Compare bins of one direction with bins that may turn once, of each number; the largest loss first.
 
-    Parameters
-    ----------
-    predictors, target : pd.DataFrame, np.ndarray
-        Rows that the scorecard learnt from.
-    bins : dict of Bins
-        `ScorecardModel.bins_`.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `predictor`, the largest loss first, of numbers with three different values or more whose bins go one
-        way: `trend` of the bins, `turned` (`valley` or `peak`, whichever tells more), information values `iv` and
-        `iv_turned`, `by_chance` (what a turn gains where there is none) and `turns`: whether it gains more than that.
+    Of numbers with three different values or more whose bins go one way: `turned` is `valley` or `peak`, `by_chance`
+    what a turn gains where there is none, and `turns` whether it gains more than that.
     """
     rows = []
     for name, found in bins.items():

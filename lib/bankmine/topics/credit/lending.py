@@ -25,14 +25,8 @@ _CARD_MONTHS = 0
 def outstanding(term: pd.Series, rules: CreditRules) -> pd.Series:
     """Return for how many years of its whole amount a credit earns interest, within the months that are counted.
 
-    A credit repaid in n equal parts owes on average 1 − (m − 1) / 2n of its amount over its first m months.
-
-    Parameters
-    ----------
-    term : pd.Series
-        Months to repay; NaN or 0 where there is no plan.
-    rules : CreditRules
-        `months` that are counted.
+    A credit repaid in n equal parts owes on average 1 − (m − 1) / 2n of its amount over its first m months; one without
+    a term (NaN or 0) has no plan.
     """
     planned = term.fillna(_CARD_MONTHS).clip(lower=0)
     months = planned.clip(upper=rules.months).where(planned > 0, rules.months)
@@ -42,25 +36,8 @@ def outstanding(term: pd.Series, rules: CreditRules) -> pd.Series:
 def loan_costs(beside: pd.DataFrame, rules: CreditRules, rate: pd.Series | None = None) -> Costs:
     """Return what refusing and granting each credit costs if it goes bad and if not.
 
-    Parameters
-    ----------
-    beside : pd.DataFrame
-        `product`, `amount`, `term_months` and `rate`, as of `credit_sample.Applications`.
-    rules : CreditRules
-        Of the source's currency.
-    rate : pd.Series, optional
-        Price of each credit, fraction a year; where it is not given the agreed one, or else the product's.
-
-    Returns
-    -------
-    Costs
-        Granting to who goes bad costs the loss and the granting; refusing who would have paid costs what that would
-        have earned; right decisions cost nothing.
-
-    Raises
-    ------
-    BankmineError
-        If a product has no rule.
+    `beside` has `product`, `amount`, `term_months` and `rate`. Without a `rate` (fraction a year) of its own, the price
+    of each is the agreed one, or else the product's. Right decisions cost nothing.
     """
     terms = rules.terms(beside["product"])
     price = beside["rate"].fillna(terms["rate"]) if rate is None else rate
@@ -82,14 +59,9 @@ def granted(target: pd.Series, costs: Costs) -> pd.Series:
 
 
 def cut_off(probability: pd.Series, costs: Costs) -> float:
-    """Find the chance to default up to which granting earns most, by what is expected of these applicants.
+    """Find the chance to default up to which granting earns most; 0 where granting to nobody is best.
 
     One cut-off for all; where amounts and margins differ, granting whatever is expected to earn something earns more.
-
-    Returns
-    -------
-    float
-        Of the best applicants in order of their probability the last one's; 0 where granting to nobody is best.
     """
     order = probability.sort_values(kind="stable")
     sums = granting(order, costs.at(order.index)).groupby(order.to_numpy()).sum().cumsum()
@@ -99,23 +71,11 @@ def cut_off(probability: pd.Series, costs: Costs) -> float:
 def trade_off(
     target: pd.Series, probability: pd.Series, costs: Costs, entity: pd.Series, points: int = 20, seed: int = 0
 ) -> pd.DataFrame:
-    """Say how approvals, bad credits and money go together, from a strict cut-off to none.
+    """Say how approvals, bad credits and money go together, from a strict cut-off to none, by steps of approval.
 
-    Parameters
-    ----------
-    target : pd.Series
-        1 bad, 0 good, NaN where not known, as of all who were refused.
-    probability : pd.Series
-        To go bad, of every applicant; same index, as `entity` and `costs`.
-    points : int
-        Cut-offs, at equal steps of approval.
-
-    Returns
-    -------
-    pd.DataFrame
-        `cut_off`, `approval` (share of all applicants at or below it), `known` outcomes among them, `bad_rate` of these
-        with `low` and `high` (95 %, by customer), `expected_bad_rate` of all approved, `expected_profit` of all
-        approved, and `profit` of those whose outcome is known with `profit_low` and `profit_high` (95 %, by customer).
+    The target is NaN where it is not known, as of all refused. `approval` is the share of all applicants at or below
+    `cut_off`; `bad_rate` and `profit` are of `known` outcomes, with intervals of 95 % by customer, and what is expected
+    is of all approved.
     """
     levels = np.unique(probability.quantile(np.arange(1, points + 1) / points, interpolation="higher"))
     taken = pd.DataFrame({level: probability <= level for level in levels})
@@ -134,44 +94,11 @@ def trade_off(
     )
 
 
-def policies(probability: pd.Series, costs: Costs, threshold: float, approved: pd.Series | None = None) -> pd.DataFrame:
-    """Lay policies side by side: whom each of them grants credit.
-
-    Parameters
-    ----------
-    probability : pd.Series
-        To go bad.
-    costs : Costs
-        Same index.
-    threshold : float
-        One cut-off for all, from `cut_off` of other applicants.
-    approved : pd.Series, optional
-        What the bank decided.
-
-    Returns
-    -------
-    pd.DataFrame
-        One column a policy, True where it grants: `expected profit above 0`, `cut-off`, and `everybody`, or
-        `as decided` where that is given.
-    """
-    found = {
-        "expected profit above 0": granting(probability, costs) > 0, "cut-off": probability <= threshold,
-    }  # fmt: skip
-    if approved is None:
-        return pd.DataFrame(found).assign(everybody=True)
-    return pd.DataFrame(found | {"as decided": approved.astype("boolean").fillna(False).astype(bool)})
-
-
 def credit_metrics(target: pd.Series, probabilities: pd.DataFrame, costs: Costs) -> pd.DataFrame:
-    """Compute the profit metrics of the literature for several models of default.
+    """Compute the profit metrics of the literature by model, as of `costs.profit_metrics`; to act is to refuse.
 
-    Returns
-    -------
-    pd.DataFrame
-        As of `costs.profit_metrics`, where to act is to refuse, at each credit's own costs, and before it `empcs`: the
-        expected maximum profit of Verbraken and others (2014) with their own parameters (return 26.44 %, total loss
-        10 %, no loss 55 %), a part of the amount lent. It compares models with the literature; it is not this bank's
-        money.
+    `empcs` is the expected maximum profit of Verbraken and others (2014) with their own parameters (return 26.44 %,
+    total loss 10 %, no loss 55 %), a part of the amount lent: it compares models, and is not this bank's money.
     """
     table = profit_metrics(target, probabilities, costs)
     known = target.notna()
@@ -196,27 +123,10 @@ def approves(probability: pd.DataFrame, share: float) -> pd.DataFrame:
 def swap_set(
     target: pd.Series, probability: pd.DataFrame, costs: Costs, entity: pd.Series, share: float
 ) -> pd.DataFrame:
-    """Part applicants by which of two models approves them.
+    """Part applicants by which of two models approves them, at the same share of approvals.
 
-    Parameters
-    ----------
-    target : pd.Series
-        1 bad, 0 good, NaN where not known.
-    probability : pd.DataFrame
-        To go bad, calibrated: two columns, the scorecard's first, then the challenger's; same index.
-    costs : Costs
-        Of refusing and granting.
-    entity : pd.Series
-        Whose application it is.
-    share : float
-        Of applicants that each approves.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `who`: `applicants`, `known` outcomes, `bad`, `bad_rate` with `low` and `high` (95 %, by customer;
-        NaN where none is known), mean probability by either model, what granting these credits earned as far as known
-        (`profit`, `profit_low`, `profit_high`, 95 % by customer) and what each model expects of all of them.
+    The scorecard's chances stand first, then the challenger's. Of each part: `applicants`, `known` outcomes, `bad`,
+    `bad_rate` and `profit` with intervals of 95 % by customer (NaN where nothing is known), and what either model says.
     """
     first, second = probability.columns
     by = approves(probability, share)
@@ -236,13 +146,9 @@ def swap_set(
 
 
 def gain(target: pd.Series, probability: pd.DataFrame, costs: Costs, entity: pd.Series, share: float) -> pd.DataFrame:
-    """Compare what both models' approvals earned, as far as outcomes are known, at the same share of approvals.
+    """Compare what both models' approvals earned, as far as outcomes are known, as of `policies.with_intervals`.
 
-    Returns
-    -------
-    pd.DataFrame
-        As of `profit_curves.with_intervals`, one row a model: `profit`, `low`, `high`, and how far it is `behind` the
-        scorecard; below zero where the challenger earns more.
+    `behind` is below zero where the challenger earns more.
     """
     by = approves(probability, share)
     return with_intervals(by.mul(granted(target, costs), axis=0), entity)
@@ -279,27 +185,10 @@ def offers(
     probability: pd.Series, beside: pd.DataFrame, rules: CreditRules, monthly_income: pd.Series | None = None,
     threshold: float = 1.0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Suggest tier, limit and price for each application that is granted.
+    """Suggest tier, `limit` and `price` (fraction a year) for each application that is granted.
 
-    Parameters
-    ----------
-    probability : pd.Series
-        To go bad; calibrated.
-    beside : pd.DataFrame
-        `product`, `amount`, `term_months` and `rate`, same index.
-    rules : CreditRules
-        Of the source's currency.
-    monthly_income : pd.Series, optional
-        Where it is known, the limit is also bounded by a number of incomes.
-    threshold : float
-        Highest chance to default that is granted.
-
-    Returns
-    -------
-    pd.DataFrame
-        `tier` (`refused` above the threshold or all tiers, and nowhere else: one policy grants), `limit` (amount
-        suggested), `price` (fraction a year), `expected_profit` of granting that (never below 0) and `why` there is no
-        suggestion, else ''. Without one the limit and the profit are 0, the price is NaN, and a person decides.
+    The tier is `refused` above the threshold or all tiers, and nowhere else: one policy grants. `why` says why there is
+    no suggestion; then limit and `expected_profit` are 0, the price is NaN, and a person decides.
     """
     tier = tier_of(probability, rules)
     tier = tier.where(probability <= threshold, REFUSED)
@@ -307,16 +196,11 @@ def offers(
     asked = beside.assign(amount=limit)
     price = _price(tier, asked, rules)
     hoped = granting(probability, loan_costs(asked, rules, rate=price.fillna(0.0)))
-    why = np.select(
-        [tier == REFUSED, ~(limit > 0), price > rules.highest_rate, ~(hoped > 0)],
-        [
-            "risk above the cut-off",
-            "no amount fits the income",
-            "price above the highest rate",
-            "would not earn its costs",
-        ],
-        "",
-    )
+    against = {
+        "risk above the cut-off": tier == REFUSED, "no amount fits the income": ~(limit > 0),
+        "price above the highest rate": price > rules.highest_rate, "would not earn its costs": ~(hoped > 0),
+    }  # fmt: skip
+    why = np.select(list(against.values()), list(against), "")
     yes = pd.Series(why == "", probability.index)
     return pd.DataFrame({
         "tier": tier, "limit": limit.where(yes, 0.0), "price": price.where(yes),
@@ -325,14 +209,10 @@ def offers(
 
 
 def tier_table(offered: pd.DataFrame, probability: pd.Series, target: pd.Series, entity: pd.Series) -> pd.DataFrame:
-    """Sum up each tier: who is in it, how many went bad, at which price and what it earns.
+    """Sum up each tier, best first: who is in it, how many went bad, at which price and what it earns.
 
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `tier`, best first: `applicants`, `share`, `expected_bad_rate` (mean), `known` outcomes, `bad_rate`
-        with `low` and `high` (95 %, by customer; NaN where none is known), `limit` and `price` (medians; NaN of the
-        refused) and `expected_profit` in all.
+    `bad_rate` is of `known` outcomes, with its interval of 95 % by customer; `limit` and `price` are medians of what is
+    suggested. NaN where there is none.
     """
     rows = []
     for tier, part in offered.groupby("tier", observed=True):

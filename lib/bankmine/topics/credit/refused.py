@@ -53,37 +53,10 @@ def study(
 ) -> Study:  # fmt: skip
     """Fit a model anew under each assumption about the refused, and compare what follows.
 
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        A classifier or pipeline whose last step takes weights; it stays unfitted. A calibrated or plain probability:
-        cut-offs are only as good as it is.
-    learnt : Sample
-        Accepted applications with their outcomes.
-    refused : pd.DataFrame
-        Predictors of refused applications of the same time.
-    tested : Sample
-        Accepted applications that came later.
-    applicants : pd.DataFrame
-        Predictors of all applicants to decide on, accepted or not.
-    costs : Costs
-        Of refusing and granting, of `applicants`.
-    factors : sequence of float
-        For `parcelling` and `fuzzy`.
-
-    Returns
-    -------
-    Study
-        `table` has `assumption`, `factor`, `assumed` (bad rate among the refused), `auc` on accepted ones with
-        `auc_low` and `auc_high`, `gain` over none with `gain_low` and `gain_high` (95 %, by customer), `predicted`
-        (mean probability of the refused by the new model), `cut_off` of most expected profit, `approval` (share of
-        applicants whose expected profit is above 0), `changed` (share decided otherwise than with none) and
-        `expected_profit`.
-
-    Raises
-    ------
-    BankmineError
-        If nobody was refused, nothing can be learnt, or the estimator takes no weights.
+    The estimator takes weights, and stays unfitted; cut-offs are only as good as its chances. `learnt` are accepted
+    applications, `refused` those of the same time, `tested` accepted ones that came later. By assumption, `table` has
+    the bad rate `assumed` and `predicted` of the refused, `auc` and its `gain` over none with intervals of 95 % by
+    customer, and the shares of all applicants that expected profit approves and decides otherwise (`changed`).
     """
     if not len(refused):
         raise BankmineError("Nobody was refused, so that there is nothing to infer.")

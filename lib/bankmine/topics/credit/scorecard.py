@@ -75,17 +75,6 @@ def choose(bins: dict[Hashable, Bins], woe: pd.DataFrame, bad: np.ndarray, rules
     """Choose characteristics: by information value, without doubles, with coefficients of the right sign.
 
     One is always kept, the strongest, so that there is a scorecard; `strength` and `iv_by_chance` say what it is worth.
-
-    Parameters
-    ----------
-    bins : dict of Bins
-        Of each predictor.
-    woe : pd.DataFrame
-        Weights of evidence of the training rows, one column a predictor.
-    bad : np.ndarray
-        1 for rows with the event, 0 for others.
-    rules : Selection
-        What characteristics have to be.
     """
     values = pd.Series({name: found.value for name, found in bins.items()}).sort_values(ascending=False, kind="stable")
     reasons = {name: _by_value(bins[name], rules) for name in values.index}
@@ -254,13 +243,7 @@ class Scorecard:
         return pd.concat(tables, ignore_index=True)
 
     def points_of(self, predictors: pd.DataFrame) -> pd.DataFrame:
-        """Return the points of each row for each characteristic.
-
-        Raises
-        ------
-        BankmineError
-            If a characteristic is missing, or of another kind than it was.
-        """
+        """Return the points of each row for each characteristic; an error where one lacks or is of another kind."""
         if missing := [c for c in self.bins if c not in predictors.columns]:
             raise BankmineError(f"The scorecard was fitted with {missing[0]!r}, which is not there: fit it anew.")
         found = {name: self.points[name][bins.positions(predictors[name])] for name, bins in self.bins.items()}
@@ -274,23 +257,8 @@ class Scorecard:
 class ScorecardModel(ClassifierMixin, BaseEstimator):
     """Learns a scorecard: bins, characteristics, logistic regression on weights of evidence, points.
 
-    Parameters
-    ----------
-    scale : Scale
-        What a score means.
-    selection : Selection
-        What characteristics have to be.
-    trends : mapping, optional
-        Predictor → how risk moves with it, one of `binning.TRENDS`; that of others rises or falls, as it tells more.
-
-    Attributes
-    ----------
-    chosen_ : Chosen
-        Every predictor, whether it is in the scorecard and why not.
-    card_ : Scorecard
-        The points.
-    bins_ : dict of Bins
-        Of every predictor, also of those that are not in the scorecard.
+    `trends` says by predictor how risk moves with it (`bins.TRENDS`); others rise or fall, as it tells more. Fitted, it
+    has `chosen_` (every predictor, and why it is not in the scorecard), `card_`, and `bins_` of every predictor.
     """
 
     def __init__(
@@ -301,13 +269,7 @@ class ScorecardModel(ClassifierMixin, BaseEstimator):
         self.trends = trends
 
     def fit(self, predictors: pd.DataFrame, target: np.ndarray) -> ScorecardModel:
-        """Learn from rows whose target is 1 (the event) or 0.
-
-        Raises
-        ------
-        BankmineError
-            If a trend is none of `binning.TRENDS`.
-        """
+        """Learn from rows whose target is 1 (the event) or 0; an unknown trend is an error."""
         trends, bad = dict(self.trends or {}), np.asarray(target, dtype=int)
         if unknown := set(trends.values()) - set(TRENDS):
             raise BankmineError(f"Risk cannot be {min(unknown)!r} with a value: say {', '.join(TRENDS)}.")
@@ -338,12 +300,8 @@ def _card(scale: Scale, chosen: Chosen, bins: dict[Hashable, Bins]) -> Scorecard
 def bin_table(bins: Bins) -> pd.DataFrame:
     """Tell the bins of one characteristic, one row a bin, also of those without a row.
 
-    Returns
-    -------
-    pd.DataFrame
-        `characteristic`, `bin` (words), `low`, `high` (of numbers: from, and below), `categories` (list, of words),
-        `rows`, `share` of the training rows, `bad`, `bad_rate` with interval of 95 % `bad_low`, `bad_high` (Wilson),
-        `woe`.
+    `low` and `high` are of numbers (from, and below), `categories` of words; `bad_rate` has its interval of 95 %
+    (Wilson), and `share` is of the training rows.
     """
     rows, beyond = bins.good + bins.bad, [np.nan] * (len(bins.good) - bins.missing)
     ends = np.full(bins.missing + 1, np.nan) if bins.kind == WORDS else np.r_[-np.inf, bins.edges, np.inf]
@@ -369,38 +327,14 @@ _FARTHEST = 3.0
 
 def candidates(
     sample: Sample, scale: Scale = STANDARD, selection: Selection = USUAL, directions: Sequence[Direction] = (),
-    rule: Hashable | None = None, seed: int = 0,
 ) -> dict[str, Pipeline]:  # fmt: skip
-    """Set up the models to compare; nothing is fitted yet.
+    """Set up the models to compare, unfitted; each takes predictors as they are in a sample.
 
-    Parameters
-    ----------
-    sample : Sample
-        Its predictors say which columns there are and of what kind.
-    scale : Scale
-        What a score of the scorecard means.
-    selection : Selection
-        What its characteristics have to be.
-    directions : sequence of Direction
-        From `load_directions`; the scorecard's bins and XGBoost follow them.
-    rule : str, optional
-        The predictor that the simple rule ranks by; where it is not given, the one that ranks best alone in training.
-    seed : int
-        Of the learners that draw.
-
-    Returns
-    -------
-    dict of Pipeline
-        `rule`, `raw_logistic` (numbers as they are: the straw man), `scorecard`, `tree`, `forest`, `svm`, `network`,
-        `xgboost`. Each takes predictors as they are in a sample.
-
-    Raises
-    ------
-    BankmineError
-        As of `models.candidates`.
+    Bins of the scorecard and XGBoost follow the directions. `raw_logistic`, on numbers as they are, is the straw man;
+    the rule ranks by the predictor that ranks best alone in training.
     """
     known = directions_of(sample.predictors, directions)
-    common = models.candidates(sample, rule, seed, signs(known))
+    common = models.candidates(sample, monotone=signs(known))
     card = ScorecardModel(scale, selection, known["trend"].to_dict())
     return {
         models.RULE: common[models.RULE],
@@ -409,21 +343,19 @@ def candidates(
         SCORECARD: Pipeline([("encode", FunctionTransformer()), ("model", card)]),
         "tree": common["tree"],
         "forest": common["forest"],
-        "svm": _scaled(LogisticRegression(max_iter=500), kernel=_gaussian(sample, seed)),
-        "network": _scaled(_network(seed)),
+        "svm": _scaled(LogisticRegression(max_iter=500), kernel=_gaussian(sample)),
+        "network": _scaled(_network()),
         CHALLENGER: common[CHALLENGER],
     }
 
 
-def _network(seed: int) -> MLPClassifier:
+def _network() -> MLPClassifier:
     """Set up a network that its penalty keeps from learning by heart.
 
     Not scikit-learn's early stopping, which goes by accuracy: where events are rare, that is highest for who foretells
     none. The units are smooth, so that second-order steps arrive, and neither order nor size of steps is to be chosen.
     """
-    return MLPClassifier(
-        (16,), activation="tanh", solver="lbfgs", alpha=80.0, tol=3e-4, max_iter=1_000, random_state=seed
-    )
+    return MLPClassifier((16,), activation="tanh", solver="lbfgs", alpha=80.0, tol=3e-4, max_iter=1_000, random_state=0)
 
 
 def _raw(model: BaseEstimator) -> Pipeline:
@@ -431,14 +363,14 @@ def _raw(model: BaseEstimator) -> Pipeline:
     return Pipeline([("encode", Encode()), ("fill", fill), ("scale", StandardScaler()), ("model", model)])
 
 
-def _gaussian(sample: Sample, seed: int) -> Nystroem:
+def _gaussian(sample: Sample) -> Nystroem:
     """Set up the Gaussian kernel of a support vector machine, near enough on a few hundred rows that stand for all.
 
     A logistic regression on it tells chances, which a machine with a margin does not (Williams and Seeger, Advances in
     Neural Information Processing Systems 13, 2001).
     """
     return Nystroem(
-        gamma=_WIDTH / sample.predictors.shape[1], n_components=min(_LANDMARKS, len(sample)), random_state=seed
+        gamma=_WIDTH / sample.predictors.shape[1], n_components=min(_LANDMARKS, len(sample)), random_state=0
     )
 
 

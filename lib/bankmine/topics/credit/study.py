@@ -35,6 +35,7 @@ from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, Split
 from bankmine.study import charts
 from bankmine.study.study import Study
+from bankmine.study.why import Why
 from bankmine.topics.credit import lending, points, refused
 from bankmine.topics.credit.applications import (
     Applications,
@@ -90,12 +91,8 @@ def study(
 class CreditStudy(Study):
     """What banks and flat tables have in common.
 
-    Attributes
-    ----------
-    beside : pd.DataFrame
-        By the sample's index, nothing for a model: of a bank `Applications.beside`, of a table its protected columns.
-    columns : pd.DataFrame
-        Use of every column: `use`, `reason`, `owner`.
+    `beside` has, by the sample's index, what is nothing for a model: of a bank `Applications.beside`, of a table its
+    protected columns. `columns` says the `use` of every column, its `reason` and `owner`.
     """
 
     name = "credit"
@@ -108,6 +105,7 @@ class CreditStudy(Study):
     favoured: ClassVar[str] = "granted"
     acting_favours: ClassVar[bool] = False
     reasons = points.REGISTRY
+    explains: ClassVar[type[Why]] = points.PointsLost
     per: ClassVar[str] = "on the applicants judged"
     highest: float = 1.0
     """Chance to default above which nobody is granted credit, whatever it would earn."""
@@ -234,11 +232,6 @@ class CreditStudy(Study):
         found["bad rate"] = with_interval(found["bad_rate"], found["bad_low"], found["bad_high"], ".1%")
         columns = ["rows", "bad", "bad rate", "approved", "bad_rate_approved", "bad_refused"]
         return shown(found[columns], **dict.fromkeys(columns[3:], ".1%"))
-
-    @part
-    def why(self) -> points.PointsLost:
-        """What costs the applicants scored now their points, in words that they can be told."""
-        return points.PointsLost(self.model, self.today, self.scores, self.reasons)
 
     # --- other models
 
@@ -376,9 +369,8 @@ class CreditStudy(Study):
     def risk_chart(self) -> Axes:
         """Draw the bad rate of those granted against their share, with the cut-off."""
         found = self.trade_off
-        axis = sns.lineplot(found, x="approval", y="bad_rate", marker="o", label="bad rate where known")
-        axis.fill_between(found["approval"], found["low"], found["high"], alpha=0.2)
-        sns.lineplot(found, x="approval", y="expected_bad_rate", linestyle="--", label="foretold for all", ax=axis)
+        beside = {"expected_bad_rate": "foretold for all"}
+        axis = charts.line(found, "approval", "bad_rate", "bad rate where known", **beside)
         axis.yaxis.set_major_formatter("{x:.0%}")
         return self._by_share(axis, "Bad rate of those granted; the line is the cut-off", "bad rate of those granted")
 
@@ -585,17 +577,7 @@ class TableCredit(CreditStudy):
 
 
 class BankCredit(CreditStudy):
-    """Credit of a bank's applicants, split by time; all applicants of the months judged are decided on.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        The bank's tables.
-    test : int
-        Months to be judged by.
-    scale : Scale
-        Of the points.
-    """
+    """Credit of a bank's applicants, split by time; all applicants of the months judged are decided on."""
 
     def __init__(self, snapshot: Snapshot, test: int = 4, scale: Scale = STANDARD) -> None:
         self.applications: Applications = applications(snapshot)
@@ -782,26 +764,8 @@ def in_time(found: Applications, test: int = 4) -> Parts:
     """Split applications by time: judged by the last closed months, learnt from what was known as they began.
 
     A model made on the first of these days could learn from months that were closed by then, and no others; which ones
-    follows from the day on which each outcome became known. Its latest quarter is kept to calibrate by.
-
-    Parameters
-    ----------
-    found : Applications
-        All of them.
-    test : int
-        Months to be judged by.
-
-    Returns
-    -------
-    Parts
-        `folds` are stratified by customer, of the rows before those judged by. `scoring` learns from all that is known
-        today; its `test` holds the applications of the last month, whatever was decided.
-
-    Raises
-    ------
-    BankmineError
-        If fewer than `splits.FEWEST` customers went bad among those to learn from, or nobody did among those to
-        be judged by.
+    follows from the day on which each outcome became known. Its latest quarter is kept to calibrate by. `scoring`
+    learns from all that is known today; its `test` holds the applications of the last month, whatever was decided.
     """
     sample, month = found.sample, found.sample.day.dt.to_period("M")
     closed = sorted(month[sample.known].unique())
