@@ -1,13 +1,23 @@
-"""A seeded bank with some hundred bookings, irregular enough to tell features apart."""
+"""A seeded bank with some hundred bookings, irregular enough to tell features apart, and other futures of it."""
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
+from hypothesis import strategies as st
 
 from bankmine.bank.contract import CATEGORIES, CHANNELS, PRODUCTS
 
 FIRST, LAST = pd.Timestamp("2024-01-01"), pd.Timestamp("2025-12-31")
+HALFWAY = dt.date(2025, 6, 30)
+"""A day on which some accounts are closed; `alter_future` changes what becomes known after it."""
+FUTURE = st.fixed_dictionaries({
+    "drop": st.floats(0, 1), "scale": st.sampled_from([0.01, 3.0]), "flip": st.booleans(), "reopen": st.booleans(),
+    "duplicates": st.integers(0, 40), "seed": st.integers(0, 2**16),
+})  # fmt: skip
+LATE = {"feedback": ("at", "resolved_on"), "events": ("at", None), "contacts": ("contacted_on", "responded_on")}
 
 
 def random_bank(seed: int = 0, customers: int = 40, bookings: int = 3000) -> dict[str, pd.DataFrame]:
@@ -31,7 +41,7 @@ def _accounts(rng: np.random.Generator, people: pd.DataFrame) -> pd.DataFrame:
     opened = pd.to_datetime(people.joined_on.iloc[owner]) + pd.to_timedelta(rng.integers(0, 200, len(owner)), "D")
     closed = (opened + pd.to_timedelta(rng.integers(30, 900, len(owner)), "D")).dt.date
     closed = np.where(rng.random(len(owner)) < 0.3, closed, None)
-    closed[:9] = pd.Timestamp("2025-06-30").date()  # a day on which tests look closely
+    closed[:9] = HALFWAY  # a day on which tests look closely
     return pd.DataFrame({
         "account_id": [f"A{i:04}" for i in range(len(owner))], "customer_id": people.customer_id.to_numpy()[owner],
         "product": rng.choice(PRODUCTS, len(owner)), "opened_on": opened.dt.date.to_numpy(),
@@ -91,3 +101,34 @@ def random_service(people: pd.DataFrame, seed: int = 0, rows: int = 1200) -> dic
         responded=rng.choice([True, False], rows), responded_on=later(contacts["at"]),
     )  # fmt: skip
     return {"feedback": feedback, "events": events, "contacts": contacts.drop(columns="at")}
+
+
+def alter_future(frames, drop, scale, flip, reopen, duplicates, seed) -> dict[str, pd.DataFrame]:
+    """Change, add and delete what becomes known after HALFWAY, in every table."""
+    rng = np.random.default_rng(seed)
+    midnight = pd.Timestamp(HALFWAY) + pd.Timedelta(days=1)
+    t, a, c, b = (frames[n].copy() for n in ("transactions", "accounts", "customers", "balances"))
+    later = t["at"] >= midnight
+    t.loc[later, "amount"] = (t.loc[later, "amount"] * scale).round(2)
+    if flip:
+        t.loc[later, "direction"] = "out"
+    extra = t[~later].sample(duplicates, random_state=seed).assign(at=midnight)  # the keys of old bookings once more
+    t = pd.concat([part for part in (t[~later | (rng.random(len(t)) > drop)], extra) if len(part)])
+    closes_later = a.closed_on.map(lambda d: d is not None and d > HALFWAY).to_numpy()
+    a.loc[closes_later, "closed_on"] = None if reopen else HALFWAY + dt.timedelta(days=1)
+    a = a[(a.opened_on <= HALFWAY) | (rng.random(len(a)) > drop)]
+    c = c[(c.joined_on <= HALFWAY) | (rng.random(len(c)) > drop)]
+    b.loc[b.month_end > HALFWAY, "balance"] *= scale
+    told = {n: alter_answers(frames[n], *late, drop, rng) for n, late in LATE.items() if n in frames}
+    return {"customers": c, "accounts": a, "transactions": t, "balances": b} | told
+
+
+def alter_answers(rows: pd.DataFrame, when: str, answered: str | None, drop: float, rng) -> pd.DataFrame:
+    """Leave out some rows dated after HALFWAY; take back, or move, what was answered after it."""
+    rows = rows[(pd.to_datetime(rows[when]).dt.date <= HALFWAY) | (rng.random(len(rows)) > drop)].copy()
+    if answered:
+        later = rows[answered].map(lambda d: d is not None and d > HALFWAY)
+        rows.loc[later, answered] = None if drop > 0.5 else HALFWAY + dt.timedelta(days=1)
+        if "responded" in rows.columns:
+            rows.loc[later, "responded"] = True
+    return rows

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from bank_fixtures import write_parquet
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from random_bank import random_bank, random_service
+from random_bank import FUTURE, HALFWAY, alter_future, random_bank, random_service
 
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
@@ -21,7 +20,7 @@ from bankmine.features.spine import WINDOWS, spine_of
 
 pytestmark = pytest.mark.slow
 
-DAY = dt.date(2025, 6, 30)
+DAY = HALFWAY
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +179,6 @@ def test_only_the_days_of_the_window_count_for_a_label(tmp_path, after, silent):
     assert fell_silent(snapshot, spine_of(snapshot, [day])).to_pandas().fell_silent.tolist() == [silent]
 
 
-FUTURE = st.fixed_dictionaries({
-    "drop": st.floats(0, 1), "scale": st.sampled_from([0.01, 3.0]), "flip": st.booleans(), "reopen": st.booleans(),
-    "duplicates": st.integers(0, 40), "seed": st.integers(0, 2**16),
-})  # fmt: skip
-
-
 @pytest.mark.property
 @settings(max_examples=10)
 @given(future=FUTURE)
@@ -196,37 +189,3 @@ def test_no_feature_and_no_label_known_by_a_day_changes_with_its_future(frames, 
     earlier = dt.date(2025, 3, 1)
     labels = [fell_silent(s, spine_of(s, [earlier])).to_pandas().sort_values("customer_id") for s in (snapshot, before)]
     pd.testing.assert_frame_equal(*(frame.reset_index(drop=True) for frame in labels))
-
-
-def alter_future(frames, drop, scale, flip, reopen, duplicates, seed) -> dict[str, pd.DataFrame]:
-    """Change, add and delete what becomes known after DAY, in every table."""
-    rng = np.random.default_rng(seed)
-    midnight = pd.Timestamp(DAY) + pd.Timedelta(days=1)
-    t, a, c, b = (frames[n].copy() for n in ("transactions", "accounts", "customers", "balances"))
-    later = t["at"] >= midnight
-    t.loc[later, "amount"] = (t.loc[later, "amount"] * scale).round(2)
-    if flip:
-        t.loc[later, "direction"] = "out"
-    extra = t[~later].sample(duplicates, random_state=seed).assign(at=midnight)  # the keys of old bookings once more
-    t = pd.concat([part for part in (t[~later | (rng.random(len(t)) > drop)], extra) if len(part)])
-    closes_later = a.closed_on.map(lambda d: d is not None and d > DAY).to_numpy()
-    a.loc[closes_later, "closed_on"] = None if reopen else DAY + dt.timedelta(days=1)
-    a = a[(a.opened_on <= DAY) | (rng.random(len(a)) > drop)]
-    c = c[(c.joined_on <= DAY) | (rng.random(len(c)) > drop)]
-    b.loc[b.month_end > DAY, "balance"] *= scale
-    told = {n: alter_answers(frames[n], *late, drop, rng) for n, late in LATE.items() if n in frames}
-    return {"customers": c, "accounts": a, "transactions": t, "balances": b} | told
-
-
-LATE = {"feedback": ("at", "resolved_on"), "events": ("at", None), "contacts": ("contacted_on", "responded_on")}
-
-
-def alter_answers(rows: pd.DataFrame, when: str, answered: str | None, drop: float, rng) -> pd.DataFrame:
-    """Leave out some rows dated after DAY; take back, or move, what was answered after it."""
-    rows = rows[(pd.to_datetime(rows[when]).dt.date <= DAY) | (rng.random(len(rows)) > drop)].copy()
-    if answered:
-        later = rows[answered].map(lambda d: d is not None and d > DAY)
-        rows.loc[later, answered] = None if drop > 0.5 else DAY + dt.timedelta(days=1)
-        if "responded" in rows.columns:
-            rows.loc[later, "responded"] = True
-    return rows

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from bank_fixtures import write_parquet
 from hypothesis import given, settings
-from random_bank import random_bank
-from test_features import FUTURE, alter_future
+from random_bank import FUTURE, alter_future, random_bank
 
 from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import open_source

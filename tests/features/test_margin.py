@@ -10,8 +10,7 @@ import pytest
 from bank_fixtures import write_parquet, write_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_bank import random_bank
-from test_features import FUTURE, alter_future
+from random_bank import FUTURE, alter_future, random_bank
 
 from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
 from bankmine.bank.snapshot import open_source

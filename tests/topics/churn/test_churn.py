@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 from bank_fixtures import read, write_parquet
 from hypothesis import given, settings
-from random_bank import random_bank, random_service
-from test_features import DAY as LAST_DAY
-from test_features import FUTURE, alter_future
+from random_bank import FUTURE, alter_future, random_bank, random_service
+from random_bank import HALFWAY as LAST_DAY
 
 from bankmine.bank.contract import TABLES
 from bankmine.bank.snapshot import open_source
