@@ -430,7 +430,7 @@ class FraudStudy(Study):
         own, earned = self.judged.of(index), self._of_a_day(self.acted.loc[index, [BY_SAVING]])
         told = own.told(["alerts_a_day"], ".1f").join(own.told(["alert_precision", "value_saved"], ".0%"))
         saved = with_interval(earned["profit"], earned["low"], earned["high"], ",.0f").iloc[0]
-        slope = wide(own.deviations.query("metric == 'slope'"), spec=".2f")["slope"].iloc[0]
+        slope = wide(own.deviations[own.deviations["metric"] == "slope"], spec=".2f")["slope"].iloc[0]
         return told.iloc[0].to_dict() | {"saved a day": saved, "slope": slope}
 
     @part
