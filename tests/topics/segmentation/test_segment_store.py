@@ -94,21 +94,18 @@ def test_no_file_and_no_json_are_told(tmp_path):
 
 
 def test_the_same_customers_have_not_drifted(model, bank):
-    found = drift(model, bank, model.assign(bank))
+    found = drift(model, bank)
     assert found.psi == pytest.approx(0)
-    assert found.moved == 0
     assert not found.shifted
     assert found.alarm == pytest.approx(2 / len(bank) * 9.488, rel=1e-3)  # chi-squared of four degrees, 95 %
     np.testing.assert_allclose(found.table["distance_now"], found.table["distance_then"])
-    assert np.isnan(drift(model, bank).moved)
 
 
 def test_other_customers_have_drifted(model, bank):
     other = bank.sample(len(bank), replace=True, weights=(model.assign(bank) == model.names[0]) * 3 + 1, random_state=0)
     other = other.set_axis(bank.index).assign(income=lambda v: v["income"] * 2)
-    found = drift(model, other, model.assign(bank).astype(object).where(np.arange(len(bank)) > 10, "inactive"))
+    found = drift(model, other)
     assert found.shifted
-    assert found.moved > 0.05
     assert (found.table["distance_now"] > found.table["distance_then"]).mean() > 0.5
     assert ((found.table["low"] > 0) | (found.table["high"] < 0)).any()
     assert (found.table["share_now"].sum(), found.table["share_then"].sum()) == (pytest.approx(1), pytest.approx(1))

@@ -202,8 +202,6 @@ class Drift:
     """Population stability index of the shares."""
     alarm: float
     """Index above which the shares have shifted by more than samples of these sizes do in 19 of 20 cases."""
-    moved: float
-    """Share of those customers, assigned on both days, who are in another segment; NaN without an earlier day."""
 
     @property
     def shifted(self) -> bool:
@@ -211,28 +209,11 @@ class Drift:
         return self.psi > self.alarm
 
 
-def drift(model: Segmentation, values: pd.DataFrame, before: pd.Series | None = None) -> Drift:
-    """Compare a day's customers with those whom the segments were formed of.
+def drift(model: Segmentation, values: pd.DataFrame) -> Drift:
+    """Compare a day's active customers, by their readable features, with those whom the segments were formed of.
 
-    Parameters
-    ----------
-    model : Segmentation
-        As loaded.
-    values : pd.DataFrame
-        Readable features of the active customers now.
-    before : pd.Series, optional
-        Segments of customers as they were assigned earlier; groups that are no segment, as inactive, are left out.
-
-    Returns
-    -------
-    Drift
-        The alarm is the 95 % quantile of the index without any shift, see `drift.alarm`; most customers are the same on
-        both days, so that it is rarer still to go off by chance.
-
-    Raises
-    ------
-    BankmineError
-        If there is no active customer.
+    The alarm is the 95 % quantile of the index without any shift, see `drift.alarm`; most customers are the same on
+    both days, so that it is rarer still to go off by chance.
     """
     if values.empty:
         raise BankmineError("No customer is active on this day, so that no drift can be told: give another day.")
@@ -247,12 +228,4 @@ def drift(model: Segmentation, values: pd.DataFrame, before: pd.Series | None = 
         "distance_then": model.distances, "distance_now": distance.reindex(list(model.names)).to_numpy(),
     }, index=pd.Index(model.names, name="segment"))  # fmt: skip
     index, limit = psi(then, now, model.customers, size), alarm(len(then), model.customers, size)
-    return Drift(table, index, limit, _moved(model, segments, before))
-
-
-def _moved(model: Segmentation, segments: pd.Series, before: pd.Series | None) -> float:
-    if before is None:
-        return np.nan
-    earlier = before[before.isin(model.names)].astype(str)
-    both = segments.index.intersection(earlier.index)
-    return float((segments[both].astype(str) != earlier[both]).mean()) if len(both) else np.nan
+    return Drift(table, index, limit)

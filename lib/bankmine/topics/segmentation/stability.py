@@ -25,8 +25,7 @@ from sklearn.preprocessing import OneHotEncoder
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import interval
 from bankmine.topics.segmentation.groups import Groups, group, sample
-from bankmine.topics.segmentation.measures import Registry
-from bankmine.topics.segmentation.model import Segmentation, fit
+from bankmine.topics.segmentation.model import Segmentation
 
 FOUND_AGAIN = 0.8
 """Mean adjusted Rand index over bootstrap samples from which segments are reproducible ("good recovery", Steinley,
@@ -124,37 +123,10 @@ def verdict(model: Segmentation, values: pd.DataFrame, found: Reproduction, seed
     return Verdict(kind, table)
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """Two months of the same customers."""
-
-    customers: int
-    """Active in both."""
-    stayed: float
-    """Share of them in the same segment in both months, by this month's model."""
-    refit: Reproduction
-    """This month's customers by this month's segments, and by segments formed a month before; one round."""
-
-
-def neighbouring(
-    model: Segmentation, now: pd.DataFrame, before: pd.DataFrame, registry: Registry, seed: int = 0
-) -> Neighbours:
-    """Tell customers who move from segments that move.
-
-    Parameters
-    ----------
-    model : Segmentation
-        Formed of the customers of `now`.
-    now, before : pd.DataFrame
-        Readable features of the active customers on both days.
-    registry, seed
-        As for `segmentation.fit`.
-    """
+def stayed(model: Segmentation, now: pd.DataFrame, before: pd.DataFrame) -> float:
+    """Return the share of the customers active on both days whom this day's model sorts into the same segment."""
     both = now.index.intersection(before.index)
-    stayed = (model.assign(now.loc[both]).astype(str) == model.assign(before.loc[both]).astype(str)).mean()
-    earlier = fit(before, registry, model.day, len(model.names), seed)
-    labels, other = model.groups.labels(model.points(now)), earlier.groups.labels(earlier.points(now))
-    return Neighbours(len(both), float(stayed), _agreement(labels, [other], len(model.names)))
+    return float((model.assign(now.loc[both]).astype(str) == model.assign(before.loc[both]).astype(str)).mean())
 
 
 def _structureless(points: np.ndarray, k: int, seed: int) -> tuple[float, float]:

@@ -206,8 +206,7 @@ class SegmentStudy(Headed):
     @part
     def neighbours(self) -> dict[str, float]:
         """How many customers stay in their segment from one month to the next."""
-        before = self._enough(self.month_ago)
-        return {"stayed": stability.neighbouring(self.formed, self.values, before, self.registry).stayed}
+        return {"stayed": stability.stayed(self.formed, self.values, self._enough(self.month_ago))}
 
     def _enough(self, day: datetime.date) -> pd.DataFrame:
         values = self._values_on(day)
