@@ -65,7 +65,7 @@ def with_duckdb(folder: Path) -> Callable[[], object]:
     from bankmine.features.customers import features
 
     bank = open_source(str(folder))
-    snapshot = Snapshot(bank.source, bank.fingerprint, DAY, bank.tables, {}, bank.tables)
+    snapshot = Snapshot(bank.source, bank.fingerprint, DAY, bank.tables, {}, lambda: bank.tables)
     return lambda: features(snapshot).to_pyarrow()
 
 

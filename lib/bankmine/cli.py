@@ -1,4 +1,4 @@
-"""The command `bankmine`: run · list · check · demo · index · new · score."""
+"""The command `bankmine`: run · list · check · demo · index · cache · new · score."""
 
 from __future__ import annotations
 
@@ -163,6 +163,15 @@ def index(out: _Out = Path("reports")) -> None:
     if not out.is_dir():
         raise BankmineError(f"{out} is no folder: give that of the reports with --out.")
     print(refresh_index(out))
+
+
+@app.command()
+def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove all that nobody reads now.")] = False) -> None:
+    """List what is kept of checked sources and features so that it need not be computed again, or clear it."""
+    from bankmine.bank.cache import cleared, listed
+
+    for line in cleared() if clear else listed():
+        print(line)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import pkgutil
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,24 +39,35 @@ _AT_HAND = 60_000_000
 """Values of a table that may be kept in memory, which takes about a gigabyte."""
 
 
-def read(source: Source, engine: str = "duckdb") -> tuple[dict[str, ir.Table], str]:
-    """Read a source into an engine.
+class Reading:
+    """A source in an engine: `duckdb`, or `spark` for a folder of Parquet named and headed as the contract."""
 
-    Parameters
-    ----------
-    source : Source
-        What to read.
-    engine : str
-        `duckdb`, or `spark` for a folder of Parquet named and headed as the contract.
+    def __init__(self, source: Source, engine: str = "duckdb") -> None:
+        if engine not in _ENGINES:
+            raise BankmineError(f"No engine {engine!r}: there is {' and '.join(_ENGINES)}.")
+        self.source, self.engine = source, engine
 
-    Returns
-    -------
-    tuple of dict and str
-        Contract table -> rows as the source gives them, and the fingerprint of all that was read.
-    """
-    if engine not in _ENGINES:
-        raise BankmineError(f"No engine {engine!r}: there is {' and '.join(_ENGINES)}.")
-    return _ENGINES[engine](source)
+    @cached_property
+    def con(self) -> ibis.BaseBackend:
+        """The engine, in which nothing is read yet."""
+        return _connect(self.source) if self.engine == "duckdb" else _spark()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over names and contents of files and of what queries give, which are asked for this."""
+        if self.source.database:
+            _ = self.tables
+        return _fingerprint(self.source, self.con)
+
+    @cached_property
+    def tables(self) -> dict[str, ir.Table]:
+        """Contract table -> rows as the source gives them, read when they are first asked for."""
+        return _ENGINES[self.engine](self.con, self.source)
+
+    def require_unchanged(self) -> None:
+        """Refuse what was read of files that changed meanwhile: it must not be kept under their old fingerprint."""
+        if not self.source.database and _fingerprint(self.source, self.con) != self.fingerprint:
+            raise SourceError(f"The files of source {self.source.name} changed while they were read: run it again.")
 
 
 def read_flat(source: Source) -> tuple[Backend, str]:
@@ -71,7 +83,8 @@ def read_flat(source: Source) -> tuple[Backend, str]:
     if not (loader := source.flat.get("loader")):
         if odd := [f for f in _files(source.relations[FLAT]) if not f.lower().endswith(files.ENDINGS)]:
             raise SourceError(f"{odd[0]} cannot be read: a flat table ends in {', '.join(files.ENDINGS)}.")
-        return con, _load(con, source, as_text=False)
+        _load(con, source, as_text=False)
+        return con, _fingerprint(source, con)
     package = loader.partition(".")[0]
     if importlib.util.find_spec(package) is None:
         raise SourceError(
@@ -108,36 +121,37 @@ def few(rows: pa.Table, con: ibis.BaseBackend) -> ir.Table:
     return con.create_table(gen_name("few"), rows) if con.name == "duckdb" else ibis.memtable(rows)
 
 
-def _read_with_duckdb(source: Source) -> tuple[dict[str, ir.Table], str]:
-    con = _connect(source)
-    fingerprint = _load(con, source)
+def _read_with_duckdb(con: Backend, source: Source) -> dict[str, ir.Table]:
+    _load(con, source)
     con.raw_sql("CREATE SCHEMA mapped")
     for table, sql in source.mappings.items():
         with told(f"{source.folder / table}.sql fails", source.secrets):
             con.raw_sql(f'CREATE TABLE mapped."{table}" AS {sql}')
     mapped = {t: con.table(t, database="mapped") for t in source.mappings}
     there = con.list_tables()
-    return mapped or {t: con.table(t) for t in TABLES if t in there}, fingerprint
+    return mapped or {t: con.table(t) for t in TABLES if t in there}
 
 
-def _read_with_spark(source: Source) -> tuple[dict[str, ir.Table], str]:
+def _read_with_spark(con: ibis.BaseBackend, source: Source) -> dict[str, ir.Table]:
     found = {} if source.mappings else _relations(source)
     if not found or any(not isinstance(f, str) or Path(f).suffix not in ("", ".parquet") for f in found.values()):
         raise SourceError(f"Source {source.name}: Spark reads Parquet files named as the contract; use engine duckdb.")
-    try:
-        con = ibis.pyspark.connect()  # the session that is running, or a new one
-    except ImportError:
-        raise BankmineError("Engine spark needs PySpark: install ibis-framework[pyspark].") from None
-    digest, tables = hashlib.sha256(), {}
+    tables = {}
     for table, name in found.items():
-        file = source.data / name
-        with told(f"{file} cannot be read"):
-            tables[table] = con.read_parquet(str(file), table_name=table)
-        _update(digest, table, file)
-    return tables, digest.hexdigest()
+        with told(f"{source.data / name} cannot be read"):
+            tables[table] = con.read_parquet(str(source.data / name), table_name=table)
+    return tables
 
 
 _ENGINES = {"duckdb": _read_with_duckdb, "spark": _read_with_spark}
+
+
+def _spark() -> ibis.BaseBackend:
+    """Take the session of Spark that is running, or a new one."""
+    try:
+        return ibis.pyspark.connect()
+    except ImportError:
+        raise BankmineError("Engine spark needs PySpark: install ibis-framework[pyspark].") from None
 
 
 def _connect(source: Source) -> Backend:
@@ -155,17 +169,25 @@ def _frame(data: Any) -> pd.DataFrame:
     return data.data.assign(**{data.target.name: data.target}, **costs)
 
 
-def _load(con: Backend, source: Source, as_text: bool = True) -> str:
-    """Make every raw relation a table or view; return SHA-256 over names and contents of files and query results."""
-    digest = hashlib.sha256()
+def _load(con: Backend, source: Source, as_text: bool = True) -> None:
+    """Make every raw relation a table or view."""
     for name, spec in _relations(source).items():
         file = _first_existing(source, spec)
         with told(f"{file} cannot be read", source.secrets):
             files.read_file(con, name, file, spec if isinstance(spec, dict) else {}, as_text)
-        _update(digest, name, file)
     for name, query in source.database.get("relations", {}).items():
         with told(f"The database of source {source.name} cannot be read (relation {name})", source.secrets):
             _read_query(con, name, query, source)
+
+
+def _fingerprint(source: Source, con: ibis.BaseBackend) -> str:
+    """Return SHA-256 over names and contents of files, and of results of queries, which the engine holds by now."""
+    digest = hashlib.sha256()
+    for name, spec in _relations(source).items():
+        file = _first_existing(source, spec)
+        with told(f"{file} cannot be read", source.secrets):
+            _update(digest, name, file)
+    for name in source.database.get("relations", {}):
         digest.update(f"{name}{_content_hash(con, name)}".encode())
     return digest.hexdigest()
 

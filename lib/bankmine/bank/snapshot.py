@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape as html_text
@@ -12,10 +13,11 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from bankmine.bank import readers, sharing
+from bankmine.bank import cache, readers
 from bankmine.bank.casting import BAD, named, typed
 from bankmine.bank.checks import TableCheck, check
 from bankmine.bank.contract import TABLES, Table
+from bankmine.bank.kept import Checked, kept_json, kept_tables
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
 from bankmine.errors import BankmineError, SourceError, UnusableSourceError
@@ -53,8 +55,7 @@ def read_source(name: str, engine: str = "duckdb") -> Bank:
     if source.flat is not None:
         raise SourceError(f"Source {source.name} is one flat table, not the tables of a bank: use open_flat.")
     ensure_generated(source)
-    tables, fingerprint = readers.read(source, engine)
-    return Bank(source, {name: named(rows, TABLES[name]) for name, rows in tables.items()}, fingerprint)
+    return Bank(source, readers.Reading(source, engine))
 
 
 @dataclass(frozen=True)
@@ -62,33 +63,58 @@ class Bank:
     """All that a source holds, as the source gives it; analyses see it through `as_of`."""
 
     source: Source
-    raw: dict[str, ir.Table]
-    fingerprint: str
+    reading: readers.Reading
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that was read."""
+        return self.reading.fingerprint
+
+    @cached_property
+    def raw(self) -> dict[str, ir.Table]:
+        """Rows of each table as the source gives them, under the contract's names of columns."""
+        return {name: named(rows, TABLES[name]) for name, rows in self.reading.tables.items()}
 
     @property
     def problems(self) -> list[str]:
         """What makes the source unusable: required tables or columns that are not there."""
-        missing = [f"table {t.name} is missing" for t in TABLES.values() if t.required and t.name not in self.raw]
-        for name, table in self.raw.items():
-            absent = [c.name for c in TABLES[name].columns if c.required and c.name not in table.columns]
-            missing += [f"table {name} lacks {', '.join(absent)}"] if absent else []
-        return missing
+        return self._looked[0]
 
     @cached_property
     def tables(self) -> dict[str, ir.Table]:
         """Typed rows of each table, unchecked and uncut."""
         return {name: readers.settle(typed(rows, TABLES[name]), name) for name, rows in self.raw.items()}
 
-    @cached_property
+    @property
     def span(self) -> tuple[datetime.date, datetime.date]:
         """First day of the bookings, and last day of the month of the last one: snapshots make sense between them."""
+        if not self._looked[1]:
+            raise UnusableSourceError(f"Source {self.source.name} holds no bookings up to {self.source.last_day}.")
+        first, last = map(datetime.date.fromisoformat, self._looked[1])
+        return first, last.replace(day=calendar.monthrange(last.year, last.month)[1])
+
+    @cached_property
+    def _looked(self) -> tuple[list[str], list[str]]:
+        """Problems, and the first and the last day of the bookings."""
+        return kept_json(self._key(), f"{self.source.name}: whether it can be used", self._look)
+
+    def _look(self) -> tuple[list[str], list[str]]:
+        problems = [f"table {t.name} is missing" for t in TABLES.values() if t.required and t.name not in self.raw]
+        for name, table in self.raw.items():
+            absent = [c.name for c in TABLES[name].columns if c.required and c.name not in table.columns]
+            problems += [f"table {name} lacks {', '.join(absent)}"] if absent else []
+        if problems:
+            return problems, []
         days = self.tables["transactions"].select(day=ibis._.at.cast("date"))
         days = days.filter(days.day <= ibis.literal(self.source.last_day))
         found = days.aggregate(first=days.day.min(), last=days.day.max()).to_pyarrow().to_pylist()[0]
-        if found["first"] is None:
-            raise UnusableSourceError(f"Source {self.source.name} holds no bookings up to {self.source.last_day}.")
-        last = found["last"]
-        return found["first"], last.replace(day=calendar.monthrange(last.year, last.month)[1])
+        return [], [str(day) for day in found.values() if day]
+
+    def _key(self, *parts: object) -> str:
+        """Name what follows from this source in the cache; nothing is kept of other engines than DuckDB."""
+        if self.reading.con.name != "duckdb":
+            return ""
+        return cache.digest(self.fingerprint, self.source.reads, cache.library("bank"), *parts)
 
     def as_of(self, day: str | datetime.date) -> Snapshot:
         """Cut every table to what was known at the end of a day, and leave out what breaks a rule.
@@ -99,19 +125,21 @@ class Bank:
             If the day does not parse or lies outside the data.
         """
         day = self.valid_day(day)
-        known = {n: _known(self.tables[n], t, day, self.source.last_day) for n, t in TABLES.items() if n in self.tables}
-        con, place = known["customers"].get_backend(), sharing.place_of(self.fingerprint, day)
-        if place and con.name == "duckdb":
-            kept, checks = sharing.once(place, con, lambda: self._checked(known, day))
-        else:
-            kept, checks = self._checked(known, day)
-        return Snapshot(self.source, self.fingerprint, day, kept, checks, known)
+        key = self._key(day)
+        what = f"{self.source.name}, as of {day}: checked tables"
+        kept, checks = kept_tables(key, what, self.reading.con, lambda: self._checked(day))
+        return Snapshot(self.source, self.fingerprint, day, kept, checks, lambda: self._known(day), key)
 
-    def _checked(self, known: dict[str, ir.Table], day: datetime.date) -> sharing.Checked:
+    def _known(self, day: datetime.date) -> dict[str, ir.Table]:
+        last = self.source.last_day
+        return {n: _known(self.tables[n], t, day, last) for n, t in TABLES.items() if n in self.tables}
+
+    def _checked(self, day: datetime.date) -> Checked:
         kept: dict[str, ir.Table] = {}
         checks: dict[str, TableCheck] = {}
-        for name, rows in known.items():
+        for name, rows in self._known(day).items():
             kept[name], checks[name] = check(rows, TABLES[name], kept, day, self.source)
+        self.reading.require_unchanged()
         return kept, checks
 
     def valid_day(self, day: str | datetime.date) -> datetime.date:
@@ -153,8 +181,15 @@ class Snapshot:
     as_of: datetime.date
     tables: dict[str, ir.Table]
     checks: dict[str, TableCheck]
-    delivered: dict[str, ir.Table]
-    """The same tables before the rules: only for those who ask what was left out."""
+    deliver: Callable[[], dict[str, ir.Table]]
+    """Gives `delivered`, for which the source is read."""
+    key: str = ""
+    """Names this snapshot in the cache; empty where nothing is kept of it."""
+
+    @cached_property
+    def delivered(self) -> dict[str, ir.Table]:
+        """The same tables before the rules: only for those who ask what was left out."""
+        return self.deliver()
 
     def __getattr__(self, name: str) -> ir.Table:
         if name in TABLES:

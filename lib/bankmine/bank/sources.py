@@ -108,6 +108,12 @@ class Source:
         return {t: _text(f) for t in TABLES if (f := self.folder / f"{t}.sql").is_file()}
 
     @property
+    def reads(self) -> dict[str, object]:
+        """All of what is told that decides what is read, and how it is checked."""
+        names = ("time_zone", "relations", "database", "balance_tolerance", "flat")
+        return {name: getattr(self, name) for name in names} | {"last_day": self.last_day, "sql": self.mappings}
+
+    @property
     def secrets(self) -> list[str]:
         """Texts that must never show: the database's URI, and the password in it as it is and decoded."""
         uri = os.environ.get(self.database.get("uri_env", ""), "")

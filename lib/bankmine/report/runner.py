@@ -14,7 +14,6 @@ from typing import Protocol
 import nbformat
 
 from bankmine.bank.flat import Flat, open_flat
-from bankmine.bank.sharing import SHARED
 from bankmine.bank.snapshot import Bank, open_source, parse_day
 from bankmine.bank.sources import ROLES, SOURCES, WORKSPACE, Source, find_source
 from bankmine.errors import BankmineError, one_line
@@ -140,23 +139,16 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
         if plan.place != DEFAULT_SOURCE:
             own(plan.folder.parent, plan.place)
         teller.queued([r.name for r in plan.reports])
-        with tempfile.TemporaryDirectory(prefix="bankmine-") as shared:
-            outcomes = _run_all(plan, jobs, teller, _shared(plan, Path(shared)))
+        outcomes = _run_all(plan, jobs, teller)
     return outcomes + _index(plan.out, teller)
 
 
-def _shared(plan: Plan, folder: Path) -> dict[str, str]:
-    """Let notebooks share the snapshot of the run's day, where there are several."""
-    (folder / plan.folder.name).mkdir()
-    return {SHARED: str(folder)} if len(plan.reports) > 1 else {}
-
-
-def _run_all(plan: Plan, jobs: int, teller: Teller, places: dict[str, str]) -> list[Outcome]:
+def _run_all(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
     kernels, tasks, outcomes = Kernels(), [], []
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for report in plan.reports:
-                tasks.append(pool.submit(_run_one, plan, report, kernels, teller, places))
+                tasks.append(pool.submit(_run_one, plan, report, kernels, teller))
             for task in as_completed(tasks):
                 outcomes.append(task.result())
                 teller.done(outcomes[-1])
@@ -178,9 +170,9 @@ def _index(out: Path, teller: Teller) -> list[Outcome]:
     return []
 
 
-def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller, places: dict[str, str]) -> Outcome:
+def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="bankmine-") as stage:
-        places = places | {STAGE: stage, REPORTS: str(plan.folder.parent)}
+        places = {STAGE: stage, REPORTS: str(plan.folder.parent)}
         return _run_staged(plan, report, kernels, teller, places)
 
 
