@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import ibis.expr.types as ir
 import pandas as pd
+from pandas.util import hash_pandas_object
 
+from bankmine.bank import cache
+from bankmine.bank.kept import kept_frame
 from bankmine.bank.snapshot import Snapshot
 from bankmine.features import lifecycle
 from bankmine.features.bookings import activity, totals
@@ -61,14 +64,28 @@ def all_known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame) -> pd.Dat
 
     Each part is fetched by a query of its own, as one of two hundred columns takes seconds to compile.
     """
-    taken: list[str] = []
-    parts = []
-    measures = lifecycle.measures(snapshot, spine).rename(_OF_LIFECYCLE)
-    for part in (features(snapshot, spine), measures, service(snapshot, spine)):
-        new = [c for c in part.columns if c not in (*KEYS, *taken)]
-        parts.append(fetched(part.select(*KEYS, *new), keys))
-        taken += new
-    return pd.concat(parts, axis=1)
+
+    def computed() -> pd.DataFrame:
+        taken: list[str] = []
+        parts = []
+        measures = lifecycle.measures(snapshot, spine).rename(_OF_LIFECYCLE)
+        for part in (features(snapshot, spine), measures, service(snapshot, spine)):
+            new = [c for c in part.columns if c not in (*KEYS, *taken)]
+            parts.append(fetched(part.select(*KEYS, *new), keys))
+            taken += new
+        return pd.concat(parts, axis=1)
+
+    return kept(snapshot, "all that is known", keys, computed)
+
+
+def kept(snapshot: Snapshot, what: str, rows: pd.DataFrame | list, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return what was computed of a snapshot's customers on days before, from the cache, or make it now.
+
+    It follows from the snapshot, from the rows (keys, or days for all customers), and from the code of these two rooms.
+    """
+    told = hash_pandas_object(rows).to_numpy().tobytes().hex() if isinstance(rows, pd.DataFrame) else rows
+    key = cache.digest(snapshot.key, what, told, cache.library("bank", "features")) if snapshot.key else ""
+    return kept_frame(key, f"{snapshot.source.name}, as of {snapshot.as_of}: {what}, {len(rows):,} rows", make)
 
 
 def fetched(part: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +113,7 @@ def customer_tables(snapshot: Snapshot, days: list[datetime.date]) -> dict[datet
     A table a day, indexed by customer; empty for a day before the first customer joined.
     """
     person = snapshot.customers.to_pandas()
-    found = features(snapshot, spine_of(snapshot, days)).to_pandas()
+    found = kept(snapshot, "features", days, lambda: features(snapshot, spine_of(snapshot, days)).to_pandas())
     found = found.merge(person, on="customer_id", how="left").sort_values("customer_id").set_index("customer_id")
     known = pd.to_datetime(found["day"])
     return {day: found[known == pd.Timestamp(day)] for day in days}
