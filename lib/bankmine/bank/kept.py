@@ -11,13 +11,15 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 from pandas.testing import assert_frame_equal
+from pyarrow import feather
 
 from bankmine.bank import cache
 from bankmine.bank.checks import TableCheck, Violation
 
 Checked = tuple[dict[str, ir.Table], dict[str, TableCheck]]
-_JSON, _CHECKS, _FRAME = "told.json", "checks.json", "frame.parquet"
+_JSON, _CHECKS, _FRAME = "told.json", "checks.json", "frame.arrow"
 
 
 def kept_json(key: str, what: str, make: Callable[[], object]) -> object:
@@ -58,14 +60,18 @@ def kept_frame(key: str, what: str, make: Callable[[], pd.DataFrame]) -> pd.Data
     def write(folder: Path) -> bool:
         made.append(make())
         try:
-            made[0].to_parquet(folder / _FRAME)
-            assert_frame_equal(pd.read_parquet(folder / _FRAME), made[0], check_exact=True, check_freq=False)
-        except (AssertionError, ValueError, TypeError):  # a type that the file does not know
+            feather.write_feather(pa.Table.from_pandas(made[0]), folder / _FRAME)
+            assert_frame_equal(_frame(folder), made[0], check_exact=True, check_freq=False)
+        except (AssertionError, pa.ArrowException):  # a type that the file does not know
             return False
         return True
 
     folder = cache.opened(key, what, write)
-    return made[0] if made else pd.read_parquet(folder / _FRAME)
+    return made[0] if made else _frame(folder)
+
+
+def _frame(folder: Path) -> pd.DataFrame:
+    return feather.read_table(folder / _FRAME).to_pandas(date_as_object=False)
 
 
 def _write(folder: Path, con: ibis.BaseBackend, tables: dict[str, ir.Table], checks: dict[str, TableCheck]) -> bool:
