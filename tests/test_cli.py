@@ -211,3 +211,18 @@ def test_new_makes_a_notebook_that_runs_as_it_is(tmp_path):
         assert refusal.code == 2
         assert refusal.err.startswith("bankmine: ")
     assert contents(root / "notebooks") | contents(root / "data") | {"": (root / "reports.yml").read_bytes()} == before
+
+
+def test_the_cache_is_listed_and_cleared(workspace, tmp_path):
+    write_source(tmp_path / "bank", small_bank(*CORE))
+    place = {"BANKMINE_CACHE": str(tmp_path / "cache")}
+    assert bankmine(workspace, "check", tmp_path / "bank", **place).code == 0
+    lines = bankmine(workspace, "cache", **place).out.splitlines()
+    assert [line.split("MB  ")[1] for line in lines[:-1]] == [
+        "bank, as of 2025-12-31: checked tables", "bank: whether it can be used",
+    ]  # fmt: skip
+    assert lines[-1] == f"2 entries, 0.00 of at most 20 GB, in {tmp_path / 'cache'}"
+    assert bankmine(workspace, "cache", "--clear", **place).out == f"2 entries removed from {tmp_path / 'cache'}\n"
+    refused(
+        bankmine(workspace, "check", tmp_path / "bank", **place, BANKMINE_CACHE_GB="many"), "BANKMINE_CACHE_GB", "20"
+    )
