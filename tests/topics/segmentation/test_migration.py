@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bankmine.judging.intervals import wilson
 from bankmine.topics.segmentation import movement as migration
 
 RNG = np.random.default_rng(5)
@@ -57,6 +58,16 @@ def test_transitions_are_counted_between_neighbouring_known_days():
     assert found.to_dict() == {("a", "a"): 1, ("a", "b"): 1, ("b", "a"): 1, ("b", "b"): 1}
 
 
+def test_steps_of_one_customer_are_worth_less_than_as_many_of_others():
+    """Half of the customers never move and half do at every step: no step of a customer is news after the first."""
+    lone = pd.DataFrame([list("ab")] * 50 + [list("aa")] * 50)
+    rows = pd.DataFrame([list("aaaaaaaa")] * 50 + [list("abababab")] * 50)
+    few, many = (migration.transitions(f).set_index(["from", "to"]).loc[("a", "b")] for f in (lone, rows))
+    assert many.steps == 4 * few.steps
+    alone = wilson(int(many.steps), round(many.steps / many.share))
+    assert many.high - many.low > 1.3 * (alone[1] - alone[0])
+
+
 def test_the_matrix_has_the_groups_that_occur_in_their_order():
     found = migration.matrix(migration.transitions(frame(["ab", "aa", "cc"])), ["c", "b", "a", "z"])
     assert found.index.tolist() == found.columns.tolist() == ["c", "b", "a"]
@@ -70,8 +81,6 @@ def test_the_planted_chance_and_length_of_stay_are_found():
     share = migration.transitions(history).set_index(["from", "to"])
     assert share.loc[("a", "b"), "low"] < 0.25 < share.loc[("a", "b"), "high"]
     stays = migration.sojourn(history)
-    assert (stays.if_constant_low < 4).all()
-    assert (stays.if_constant_high > 4).all()
     up_to_horizon = (1 - 0.75**24) / 0.25
     assert (stays.stay_low < up_to_horizon).all()
     assert (stays.stay_high > up_to_horizon).all()
@@ -90,26 +99,23 @@ def test_the_restricted_mean_is_that_of_a_worked_example():
     """Of four spells of b one ends after 1 day and one after 2; S(1) = 3/4, and S(2) = 3/4 · 1/2."""
     stays = migration.sojourn(frame(["abaa", "abba", "aabb", "abbb"]))
     row = stays.loc["b"]
-    assert (row.spells, row.ended, row.horizon) == (4, 2, 3)
+    assert (row.spells, row.ended) == (4, 2)
     assert row.stay == pytest.approx(1 + 3 / 4 + 3 / 8)
     # Greenwood: (S(1) + S(2))² · 1 / (4 · 3) + S(2)² · 1 / (2 · 1)
     error = np.sqrt((9 / 8) ** 2 / 12 + (3 / 8) ** 2 / 2)
     assert (row.stay_high - row.stay) / 1.959964 == pytest.approx(error)
-    assert row.if_constant == pytest.approx(6 / 2)  # two left in six steps that began in b and could be followed
 
 
 def test_a_gap_cuts_a_spell_in_two():
     row = migration.sojourn(frame(["a.ab"])).loc["a"]
     assert (row.spells, row.ended, row.stay) == (1, 1, 1)  # the first began before the days shown
-    assert migration.sojourn(frame(["bb.a"])).loc["b", "if_constant"] == np.inf  # what became of b is not known
+    assert migration.sojourn(frame(["abb.a"])).loc["b", "ended"] == 0  # what became of b is not known
 
 
 def test_a_group_that_nobody_enters_or_leaves_has_no_length_of_stay():
     row = migration.sojourn(frame(["aaa", "aaa"])).loc["a"]
     assert row.spells == 0
     assert np.isnan(row.stay)
-    assert row.if_constant == np.inf
-    assert migration.sojourn(frame(["a", "b"]))["if_constant"].isna().all()
 
 
 @pytest.mark.property

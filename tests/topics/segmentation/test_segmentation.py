@@ -194,10 +194,8 @@ def test_a_profile_gives_each_segment_and_all_with_intervals(bank, segments):
     found = profile(bank, segments, REGISTRY).set_index(["feature", "segment"])
     age = found.loc["age"]
     assert age.loc[ALL, "mean"] == pytest.approx(bank["age"].mean())
-    assert age.loc[ALL, "customers"] == age["customers"].iloc[:-1].sum() == len(bank)
-    assert (age["mean_low"] < age["mean"]).all()
-    assert (age["median_low"] <= age["median"]).all()
-    assert (age["median"] <= age["median_high"]).all()
+    assert (age["low"] < age["mean"]).all()
+    assert (age["mean"] < age["high"]).all()
     table = profile_table(found.reset_index())
     assert table.columns.tolist() == [*segments.cat.categories, ALL]
     assert table.loc["age", ALL].startswith("40")
@@ -209,10 +207,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         draw = pd.DataFrame({"age": rng.normal(40, 10, 60)})
         group = pd.Series(pd.Categorical(["a"] * 60), index=draw.index)
         row = profile(draw, group, REGISTRY).iloc[0]
-        held.append((row["mean_low"] < 40 < row["mean_high"], row["median_low"] < 40 < row["median_high"]))
-    mean, median = np.mean(held, axis=0)
-    assert 0.92 < mean < 0.98
-    assert 0.93 < median < 0.99  # order statistics are discrete, so that the interval is a little wide
+        held.append(row["low"] < 40 < row["high"])
+    assert 0.92 < np.mean(held) < 0.98
 
 
 def test_rules_are_the_segments_they_say_and_count_right(bank, segments):
@@ -220,7 +216,6 @@ def test_rules_are_the_segments_they_say_and_count_right(bank, segments):
     assert found.accuracy > found.baseline + 0.2
     assert found.table["customers"].sum() == len(bank)
     assert set(found.table["segment"]) <= set(segments.cat.categories)
-    assert found.fidelity.index.tolist() == segments.cat.categories.tolist()
     assert (found.table["rule"].str.count(" and ") <= 7).all()
     weighted = (found.table["right"] * found.table["customers"]).sum() / len(bank)
     assert weighted >= found.accuracy - 0.02  # on the customers they were made from, rules do no worse

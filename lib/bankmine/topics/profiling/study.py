@@ -45,15 +45,7 @@ def study(source: str, as_of: str | datetime.date, customer: str = "") -> Profil
 
 
 class Profile(Headed):
-    """Who the customers of a bank are on one day.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known by now.
-    customer : str
-        Key of the customer to portray; the most typical one where it is empty.
-    """
+    """Who the customers of a bank are on one day; the most typical one is portrayed where `customer` is empty."""
 
     def __init__(self, snapshot: Snapshot, customer: str = "") -> None:
         known = snapshot.customers.customer_id == customer

@@ -15,18 +15,7 @@ _DRAWS = 500
 
 
 def demographic_groups(customers: pd.DataFrame) -> pd.Series:
-    """Group customers by age and size of city, as far as the bank knows them.
-
-    Parameters
-    ----------
-    customers : pd.DataFrame
-        From `customers.customer_tables`, indexed by customer; `age_years` and `city_tier` where the bank has them.
-
-    Returns
-    -------
-    pd.Series
-        Names such as "35 to 54, large city"; "unknown" where neither is known.
-    """
+    """Group customers by `age_years` and `city_tier`, where the bank has them: "35 to 54, large city"."""
     parts = []
     if "age_years" in customers.columns:
         edges = [0, *_AGES.values()]
@@ -42,24 +31,13 @@ def demographic_groups(customers: pd.DataFrame) -> pd.Series:
 
 
 def association(views: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Measure how far each two views of the same customers agree.
+    """Measure how far each two views (columns) of the same customers agree, with the `p` of a chi-squared test.
 
     Cramér's V (Mathematical Methods of Statistics, 1946) is above zero by chance alone; `corrected` is without that
     bias (Bergsma, A bias-correction for Cramér's V and Tschuprow's T, Journal of the Korean Statistical Society, 2013):
     about 0 where views have nothing to do with each other, 1 where the one with fewer labels follows from the other.
-
-    Parameters
-    ----------
-    views : pd.DataFrame
-        One column a view, indexed by customer; customers without a label in a view are left out of its pairs.
-    seed : int
-        Of the bootstrap that gives the interval of `corrected` (multinomial).
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a pair: `one`, `other`, `customers`, `cramers_v`, `corrected`, `low`, `high`, `p` (chi-squared test).
-        Not a number where a view has one label only.
+    `low` and `high` are of a multinomial bootstrap. Who has no label in a view is left out of its pairs; NaN where a
+    view has one label only.
     """
     rows = []
     for one, other in combinations(views.columns, 2):

@@ -1,21 +1,4 @@
-"""Comparable features: numbers without a unit out of skewed amounts, shares and mixes of spending.
-
-Amounts become logarithms, shares log-odds, and what is spent on several things centred log-ratios (Aitchison, The
-Statistical Analysis of Compositional Data, 1986); then tails are cut and all are scaled. Whatever this takes is learned
-from the customers that a transformer is fitted on.
-
-Grouping: customers as points, and the groups that they fall into.
-
-k-means finds groups of equal roundness; features that go together, such as income and deposits, then count twice. So
-its groups are where a Gaussian mixture starts whose groups share one covariance (Fraley and Raftery, Journal of the
-American Statistical Association 97, 2002): it learns what goes together within groups and measures distances
-accordingly. A customer's group is the one of the highest linear score, so that a model is a small table of numbers.
-
-The number of segments, by criteria together, and the argument for it in words.
-
-The silhouette (Rousseeuw, Journal of Computational and Applied Mathematics 20, 1987), the gap statistic (Tibshirani,
-Walther and Hastie, JRSS B 63, 2001), the agreement of two methods, and the size of the smallest segment.
-"""
+"""Groups: features made comparable, customers grouped by them, and the argument for how many groups to form."""
 
 from __future__ import annotations
 
@@ -38,13 +21,26 @@ _SHRINK = 0.2
 _FLOOR = 0.1
 """Part of the median that is added to an amount before its logarithm is taken."""
 _TAIL = 0.01
+MANY = 50_000
+"""Customers that groups are formed of, at most: of more, a random sample, which tells centres to a hundredth."""
+STARTS = 20
+_RIDGE = 1e-3
+"""Added to the variances within groups, in units of a feature's variance over all customers."""
+MINIMUM = 100
+"""Customers below which nothing is divided."""
+SMALLEST = 0.05
+"""Share of customers that a segment needs, to be worth an offer of its own."""
+MOST = 9
+_REFERENCES, _SAMPLE = 10, 3000
+_STRENGTH = {0.7: "a strong structure", 0.5: "a reasonable structure", 0.25: "a weak structure"}
+"""What a silhouette means from a value on (Kaufman and Rousseeuw, Finding Groups in Data, 1990)."""
 
 
 class Unskew(TransformerMixin, BaseEstimator):
-    """Fill what is missing, and bring each feature into the form in which it is compared.
+    """Fill what is missing, and bring each feature into the form in which it is compared: `forms`, others are ignored.
 
-    `forms` says of each feature whether it is an amount, a share, of a mix or plain; other columns are ignored. What is
-    filled in, `centre_`, is the median, for shares and mixes the mean.
+    Amounts become logarithms, shares log-odds, and what is spent on several things centred log-ratios (Aitchison, The
+    Statistical Analysis of Compositional Data, 1986). The median is filled in, for shares and mixes the mean.
     """
 
     def __init__(self, forms: dict[str, str]) -> None:
@@ -110,16 +106,9 @@ def _logit(share: pd.Series) -> pd.Series:
     return np.log(share / (1 - share))
 
 
-MANY = 50_000
-"""Customers that groups are formed of, at most: of more, a random sample, which tells centres to a hundredth."""
-STARTS = 20
-_RIDGE = 1e-3
-"""Added to the variances within groups, in units of a feature's variance over all customers."""
-
-
 @dataclass(frozen=True)
 class Groups:
-    """Groups in d features that share one shape."""
+    """Groups in d features that share one shape; a customer's group is the one of the highest linear score."""
 
     weights: np.ndarray
     """Shares, shape (groups,)."""
@@ -159,8 +148,11 @@ def kmeans(points: np.ndarray, k: int, seed: int, starts: int = STARTS) -> tuple
 def group(points: np.ndarray, k: int, seed: int = 0) -> Groups:
     """Form groups of points, shape (n, d) with n > 0: k-means first, then the mixture that starts from it.
 
-    Fewer come out where there are fewer different points, or where one loses all its customers. The largest comes
-    first; among groups of one size, the one whose centre is smaller in the first features.
+    k-means finds groups of equal roundness, so that features that go together, such as income and deposits, count
+    twice; a Gaussian mixture of one covariance learns what goes together within groups (Fraley and Raftery, Journal of
+    the American Statistical Association 97, 2002). Fewer come out where there are fewer different points, or where one
+    loses all its customers. The largest comes first; among groups of one size, the one whose centre is smaller in the
+    first features.
     """
     points = points[sample(len(points), MANY, seed)]
     return mixture(points, kmeans(points, k, seed)[0])
@@ -211,16 +203,6 @@ def _ordered(groups: Groups, sizes: np.ndarray) -> Groups:
     return Groups(weights, groups.means[order], groups.precision)
 
 
-MINIMUM = 100
-"""Customers below which nothing is divided."""
-SMALLEST = 0.05
-"""Share of customers that a segment needs, to be worth an offer of its own."""
-MOST = 9
-_REFERENCES, _SAMPLE = 10, 3000
-_STRENGTH = {0.7: "a strong structure", 0.5: "a reasonable structure", 0.25: "a weak structure"}
-"""What a silhouette means from a value on (Kaufman and Rousseeuw, Finding Groups in Data, 1990)."""
-
-
 @dataclass(frozen=True)
 class Choice:
     """How many segments to form, and why."""
@@ -253,12 +235,12 @@ def prepared(values: pd.DataFrame, registry: Registry) -> tuple[Pipeline, pd.Dat
 def choose(values: pd.DataFrame, registry: Registry, seed: int = 0) -> Choice:
     """Choose the number of segments.
 
-    For each number up to `MOST`, two criteria are told as shares of the best that any number reaches: the silhouette,
-    which is high for few segments far apart, and the gain in gap over one segment, which rises as long as further
-    segments find more structure than evenly spread customers would have. The third is how far k-means and the mixture
-    find the same segments. Of the numbers that leave no segment below `SMALLEST`, the one with the largest product of
-    the three is taken. One segment is taken where the gap prefers one. Criteria are computed on a sample of at most
-    3,000 customers.
+    For each number up to `MOST`, two criteria are told as shares of the best that any number reaches: the silhouette
+    (Rousseeuw, Journal of Computational and Applied Mathematics 20, 1987), which is high for few segments far apart,
+    and the gain in gap over one segment (Tibshirani, Walther and Hastie, JRSS B 63, 2001), which rises as long as
+    further segments find more structure than evenly spread customers would have. The third is how far k-means and the
+    mixture find the same segments. Of the numbers that leave no segment below `SMALLEST`, the one with the largest
+    product of the three is taken; one where the gap prefers one. Criteria are computed on 3,000 customers at most.
     """
     points = prepared(values, registry)[1].to_numpy()
     points = points[sample(len(points), _SAMPLE, seed)]

@@ -1,12 +1,7 @@
-"""Segmentation: behavioural segments of active customers, what they are called, and who belongs to which.
+"""Segments of active customers: formed, named by the two features in which each lies furthest from all, and kept.
 
-Segments are the groups of `grouping`; they are numbered by size and named by the two features in which each lies
-furthest from all customers.
-
-Segments kept: saved as numbers that anybody can read, and loaded without running code.
-
-The file is JSON: how features are made comparable, the centres and the common shape of the segments, their names, and
-under which versions they were formed. Nothing in it is executed, so that a file from elsewhere can do no harm.
+They are kept as JSON, numbers that anybody can read; nothing in it is executed, so that a file from elsewhere can do no
+harm.
 """
 
 from __future__ import annotations
@@ -26,6 +21,7 @@ from bankmine.errors import BankmineError
 from bankmine.topics.segmentation.groups import Groups, Standardise, Unskew, group, prepared
 from bankmine.topics.segmentation.measures import Registry, is_active, readable
 
+FORMAT = "bankmine segments 1"
 INACTIVE, ALL = "inactive", "all customers"
 MOST = 20
 _ACTIVE = "active"
@@ -116,9 +112,6 @@ def _words(row: pd.Series, features: pd.Index, registry: Registry) -> str:
     told = [f for f in features if abs(row[f]) >= _TELLING]
     words = [registry[f].high if row[f] > 0 else registry[f].low for f in row.index if f in told]
     return ", ".join(words) or "average"
-
-
-FORMAT = "bankmine segments 1"
 
 
 def to_text(model: Segmentation) -> str:

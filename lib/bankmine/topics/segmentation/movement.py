@@ -1,9 +1,6 @@
-"""Migration: how customers move between stages, tiers or segments from one day to another.
+"""Movement of customers between stages, tiers or segments, and drift of segments since they were formed.
 
-Every function takes groups as pandas series or frames of labels; a missing label means that the customer was not yet
-known, or is not known any more.
-
-Drift of segments: what has become of them since they were formed, and whether that is more than chance.
+Groups are labels; a missing label means that the customer was not yet known, or is not known any more.
 """
 
 from __future__ import annotations
@@ -15,22 +12,14 @@ import pandas as pd
 
 from bankmine.errors import BankmineError
 from bankmine.judging.drift import alarm, psi
-from bankmine.judging.intervals import around, wilson
+from bankmine.judging.intervals import around, wilson_clustered
 from bankmine.topics.segmentation.model import Segmentation
 
 ABSENT = "not known"
 
 
 def history(stages: pd.DataFrame, column: str = "stage") -> pd.DataFrame:
-    """Lay labels out with a row for each customer and a column for each day, in order; missing where not known.
-
-    Parameters
-    ----------
-    stages : pd.DataFrame
-        `customer_id`, `day` and a column of labels, one row a customer and day.
-    column : str
-        Name of that column.
-    """
+    """Lay labels (`customer_id`, `day`, `column`) out with a row a customer and a column a day, in order."""
     labels = stages.assign(**{column: stages[column].astype(object)})
     return labels.pivot_table(index="customer_id", columns="day", values=column, aggfunc="first")
 
@@ -38,23 +27,18 @@ def history(stages: pd.DataFrame, column: str = "stage") -> pd.DataFrame:
 def transitions(history: pd.DataFrame) -> pd.DataFrame:
     """Estimate the chance to go from each group to each other from one day to the next, pooled over all days.
 
-    The intervals (Wilson 1927) take steps as independent; the steps of one customer are not quite, so that they are
-    somewhat narrow.
-
-    Parameters
-    ----------
-    history : pd.DataFrame
-        From `history`: labels, customers × days. Steps from or to a missing label are left out.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a pair of groups that occurs: `from`, `to`, `steps`, `share` (adds up to 1 for each `from`), `low`,
-        `high`.
+    A row a pair that occurs: `from`, `to`, `steps`, `share` (of those in `from`), `low`, `high`. Customers are the
+    clusters of the interval; steps from or to a missing label are left out.
     """
     pairs = [_pair(history.iloc[:, i], history.iloc[:, i + 1]).dropna() for i in range(history.shape[1] - 1)]
     steps = pd.concat(pairs) if pairs else pd.DataFrame({"from": [], "to": []})
-    return _shares(pd.crosstab(steps["from"], steps["to"]), "steps")
+    found, by_group = _shares(steps, "steps"), dict(list(steps.groupby("from")["to"]))
+    bounds = [
+        wilson_clustered(by_group[source] == to, by_group[source].index)
+        for source, to in zip(found["from"], found["to"], strict=True)
+    ]
+    found[["low", "high"]] = np.reshape(bounds, (-1, 2))
+    return found
 
 
 def matrix(transitions: pd.DataFrame, order: list[str]) -> pd.DataFrame:
@@ -69,68 +53,31 @@ def matrix(transitions: pd.DataFrame, order: list[str]) -> pd.DataFrame:
 def sojourn(history: pd.DataFrame) -> pd.DataFrame:
     """Estimate how long customers stay in each group, in steps between days: months where the days are month ends.
 
-    Two estimates, as neither is safe alone. `stay` is the mean of spells that began within the days shown, up to
-    `horizon`: the area below the curve of Kaplan and Meier (1958), which allows for spells that had not ended, with the
-    variance of Klein and Moeschberger (Survival Analysis, 2003, section 4.5). `if_constant` is one over the chance to
-    leave in a step, from all spells: right where that chance does not depend on how long the customer has stayed.
-
-    Parameters
-    ----------
-    history : pd.DataFrame
-        As for `transitions`.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by group: `spells` that began within the days shown, `ended` of them, `horizon`, `stay`, `stay_low`,
-        `stay_high`, and `if_constant`, `if_constant_low`, `if_constant_high` (infinite where nobody left).
+    `spells` are those that began within the days shown, `stay` is their mean up to the last of these: the area below
+    the curve of Kaplan and Meier (1958), which allows for spells that had not `ended`, with the variance of Klein and
+    Moeschberger (Survival Analysis, 2003, section 4.5). NaN where no spell began.
     """
     spells = _spells(history)
     rows = {}
     for group in sorted(spells["group"].unique()):
-        own = spells[spells["group"] == group]
-        begun = own[~own["open_start"]]
-        stay = _restricted_mean(begun["followed"].to_numpy(), begun["ended"].to_numpy())
-        rows[group] = {"spells": len(begun), "ended": int(begun["ended"].sum())}
-        rows[group] |= dict(zip(("horizon", "stay", "stay_low", "stay_high"), stay, strict=True))
-        rows[group] |= _if_constant(own)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
+        begun = spells[(spells["group"] == group) & ~spells["open_start"]]
+        stay, low, high = _restricted_mean(begun["followed"].to_numpy(), begun["ended"].to_numpy())
+        rows[group] = (len(begun), int(begun["ended"].sum()), stay, low, high)
+    columns = ["spells", "ended", "stay", "stay_low", "stay_high"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
 
 
 def flows(before: pd.Series, now: pd.Series) -> pd.DataFrame:
-    """Count the customers who went from each group to each other between two days.
+    """Count the `customers` who went from each group to each other between two days, the largest flow first.
 
-    Parameters
-    ----------
-    before, now : pd.Series
-        Labels indexed by customer. Who is missing from one of them is counted as `not known` there.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a pair of groups that occurs: `from`, `to`, `customers`, `share` of those in `from`, `low`, `high`
-        (Wilson), the largest flow first.
+    `share` is of those in `from`. Who is missing on one of the days is `not known` there.
     """
-    pairs = _pair(before, now).astype(object).fillna(ABSENT)
-    found = _shares(pd.crosstab(pairs["from"], pairs["to"]), "customers")
+    found = _shares(_pair(before, now).fillna(ABSENT), "customers")
     return found.sort_values("customers", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def movers(before: pd.Series, now: pd.Series, margin: pd.Series) -> pd.DataFrame:
-    """List the customers, known on both days, whose group changed, those with the largest margin first.
-
-    Parameters
-    ----------
-    before, now : pd.Series
-        Labels indexed by customer.
-    margin : pd.Series
-        Margin of each customer, in the source's currency; customers without one count as 0.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by customer: `from`, `to`, `margin`.
-    """
+    """List customers, known on both days, whose group changed, the largest margin first; without a margin it is 0."""
     pairs = _pair(before, now).dropna()
     moved = pairs[pairs["from"].astype(str) != pairs["to"].astype(str)]
     moved = moved.assign(margin=margin.reindex(moved.index).fillna(0.0))
@@ -141,14 +88,11 @@ def _pair(before: pd.Series, now: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"from": before.astype(object), "to": now.astype(object)})
 
 
-def _shares(counts: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Turn a table of counts, from rows to columns, into rows with shares and their intervals."""
-    rows = []
-    for source, line in counts.iterrows():
-        total = int(line.sum())
-        rows += [(source, to, int(n), n / total, *wilson(int(n), total)) for to, n in line.items() if n]
-    frame = pd.DataFrame(rows, columns=["from", "to", name, "share", "low", "high"])
-    return frame.astype({name: int, "share": float, "low": float, "high": float})
+def _shares(pairs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Count pairs of groups, in their order, under a name, and the share of each in those with the same `from`."""
+    counts = pairs.groupby(["from", "to"]).size()
+    share = counts / counts.groupby("from").transform("sum")
+    return pd.DataFrame({name: counts, "share": share}).reset_index()
 
 
 def _spells(history: pd.DataFrame) -> pd.DataFrame:
@@ -165,31 +109,20 @@ def _spells(history: pd.DataFrame) -> pd.DataFrame:
     return spells.assign(open_start=spells["start"] == 0, ended=ended, followed=spells["length"] - ~ended)
 
 
-def _restricted_mean(followed: np.ndarray, ended: np.ndarray) -> tuple[float, float, float, float]:
-    """Return the horizon, and the mean length up to it with its 95 % interval, of spells followed for some steps each.
+def _restricted_mean(followed: np.ndarray, ended: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean length, with its 95 % interval, up to one step beyond the last that any spell was followed for.
 
-    The last day of a spell that had not ended has no known next, so that it was not followed from there. The horizon is
-    one step beyond the last that any spell was followed for.
+    The last day of a spell that had not ended has no known next, so that it was not followed from there.
     """
     if not len(followed):
-        return (np.nan,) * 4
+        return (np.nan,) * 3
     steps = np.arange(1, followed.max() + 1)
     at_risk = (followed[:, None] >= steps).sum(axis=0)
     leave = ((followed[:, None] == steps) & ended[:, None]).sum(axis=0)
     survival = np.append(1.0, np.cumprod(1 - leave / at_risk))
     beyond = survival[::-1].cumsum()[::-1][1:]  # area from each step on
     variance = (beyond**2 * leave / np.maximum(at_risk * (at_risk - leave), 1)).sum()
-    return (len(survival), survival.sum(), *around(survival.sum(), np.sqrt(variance)))
-
-
-def _if_constant(spells: pd.DataFrame) -> dict[str, float]:
-    steps = int(spells["followed"].sum())
-    if not steps:
-        return dict.fromkeys(("if_constant", "if_constant_low", "if_constant_high"), np.nan)
-    left = int(spells["ended"].sum())
-    low, high = wilson(left, steps)
-    inverse = (1 / rate if rate > 1e-12 else np.inf for rate in (left / steps, high, low))
-    return dict(zip(("if_constant", "if_constant_low", "if_constant_high"), inverse, strict=True))
+    return survival.sum(), *around(survival.sum(), np.sqrt(variance))
 
 
 @dataclass(frozen=True)

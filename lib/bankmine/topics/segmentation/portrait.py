@@ -1,7 +1,4 @@
-"""Portraits of segments: what they are like and where they lie.
-
-Segments as rules that a branch can use: a shallow decision tree, and how far its rules are the segments.
-"""
+"""Portraits of segments: what they are like, where they lie, and by which rules a branch tells them."""
 
 from __future__ import annotations
 
@@ -10,37 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
-from sklearn.metrics import precision_recall_fscore_support
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from bankmine.judging.intervals import of_mean, of_median
+from bankmine.judging.intervals import of_mean
 from bankmine.topics.segmentation.groups import MANY, sample
 from bankmine.topics.segmentation.measures import Registry
 from bankmine.topics.segmentation.model import ALL, Segmentation
 
 _SHOWN = 3000
+_FOLDS = 5
+_ONE_IN = 100
+"""A rule must hold for one customer in so many."""
 
 
 def profile(values: pd.DataFrame, segments: pd.Series, registry: Registry) -> pd.DataFrame:
-    """Describe each segment, and all customers, by every feature.
+    """Describe each segment, "all customers" last, by the mean of every readable feature of which anything is known.
 
-    Parameters
-    ----------
-    values : pd.DataFrame
-        Readable features.
-    segments : pd.Series
-        Categorical of segments, same index.
-    registry : Registry
-        Names and units of the features.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a feature of which anything is known and segment, "all customers" last: `feature`, `unit`, `segment`,
-        `customers` of whom it is known, `mean` with `mean_low` and `mean_high` (t interval), `median` with `median_low`
-        and `median_high` (order statistics, Conover, Practical Nonparametric Statistics, 1999, section 3.2). Intervals
-        hold with 95 % confidence.
+    `low` and `high` are Student's interval, NaN where fewer than two customers are known.
     """
     known = [f for f in registry.features if f.id in values.columns and values[f.id].notna().any()]
     groups = {name: segments == name for name in segments.cat.categories} | {ALL: np.ones(len(values), dtype=bool)}
@@ -52,14 +36,8 @@ def profile(values: pd.DataFrame, segments: pd.Series, registry: Registry) -> pd
 
 
 def profile_table(described: pd.DataFrame) -> pd.DataFrame:
-    """Put means into a table for readers: features as rows, segments as columns, "1,200 ± 100" as cells.
-
-    Parameters
-    ----------
-    described : pd.DataFrame
-        From `profile`.
-    """
-    half = [float(f"{wide / 2:.2g}") for wide in described["mean_high"] - described["mean_low"]]
+    """Put what `profile` described into a table: features as rows, segments as columns, "1,200 ± 100" as cells."""
+    half = [float(f"{wide / 2:.2g}") for wide in described["high"] - described["low"]]
     parts = zip(described["mean"], half, described["unit"], strict=True)
     table = described.assign(cell=[f"{told(mean, unit)} ± {told(half, unit)}" for mean, half, unit in parts])
     table = table.pivot_table(index="feature", columns="segment", values="cell", aggfunc="first")
@@ -79,13 +57,7 @@ class Picture:
 
 
 def picture(model: Segmentation, values: pd.DataFrame, registry: Registry) -> Picture | None:
-    """Project customers on the two directions in which they differ most (principal components).
-
-    Returns
-    -------
-    Picture or None
-        None where fewer than two features vary.
-    """
+    """Project customers on their first two principal components; None where fewer than two features vary."""
     some = values.iloc[sample(len(values), _SHOWN, 0)]
     points = model.pipeline.transform(some)
     if min(points.shape) < 2:
@@ -107,26 +79,13 @@ def told(value: float, unit: str) -> str:
 
 
 def _described(known: np.ndarray) -> dict[str, float]:
-    n = len(known)
-    if n < 2:
-        only = float(known.mean()) if n else np.nan
-        return {"customers": n, "mean": only, "mean_low": np.nan, "mean_high": np.nan,
-                "median": only, "median_low": np.nan, "median_high": np.nan}  # fmt: skip
-    (mean_low, mean_high), (median_low, median_high) = of_mean(known), of_median(known)
-    return {
-        "customers": n, "mean": known.mean(), "mean_low": mean_low, "mean_high": mean_high,
-        "median": np.median(known), "median_low": median_low, "median_high": median_high,
-    }  # fmt: skip
+    low, high = of_mean(known) if len(known) > 1 else (np.nan, np.nan)
+    return {"mean": known.mean() if len(known) else np.nan, "low": low, "high": high}
 
 
 def _direction(weights: pd.Series, registry: Registry) -> str:
     most = weights[weights.abs().sort_values(ascending=False, kind="stable").index[:2]]
     return ", ".join(registry[f].high if w > 0 else registry[f].low for f, w in most.items())
-
-
-_FOLDS = 5
-_ONE_IN = 100
-"""Share of customers whom a rule must hold for."""
 
 
 @dataclass(frozen=True)
@@ -136,31 +95,17 @@ class Rules:
     table: pd.DataFrame
     """One row a rule: `segment`, `rule`, `customers` whom it holds for, `right` (share of these in the segment) and
     `covered` (share of the segment)."""
-    fidelity: pd.DataFrame
-    """Per segment: `customers`, `precision` and `recall` of the rules, on customers that they were not made from."""
     accuracy: float
-    """Share of such customers whose segment the rules tell."""
+    """Share of customers, whom the rules were not made from, whose segment they tell."""
     baseline: float
     """Share of the largest segment: what always naming it tells."""
 
 
 def rules(values: pd.DataFrame, segments: pd.Series, registry: Registry, depth: int = 4) -> Rules | None:
-    """State segments as rules in units that a branch can use.
+    """State segments as rules of at most `depth` conditions: a decision tree on the features that form them.
 
-    A decision tree on the features that form segments; limits are rounded to two digits before customers are counted.
-    A value that is not known counts as the median. The tree's fidelity is measured by cross-validation in five folds.
-
-    Parameters
-    ----------
-    values, segments, registry
-        As for `profile`.
-    depth : int
-        Conditions in a rule, at most.
-
-    Returns
-    -------
-    Rules or None
-        None where there is one segment only, or one of fewer than five customers.
+    A value that is not known counts as the median; the accuracy is cross-validated in five folds. None where there is
+    one segment only, or one of fewer than five customers.
     """
     columns = [f.id for f in registry.of("segments") if f.id in values.columns and values[f.id].notna().any()]
     some = sample(len(values), MANY, 0)
@@ -173,11 +118,9 @@ def rules(values: pd.DataFrame, segments: pd.Series, registry: Registry, depth: 
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
     found = pd.Series(cross_val_predict(tree, filled, text, cv=folds), index=text.index)
     names = [n for n in segments.cat.categories if (text == n).any()]
-    precision, recall, _, count = precision_recall_fscore_support(text, found, labels=names, zero_division=0)
-    fidelity = pd.DataFrame({"customers": count, "precision": precision, "recall": recall}, index=names)
     table = _leaves(tree.fit(filled, text), filled, text, registry)
     table = table.sort_values("segment", key=lambda s: s.map(names.index), kind="stable").reset_index(drop=True)
-    return Rules(table, fidelity, float((found == text).mean()), float(text.value_counts(normalize=True).max()))
+    return Rules(table, float((found == text).mean()), float(text.value_counts(normalize=True).max()))
 
 
 class RoundedTree(DecisionTreeClassifier):

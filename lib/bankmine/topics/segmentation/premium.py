@@ -1,6 +1,6 @@
 """Premium customers (优质客户): who holds the margin, who stays at the top, and what sets the best customers apart.
 
-Every function takes margins as a series indexed by customer, from `features/value.py`.
+Margins are series indexed by customer, from `features/value.py`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,18 @@ _DRAWS = 300
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate, its interval of 95 %, and what chance alone would give (not a number where that has no meaning)."""
+    """A share of customers or of margin, its interval of 95 %, and what chance alone would give."""
 
-    value: float
+    share: float
     low: float
     high: float
-    chance: float = float("nan")
+    chance: float
 
 
 def tier_table(margin: pd.Series, tier: pd.Series) -> pd.DataFrame:
-    """Say of each tier what it brings in.
+    """Say of each tier what it brings in; `from_margin` is the smallest of the tier.
 
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by tier: `customers`, `share`, `from_margin` (the smallest of the tier), `mean`, `total` in the margin's
-        currency, and `share_of_total`, which may exceed 1 as others cost more than they bring in.
+    `share_of_total` may exceed 1, as others cost more than they bring in.
     """
     value = margin.fillna(0.0).groupby(tier, observed=False)
     table = pd.DataFrame(
@@ -46,22 +42,10 @@ def tier_table(margin: pd.Series, tier: pd.Series) -> pd.DataFrame:
 
 
 def capture_curve(margin: pd.Series) -> pd.DataFrame:
-    """Add up margins, the largest first.
-
-    `net` is the whale curve of Kaplan and Narayanan (Measuring and managing customer profitability, Journal of Cost
-    Management, 2001): above 1 in the middle, as the last customers cost more than they bring in.
-
-    Returns
-    -------
-    pd.DataFrame
-        From 0 to 1: `customers` (share of all), `held` (share of the total of all positive margins) and `net` (share of
-        the total of all margins).
-    """
-    value = np.sort(margin.fillna(0.0).to_numpy())[::-1]
-    positive = np.clip(value, 0, None)
-    sums = {"held": positive, "net": value}
-    curve = {name: np.append(0.0, part.cumsum()) / (part.sum() or np.nan) for name, part in sums.items()}
-    return pd.DataFrame({"customers": np.linspace(0, 1, len(value) + 1), **curve})
+    """Add up positive margins, the largest first: `held`, the share of their total, by share of all `customers`."""
+    value = _largest_first(margin)
+    held = np.append(0.0, value.cumsum()) / (value.sum() or np.nan)
+    return pd.DataFrame({"customers": np.linspace(0, 1, len(held)), "held": held})
 
 
 def pareto_share(margin: pd.Series, top: float = 0.2, seed: int = 0) -> Estimate:
@@ -70,7 +54,7 @@ def pareto_share(margin: pd.Series, top: float = 0.2, seed: int = 0) -> Estimate
     The interval is that of the bootstrap over customers (`intervals.interval`). By chance, that is with equal
     margins, the top holds its own share.
     """
-    value = np.sort(margin.fillna(0.0).clip(lower=0).to_numpy())[::-1]
+    value = _largest_first(margin)
     if not value.sum():
         return Estimate(np.nan, np.nan, np.nan, top)
     found = np.array([_held(value, drawn, top) for drawn in draws(len(value), _DRAWS, seed).T])
@@ -100,14 +84,9 @@ def overlap(margin: pd.Series, other: pd.Series, top: float = 0.1) -> Estimate:
 
 
 def near_premium(tier: pd.Series, margin: pd.Series, band: float = 0.02) -> pd.Index:
-    """List the customers just below the cut of the highest tier, those nearest to it first.
+    """List the customers just below the cut of the highest tier, the nearest first: a share (`band`) of all customers.
 
-    Parameters
-    ----------
-    tier, margin : pd.Series
-        From `tiers`, and what it was computed from.
-    band : float
-        How many, as a share of all customers. Only those with a positive margin count.
+    Only those with a positive margin count.
     """
     below = margin[(tier != tier.cat.categories[0]) & (margin > 0)]
     return below.sort_index().sort_values(ascending=False, kind="stable").index[: int(np.ceil(band * len(margin)))]
@@ -118,29 +97,21 @@ def separation(features: pd.DataFrame, one: pd.Index, other: pd.Index) -> pd.Dat
 
     Differences are in pooled standard deviations, with Hedges' correction and interval (Hedges and Olkin, Statistical
     Methods for Meta-Analysis, 1985, chapter 5). Values are first cut at the 2nd and 98th percentile of both groups, so
-    that a few large amounts do not make the deviation.
-
-    Parameters
-    ----------
-    features : pd.DataFrame
-        Numbers, indexed by customer. Those that are constant or unknown for most of a group are left out.
-    one, other : pd.Index
-        Customers of each group.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by feature: `one` and `other` (medians), `difference`, `low`, `high`; above zero where `one` has more.
-        Without a row where a group has fewer than 10 customers.
+    that a few large amounts do not make the deviation. `one` and `other` are medians. Features that are constant, or
+    unknown for most of a group, are left out; all of them where a group has fewer than `FEWEST` customers.
     """
     rows = {name: _difference(features.loc[one, name], features.loc[other, name]) for name in features.columns}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["one", "other", "difference", "low", "high"]).dropna()
     return table.sort_values("difference", key=lambda d: -d.abs(), kind="stable").rename_axis("feature")
 
 
+def _largest_first(margin: pd.Series) -> np.ndarray:
+    return np.sort(margin.fillna(0.0).clip(lower=0).to_numpy())[::-1]
+
+
 def _shared(one: pd.Index, other: pd.Index, among: pd.Index) -> Estimate:
     if not len(one):
-        return Estimate(np.nan, np.nan, np.nan)
+        return Estimate(np.nan, np.nan, np.nan, np.nan)
     both, possible = len(one.intersection(other)), len(other.intersection(among))
     return Estimate(both / len(one), *wilson(both, len(one)), possible / len(among))
 

@@ -1,14 +1,7 @@
-"""Stability: whether segments are found again, and whether there is more to them than the cutting of a cloud.
+"""Stability: whether segments are found again, whether they are more than a cut cloud, and what views foretell.
 
-Segments are reproducible if samples of the same customers lead to the same segments. Even a cloud without any structure
-can be cut alike again and again, along its longest axes; so the same is done to normal clouds of the same covariance.
-The verdict follows Dolnicar and Leisch (Marketing Letters 21, 2010): natural segments are there in the data,
-reproducible ones are found again though little separates them, constructive ones are one of many ways to divide.
-
-Foresight of views: how much of what customers do later a view of them tells, out of time.
-
-A view is any division of customers: segments, RFM cells, value deciles. What it is worth is not how well it fits the
-past, but how well the means of its groups, taken on an earlier pair of days, foretell a later outcome.
+A view is any division of customers: segments, RFM cells, value deciles. It is worth what the means of its groups, taken
+on an earlier pair of days, foretell of a later outcome, not how well it fits the past.
 """
 
 from __future__ import annotations
@@ -37,6 +30,8 @@ CLEARLY = 1.25
 _CLOUDS = 19
 """Structureless clouds: to exceed all of them has a chance of one in twenty without any structure."""
 _MOST = 2000
+_NOTHING = "no view"
+_TAIL = 0.01
 
 
 @dataclass(frozen=True)
@@ -60,19 +55,7 @@ class Verdict:
 
 
 def bootstrap(model: Segmentation, values: pd.DataFrame, rounds: int = 30, seed: int = 0) -> Reproduction:
-    """Form segments of bootstrap samples of the customers, and assign all customers to these.
-
-    Parameters
-    ----------
-    model : Segmentation
-        The segments to be found again.
-    values : pd.DataFrame
-        Readable features of the customers it was formed of; a random 2,000 of them where there are more.
-    rounds : int
-        Samples.
-    seed : int
-        Of the samples.
-    """
+    """Form segments of bootstrap samples of the customers a model was formed of (`_MOST` of them), and assign all."""
     points, k = _some(model.points(values), seed), len(model.names)
     rng = np.random.default_rng(seed)
     draws = [rng.integers(0, len(points), len(points)) for _ in range(rounds)]
@@ -86,13 +69,7 @@ def seeds(model: Segmentation, values: pd.DataFrame, rounds: int = 10) -> Reprod
 
 
 def segments_found_again(model: Segmentation, found: Reproduction) -> pd.DataFrame:
-    """Say of each segment how far it is found again.
-
-    Returns
-    -------
-    pd.DataFrame
-        `segment`, `jaccard` (mean over the repetitions), `low` (its twentieth part is lower) and `stable`.
-    """
+    """Say of each segment how far it is found again: mean `jaccard`, and `low`, below which one time in twenty lies."""
     mean = found.overlap.mean(axis=0)
     frame = pd.DataFrame({"jaccard": mean, "low": np.quantile(found.overlap, 0.05, axis=0), "stable": mean >= HOLDS})
     frame.insert(0, "segment", list(model.names)[: len(frame)])
@@ -100,14 +77,11 @@ def segments_found_again(model: Segmentation, found: Reproduction) -> pd.DataFra
 
 
 def verdict(model: Segmentation, values: pd.DataFrame, found: Reproduction, seed: int = 0) -> Verdict:
-    """Judge segments; thresholds are the constants of this module.
+    """Judge segments by how far a bootstrap `found` them again, after Dolnicar and Leisch (Marketing Letters 21, 2010).
 
-    Parameters
-    ----------
-    model, values, seed
-        As for `bootstrap`.
-    found : Reproduction
-        From `bootstrap`.
+    Natural segments are there in the data, reproducible ones are found again though little separates them, constructive
+    ones are one of many ways to divide. Even a cloud without structure can be cut alike again and again, along its
+    longest axes; so the same is done to normal clouds of the same covariance.
     """
     points, k = _some(model.points(values), seed), len(model.names)
     if k < 2:
@@ -170,43 +144,20 @@ def _criteria(rows: list[tuple[str, float, float, float, bool]]) -> pd.DataFrame
     )
 
 
-_NOTHING = "no view"
-_TAIL = 0.01
-
-
 def out_of_time(
     earlier: pd.DataFrame, outcome_then: pd.Series, later: pd.DataFrame, outcome_later: pd.Series,
     with_view: str = "segments", rounds: int = 500, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compare how much of a later outcome several views of customers tell, alone and beside one of them.
+    """Compare how much of a later outcome several views (columns) tell, alone and beside one of them, by `view`.
 
     Group means (beside another view: main effects of both) are estimated on the earlier pair of days and foretell the
     later outcome. R² is 1 − Σ(y − forecast)² / Σ(y − earlier mean)²: above 0 a view foretells better than telling all
     customers the earlier mean, below 0 worse (Campbell and Thompson, Review of Financial Studies 21, 2008). The outcome
-    is cut at the first and last hundredth of the earlier one, so that a few large customers do not decide.
+    is cut at the first and last hundredth of the earlier one, so that a few large customers do not decide. `gain` is
+    that of a pair over the view without `with_view`. Intervals are of a bootstrap of the later customers.
 
-    Parameters
-    ----------
-    earlier, later : pd.DataFrame
-        Groups of customers on two days, one column a view; indexed by customer. Unknown groups are a group.
-    outcome_then, outcome_later : pd.Series
-        What was measured after each of these days, such as the margin of the next quarter; customers of whom it is not
-        known are left out. The first outcome must be known by the second day.
-    with_view : str
-        The view that is put beside each of the others.
-    rounds, seed
-        Bootstrap of the later customers.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a view and one a pair, indexed by `view`: `customers`, `r2` with `low` and `high`, and for pairs `gain`
-        of R² over the other view alone with `gain_low` and `gain_high`; intervals hold with 95 % confidence.
-
-    Raises
-    ------
-    BankmineError
-        If the outcome is known of fewer than two customers on a day, or does not vary.
+    Unknown groups are a group; customers without an outcome are left out. The first outcome must be known by the second
+    day. An error tells if fewer than two customers have an outcome on a day, or it does not vary.
     """
     then, after = outcome_then.dropna(), outcome_later.dropna()
     earlier, later = (_groups(views.reindex(o.index)) for views, o in ((earlier, then), (later, after)))

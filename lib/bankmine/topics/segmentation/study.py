@@ -62,14 +62,7 @@ def study(
 class SegmentStudy(Headed):
     """Customers of a bank, looked at in three ways: behaviour (segments), worth (tiers), life with the bank (stages).
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    number : int
-        How many segments to form; 0: as many as the criteria prefer.
-    kept : Path, optional
-        Segments of an earlier report, by which customers are sorted.
+    `number` of segments 0: as many as the criteria prefer. `kept` are segments of an earlier report, to sort by.
     """
 
     def __init__(self, snapshot: Snapshot, number: int = 0, kept: Path | None = None) -> None:
@@ -255,8 +248,7 @@ class SegmentStudy(Headed):
     @part
     def pareto(self) -> dict[str, float]:
         """The share of all positive margin that the top fifth brings."""
-        found = premium.pareto_share(self.worth)
-        return {"share": found.value, "low": found.low, "high": found.high}
+        return asdict(premium.pareto_share(self.worth))
 
     @part
     def capture(self) -> Axes:
@@ -272,15 +264,14 @@ class SegmentStudy(Headed):
         both = self._margins([self.half_year_ago, self.day], days=180).dropna()
         if both.shape[1] < 2:
             raise BankmineError("nobody was known half a year ago")
-        found = asdict(premium.persistence(both.iloc[:, 0], both.iloc[:, -1]))
-        return found | {"share": found["value"]}
+        return asdict(premium.persistence(both.iloc[:, 0], both.iloc[:, -1]))
 
     @part
     def overlap(self) -> dict[str, float]:
         """How many of the best tenth the balance would pick as well."""
         if "deposits" not in self.customers:
             raise BankmineError("the source has no balances of deposits")
-        return {"share": premium.overlap(self.worth, self.customers["deposits"]).value}
+        return asdict(premium.overlap(self.worth, self.customers["deposits"]))
 
     @part
     def _near(self) -> pd.Index:
@@ -399,7 +390,7 @@ class SegmentStudy(Headed):
     @part
     def sojourn(self) -> pd.DataFrame:
         """How long customers stay in a stage."""
-        return movement.sojourn(self._lived)[["spells", "ended", "stay", "stay_low", "stay_high"]]
+        return movement.sojourn(self._lived)
 
     # --- what changed
 
