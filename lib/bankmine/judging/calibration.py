@@ -136,8 +136,8 @@ def bands(score: pd.Series, target: pd.Series, entity: pd.Series, count: int = 1
     """Divide rows into at most `count` bands of about equal size by their score, which is high where events are few.
 
     Indexed by `band` in words, the best first: `low` and `high` (scores from, and below; the ends are open), `rows`,
-    `share`, `bad`, `bad_rate` with `bad_low`, `bad_high`, and what a cut-off at `low` means: `approved` (share of
-    rows), `bad_rate_approved`, `bad_refused` (share of all bad).
+    `share`, `bad`, `bad_rate` with `bad_rate_low` and `bad_rate_high`, and what a cut-off at `low` means: `approved`
+    (share of rows), `bad_rate_approved`, `bad_refused` (share of all bad).
     """
     if not len(score) or target.isna().any():
         raise BankmineError("Bands are of rows whose outcome is known: leave out the others.")
@@ -146,7 +146,7 @@ def bands(score: pd.Series, target: pd.Series, entity: pd.Series, count: int = 1
     band = np.digitize(score, inner)
     bad, whose = target.astype(float).groupby(band), entity.groupby(band)
     table = bad.agg(rows="size", bad="sum").assign(share=lambda t: t["rows"] / len(score), bad_rate=bad.mean())
-    table[["bad_low", "bad_high"]] = [wilson_clustered(part, whose.get_group(i)) for i, part in bad]
+    table[["bad_rate_low", "bad_rate_high"]] = [wilson_clustered(part, whose.get_group(i)) for i, part in bad]
     table.insert(0, "low", np.r_[-np.inf, inner])
     table.insert(1, "high", np.r_[inner, np.inf])
     best = table.iloc[::-1].set_axis(pd.Index(_told(inner)[::-1], name="band"))

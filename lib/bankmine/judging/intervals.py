@@ -84,8 +84,13 @@ def of_belief(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.quantile(drawn, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2), axis=0))
 
 
-def with_interval(value: pd.Series, low: pd.Series, high: pd.Series, spec: str = ".3f") -> pd.Series:
-    """Write estimates with their intervals, as "0.71 (0.66–0.75)"; without one where it is not known."""
+def with_interval(found: pd.DataFrame, name: str, spec: str = ".3f") -> pd.Series:
+    """Write estimates with their intervals, as "0.71 (0.66–0.75)"; without one where it is not known.
+
+    The ends of column `name` are those of its own, as `rate_low` and `rate_high`, or else `low` and `high`.
+    """
+    own = f"{name}_" if f"{name}_low" in found else ""
+    value, low, high = found[name], found[f"{own}low"], found[f"{own}high"]
     between = " to " if (low < 0).any() else "–"  # a dash before a minus cannot be read
     spans = [
         "" if pd.isna(a) or pd.isna(b) else f" ({a:{spec}}{between}{b:{spec}})" for a, b in zip(low, high, strict=True)
@@ -102,7 +107,7 @@ def wide(
 
     Columns are `metrics` in this order, all where none is named; `spec` is the format of each number.
     """
-    told = found.assign(told=with_interval(found["value"], found["low"], found["high"], spec))
+    told = found.assign(told=with_interval(found, "value", spec))
     table = told.pivot_table(index=index, columns=columns, values="told", aggfunc="first", sort=False)
     return (table[list(metrics)] if len(metrics) else table).rename_axis(columns=None)
 

@@ -244,7 +244,7 @@ class Study(Headed):
         """Compare candidates on the same earlier folds, and choose one of those that can be explained."""
         found = cross_validated(self.recipes, self.sample, self.parts.folds).table(self.baseline)
         names = {"auc": "AUC", "average_precision": "average precision", "auc_gain": f"AUC above {self.baseline}"}
-        told = {w: with_interval(found[n], found[f"{n}_low"], found[f"{n}_high"]) for n, w in names.items()}
+        told = {w: with_interval(found, n) for n, w in names.items()}
         table = pd.DataFrame(told).assign(seconds=found["seconds"])
         able = [name for name in self.explained if name in found.index]
         return Compared(table, str(found.loc[able, "auc"].idxmax()))
@@ -435,8 +435,8 @@ class Study(Headed):
         """Policies by what they earned, with intervals, for a page."""
         found = self.earned
         told = pd.DataFrame({"acted on": found["actions"]})
-        told["profit"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
-        told["behind the first"] = with_interval(found["behind"], found["behind_low"], found["behind_high"], ",.0f")
+        told["profit"] = with_interval(found, "profit", ",.0f")
+        told["behind the first"] = with_interval(found, "behind", ",.0f")
         return shown(told, **{"acted on": ",.0f"})
 
     @part
@@ -465,8 +465,8 @@ class Study(Headed):
         """Groups by how often they are acted on, against the group of most, with intervals and verdict."""
         told = pd.concat(self.impact, names=["attribute"])
         share = f"share {self.favoured}"
-        told[share] = with_interval(told["share"], told["low"], told["high"], ".0%")
-        told["impact ratio"] = with_interval(told["ratio"], told["ratio_low"], told["ratio_high"], ".2f")
+        told[share] = with_interval(told, "share", ".0%")
+        told["impact ratio"] = with_interval(told, "ratio", ".2f")
         return told[["rows", share, "impact ratio", "verdict"]]
 
     @part
@@ -480,7 +480,7 @@ class Study(Headed):
             n: fairness.same_score(rows.target, chance, g.loc[index], rows.entity) for n, g in self.groups().items()
         }
         told = pd.concat(found, names=["attribute"])
-        told["came out"] = with_interval(told["observed"], told["low"], told["high"], ".1%")
+        told["came out"] = with_interval(told, "observed", ".1%")
         return shown(told[["rows", "predicted", "came out", "verdict"]], predicted=".1%")
 
     @part
@@ -504,8 +504,8 @@ class Study(Headed):
         """What each twin claims and delivers, with the interval of the lie."""
         columns = ["mistake", f"{self.lied_in}_claims", f"{self.lied_in}_delivers"]
         told = self.lies[columns].set_axis(["mistake", "claims", "delivers"], axis=1)
-        lie = (self.lies[f"{self.lied_in}_lie{end}"] for end in ("", "_low", "_high"))
-        return shown(told.assign(lie=with_interval(*lie, "+.3f")), claims=".3f", delivers=".3f")
+        told["lie"] = with_interval(self.lies, f"{self.lied_in}_lie", "+.3f")
+        return shown(told, claims=".3f", delivers=".3f")
 
     @part
     def boldest(self) -> pd.Series:

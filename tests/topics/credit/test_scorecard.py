@@ -307,10 +307,12 @@ def test_bands_add_up(people, model):
     assert cut["approved"] == pytest.approx(len(taken) / 2000)
     assert cut["bad_rate_approved"] == pytest.approx(taken.mean())
     assert cut["bad_refused"] == pytest.approx(1 - taken.sum() / later.target.sum())
-    assert (table["bad_low"] <= table["bad_rate"]).all()
-    assert (table["bad_rate"] <= table["bad_high"]).all()
+    assert (table["bad_rate_low"] <= table["bad_rate"]).all()
+    assert (table["bad_rate"] <= table["bad_rate_high"]).all()
     alone = bands(score, later.target, pd.Series(range(2000), later.entity.index)).iloc[0]
-    assert (alone["bad_low"], alone["bad_high"]) == pytest.approx(wilson(alone["bad"], alone["rows"]), abs=0.003)
+    assert (alone["bad_rate_low"], alone["bad_rate_high"]) == pytest.approx(
+        wilson(alone["bad"], alone["rows"]), abs=0.003
+    )
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0])

@@ -192,8 +192,7 @@ class BankChurn(Churn):
     def funnel(self) -> pd.DataFrame:
         """Customers on each day, from all known to those who left."""
         told = funnel(self.outcomes)
-        told["rate"] = with_interval(told["rate"], told.pop("low"), told.pop("high"), ".2%")
-        return told
+        return told.assign(rate=with_interval(told, "rate", ".2%")).drop(columns=["low", "high"])
 
     @part
     def _lengths(self) -> pd.DataFrame:
@@ -204,8 +203,8 @@ class BankChurn(Churn):
         """Rate of leaving by days of silence, and the share who return within 90 days more."""
         found = self._lengths
         told = found[["rows", "closure", "silent", "watched"]].assign(
-            rate=with_interval(found["rate"], found["low"], found["high"], ".2%"),
-            returned=with_interval(found["returned"], found["returned_low"], found["returned_high"], ".0%"),
+            rate=with_interval(found, "rate", ".2%"),
+            returned=with_interval(found, "returned", ".0%"),
         )
         return shown(told, closure=".2%", silent=".2%")
 
@@ -290,7 +289,7 @@ class BankChurn(Churn):
         rows, given = self._called
         found = retention.break_even(*given, rows.day)
         told = found[["calls", "leavers"]].assign(
-            profit=with_interval(found["profit"], found["low"], found["high"], ",.0f"), believed=found["believed"],
+            profit=with_interval(found, "profit", ",.0f"), believed=found["believed"],
             break_even=found["break_even"], chance_that_it_pays=found["chance"],
         )  # fmt: skip
         return shown(told, calls=",.1f", leavers=",.1f", **dict.fromkeys(told.columns[3:], ".0%"))
@@ -325,10 +324,8 @@ class BankChurn(Churn):
     @part
     def stayed(self) -> pd.DataFrame:
         """Customers who stayed for a year, by value tier on the first day."""
-        found = self._curves.table[["customers", "leavers"]].assign(
-            stayed=with_interval(*(self._curves.table[f"{n}_365d"] for n in ("stayed", "low", "high")), ".1%")
-        )
-        return found.rename(columns={"stayed": "stayed for a year"})
+        found = self._curves.table.rename(columns=lambda name: name.removesuffix("_365d"))
+        return found[["customers", "leavers"]].assign(**{"stayed for a year": with_interval(found, "stayed", ".1%")})
 
     @part
     def _curves(self) -> survival.Curves:

@@ -164,7 +164,7 @@ class CreditStudy(Study):
         """Characteristics of the scorecard, and the information value that noise reaches."""
         told = self.model[-1].chosen_.table
         table = told[["iv", "iv_by_chance", "trend", "vif"]].rename(columns={"iv": "information value"})
-        table["coefficient"] = with_interval(*(told[f"coefficient{end}"] for end in ("", "_low", "_high")), ".2f")
+        table["coefficient"] = with_interval(told, "coefficient", ".2f")
         return shown(table[told["kept"]], **dict.fromkeys(["information value", "iv_by_chance", "vif"], ".2f"))
 
     @part
@@ -229,7 +229,7 @@ class CreditStudy(Study):
         """Score bands, best first, and what a cut-off at the lower edge of each would mean."""
         rows = self.judged.rows
         found = calibration.bands(self.points_of, rows.target, rows.entity)
-        found["bad rate"] = with_interval(found["bad_rate"], found["bad_low"], found["bad_high"], ".1%")
+        found["bad rate"] = with_interval(found, "bad_rate", ".1%")
         columns = ["rows", "bad", "bad rate", "approved", "bad_rate_approved", "bad_refused"]
         return shown(found[columns], **dict.fromkeys(columns[3:], ".1%"))
 
@@ -303,8 +303,8 @@ class CreditStudy(Study):
         """Policies by what they earned where the outcome is known, the one that is used first."""
         found = self.earned
         told = pd.DataFrame({"granted": (~self.acted.astype(bool)).sum(), "of known outcome": found["actions"]})
-        told["profit"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
-        told["behind the first"] = with_interval(found["behind"], found["behind_low"], found["behind_high"], ",.0f")
+        told["profit"] = with_interval(found, "profit", ",.0f")
+        told["behind the first"] = with_interval(found, "behind", ",.0f")
         return shown(told, **{"of known outcome": ",.0f"})
 
     @part
@@ -392,8 +392,8 @@ class CreditStudy(Study):
         rows, chances = self.fitted[0].rows, self.fitted[0].probability[[SCORECARD, CHALLENGER]]
         found = lending.swap_set(rows.target, chances, self.costs(rows), rows.entity, self.share_granted)
         table = found[["applicants", "known", "bad"]].copy()
-        table["bad rate"] = with_interval(found["bad_rate"], found["low"], found["high"], ".1%")
-        table["profit"] = with_interval(found["profit"], found["profit_low"], found["profit_high"], ",.0f")
+        table["bad rate"] = with_interval(found, "bad_rate", ".1%")
+        table["profit"] = with_interval(found, "profit", ",.0f")
         return table
 
     @part
@@ -635,7 +635,7 @@ class BankCredit(CreditStudy):
     def quarters(self) -> pd.DataFrame:
         """Applications by quarter; of quarters that are not closed the rate is a floor."""
         found = vintages(self.sample, self.beside)
-        found["bad rate"] = with_interval(found["rate"], found["low"], found["high"], ".1%")
+        found["bad rate"] = with_interval(found, "rate", ".1%")
         return found[["applications", "approved", "known", "open", "bad", "closed", "bad rate"]]
 
     @part
@@ -665,7 +665,7 @@ class BankCredit(CreditStudy):
         beside = self.beside.loc[rows.target.index]
         offers = lending.offers(chance, beside, self.rules, self._income(rows), self.cut_off)
         found = lending.tier_table(offers, chance, rows.target, rows.entity)
-        found["bad rate"] = with_interval(found["bad_rate"], found["low"], found["high"], ".1%")
+        found["bad rate"] = with_interval(found, "bad_rate", ".1%")
         columns = ["applicants", "share", "expected_bad_rate", "bad rate", "limit", "price", "expected_profit"]
         return shown(found[columns], share=".1%", expected_bad_rate=".1%", price=".1%", expected_profit=",.0f")
 

@@ -375,7 +375,7 @@ class FraudStudy(Study):
         listed = {str(name): self.acted[BY_SAVING] & (band == name) for name in band.cat.categories}
         found = self._of_a_day(pd.DataFrame(listed))
         told = pd.DataFrame({"alerts a day": found["actions"], "expected": found["expected"]}).rename_axis("amount")
-        told["saved"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
+        told["saved"] = with_interval(found, "profit", ",.0f")
         return shown(told, **{"alerts a day": ".1f", "expected": ",.0f"})
 
     @part
@@ -410,7 +410,7 @@ class FraudStudy(Study):
         """By capacity, what is saved, and what one alert more a day saves."""
         found = self.hands
         told = pd.DataFrame({"alerts a day": found["actions"]})
-        told["saved a day"] = with_interval(found["profit"], found["low"], found["high"], ",.0f")
+        told["saved a day"] = with_interval(found, "profit", ",.0f")
         told["saved by one more alert"] = found["next_alert"]
         told = told.set_axis(told.index.map("{:.1%}".format).rename("capacity"))
         return shown(told, **{"alerts a day": ",.1f", "saved by one more alert": ",.0f"})
@@ -429,7 +429,7 @@ class FraudStudy(Study):
         """Say what the lists of some of the payments judged were worth."""
         own, earned = self.judged.of(index), self._of_a_day(self.acted.loc[index, [BY_SAVING]])
         told = own.told(["alerts_a_day"], ".1f").join(own.told(["alert_precision", "value_saved"], ".0%"))
-        saved = with_interval(earned["profit"], earned["low"], earned["high"], ",.0f").iloc[0]
+        saved = with_interval(earned, "profit", ",.0f").iloc[0]
         slope = wide(own.deviations[own.deviations["metric"] == "slope"], spec=".2f")["slope"].iloc[0]
         return told.iloc[0].to_dict() | {"saved a day": saved, "slope": slope}
 
@@ -520,9 +520,8 @@ class FraudStudy(Study):
     @part
     def missed_table(self) -> pd.DataFrame:
         """By kind of payment, frauds found, and the amount of those missed."""
-        told = self.missed.assign(
-            found=with_interval(self.missed["found"], self.missed["low"], self.missed["high"], ".0%")
-        ).rename(columns={"value_found": WORDS["value_held"]})
+        told = self.missed.assign(found=with_interval(self.missed, "found", ".0%"))
+        told = told.rename(columns={"value_found": WORDS["value_held"]})
         columns = ["kind", "payments", "alerts", "frauds", "found", "lost", WORDS["value_held"]]
         told["by"] = told["by"].map(readable)
         return shown(told.set_index("by")[columns], **{WORDS["value_held"]: ".0%", "lost": ",.0f"})

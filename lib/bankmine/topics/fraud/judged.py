@@ -85,9 +85,7 @@ class AtTheDesk(Judged):
             hit = own.target[index] == 1
             rows[name] = (len(index), chance[index].mean(), hit.mean(), *wilson_clustered(hit, own.entity[index]))
         found = pd.DataFrame.from_dict(rows, "index", columns=["payments", "foretold", "came", "low", "high"])
-        told = found[["payments", "foretold"]].assign(
-            came=with_interval(found["came"], found["low"], found["high"], ".2%")
-        )
+        told = found[["payments", "foretold"]].assign(came=with_interval(found, "came", ".2%"))
         return shown(told.rename_axis("chance of fraud"), payments=",.0f", foretold=".2%")
 
     def by_capacity(self) -> Axes:
