@@ -30,9 +30,8 @@ def gains(curve: pd.DataFrame) -> Axes:
     """Draw the share of events found among the rows with the highest scores; `curve` is of `ranking.gains_curve`."""
     axis = sns.lineplot(curve, x="chosen", y="caught", hue="model", style="model")
     axis.axline((0, 0), (1, 1), linestyle=":", color="0.6", linewidth=0.8)
-    axis.set(title="Share of all events among the rows with the highest scores; dotted: by lot")
-    axis.set(xlabel="share of rows, the highest scores first", ylabel="share of all events")
-    return _percent(axis, "both")
+    title = "Share of all events among the rows with the highest scores; dotted: by lot"
+    return titled(axis, title, "share of rows, the highest scores first", "share of all events", percent="xy")
 
 
 def reliability(target: pd.Series, probabilities: pd.DataFrame) -> Axes:
@@ -42,26 +41,24 @@ def reliability(target: pd.Series, probabilities: pd.DataFrame) -> Axes:
     axis = sns.scatterplot(bins, x="predicted", y="observed", hue="model", style="model")
     axis.errorbar(bins["predicted"], bins["observed"], away, fmt="none", alpha=0.4)
     axis.axline((0, 0), slope=1, linestyle="--", color="0.5")
-    axis.set(title="Observed rate against the rate foretold, in tenths of the rows")
-    axis.set(xlabel="foretold probability", ylabel="observed rate")
-    return _percent(axis, "both")
+    title = "Observed rate against the rate foretold, in tenths of the rows"
+    return titled(axis, title, "foretold probability", "observed rate", percent="xy")
 
 
 def profit(curve: pd.DataFrame, per: str, currency: str) -> Axes:
     """Draw profit by share of rows acted on; `curve` is of `policies.profit_curve`."""
     axis = sns.lineplot(curve, x="share", y="profit", hue="policy", style="policy")
     axis.axhline(0, color="0.6", linewidth=0.8)
-    axis.set(title=f"Profit {per} by share of rows acted on, without limits of capacity")
-    axis.set(xlabel="share of rows acted on", ylabel=f"profit, {currency}")
-    return _percent(axis, "x")
+    title = f"Profit {per} by share of rows acted on, without limits of capacity"
+    return titled(axis, title, "share of rows acted on", f"profit, {currency}", percent="x")
 
 
 def rate_over_time(rates: pd.DataFrame, what: str) -> Axes:
     """Draw a rate with its interval day by day: `day`, `rate`, `low`, `high`."""
     axis = line(rates, "day", "rate")
-    axis.set(title=what, xlabel="", ylabel="share", ylim=(0, None))
+    axis.set(ylim=(0, None))
     axis.figure.autofmt_xdate()
-    return _percent(axis, "y")
+    return titled(axis, what, "", "share", percent="y")
 
 
 def line(found: pd.DataFrame, x: str, y: str, label: str | None = None, **dashed: str) -> Axes:
@@ -73,32 +70,19 @@ def line(found: pd.DataFrame, x: str, y: str, label: str | None = None, **dashed
     return axis
 
 
-def _percent(axis: Axes, which: str) -> Axes:
-    """Write the numbers of axes as percent, with a decimal where the axis is short."""
-    for name in ("x", "y") if which == "both" else (which,):
+def titled(axis: Axes, title: str, x: str, y: str, percent: str = "") -> Axes:
+    """Name a chart and its axes; those of shares, as "xy", are written in percent; short ones with a decimal."""
+    axis.set(title=title, xlabel=x, ylabel=y)
+    for name in percent:
         low, high = getattr(axis, f"get_{name}lim")()
         getattr(axis, f"{name}axis").set_major_formatter("{x:.0%}" if high - low > 0.1 else "{x:.1%}")
     return axis
 
 
 def beeswarm(found: Contributions, predictors: pd.DataFrame, most: int = 10, seed: int = 0) -> Axes:
-    """Draw the contributions of the strongest predictors, one point a row, coloured by the value.
+    """Draw the contributions of the `most` strongest predictors, one point a row, coloured by the value.
 
-    Parameters
-    ----------
-    found : Contributions
-        Of the rows; of more than 2,000, as many are drawn by lot.
-    predictors : pd.DataFrame
-        Their values.
-    most : int
-        Predictors shown.
-    seed : int
-        Of the lot and of the places of points beside each other.
-
-    Returns
-    -------
-    Axes
-        The strongest predictor on top; what is missing or has no order is grey.
+    The strongest is on top; what is missing or has no order is grey. Of more than 2,000 rows as many are drawn by lot.
     """
     shap = _shap()
     rng = np.random.default_rng(seed)
@@ -121,19 +105,10 @@ def beeswarm(found: Contributions, predictors: pd.DataFrame, most: int = 10, see
 
 
 def dependence(found: Contributions, predictors: pd.DataFrame, predictor: Hashable | None = None) -> Axes:
-    """Draw what one predictor adds to the risk against its value, the first and last hundredth of values cut off.
+    """Draw what one predictor, or the strongest, adds to the risk against its value; its outer hundredths are cut off.
 
-    Parameters
-    ----------
-    found, predictors
-        As for `beeswarm`.
-    predictor : str, optional
-        Which; the strongest where it is not given. Of words the means of the most frequent are drawn.
-
-    Returns
-    -------
-    Axes
-        One point a row; a dashed line is the mean of those whose value is not known.
+    One point a row, and a dashed line at the mean of those whose value is not known; of words the means of the most
+    frequent.
     """
     predictor = found.pushes.abs().mean().idxmax() if predictor is None else predictor
     added, values, axis = found.pushes[predictor], predictors[predictor], plt.figure().subplots()

@@ -25,6 +25,7 @@ from bankmine.deciding import policies
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
 from bankmine.judging import drift, fairness
+from bankmine.judging.contributions import steadiness
 from bankmine.judging.intervals import shown, wilson_clustered, with_interval
 from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, sentinel
 from bankmine.judging.reasons import readable
@@ -36,7 +37,7 @@ from bankmine.learning.splits import Parts, Split, at_random, in_order
 from bankmine.study import charts, validation
 from bankmine.study.heading import Headed
 from bankmine.study.judged import RANKS, Judged
-from bankmine.study.why import Why
+from bankmine.study.why import Seen, Why
 
 BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "highest chance first", "by lot"
 
@@ -306,6 +307,18 @@ class Study(Headed):
         """By which method and by how many rows chances were made rates, in words."""
         return self.fitted[0].calibrators[self.chosen].reason
 
+    @part
+    def seen(self) -> Seen:
+        """What the challenger sees in the rows judged, or the model that leaves where there is no challenger."""
+        applied = self.fitted[0]
+        return Seen(applied.fitted[self.challenger or self.chosen], applied.rows)
+
+    @part
+    def steadiness(self) -> pd.DataFrame:
+        """Whether the same model would give the same importance again."""
+        recipe, learnt = self.recipes[self.challenger or self.chosen], self.sample.at(self.split.train)
+        return steadiness(recipe, learnt, self.judged.rows.predictors)
+
     # --- rows scored now
 
     @part
@@ -432,12 +445,15 @@ class Study(Headed):
 
     @part
     def earned_table(self) -> pd.DataFrame:
-        """Policies by what they earned, with intervals, for a page."""
-        found = self.earned
-        told = pd.DataFrame({"acted on": found["actions"]})
-        told["profit"] = with_interval(found, "profit", ",.0f")
-        told["behind the first"] = with_interval(found, "behind", ",.0f")
-        return shown(told, **{"acted on": ",.0f"})
+        """Policies by what they earned, with intervals, for a page; the one that is used first."""
+        told = self._counted()
+        told["profit"] = with_interval(self.earned, "profit", ",.0f")
+        told["behind the first"] = with_interval(self.earned, "behind", ",.0f")
+        return told
+
+    def _counted(self) -> pd.DataFrame:
+        """Say on how many rows each policy acts."""
+        return shown(pd.DataFrame({"acted on": self.earned["actions"]}), **{"acted on": ",.0f"})
 
     @part
     def profit_curve(self) -> Axes:

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from sklearn.pipeline import Pipeline
 
 from bankmine.judging import reasons
-from bankmine.judging.contributions import Contributions, contributions, importance
+from bankmine.judging.contributions import Contributions, contributions, importance, interactions
 from bankmine.judging.intervals import shown
-from bankmine.judging.reasons import load_reasons
+from bankmine.judging.reasons import load_reasons, readable
+from bankmine.lacking import part
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
 
@@ -21,19 +22,11 @@ _RISKIEST = 20
 """The riskiest rows are one in so many."""
 
 
-class Why:
-    """Reasons of the rows that are scored; indexed as they are.
+class Seen:
+    """What a model sees in rows, as numbers and charts: of any model that tells contributions, also a challenger."""
 
-    `typical` is by predictor what a value is high or low against, where `rows` are only the likeliest of those scored.
-    """
-
-    most: ClassVar[int] = 3
-    """Reasons a row, at most."""
-
-    def __init__(
-        self, model: Pipeline, rows: Sample, chance: pd.Series, register: Path, typical: pd.Series | None = None
-    ) -> None:
-        self.model, self.rows, self.chance, self.register, self.typical = model, rows, chance, register, typical
+    def __init__(self, model: Pipeline, rows: Sample) -> None:
+        self.model, self.rows = model, rows
 
     @cached_property
     def pushes(self) -> Contributions:
@@ -44,6 +37,40 @@ class Why:
     def importance(self) -> pd.DataFrame:
         """Predictors by how far they move the log-odds."""
         return importance(self.pushes, self.rows.predictors)
+
+    @part
+    def pairs(self) -> pd.DataFrame:
+        """Pairs of predictors that move the log-odds together other than alone; of boosted trees only."""
+        return interactions(self.model, self.rows.predictors)
+
+    @part
+    def strongest_pair(self) -> dict[str, str]:
+        """The `first` and `second` predictor of the strongest pair."""
+        return {name: readable(self.pairs[name][0]) for name in ("first", "second")}
+
+    def beeswarm(self) -> Axes:
+        """Draw the contributions of the strongest predictors."""
+        return charts.beeswarm(self.pushes, self.rows.predictors)
+
+    def dependence(self) -> Axes:
+        """Draw what the strongest predictor adds against its value."""
+        return charts.dependence(self.pushes, self.rows.predictors)
+
+
+class Why(Seen):
+    """Reasons of the rows that are scored, in words; indexed as they are.
+
+    `typical` is by predictor what a value is high or low against, where `rows` are only the likeliest of those scored.
+    """
+
+    most: ClassVar[int] = 3
+    """Reasons a row, at most."""
+
+    def __init__(
+        self, model: Pipeline, rows: Sample, chance: pd.Series, register: Path, typical: pd.Series | None = None
+    ) -> None:
+        super().__init__(model, rows)
+        self.chance, self.register, self.typical = chance, register, typical
 
     @cached_property
     def told(self) -> pd.DataFrame:
@@ -78,11 +105,3 @@ class Why:
         return {
             "theme": first["name"], "share": first["share"], "others": ", ".join(self.themes["name"][1:4]) or "nothing",
         }  # fmt: skip
-
-    def beeswarm(self) -> Axes:
-        """Draw the contributions of the strongest predictors."""
-        return charts.beeswarm(self.pushes, self.rows.predictors)
-
-    def dependence(self) -> Axes:
-        """Draw what the strongest predictor adds against its value."""
-        return charts.dependence(self.pushes, self.rows.predictors)

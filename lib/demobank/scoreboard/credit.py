@@ -107,7 +107,7 @@ def of_study(truth: Truth, study: CreditStudy) -> list[Score]:
     assumed = study.inference.refused[["none", "fuzzy × 1.5"]].set_axis(["none", "inferred"], axis=1)
     old = study.old_proxies
     return [
-        *risk(truth, judged.set_axis(number[judged.index])), *interaction(truth, study.pairs), *decision(truth, *told),
-        *proxy(truth, set(old.index[old["verdict"] == proxies.PROXY])),
+        *risk(truth, judged.set_axis(number[judged.index])), *interaction(truth, study.seen.pairs),
+        *decision(truth, *told), *proxy(truth, set(old.index[old["verdict"] == proxies.PROXY])),
         *refused(truth, assumed.set_axis(number[assumed.index])),
     ]  # fmt: skip

@@ -24,7 +24,7 @@ from bankmine.learning.sample import Sample
 from bankmine.topics.credit import applications as credit_sample
 from bankmine.topics.credit import applications as credit_vintages
 from bankmine.topics.credit.rules import REGISTRY
-from bankmine.topics.credit.study import BankCredit, TableCredit, in_time
+from bankmine.topics.credit.study import BankCredit, TableCredit
 
 AS_OF = "2025-12-31"
 
@@ -108,7 +108,7 @@ def test_nothing_is_learnt_that_was_not_known_when_the_test_begins():
     year = pd.DateOffset(years=1)
     early = [part.assign(day=part["day"] - year, outcome_on=part["outcome_on"] - year) for part in months]
     sample, beside = made(*early, *months)
-    parts = in_time(credit_sample.Applications(sample, beside, pd.DataFrame()), test=3)
+    parts = credit_sample.in_time(credit_sample.Applications(sample, beside, pd.DataFrame()), test=3)
     split, first = parts.split, sample.day.iloc[parts.split.test].min()
     learnt = np.union1d(split.train, split.tune)
     assert (beside["outcome_on"].iloc[learnt] <= first).all()
@@ -125,10 +125,10 @@ def test_too_few_bad_credits_are_said_to_be_too_few():
     sample, beside = made(*(month_of(m, 50, 0, 0) for m in range(1, 13)))
     early = credit_sample.Applications(sample, beside.assign(outcome_on=sample.day), pd.DataFrame())
     with pytest.raises(BankmineError, match="0 of 500 applications to learn from went bad"):
-        in_time(early, test=2)
+        credit_sample.in_time(early, test=2)
     young = credit_sample.Applications(*made(month_of(1, 0, 4, 50)), pd.DataFrame())
     with pytest.raises(BankmineError, match="Outcomes of only 0 months"):
-        in_time(young)
+        credit_sample.in_time(young)
 
 
 def test_who_a_person_is_and_what_was_decided_never_enter(small_applications):

@@ -26,6 +26,7 @@ from bankmine.learning.columns import REFUSED
 from bankmine.learning.models import learnable
 from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, out_of_time
+from bankmine.study import charts
 from bankmine.study.study import Study
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
@@ -302,10 +303,9 @@ class BankChurn(Churn):
         axis = sns.lineplot(found, x="success", y="profit", marker="o")
         axis.fill_between(found["success"], found["low"], found["high"], alpha=0.2)
         axis.axhline(0, color="0.6", linewidth=0.8)
-        axis.xaxis.set_major_formatter("{x:.0%}")
-        axis.set(title="Profit of a month's calls, by how many of the leavers called are kept")
-        axis.set(xlabel="share of leavers called who are kept", ylabel=f"profit a month, {self.currency}")
-        return axis
+        title = "Profit of a month's calls, by how many of the leavers called are kept"
+        unit = f"profit a month, {self.currency}"
+        return charts.titled(axis, title, "share of leavers called who are kept", unit, percent="x")
 
     @part
     def profit_metrics(self) -> pd.DataFrame:
@@ -339,10 +339,8 @@ class BankChurn(Churn):
         axis = sns.lineplot(
             self._curves.curves, x="day", y="stayed", hue="group", style="group", drawstyle="steps-post"
         )
-        axis.yaxis.set_major_formatter("{x:.0%}")
-        axis.set(title="Share of customers who have not left, by value tier (Kaplan-Meier)")
-        axis.set(xlabel="days since first looked at", ylabel="share of customers")
-        return axis
+        title = "Share of customers who have not left, by value tier (Kaplan-Meier)"
+        return charts.titled(axis, title, "days since first looked at", "share of customers", percent="y")
 
     @part
     def hazard(self) -> survival.Hazards:

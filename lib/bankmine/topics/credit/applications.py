@@ -15,13 +15,15 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import features
 from bankmine.features.spine import KEYS
 from bankmine.judging.intervals import wilson_clustered
 from bankmine.learning.columns import ALLOWED, PROTECTED, REFUSED, load_columns, uses
-from bankmine.learning.sample import Sample
+from bankmine.learning.sample import Sample, flat_sample
+from bankmine.learning.splits import FEWEST, Parts, Split, stratified_folds
 from bankmine.study.validation import funnel
 from bankmine.topics.credit.rules import REGISTRY
 
@@ -33,20 +35,27 @@ _IDENTITY = ("application_id", "customer_id", "applied_on")
 _OUTCOME = ("approved", "defaulted", "outcome_known_on")
 _AMOUNT = ("product", "amount", "term_months")
 _AGE = "age_years"
+TUNE = 0.25
+"""Part of the rows to learn from that is kept to calibrate by: the latest months."""
 
 
 @dataclass(frozen=True)
 class Applications:
-    """All applications of a bank; `sample` and `beside` share one index."""
+    """All applications of a bank, or the rows of a flat table; `sample` and `beside` share one index."""
 
     sample: Sample
     """One row an application; 1 is bad, NaN refused or of a month whose outcomes are not yet known as a whole."""
     beside: pd.DataFrame
     """Nothing for a model: `application_id`, `product`, `amount`, `term_months` (NaN where there is none), `approved`
     (missing where not decided), `rate` a year (NaN where not told), `defaulted` and `outcome_on` as far as known, also
-    in months that are still open, and the protected attributes, with `age_years` on the day."""
+    in months that are still open, and the protected attributes, with `age_years` on the day; of a table these alone."""
     columns: pd.DataFrame
     """Use of every column of the source: `use`, `reason`, `owner`."""
+
+    @property
+    def approved(self) -> pd.Series:
+        """Whether each application was granted credit."""
+        return pd.Series(_approved(self.beside), self.beside.index)
 
     @property
     def rejected(self) -> np.ndarray:
@@ -81,6 +90,16 @@ def applications(snapshot: Snapshot) -> Applications:
     predictors = _typed(rows[[*columns.index[columns.use == ALLOWED], *(c for c in _KNOWN if c in rows)]])
     target = beside["defaulted"].where(closed).rename("bad")
     return Applications(Sample(predictors, target, rows["customer_id"], day), beside, columns)
+
+
+def flat_applications(flat: Flat) -> Applications:
+    """Collect the rows of a flat table; its columns may be used if nothing is said against it."""
+    whole = flat_sample(flat)
+    columns = uses(list(whole.predictors), load_columns(REGISTRY), otherwise=ALLOWED)
+    kept = list(columns.index[columns.use == ALLOWED])
+    if not kept:
+        raise BankmineError(f"{flat.title} has no column that a model may use: see data/credit.yml.")
+    return Applications(whole.using(kept), whole.predictors[columns.index[columns.use == PROTECTED]], columns)
 
 
 def _columns(snapshot: Snapshot) -> pd.DataFrame:
@@ -222,3 +241,43 @@ def _vintage(rows: pd.DataFrame) -> dict[str, object]:
         "open": int((~granted["known"]).sum()), "bad": int(granted["bad"].sum()), "closed": closed,
         "rate": counted["bad"].mean(), "low": low, "high": high,
     }  # fmt: skip
+
+
+def in_time(found: Applications, test: int = 4) -> Parts:
+    """Split applications by time: judged by the last closed months, learnt from what was known as they began.
+
+    A model made on the first of these days could learn from months that were closed by then, and no others; which ones
+    follows from the day on which each outcome became known. Its latest quarter is kept to calibrate by. `scoring`
+    learns from all that is known today; its `test` holds the applications of the last month, whatever was decided.
+    """
+    sample, month = found.sample, found.sample.day.dt.to_period("M")
+    closed = sorted(month[sample.known].unique())
+    if len(closed) <= test:
+        raise BankmineError(
+            f"Outcomes of only {len(closed)} months of applications are known as a whole, and {test} are needed to "
+            "test on, with others before them: give a later as-of day or a longer history, or test on fewer months."
+        )
+    tested = sample.known & (month >= closed[-test]).to_numpy()
+    before = closed_by(found.beside, sample.day, sample.day[tested].min()) & ~tested
+    split = _split(sample, before, tested)
+    folds = stratified_folds(sample, np.union1d(split.train, split.tune), folds=5, repeats=1)
+    today = _split(sample, sample.known, (month == month.max()).to_numpy())
+    how = (
+        f"by time: judged by the applications of {closed[-test]} to {closed[-1]}, learnt from those whose outcomes "
+        f"were known as a whole on {sample.day[tested].min():%Y-%m-%d}"
+    )
+    return Parts(split, folds, today, how)
+
+
+def _split(sample: Sample, learnt: np.ndarray, tested: np.ndarray) -> Split:
+    """Keep the latest months of those learnt from to tune by."""
+    if (bad := int(sample.target[learnt].sum())) < FEWEST or bad == learnt.sum():
+        raise BankmineError(
+            f"{bad} of {learnt.sum():,} applications to learn from went bad, and {FEWEST} of either kind "
+            "are needed: give a longer history, a later as-of day, or fewer months to test on."
+        )
+    month = sample.day.dt.to_period("M")
+    after = month[learnt].value_counts(normalize=True).sort_index(ascending=False).cumsum()
+    tune = learnt & (month >= after.index[after <= max(TUNE, after.iloc[0])][-1]).to_numpy()
+    rows = {"train": np.flatnonzero(learnt & ~tune), "tune": np.flatnonzero(tune), "test": np.flatnonzero(tested)}
+    return Split(**rows, days={part: tuple(sample.day.iloc[r].sort_values().unique()) for part, r in rows.items()})

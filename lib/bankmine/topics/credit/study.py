@@ -24,14 +24,14 @@ from bankmine.deciding import policies as money
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
 from bankmine.judging import calibration, drift, fairness, leaks, proxies
-from bankmine.judging.contributions import Contributions, contributions, interactions, steadiness
+from bankmine.judging.contributions import contributions
 from bankmine.judging.fairness import protected_groups, two_groups
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
-from bankmine.learning import models, splits
-from bankmine.learning.columns import ALLOWED, PROTECTED, load_columns, uses
-from bankmine.learning.sample import Sample, flat_sample, thinned
+from bankmine.learning import models
+from bankmine.learning.columns import ALLOWED
+from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split
 from bankmine.study import charts
 from bankmine.study.study import Study
@@ -42,15 +42,14 @@ from bankmine.topics.credit.applications import (
     application_funnel,
     applications,
     by_age,
-    closed_by,
+    flat_applications,
+    in_time,
     vintages,
 )
 from bankmine.topics.credit.bins import nonmonotone
-from bankmine.topics.credit.rules import REGISTRY, load_credit_rules, load_directions
-from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, STRAW_MAN, Scale, Scorecard, candidates
+from bankmine.topics.credit.rules import load_credit_rules, load_directions
+from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, Scale, Scorecard, candidates
 
-TUNE = 0.25
-"""Part of the rows to learn from that is kept to calibrate by: the latest months."""
 CUT_OFF, EACH, DECIDED, ALL = "cut-off", "each by its expected profit", "as decided", "everybody"
 """Policies: the one that is used, and what it is compared with."""
 _OUTCOME_MONTHS = 12
@@ -91,8 +90,8 @@ def study(
 class CreditStudy(Study):
     """What banks and flat tables have in common.
 
-    `beside` has, by the sample's index, what is nothing for a model: of a bank `Applications.beside`, of a table its
-    protected columns. `columns` says the `use` of every column, its `reason` and `owner`.
+    `beside` has, by the sample's index, what is nothing for a model: `Applications.beside`. `columns` says the `use` of
+    every column, its `reason` and `owner`.
     """
 
     name = "credit"
@@ -110,12 +109,12 @@ class CreditStudy(Study):
     highest: float = 1.0
     """Chance to default above which nobody is granted credit, whatever it would earn."""
 
-    def __init__(
-        self, source: Snapshot | Flat, event: str, sample: Sample, beside: pd.DataFrame, columns: pd.DataFrame,
-        scale: Scale,
-    ) -> None:  # fmt: skip
-        super().__init__(source, event, sample)
-        self.beside, self.columns, self.scale = beside, columns, scale
+    definition: str
+    """What bad means."""
+
+    def __init__(self, source: Snapshot | Flat, event: str, found: Applications, scale: Scale) -> None:
+        super().__init__(source, event, found.sample)
+        self.applications, self.beside, self.columns, self.scale = found, found.beside, found.columns, scale
 
     # --- what Study asks
 
@@ -134,7 +133,7 @@ class CreditStudy(Study):
 
     def groups(self) -> dict[str, pd.Series]:
         """Return groups by protected attributes, which are in no model."""
-        return protected_groups(self.beside)
+        return protected_groups(self.beside[self.applications.protected])
 
     @property
     def before(self) -> np.ndarray:
@@ -148,30 +147,29 @@ class CreditStudy(Study):
         """The scorecard that is judged, and that leaves the house."""
         return self.model[-1].card_
 
+    @property
+    def _chosen(self) -> pd.DataFrame:
+        return self.model[-1].chosen_.table.rename(columns={"iv": "information value"})
+
     @part
     def characteristics(self) -> dict[str, object]:
         """How many of `all` predictors are `kept` as characteristics, the `first`, and its information value `iv`."""
-        told = self.model[-1].chosen_.table
-        return {
-            "kept": told["kept"].sum(),
-            "all": len(told),
-            "first": readable(told.index[0]),
-            "iv": told["iv"].iloc[0],
-        }
+        told = self._chosen
+        first = {"first": readable(told.index[0]), "iv": told["information value"].iloc[0]}
+        return {"kept": told["kept"].sum(), "all": len(told), **first}
 
     @part
     def kept(self) -> pd.DataFrame:
         """Characteristics of the scorecard, and the information value that noise reaches."""
-        told = self.model[-1].chosen_.table
-        table = told[["iv", "iv_by_chance", "trend", "vif"]].rename(columns={"iv": "information value"})
-        table["coefficient"] = with_interval(told, "coefficient", ".2f")
-        return shown(table[told["kept"]], **dict.fromkeys(["information value", "iv_by_chance", "vif"], ".2f"))
+        told = self._chosen[self._chosen["kept"]]
+        table = told[["information value", "iv_by_chance", "trend", "vif"]]
+        table = table.assign(coefficient=with_interval(told, "coefficient", ".2f"))
+        return shown(table, **dict.fromkeys(["information value", "iv_by_chance", "vif"], ".2f"))
 
     @part
     def left_out(self) -> pd.DataFrame:
         """Predictors that are not in the scorecard, and why."""
-        told = self.model[-1].chosen_.table
-        table = told.loc[~told["kept"], ["iv", "reason"]].rename(columns={"iv": "information value"})
+        table = self._chosen.loc[~self._chosen["kept"], ["information value", "reason"]]
         return shown(table, **{"information value": ".2f"})
 
     @part
@@ -185,12 +183,10 @@ class CreditStudy(Study):
         """What a score means: `base`, `odds`, `pdo`."""
         return dict(vars(self.card.scale))
 
+    @part
     def bins_chart(self) -> sns.FacetGrid:
         """Draw the bad rate of each bin of the training rows."""
-        bins = self.card.table
-        if isinstance(bins, Lacking):
-            return bins
-        bins = bins[bins["rows"] > 0]
+        bins = self.card.table[self.card.table["rows"] > 0]
         bins = bins.assign(bin=bins["bin"].where(bins["bin"].str.len() < 26, bins["bin"].str.slice(0, 24) + "…"))
         grid = sns.catplot(
             bins, x="bad_rate", y="bin", col="characteristic", col_wrap=3, kind="bar", sharey=False, height=2.2,
@@ -219,10 +215,8 @@ class CreditStudy(Study):
         found = calibration.distribution(self.points_of, self.judged.rows.target)
         bars = found.reset_index().melt("score", var_name="came out")
         axis = sns.lineplot(bars, x="score", y="value", hue="came out", style="came out", drawstyle="steps-post")
-        axis.yaxis.set_major_formatter("{x:.0%}")
-        axis.set(title="Scores of credits that turned out good and bad, never seen by the model")
-        axis.set(xlabel="score, in points", ylabel="share of the good, of the bad")
-        return axis
+        title = "Scores of credits that turned out good and bad, never seen by the model"
+        return charts.titled(axis, title, "score, in points", "share of the good, of the bad", percent="y")
 
     @part
     def bands(self) -> pd.DataFrame:
@@ -239,41 +233,6 @@ class CreditStudy(Study):
     def auc(self) -> dict[str, float]:
         """AUC of the scorecard with its interval, and the Gini coefficient."""
         return {**self.judged.metric("auc"), "gini": self.judged.metric("gini")["value"]}
-
-    @part
-    def ahead(self) -> pd.Series:
-        """How far the challenger is ahead of the scorecard in AUC."""
-        return self.judged.ahead(CHALLENGER)
-
-    @part
-    def straw_man(self) -> pd.Series:
-        """How far the raw logistic regression of articles is ahead of the scorecard in AUC."""
-        return self.judged.ahead(STRAW_MAN)
-
-    @part
-    def seen(self) -> Contributions:
-        """What moves the challenger's chances of the applicants judged."""
-        return contributions(self.fitted[0].fitted[CHALLENGER], self.fitted[0].rows.predictors)
-
-    @part
-    def seen_chart(self) -> Axes:
-        """Draw what moves the challenger's chances."""
-        return charts.beeswarm(self.seen, self.fitted[0].rows.predictors)
-
-    @part
-    def steadiness(self) -> pd.DataFrame:
-        """Whether the challenger would give the same importance again."""
-        return steadiness(self.recipes[CHALLENGER], self.sample.at(self.split.train), self.judged.rows.predictors)
-
-    @part
-    def pairs(self) -> pd.DataFrame:
-        """Pairs of predictors that move risk together other than alone, which a scorecard cannot see."""
-        return interactions(self.fitted[0].fitted[CHALLENGER], self.fitted[0].rows.predictors)
-
-    @part
-    def strongest_pair(self) -> dict[str, str]:
-        """The `first` and `second` predictor of the strongest pair."""
-        return {name: readable(self.pairs[name][0]) for name in ("first", "second")}
 
     # --- the decision
 
@@ -298,13 +257,10 @@ class CreditStudy(Study):
         rows = self.fitted[0].rows
         return money.profit_of(~self.acted.astype(bool), lending.granted(rows.target, self.costs(rows)), rows.entity)
 
-    @part
-    def earned_table(self) -> pd.DataFrame:
-        """Policies by what they earned where the outcome is known, the one that is used first."""
-        found = self.earned
-        told = pd.DataFrame({"granted": (~self.acted.astype(bool)).sum(), "of known outcome": found["actions"]})
-        told["profit"] = with_interval(found, "profit", ",.0f")
-        told["behind the first"] = with_interval(found, "behind", ",.0f")
+    def _counted(self) -> pd.DataFrame:
+        """Say how many applicants each policy grants credit, and of how many of them the outcome is known."""
+        granted = (~self.acted.astype(bool)).sum()
+        told = pd.DataFrame({"granted": granted, "of known outcome": self.earned["actions"]})
         return shown(told, **{"of known outcome": ",.0f"})
 
     @part
@@ -339,17 +295,10 @@ class CreditStudy(Study):
         return pd.DataFrame(index=self.today.target.index)
 
     @part
-    def applicants(self) -> int:
-        """How many applicants are scored."""
-        return len(self.today)
-
-    def first(self, rows: int = 10) -> pd.DataFrame:
-        """Return the first of the list, for a page."""
-        found = self.decided_list
-        if isinstance(found, Lacking):
-            return found
+    def first(self) -> pd.DataFrame:
+        """The first ten of the list, for a page."""
         names = ["application_id", "score", "probability", "decision", "tier", "limit", "price"]
-        table = found[[c for c in names if c in found]].head(rows)
+        table = self.decided_list.filter(names).head(10)
         return shown(table.set_index(table.columns[0]), probability=".1%", price=".1%", limit=",.0f")
 
     @part
@@ -362,23 +311,20 @@ class CreditStudy(Study):
     def profit_chart(self) -> Axes:
         """Draw the expected profit against the share granted, with the cut-off."""
         axis = sns.lineplot(self.trade_off, x="approval", y="expected_profit", marker="o")
-        return self._by_share(axis, "Expected profit by share of applicants granted; the line is the cut-off",
-                              f"expected profit, {self.currency}")  # fmt: skip
+        title = "Expected profit by share of applicants granted; the line is the cut-off"
+        return self._by_share(axis, title, f"expected profit, {self.currency}", percent="x")
 
     @part
     def risk_chart(self) -> Axes:
         """Draw the bad rate of those granted against their share, with the cut-off."""
-        found = self.trade_off
         beside = {"expected_bad_rate": "foretold for all"}
-        axis = charts.line(found, "approval", "bad_rate", "bad rate where known", **beside)
-        axis.yaxis.set_major_formatter("{x:.0%}")
-        return self._by_share(axis, "Bad rate of those granted; the line is the cut-off", "bad rate of those granted")
+        axis = charts.line(self.trade_off, "approval", "bad_rate", "bad rate where known", **beside)
+        title = "Bad rate of those granted; the line is the cut-off"
+        return self._by_share(axis, title, "bad rate of those granted", percent="xy")
 
-    def _by_share(self, axis: Axes, title: str, unit: str) -> Axes:
+    def _by_share(self, axis: Axes, title: str, unit: str, percent: str) -> Axes:
         axis.axvline(self.share_granted, color="0.5", linewidth=0.8)
-        axis.xaxis.set_major_formatter("{x:.0%}")
-        axis.set(title=title, xlabel="share of applicants granted", ylabel=unit)
-        return axis
+        return charts.titled(axis, title, "share of applicants granted", unit, percent)
 
     @part
     def profit_metrics(self) -> pd.DataFrame:
@@ -386,11 +332,16 @@ class CreditStudy(Study):
         rows = self.judged.rows
         return lending.credit_metrics(rows.target, self.judged.probability, self.costs(rows))
 
+    @property
+    def _exchange(self) -> tuple[pd.Series, pd.DataFrame, Costs, pd.Series, float]:
+        """Scorecard and challenger as `lending` takes them, at as many approvals."""
+        rows, chances = self.fitted[0].rows, self.fitted[0].probability[[SCORECARD, CHALLENGER]]
+        return rows.target, chances, self.costs(rows), rows.entity, self.share_granted
+
     @part
     def swapped(self) -> pd.DataFrame:
         """Who is granted credit by the scorecard and by the challenger, at as many approvals."""
-        rows, chances = self.fitted[0].rows, self.fitted[0].probability[[SCORECARD, CHALLENGER]]
-        found = lending.swap_set(rows.target, chances, self.costs(rows), rows.entity, self.share_granted)
+        found = lending.swap_set(*self._exchange)
         table = found[["applicants", "known", "bad"]].copy()
         table["bad rate"] = with_interval(found, "bad_rate", ".1%")
         table["profit"] = with_interval(found, "profit", ",.0f")
@@ -399,8 +350,7 @@ class CreditStudy(Study):
     @part
     def swap(self) -> dict[str, object]:
         """What the challenger would have earned `more` than the scorecard at as many approvals."""
-        rows, chances = self.fitted[0].rows, self.fitted[0].probability[[SCORECARD, CHALLENGER]]
-        found = lending.gain(rows.target, chances, self.costs(rows), rows.entity, self.share_granted).loc[CHALLENGER]
+        found = lending.gain(*self._exchange).loc[CHALLENGER]
         more = (-found[["behind", "behind_high", "behind_low"]]).set_axis(["more", "low", "high"])
         return {**more, "share": self.share_granted, "currency": self.currency}
 
@@ -408,32 +358,13 @@ class CreditStudy(Study):
 
     @part
     def worst(self) -> dict[str, object]:
-        """The lowest adverse impact ratio with its interval, and `who`."""
+        """The lowest adverse impact ratio with its interval, `who`, and whether it is `below` four fifths."""
         attribute, group, ratio = fairness.worst_ratio(self.impact)
         if not attribute:
             raise BankmineError("no group is large enough to compare")
         found = self.impact[attribute].loc[group]
-        return {"ratio": ratio, **found[["ratio_low", "ratio_high"]], "who": f"{attribute} {group}"}
-
-    @property
-    def unfair(self) -> bool:
-        """Whether the lowest ratio is known to be below four fifths."""
-        found = self.worst
-        return not isinstance(found, Lacking) and bool(found["ratio"] < fairness.FOUR_FIFTHS)
-
-    @property
-    def uses_proxies(self) -> bool:
-        """Whether a characteristic is known to stand in for a protected attribute."""
-        return self._is_named(self.stand_ins)
-
-    @property
-    def old_used_proxies(self) -> bool:
-        """The same of the bank's earlier refusals."""
-        return self._is_named(self.old_stand_ins)
-
-    @staticmethod
-    def _is_named(found: dict[str, str] | Lacking) -> bool:
-        return not isinstance(found, Lacking) and found["which"] != "none"
+        told = {"ratio": ratio, **found[["ratio_low", "ratio_high"]], "who": f"{attribute} {group}"}
+        return told | {"below": bool(ratio < fairness.FOUR_FIFTHS)}
 
     @part
     def marked(self) -> tuple[str, pd.Series]:
@@ -445,12 +376,11 @@ class CreditStudy(Study):
         return found
 
     @part
-    def stand_ins(self) -> dict[str, str]:
-        """`which` characteristics tell that applicants are `who`, and carry it into the score."""
+    def stand_ins(self) -> dict[str, object]:
+        """`which` characteristics tell that applicants are `who`, and carry it into the score, if `any` does."""
         rows = self.fitted[0].rows
         pushes = -self.card.points_of(rows.predictors) / self.card.scale.factor
-        found = proxies.proxies(rows, self.marked[1], pushes)
-        return {"who": self.marked[0], "which": _named(found)}
+        return _named(self.marked[0], proxies.proxies(rows, self.marked[1], pushes))
 
     # --- what is watched, asked and handed on
 
@@ -552,13 +482,7 @@ class TableCredit(CreditStudy):
     """Credit of a flat table: the outcome and, it may be, the costs are told, and nothing of the bank around them."""
 
     def __init__(self, flat: Flat, delay: int = 0, scale: Scale = STANDARD) -> None:
-        whole = flat_sample(flat)
-        told = uses(list(whole.predictors), load_columns(REGISTRY), otherwise=ALLOWED)
-        kept = list(told.index[told.use == ALLOWED])
-        if not kept:
-            raise BankmineError(f"{flat.title} has no column that a model may use: see data/credit.yml.")
-        beside = whole.predictors[told.index[told.use == PROTECTED]]
-        super().__init__(flat, flat.event, whole.using(kept), beside, told, scale)
+        super().__init__(flat, flat.event, flat_applications(flat), scale)
         self.delay, self.definition = delay, f"Bad means: {flat.event}."
 
     @part
@@ -580,16 +504,9 @@ class BankCredit(CreditStudy):
     """Credit of a bank's applicants, split by time; all applicants of the months judged are decided on."""
 
     def __init__(self, snapshot: Snapshot, test: int = 4, scale: Scale = STANDARD) -> None:
-        self.applications: Applications = applications(snapshot)
-        found = self.applications
-        super().__init__(snapshot, "the credit goes bad", found.sample, found.beside, found.columns, scale)
+        super().__init__(snapshot, "the credit goes bad", applications(snapshot), scale)
         self.test, self.rules = test, load_credit_rules(snapshot.source.currency)
-        self.highest = self.rules.tiers[-1].up_to
-
-    @property
-    def definition(self) -> str:
-        """What bad means."""
-        return self.rules.definition
+        self.definition, self.highest = self.rules.definition, self.rules.tiers[-1].up_to
 
     @cached_property
     def loan_costs(self) -> Costs:
@@ -620,11 +537,7 @@ class BankCredit(CreditStudy):
 
     def decided(self, rows: Sample) -> dict[str, pd.Series]:
         """Say whom the bank did not grant credit."""
-        return {DECIDED: ~self.beside.loc[rows.target.index, "approved"].eq(True).fillna(False).astype(bool)}
-
-    def groups(self) -> dict[str, pd.Series]:
-        """Return groups by protected attributes, which are in no model."""
-        return protected_groups(self.beside[self.applications.protected])
+        return {DECIDED: ~self.applications.approved.loc[rows.target.index]}
 
     @part
     def funnel(self) -> pd.DataFrame:
@@ -643,10 +556,8 @@ class BankCredit(CreditStudy):
         """Draw the share that went bad by age and year of the application."""
         ages = by_age(self.sample, self.beside, pd.Timestamp(self.source.as_of), period="Y")
         axis = sns.lineplot(ages, x="months", y="rate", hue="vintage", style="vintage", marker="o")
-        axis.yaxis.set_major_formatter("{x:.1%}")
-        axis.set(title="Share of granted credits that went bad, by age and year of the application")
-        axis.set(xlabel="months since the application", ylabel="share that went bad")
-        return axis
+        title = "Share of granted credits that went bad, by age and year of the application"
+        return charts.titled(axis, title, "months since the application", "share that went bad", percent="y")
 
     def _income(self, rows: Sample) -> pd.Series | None:
         income = rows.predictors.get("stated_income")
@@ -673,8 +584,7 @@ class BankCredit(CreditStudy):
     def tiers_chart(self) -> Axes:
         """Draw how many of the newest applicants are in each tier."""
         axis = sns.countplot(self.decided_list, y="tier", color="C0")
-        axis.set(title="Newest applicants by risk tier", xlabel="applicants", ylabel="")
-        return axis
+        return charts.titled(axis, "Newest applicants by risk tier", "applicants", "")
 
     @part
     def old_proxies(self) -> pd.DataFrame:
@@ -693,15 +603,15 @@ class BankCredit(CreditStudy):
 
     @property
     def _refused_more(self) -> tuple[str, pd.Series]:
-        found = two_groups(self.groups(), self.beside["approved"].eq(True).fillna(False))
+        found = two_groups(self.groups(), self.applications.approved)
         if found is None:
             raise BankmineError("no protected attribute has two groups of enough applicants")
         return found
 
     @part
-    def old_stand_ins(self) -> dict[str, str]:
-        """`which` predictors stood in for `who` in the bank's earlier refusals."""
-        return {"which": _named(self.old_proxies), "who": self._refused_more[0].split(" is ")[0]}
+    def old_stand_ins(self) -> dict[str, object]:
+        """`which` predictors stood in for `who` in the bank's earlier refusals, if `any` did."""
+        return _named(self._refused_more[0].split(" is ")[0], self.old_proxies)
 
     @part
     def inference(self) -> refused.Study:
@@ -752,49 +662,10 @@ class BankCredit(CreditStudy):
         }  # fmt: skip
 
 
-def _named(found: pd.DataFrame) -> str:
-    return ", ".join(map(readable, found.index[found["verdict"] == proxies.PROXY])) or "none"
+def _named(who: str, found: pd.DataFrame) -> dict[str, object]:
+    names = [readable(name) for name in found.index[found["verdict"] == proxies.PROXY]]
+    return {"who": who, "which": ", ".join(names) or "none", "any": bool(names)}
 
 
 def _spans(card: Scorecard) -> pd.Series:
     return pd.Series({name: f"{p.min():d} to {p.max():d}" for name, p in card.points.items()})
-
-
-def in_time(found: Applications, test: int = 4) -> Parts:
-    """Split applications by time: judged by the last closed months, learnt from what was known as they began.
-
-    A model made on the first of these days could learn from months that were closed by then, and no others; which ones
-    follows from the day on which each outcome became known. Its latest quarter is kept to calibrate by. `scoring`
-    learns from all that is known today; its `test` holds the applications of the last month, whatever was decided.
-    """
-    sample, month = found.sample, found.sample.day.dt.to_period("M")
-    closed = sorted(month[sample.known].unique())
-    if len(closed) <= test:
-        raise BankmineError(
-            f"Outcomes of only {len(closed)} months of applications are known as a whole, and {test} are needed to "
-            "test on, with others before them: give a later as-of day or a longer history, or test on fewer months."
-        )
-    tested = sample.known & (month >= closed[-test]).to_numpy()
-    before = closed_by(found.beside, sample.day, sample.day[tested].min()) & ~tested
-    split = _split(sample, before, tested)
-    folds = splits.stratified_folds(sample, np.union1d(split.train, split.tune), folds=5, repeats=1)
-    today = _split(sample, sample.known, (month == month.max()).to_numpy())
-    how = (
-        f"by time: judged by the applications of {closed[-test]} to {closed[-1]}, learnt from those whose outcomes "
-        f"were known as a whole on {sample.day[tested].min():%Y-%m-%d}"
-    )
-    return Parts(split, folds, today, how)
-
-
-def _split(sample: Sample, learnt: np.ndarray, tested: np.ndarray) -> Split:
-    """Keep the latest months of those learnt from to tune by."""
-    if (bad := int(sample.target[learnt].sum())) < splits.FEWEST or bad == learnt.sum():
-        raise BankmineError(
-            f"{bad} of {learnt.sum():,} applications to learn from went bad, and {splits.FEWEST} of either kind "
-            "are needed: give a longer history, a later as-of day, or fewer months to test on."
-        )
-    month = sample.day.dt.to_period("M")
-    after = month[learnt].value_counts(normalize=True).sort_index(ascending=False).cumsum()
-    tune = learnt & (month >= after.index[after <= max(TUNE, after.iloc[0])][-1]).to_numpy()
-    rows = {"train": np.flatnonzero(learnt & ~tune), "tune": np.flatnonzero(tune), "test": np.flatnonzero(tested)}
-    return Split(**rows, days={part: tuple(sample.day.iloc[r].sort_values().unique()) for part, r in rows.items()})

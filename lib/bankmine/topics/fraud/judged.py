@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from bankmine.judging import calibration
 from bankmine.judging.intervals import shown, wide, wilson_clustered, with_interval
+from bankmine.study import charts
 from bankmine.study.judged import Judged
 from bankmine.topics.fraud import desk
 from bankmine.topics.fraud.backtest import CHOSEN
@@ -93,8 +94,5 @@ class AtTheDesk(Judged):
         there = [name for name in _CURVES if name in self.order]
         curves = desk.value_by_capacity(self.payments, self.order[there], self.capacity)
         axis = sns.lineplot(curves, x="share", y="value", hue="model", style="model", markers=True)
-        axis.xaxis.set_major_formatter("{x:.1%}")
-        axis.yaxis.set_major_formatter("{x:.0%}")
-        axis.set(title="Share of the fraud's value that is alerted, by capacity")
-        axis.set(xlabel="share of a day's payments looked at", ylabel="share of the value of frauds")
-        return axis
+        title, share = "Share of the fraud's value that is alerted, by capacity", "share of a day's payments looked at"
+        return charts.titled(axis, title, share, "share of the value of frauds", percent="xy")
