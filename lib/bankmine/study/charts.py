@@ -153,3 +153,12 @@ def _shap() -> ModuleType:
         warnings.filterwarnings("ignore", message="IProgress not found")
         import shap
     return shap
+
+
+def heat(shares: pd.DataFrame, title: str, spec: str = ".0%", *, tilted: bool = False) -> Axes:
+    """Draw shares as a heat map, white for 0; long names of columns are tilted."""
+    axis = sns.heatmap(shares, annot=True, fmt=spec, cbar=False, cmap="Blues", vmin=0, xticklabels=True)
+    axis.set(title=title, xlabel="", ylabel="")
+    if tilted:
+        axis.set_xticklabels(shares.columns.astype(str), rotation=30, ha="right", fontsize=7)
+    return axis

@@ -15,6 +15,7 @@ from bankmine.features.customers import customer_tables
 from bankmine.features.spine import month_end_before, spine_of
 from bankmine.judging.intervals import shown
 from bankmine.lacking import part
+from bankmine.study.charts import heat
 from bankmine.study.heading import Headed
 from bankmine.topics.profiling import portraits, tags
 
@@ -152,8 +153,8 @@ class Profile(Headed):
     @part
     def by_channel(self) -> Axes:
         """Draw the share of channels in bookings, by age group."""
-        axis = sns.heatmap(self._mix, annot=True, fmt=".0%", cmap="Blues", cbar=False, vmin=0)
-        axis.set(title="Share of channels in the bookings of 90 days, by age group", xlabel="", ylabel="age in years")
+        axis = heat(self._mix, "Share of channels in the bookings of 90 days, by age group")
+        axis.set(ylabel="age in years")
         return axis
 
     # --- who holds the money

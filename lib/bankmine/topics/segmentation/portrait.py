@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from bankmine.errors import BankmineError
 from bankmine.judging.intervals import of_mean
 from bankmine.topics.segmentation.groups import MANY, sample
 from bankmine.topics.segmentation.measures import Registry
@@ -56,12 +57,12 @@ class Picture:
     """What the axes mean: the two features that weigh most."""
 
 
-def picture(model: Segmentation, values: pd.DataFrame, registry: Registry) -> Picture | None:
-    """Project customers on their first two principal components; None where fewer than two features vary."""
+def picture(model: Segmentation, values: pd.DataFrame, registry: Registry) -> Picture:
+    """Project customers on their first two principal components; an error tells if fewer than two features vary."""
     some = values.iloc[sample(len(values), _SHOWN, 0)]
     points = model.pipeline.transform(some)
     if min(points.shape) < 2:
-        return None
+        raise BankmineError("fewer than two features vary")
     components = PCA(2, svd_solver="full").fit(points)
     x, y = components.transform(points).T
     axes = tuple(_direction(pd.Series(c, index=points.columns), registry) for c in components.components_)
@@ -101,17 +102,17 @@ class Rules:
     """Share of the largest segment: what always naming it tells."""
 
 
-def rules(values: pd.DataFrame, segments: pd.Series, registry: Registry, depth: int = 4) -> Rules | None:
+def rules(values: pd.DataFrame, segments: pd.Series, registry: Registry, depth: int = 4) -> Rules:
     """State segments as rules of at most `depth` conditions: a decision tree on the features that form them.
 
-    A value that is not known counts as the median; the accuracy is cross-validated in five folds. None where there is
-    one segment only, or one of fewer than five customers.
+    A value that is not known counts as the median; the accuracy is cross-validated in five folds. An error tells if
+    there is one segment only, or one of fewer than five customers.
     """
     columns = [f.id for f in registry.of("segments") if f.id in values.columns and values[f.id].notna().any()]
     some = sample(len(values), MANY, 0)
     filled, labels = values[columns].fillna(values[columns].median()).iloc[some], segments.iloc[some]
     if labels.nunique() < 2 or labels.value_counts().loc[lambda n: n > 0].min() < _FOLDS:
-        return None
+        raise BankmineError("there is one segment only, or one of fewer than five customers")
     units = [registry[c].unit for c in columns]
     tree = RoundedTree(units, max_depth=depth, min_samples_leaf=max(_FOLDS, len(labels) // _ONE_IN), random_state=0)
     text = labels.astype(str)

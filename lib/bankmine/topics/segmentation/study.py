@@ -19,6 +19,7 @@ from bankmine.features.spine import month_end_before, spine_of
 from bankmine.features.value import TIERS, margin, not_counted, tiers
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
+from bankmine.study.charts import heat
 from bankmine.study.heading import Headed
 from bankmine.topics.segmentation import agreement, measures, movement, portrait, premium, stability
 from bankmine.topics.segmentation.groups import MINIMUM, Choice, choose
@@ -147,8 +148,6 @@ class SegmentStudy(Headed):
     def plane(self) -> Axes:
         """Draw customers on the two directions in which they differ most."""
         plane = portrait.picture(self.model, self.values, self.registry)
-        if plane is None:
-            raise BankmineError("fewer than two features vary")
         axis = sns.scatterplot(plane.points, x="x", y="y", hue="segment", style="segment", s=12, linewidth=0, alpha=0.6)
         explained = sum(plane.explained)
         axis.set(title=f"Customers on the two directions in which they differ most ({explained:.0%} of all variance)")
@@ -158,10 +157,7 @@ class SegmentStudy(Headed):
 
     @part
     def _ruled(self) -> portrait.Rules:
-        found = portrait.rules(self.values, self._labels, self.registry)
-        if found is None:
-            raise BankmineError("there is one segment only, or one of fewer than five customers")
-        return found
+        return portrait.rules(self.values, self._labels, self.registry)
 
     @part
     def rules(self) -> pd.DataFrame:
@@ -286,7 +282,7 @@ class SegmentStudy(Headed):
     @part
     def near_list(self) -> pd.DataFrame:
         """Customers just below the premium tier, the nearest first."""
-        near = pd.DataFrame({"margin": self.worth, "tier": self.tier, "segment": self.segment}).loc[self._near]
+        near = self._valued.assign(segment=self.segment).loc[self._near, ["margin", "tier", "segment"]]
         return shown(near, margin=",.0f")
 
     @part
@@ -326,16 +322,20 @@ class SegmentStudy(Headed):
     @part
     def cells_chart(self) -> Axes:
         """Draw the segments of the customers of each RFM cell."""
-        crossed = pd.crosstab(self.views["RFM"], self.views["segment"], normalize="index")
-        return _heat(crossed, "Segments of the customers of each RFM cell (rows add up to 100%)", ".0%", long=True)
+        crossed = self._segments_by("RFM")
+        return heat(crossed, "Segments of the customers of each RFM cell (rows add up to 100%)", tilted=True)
 
     @part
     def groups(self) -> pd.DataFrame:
         """Segments of the customers of each demographic group."""
-        group = self.views["group"]
-        shares = pd.crosstab(group, self.views["segment"], normalize="index")
-        shares.columns = shares.columns.astype(str)
-        return shown(shares.assign(customers=group.value_counts()), **dict.fromkeys(shares.columns, ".0%"))
+        shares = self._segments_by("group")
+        customers = self.views["group"].value_counts()
+        return shown(shares.assign(customers=customers), **dict.fromkeys(shares.columns, ".0%"))
+
+    def _segments_by(self, view: str) -> pd.DataFrame:
+        """Return the shares of segments in each group of a view, which add up to 1."""
+        shares = pd.crosstab(self.views[view], self.views["segment"], normalize="index")
+        return shares.rename(columns=str)
 
     @part
     def foretold(self) -> pd.DataFrame:
@@ -349,10 +349,8 @@ class SegmentStudy(Headed):
                 "deciles": paid[d].rank(pct=True).mul(10).round(),
             }) for d in days
         }  # fmt: skip
-        then, later = (
-            paid[after].reindex(self.tables[d].index)
-            for d, after in zip(days, (self.quarter_ago, self.day), strict=True)
-        )
+        then = paid[self.quarter_ago].reindex(self.tables[self.half_year_ago].index)
+        later = paid[self.day].reindex(self.tables[self.quarter_ago].index)
         return stability.out_of_time(seen[days[0]], then, seen[days[1]], later)
 
     @part
@@ -385,7 +383,7 @@ class SegmentStudy(Headed):
     def stages_chart(self) -> Axes:
         """Draw how customers went from stage to stage, from month to month."""
         steps = movement.matrix(movement.transitions(self._lived), _STAGES)
-        return _heat(steps, "Stage a month later (columns) of the customers of each stage (rows)", ".0%")
+        return heat(steps, "Stage a month later (columns) of the customers of each stage (rows)")
 
     @part
     def sojourn(self) -> pd.DataFrame:
@@ -420,7 +418,7 @@ class SegmentStudy(Headed):
     def tiers_chart(self) -> Axes:
         """Draw the tier now against the tier a month ago."""
         flows = movement.matrix(movement.flows(self._tier_before, self.tier), list(TIERS))
-        return _heat(flows, "Value tier now (columns) of the customers of each tier a month ago (rows)", ".1%")
+        return heat(flows, "Value tier now (columns) of the customers of each tier a month ago (rows)", ".1%")
 
     @part
     def segments_chart(self) -> Axes:
@@ -428,7 +426,7 @@ class SegmentStudy(Headed):
         before = self.model.assign_all(self.tables[self.month_ago], self.registry)
         flows = movement.matrix(movement.flows(before, self.segment), list(self.segment.cat.categories))
         title = "Segment now (columns) of the customers of each segment a month ago (rows)"
-        return _heat(flows, title, ".1%", long=True)
+        return heat(flows, title, ".1%", tilted=True)
 
     @part
     def _drift(self) -> movement.Drift:
@@ -450,22 +448,25 @@ class SegmentStudy(Headed):
     @part
     def handed_on(self) -> dict[str, pd.DataFrame | str]:
         """What leaves the house, as far as it is there."""
-        worth = optional(self, "worth")
         files = {
             "segments": optional(self, "segment").to_frame("segment"),
-            "value_tiers": worth if isinstance(worth, Lacking) else pd.DataFrame({"tier": self.tier, "margin": worth}),
+            "value_tiers": optional(self, "_valued"),
             "lifecycle": optional(self, "stage").to_frame("stage"),
             "movers": optional(self, "movers"),
-            MODEL: self._model_text(),
+            MODEL: optional(self, "_saved"),
         }
         there = {name: content for name, content in files.items() if not isinstance(content, Lacking)}
         if not there:
             raise BankmineError(str(files["segments"].why))
         return {n: c if isinstance(c, str) else c.rename_axis("customer_id") for n, c in there.items()}
 
-    def _model_text(self) -> str | Lacking:
-        model = optional(self, "model")
-        return model if isinstance(model, Lacking) else to_text(model)
+    @part
+    def _valued(self) -> pd.DataFrame:
+        return pd.DataFrame({"tier": self.tier, "margin": self.worth})
+
+    @part
+    def _saved(self) -> str:
+        return to_text(self.model)
 
     def _facts(self) -> dict[str, object]:
         told = self.active
@@ -474,12 +475,3 @@ class SegmentStudy(Headed):
             "active": self.registry.definition,
             "segments": "of an earlier report" if self.kept else "formed now",
         }
-
-
-def _heat(shares: pd.DataFrame, title: str, spec: str, *, long: bool = False) -> Axes:
-    """Draw shares as a heat map; long names of columns are tilted."""
-    axis = sns.heatmap(shares, annot=True, fmt=spec, cbar=False, cmap="Blues", xticklabels=True)
-    axis.set(title=title, xlabel="", ylabel="")
-    if long:
-        axis.set_xticklabels(shares.columns.astype(str), rotation=30, ha="right", fontsize=7)
-    return axis
