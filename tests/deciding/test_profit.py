@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from bankmine.deciding import costs as profit
 from bankmine.deciding import policies as profit_curves
-from bankmine.errors import BankmineError
 
 ROWS = pd.Index(list("abcd"), name="row")
 COSTS = profit.Costs(
@@ -134,22 +133,9 @@ def test_one_outcome_or_none_gives_no_metrics_but_profits(target):
     assert profit_curves.profit_curve(pd.DataFrame({"m": 0.5}, index=ROWS), gain, whose)["profit"].notna().all()
 
 
-def test_costs_are_read_from_columns_of_any_name_and_refused_where_they_are_none():
-    table = pd.DataFrame({"费用": ["1", "2"], "<b>": [3.0, np.inf]})
-    read = profit.costs_in(table, {"fp": "费用"})
-    assert read.if_none.tolist() == [-1, -2]
-    assert read.if_event.tolist() == [0, 0]
-    with pytest.raises(BankmineError, match="1 rows have no finite number in '<b>'"):
-        profit.costs_in(table, {"fn": "<b>"})
-    with pytest.raises(BankmineError, match="no column 'C_FN'"):
-        profit.costs_in(table, {"fn": "C_FN"})
-    with pytest.raises(BankmineError, match="not miss"):
-        profit.costs_in(table, {"miss": "费用"})
-
-
 def test_a_flat_table_with_costs_of_its_own_reports_profit_by_them():
     told = load_churn_tv_subscriptions(backend=pd)
-    costs = profit.costs_in(pd.DataFrame(told.instance_costs), {n: f"{n}_cost" for n in ("tp", "fp", "fn", "tn")})
+    costs = profit.told_costs(pd.DataFrame(told.instance_costs))
     gain = profit.realised(told.target, costs)
     everybody = profit_curves.profit_of(pd.DataFrame({"all": True}, index=gain.index), gain, pd.Series(gain.index))
     event = told.target == 1

@@ -7,15 +7,12 @@ cost-sensitive learning, IJCAI 2001).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import beta
 from sklearn.isotonic import IsotonicRegression
-
-from bankmine.errors import BankmineError
 
 _FOUR = ("tp", "fp", "fn", "tn")
 
@@ -24,12 +21,7 @@ _FOUR = ("tp", "fp", "fn", "tn")
 class Costs:
     """Cost of each decision about each row, in one currency, below zero where it earns; all parts share one index.
 
-    Attributes
-    ----------
-    tp, fp : pd.Series
-        Of acting where the event comes, and where it does not.
-    fn, tn : pd.Series
-        Of leaving the row alone where the event comes, and where it does not.
+    `tp` and `fp` are of acting where the event comes, and where it does not; `fn` and `tn` of leaving the row alone.
     """
 
     tp: pd.Series
@@ -52,40 +44,9 @@ class Costs:
         return Costs(*(getattr(self, name).loc[index] for name in _FOUR))
 
 
-def costs_in(table: pd.DataFrame, columns: Mapping[str, str]) -> Costs:
-    """Read the costs of each row from columns of a table.
-
-    Parameters
-    ----------
-    table : pd.DataFrame
-        One row a decision.
-    columns : mapping of str to str
-        `tp`, `fp`, `fn`, `tn` -> name of a column. One that is not named costs nothing.
-
-    Raises
-    ------
-    BankmineError
-        If another cost or an unknown column is named, or a cost is not a finite number.
-    """
-    if unknown := sorted(set(columns) - set(_FOUR)):
-        raise BankmineError(f"Costs are tp, fp, fn and tn, not {unknown[0]}.")
-    if absent := [c for c in columns.values() if c not in table.columns]:
-        raise BankmineError(
-            f"There is no column {absent[0]!r} to read costs from; there are {list(table.columns)[:20]}."
-        )
-    zero = pd.Series(0.0, index=table.index)
-    read = {name: pd.to_numeric(table[column], errors="coerce") for name, column in columns.items()}
-    for name, cost in read.items():
-        if wrong := int((~np.isfinite(cost.astype(float))).sum()):
-            raise BankmineError(
-                f"{wrong:,} rows have no finite number in {columns[name]!r}: fill them or leave them out."
-            )
-    return Costs(**{name: read.get(name, zero).astype(float) for name in _FOUR})
-
-
 def told_costs(table: pd.DataFrame) -> Costs:
     """Read the costs that a flat table tells: `tp_cost`, `fp_cost`, `fn_cost`, `tn_cost`, as of `Flat.costs`."""
-    return costs_in(table, {name: f"{name}_cost" for name in _FOUR})
+    return Costs(*(table[f"{name}_cost"].astype(float) for name in _FOUR))
 
 
 def expected(probability: pd.Series, costs: Costs) -> pd.Series:
@@ -99,23 +60,10 @@ def realised(target: pd.Series, costs: Costs) -> pd.Series:
 
 
 def choose(score: pd.Series, groups: list[pd.Series], share: pd.Series, above: float = -np.inf) -> pd.Series:
-    """Choose the rows with the highest scores within the capacity of their group.
+    """Choose the rows with the highest scores within the capacity of their group, a `share` of its rows, rounded down.
 
-    Parameters
-    ----------
-    score : pd.Series
-        Unique index. Of equal scores the smaller index comes first; NaN is never chosen.
-    groups : list of pd.Series
-        What capacity is counted by, as the tier and the month; same index.
-    share : pd.Series
-        Part of its group's rows that can be acted on; rounded down to whole rows.
-    above : float
-        Only rows with a score above this are chosen: 0 where the score is an expected profit.
-
-    Returns
-    -------
-    pd.Series
-        Boolean, same index.
+    `groups` are what capacity is counted by, as tier and month. Of equal scores the smaller index comes first; NaN, and
+    what is not `above`, is never chosen: 0 where the score is an expected profit.
     """
     ordered = score.sort_index()
     by = [group.reindex(ordered.index) for group in groups]
@@ -125,18 +73,13 @@ def choose(score: pd.Series, groups: list[pd.Series], share: pd.Series, above: f
 
 
 def profit_metrics(target: pd.Series, probabilities: pd.DataFrame, costs: Costs) -> pd.DataFrame:
-    """Compute the profit metrics of the literature for several models.
+    """Return the profit metrics of the literature by model; NaN where no outcome is known, or only one.
 
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by model: `max_profit` (currency a row, at the threshold that is best in hindsight: empirical maximum
-        profit, Janssens et al., Annals of Operations Research 2022), `best_share` (of rows acted on there), `auepc`
-        (area under the profit curve as a share of full knowledge's, Rahman et al., Journal of Business
-        Research 2025; far below zero where acting on most rows loses money)
-        and `savings` (share saved of what the cheaper of acting on all and on none costs, where each row is acted on by
-        its own costs and probability: Bahnsen et al., Decision Analytics 2, 2015). NaN where no outcome is known, or
-        only one.
+    `max_profit` (currency a row, at the threshold that is best in hindsight: empirical maximum profit, Janssens et al.,
+    Annals of Operations Research 2022), `best_share` (of rows acted on there), `auepc` (area under the profit curve as
+    a share of full knowledge's, Rahman et al., Journal of Business Research 2025; far below zero where acting on most
+    rows loses money) and `savings` (share saved of what the cheaper of acting on all and on none costs, where each row
+    is acted on by its own costs and probability: Bahnsen et al., Decision Analytics 2, 2015).
     """
     known = target.notna()
     truth, costs = target[known].to_numpy(float), costs.at(target.index[known])

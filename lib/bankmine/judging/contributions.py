@@ -34,31 +34,14 @@ class Contributions:
     base: float
     """Log-odds of a row of which nothing is known."""
 
-    @property
-    def log_odds(self) -> pd.Series:
-        """Log-odds that the model gives to each row."""
-        return self.base + self.pushes.sum(axis=1)
-
 
 def contributions(model: Pipeline, predictors: pd.DataFrame) -> Contributions:
-    """Take apart the log-odds that a fitted model gives to each row.
+    """Take apart the log-odds that a fitted model of `fit_all` gives to each row: `xgboost` or `logistic`.
 
     For XGBoost exact SHAP values along the paths of the trees (Lundberg and others, Nature Machine Intelligence 2,
     2020); for a logistic regression coefficient × distance from the training mean, the SHAP values of predictors taken
     as independent (Lundberg and Lee, Advances in Neural Information Processing Systems 30, 2017). What the categories
     of a predictor add, and its being missing, is added up.
-
-    Parameters
-    ----------
-    model : Pipeline
-        `xgboost` or `logistic` of `fit_all`.
-    predictors : pd.DataFrame
-        Rows.
-
-    Raises
-    ------
-    BankmineError
-        If the model is another.
     """
     matrix, last = model[:-1].transform(predictors), model["model"]
     if hasattr(last, "get_booster"):
@@ -74,21 +57,10 @@ def contributions(model: Pipeline, predictors: pd.DataFrame) -> Contributions:
 
 
 def importance(found: Contributions, predictors: pd.DataFrame) -> pd.DataFrame:
-    """Rank predictors by how far they move the log-odds of the rows on average.
+    """Rank predictors by how far they move the log-odds of the rows on average, the most important first.
 
-    Parameters
-    ----------
-    found : Contributions
-        Of the rows.
-    predictors : pd.DataFrame
-        Their values.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `predictor`, most important first: `importance` (mean absolute log-odds), `share` of all of it, and
-        `direction`: "more is riskier", "less is riskier", "it depends" or, of words, "by category"; "not used" where
-        it moves no row.
+    `importance` is the mean absolute log-odds, `share` its part of all; `direction` is "more is riskier", "less is
+    riskier", "it depends" or, of words, "by category", and "not used" where a predictor moves no row.
     """
     size = found.pushes.abs().mean()
     table = pd.DataFrame({"importance": size, "share": size / (size.sum() or 1.0), "direction": "not used"})
@@ -106,11 +78,8 @@ def importance(found: Contributions, predictors: pd.DataFrame) -> pd.DataFrame:
 def agreement(first: pd.Series, second: pd.Series) -> dict[str, float]:
     """Compare two rankings of the same predictors by importance.
 
-    Returns
-    -------
-    dict
-        `rank_correlation` (Spearman) over those that either uses, and `same_top`: share of the ten most important of
-        the one that are among those of the other.
+    `rank_correlation` (Spearman) is over those that either uses; `same_top` is the share of the ten most important of
+    the one that are among those of the other.
     """
     used = first.index[(first > 0) | (second.reindex(first.index) > 0)]
     first, second = first[used], second.reindex(used)
@@ -127,30 +96,8 @@ def steadiness(
 ) -> pd.DataFrame:
     """Ask whether a model fitted on other customers, or drawn anew, would give the same importance to predictors.
 
-    Parameters
-    ----------
-    model : Pipeline
-        To be fitted on two parts of the sample that have no customer in common, and on one of them with another seed:
-        halves, or about 8,000 rows each where there are more.
-    sample : Sample
-        Rows to learn from.
-    predictors : pd.DataFrame
-        Rows whose contributions are compared.
-    themes : pd.Series, optional
-        Theme of each predictor, so that themes are compared too.
-    seed : int
-        Of the parts.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row for each of `other customers` and `another seed`, by predictor and by theme: `compared`, `by`,
-        `rank_correlation`, `same_top`, as of `agreement`.
-
-    Raises
-    ------
-    BankmineError
-        As of `learnable`, of a part.
+    It is fitted on two parts of the sample without a common customer, halves or about 8,000 rows each, and on the first
+    with another seed; `predictors` are the rows explained. `agreement` by predictor and, where given, by theme.
     """
     sample = learnable(sample)
     entities = np.random.default_rng(seed).permutation(sample.entity.unique())
@@ -184,30 +131,10 @@ _ROWS_OF_PAIRS = 150
 
 
 def interactions(model: Pipeline, predictors: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Rank pairs of predictors by how far they move the log-odds beyond what each of them does alone.
+    """Rank pairs of predictors by how far they move the log-odds beyond what each does alone; of boosted trees only.
 
-    SHAP interaction values of boosted trees (Lundberg and others, Nature Machine Intelligence 2, 2020), those of the
-    categories of a predictor added up. What a scorecard, which adds points, cannot see.
-
-    Parameters
-    ----------
-    model : Pipeline
-        `xgboost` of `fit_all`.
-    predictors : pd.DataFrame
-        Rows; of many a random part.
-    seed : int
-        Of the part.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a pair, the strongest first: `first`, `second` and `size` (mean over the rows of the absolute log-odds
-        that the two add together).
-
-    Raises
-    ------
-    BankmineError
-        If the model is another.
+    `size` is the mean absolute log-odds over some of the rows, of SHAP interaction values (Lundberg and others, Nature
+    Machine Intelligence 2, 2020), categories added up: what a scorecard, which adds points, cannot see.
     """
     if not hasattr(model["model"], "get_booster"):
         raise BankmineError("Only boosted trees tell interactions: give xgboost.")

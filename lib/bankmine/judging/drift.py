@@ -22,39 +22,20 @@ _RARE = 0.01
 
 
 def psi(then: np.ndarray, now: np.ndarray, size_then: float, size_now: float) -> float:
-    """Compute the population stability index of shares; a group without members counts as half a one.
+    """Return the population stability index Σ (now − then) ln (now / then) of the shares of the same groups.
 
-    Parameters
-    ----------
-    then, now : np.ndarray
-        Shares of the same groups, each adding up to 1.
-    size_then, size_now : float
-        Members of all groups.
-
-    Returns
-    -------
-    float
-        Σ (now − then) ln (now / then).
+    A group without members counts as half a one of the `size` members of all groups.
     """
     then, now = np.maximum(then, 0.5 / size_then), np.maximum(now, 0.5 / size_now)
     return float(((now - then) * np.log(now / then)).sum())
 
 
 def alarm(groups: int, size_then: float, size_now: float, looks: int = 1) -> float:
-    """Compute the index that is exceeded by chance, without any shift, in one of twenty cases.
+    """Return the index that is exceeded by chance, without any shift, in one of twenty cases.
 
-    Source: Yurdakul and Naranjo, Journal of Risk Model Validation 14 (2020): chi-squared times (1 / n + 1 / m). With
-    100 members and ten groups it is exceeded in about 8 of 100 cases, from 500 on in 5.
-
-    Parameters
-    ----------
-    groups : int
-        Groups with members.
-    size_then, size_now : float
-        Members of all groups; of those that are independent of each other.
-    looks : int
-        Columns looked at: the chance is divided by their number (Bonferroni), so that one of twenty *tables* has a
-        false alarm, not one of twenty columns.
+    Chi-squared times (1 / n + 1 / m) (Yurdakul and Naranjo, Journal of Risk Model Validation 14, 2020), for sizes that
+    count independent members. With 100 and ten groups it is exceeded in about 8 of 100 cases, from 500 on in 5. With
+    several `looks` the chance is divided by their number (Bonferroni): one of twenty *tables* has a false alarm.
     """
     return float((1 / size_then + 1 / size_now) * stats.chi2.ppf(1 - FALSE_ALARMS / looks, max(groups - 1, 1)))
 
@@ -65,28 +46,11 @@ def psi_table(
     entity_then: pd.Series | None = None,
     entity_now: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Compare columns, as predictors or scores, of rows now with those a model learnt from.
+    """Compare columns, as predictors or scores, of rows now with those a model learnt from, the most shifted first.
 
-    Parameters
-    ----------
-    then : pd.DataFrame
-        Numbers, booleans or categories of the rows learnt from: bins are theirs. Tenths of a number's values, a bin for
-        each category; missing ones are a bin, and so are categories that are rare or were not there.
-    now : pd.DataFrame
-        The same columns of later rows.
-    entity_then, entity_now : pd.Series, optional
-        Whose row each is: the rows of a customer are alike, so that the alarm is for that many customers, not rows.
-
-    Returns
-    -------
-    pd.DataFrame
-        Per `column`, the most shifted first: `psi`, `alarm` (see there; for all columns together), `shifted`, `bins`,
-        `missing_then`, `missing_now` (shares of rows) and `new` (share of rows whose category was not there then).
-
-    Raises
-    ------
-    BankmineError
-        If there is no row, or a column of `then` is not in `now`.
+    Bins are tenths of the values then, or a category each; missing values are one, and so are categories that are rare
+    or `new`, of which the share of rows is told. The rows of a customer are alike: with `entity` alarms count
+    customers.
     """
     _require(then, now)
     return _table(then, now, _size(then, entity_then), _size(now, entity_now), then.shape[1])
@@ -99,19 +63,9 @@ def psi_by_day(
     entity_then: pd.Series | None = None,
     entity_now: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Compare columns of each later day with those a model learnt from.
+    """Compare columns of each later day, or month, with those a model learnt from: `psi_table`, with `day` before.
 
-    Parameters
-    ----------
-    then, now, entity_then, entity_now
-        As for `psi_table`.
-    day : pd.Series
-        What to part the later rows by: their day, or its month; by the index of `now`.
-
-    Returns
-    -------
-    pd.DataFrame
-        As of `psi_table`, with `day` before; the alarms are for all columns and days together.
+    Alarms are for all columns and days together.
     """
     _require(then, now)
     size, parts = _size(then, entity_then), dict(list(now.groupby(day.loc[now.index])))

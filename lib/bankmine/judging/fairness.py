@@ -51,22 +51,9 @@ def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series) -> 
     interval is of the logarithm of the ratio (Katz and others, Biometrics 34, 1978), its variance taken over applicants
     with all their applications (Cochran, Sampling Techniques, 1977, section 6.3).
 
-    Parameters
-    ----------
-    approved : pd.Series
-        Whether each application is approved.
-    group : pd.Series
-        Group of the applicant, same index; rows where it is missing are left out.
-    entity : pd.Series
-        Whose application it is, same index.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by group: `rows`, `approved`, `share` with `low` and `high` (Wilson), adverse impact `ratio` with
-        `ratio_low` and `ratio_high` (all 95 %), and `verdict`: below four fifths where the whole interval is, may be
-        below where the interval holds four fifths, less often where it is below 1. Groups of fewer than `FEWEST` rows
-        have no ratio; these and groups of less than `REFERENCE_SHARE` of all are no reference.
+    By group, missing ones left out: `rows`, `approved`, `share` with `low`, `high` (Wilson), `ratio` with its ends (all
+    95 %) and `verdict`, which is below four fifths where the whole interval is. Groups of fewer than `FEWEST` rows have
+    no ratio; these and groups of less than `REFERENCE_SHARE` of all are no reference.
     """
     there = group.notna()
     approved, group, entity = approved[there].astype(float), group[there].astype(str), entity[there]
@@ -88,22 +75,9 @@ def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series) -> 
 def same_score(target: pd.Series, probability: pd.Series, group: pd.Series, entity: pd.Series) -> pd.DataFrame:
     """Ask whether applicants of the same probability go bad alike, whatever their group: calibration by group.
 
-    Parameters
-    ----------
-    target : pd.Series
-        1 bad, 0 good; other rows are left out.
-    probability : pd.Series
-        That the credit goes bad, same index.
-    group, entity : pd.Series
-        As for `adverse_impact`.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by group: `rows`, `bad`, `predicted` (mean), `observed` with `low` and `high`, and `shift`, the log-odds
-        by which bad credits are more (above zero) or fewer than the score says, with `shift_low` and `shift_high`
-        (95 %, by customer; NaN where all or none went bad). Where the interval is wholly below zero, the score is
-        harsher to the group than its repayment deserves; `verdict` says so.
+    `target` is 1 bad, 0 good, NaN left out. `shift` are the log-odds by which bad credits are more (above zero) or
+    fewer than the score says (95 %, by customer; NaN where all or none went bad). Where its interval is wholly below
+    zero, the score is harsher to the group than its repayment deserves.
     """
     there = group.notna() & target.notna()
     rows = []

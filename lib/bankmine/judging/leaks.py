@@ -30,20 +30,9 @@ _HELD_OUT = 0.25
 
 @dataclass(frozen=True)
 class Twin:
-    """A model with one mistake in it, or none.
+    """A model with one mistake in it, or none: fitted on `learns`, tested by itself on `claims`.
 
-    Attributes
-    ----------
-    name : str
-        Short, for a table.
-    mistake : str
-        What is wrong with it, in words.
-    learns : Sample
-        What it is fitted on.
-    claims : Sample
-        Its own test.
-    delivers : Sample
-        The honest test, as the fitted model would meet it in use.
+    `delivers` is the honest test, as the fitted model would meet it in use.
     """
 
     name: str
@@ -54,16 +43,7 @@ class Twin:
 
 
 def honest(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
-    """Make the twin without a mistake.
-
-    Parameters
-    ----------
-    sample : Sample
-        All rows.
-    train, test : np.ndarray
-        Masks of the rows to learn from and to be tested on, as the model itself has them; rows of unknown outcome are
-        left out.
-    """
+    """Make the twin without a mistake; masked rows of unknown outcome are left out."""
     test_rows = sample.at(test & sample.known)
     return Twin("honest", "none", sample.at(train & sample.known), test_rows, test_rows)
 
@@ -94,15 +74,7 @@ def encoded(sample: Sample, train: np.ndarray, test: np.ndarray, before: bool = 
     Each value of a predictor, numbers in twentieths, becomes the log-odds of the event among the rows that hold it:
     weight of evidence, or target encoding. Taken from all rows at once, it tells the model the outcome of its own test
     (Micci-Barreca, SIGKDD Explorations 3, 2001, warns of it). Customers are held out whole, so that nothing else leaks.
-
-    Parameters
-    ----------
-    sample, train, test
-        As for `honest`.
-    before : bool
-        False for the twin's honest counterpart, whose rates are of the rows that it learns from only.
-    seed : int
-        Of the customers who are held out.
+    Not `before`, it is the honest counterpart, whose rates are of the rows that it learns from only.
     """
     good = honest(sample, train, test)
     people = good.learns.entity.unique()
@@ -117,17 +89,10 @@ def encoded(sample: Sample, train: np.ndarray, test: np.ndarray, before: bool = 
 
 
 def leaking_column(sample: Sample, train: np.ndarray, test: np.ndarray, column: pd.Series) -> Twin:
-    """Make the twin that also uses a column which is overwritten after the event.
+    """Make the twin that also uses a column, as the source has it today, which is overwritten after the event.
 
     In use the event has not happened yet: every row then holds what it holds for customers to whom nothing happened. As
     the source does not tell what that was for each, it is their most common value.
-
-    Parameters
-    ----------
-    sample, train, test
-        As for `honest`.
-    column : pd.Series
-        As the source has it today, one value a row of the sample. Text becomes one yes-or-no predictor a value.
     """
     used = (train | test) & sample.known
     sample, train, test, column = sample.at(used), train[used], test[used], column.loc[sample.target.index[used]]
@@ -146,22 +111,9 @@ def leaking_column(sample: Sample, train: np.ndarray, test: np.ndarray, column: 
 def lies(model: BaseEstimator, twins: Sequence[Twin], seed: int = 0) -> pd.DataFrame:
     """Fit every twin by the same recipe and say how far its claim is from what it delivers.
 
-    Parameters
-    ----------
-    model : BaseEstimator
-        A classifier of scikit-learn's kind; it is cloned. It is fitted once for twins that learn from the same rows.
-    twins : sequence of Twin
-        The honest one among them, to compare with.
-    seed : int
-        Of the bootstrap by customer, by which intervals are told.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a twin: `twin`, `mistake`, and for `auc` and `ap` (average precision) what it `claims` and `delivers`
-        and the `lie` between, with `low` and `high`: columns `auc_claims`, `auc_delivers`, `auc_lie`, `auc_lie_low`,
-        `auc_lie_high`, the same of `ap`, and `rate` and `rate_delivers`, the share of events, which `ap` depends on.
-        NaN where a test has events only, or none; twins that have nothing to learn from are NaN too.
+    For `auc` and `ap` (average precision) `_claims`, `_delivers`, `_lie` with `_lie_low`, `_lie_high`, by customer;
+    `rate` and `rate_delivers` are shares of events, on which `ap` depends. NaN where a test or what is learnt has one
+    outcome.
     """
     able = [twin for twin in twins if twin.learns.target.nunique() >= 2]
     fitted = _fit_once(model, [twin.learns for twin in able])
@@ -224,24 +176,11 @@ _COLUMNS = ["auc", "changes", "risk_now", "suspicious", "why"]
 
 
 def sentinel(learned: Sample, scored: pd.DataFrame | None = None, top: int = 10, seed: int = 0) -> pd.DataFrame:
-    """Look at every predictor by itself and say which ones know too much.
+    """Look at every predictor by itself and say which of the `top` strongest know too much.
 
-    Parameters
-    ----------
-    learned : Sample
-        Rows with known outcome; of many, 10,000 are looked at.
-    scored : pd.DataFrame, optional
-        The same predictors of the rows to be scored now, whose outcome nobody knows.
-    top : int
-        How many predictors to report, the strongest first.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by predictor: `auc` of it alone (from 0.5: its direction does not matter; a category counts by how often
-        the event came in the other half of the rows), `changes` (whether it ever differs between days of one customer;
-        missing where nobody has two days), `risk_now` (the risk that it alone gives those scored, over that of those
-        learned from; missing without them), `suspicious`, and `why`. Empty without both outcomes.
+    `auc` of it alone is from 0.5 (a category counts by how often the event came in the other half of the rows);
+    `changes`: whether it ever differs between days of one customer; `risk_now`: the risk that it alone gives those
+    `scored`, over that of those learned from. Missing where that cannot be told; empty without both outcomes.
     """
     rows = learned.at(learned.known)
     if len(rows) > _MOST_ROWS:

@@ -35,30 +35,10 @@ _PARTS = 10
 def proxies(sample: Sample, attribute: pd.Series, pushes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Say of every predictor whether it tells the attribute, carries it into the score, and foretells the outcome.
 
-    Parameters
-    ----------
-    sample : Sample
-        Rows that were scored. Target: what the score foretells; rows where it is not known tell of the attribute only.
-    attribute : pd.Series
-        1 for the group, 0 for the others, NaN where not known; same index.
-    pushes : pd.DataFrame
-        What each predictor adds to the log-odds of each row: `Contributions.pushes`, or points of a scorecard; same
-        index. Their sum is the score, so that the gap between groups is the sum of the gaps by predictor.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by predictor, the strongest carrier first: `tells`, `tells_low`, `tells_high` (AUC of it alone for the
-        attribute), `gap`, `gap_low`, `gap_high` (mean push of the group less that of the others; above zero
-        speaks against the group where pushes are log-odds), `share` of all gaps without their signs, `foretells`,
-        `foretells_low`, `foretells_high` (AUC alone for the target), `verdict`, and of proxies in use `lost`,
-        `lost_low`, `lost_high`: the AUC of the score that is lost without its push. It has no business in the score
-        where that is nothing; rows that the score learnt from flatter it. All intervals 95 %, by customer.
-
-    Raises
-    ------
-    BankmineError
-        If the attribute is not known of enough customers of either kind.
+    `attribute` is 1 for the group, 0 for the others; the sum of the `pushes` is the score. `tells` and `foretells` are
+    the AUC alone for attribute and target, `gap` is the mean push of the group less that of the others, `lost`, of
+    proxies in use, the AUC that the score loses without the push (rows learnt from flatter it). Intervals 95 %, by
+    customer.
     """
     asked, judged = _as_target(sample, attribute, seed), _some(sample.at(sample.known), seed)
     table = _gaps(pushes, attribute, sample.entity)

@@ -21,34 +21,12 @@ def performance(
     seed: int = 0,
     top: Sequence[int] = (),
 ) -> pd.DataFrame:
-    """Measure how well each of some scores ranks the same rows.
+    """Measure how well each score, a column a model, ranks the same rows: `model`, `metric`, `value`, `low`, `high`.
 
-    Parameters
-    ----------
-    target : pd.Series
-        1.0 where the event happened, 0.0 where it did not.
-    scores : pd.DataFrame
-        A column a model, rows as in `target` by index; high where the event is likely.
-    entity : pd.Series
-        Whose row it is, by the same index: intervals are of samples of entities, since rows of one are alike.
-    rounds, seed : int
-        Resamples, the same for all models, and their seed.
-    top : sequence of int
-        Numbers of rows, as a capacity, whose share of events is wanted as `precision_top_<number>`.
-
-    Returns
-    -------
-    pd.DataFrame
-        `model`, `metric`, `value`, `low`, `high` (95 %). Metrics: `auc` (area under the ROC curve), `gini` (2 auc − 1),
-        `average_precision`, `ks` (Kolmogorov-Smirnov), `brier` (NaN for scores that are no probabilities), and of the
-        1, 5, 10, 20 % of rows with the highest scores `lift_<percent>` (their rate of events over that of all) and
-        `caught_<percent>` (their share of all events). Rows with equal scores count as if in random order. NaN where
-        all rows have the event or none has.
-
-    Raises
-    ------
-    BankmineError
-        If an outcome is neither 0 nor 1, or a score is missing.
+    Metrics: `auc`, `gini`, `average_precision`, `ks`, `brier` (NaN for scores that are no probabilities), of the
+    highest 1, 5, 10, 20 % `lift_<percent>` and `caught_<percent>` (of all events), and `precision_top_<number>`. Equal
+    scores count as if in random order; intervals (95 %) are of resampled entities; NaN where all rows have the event or
+    none has.
     """
     tables = []
     for model, values in _resampled(target, scores, entity, rounds, seed, tuple(top)).items():
@@ -61,20 +39,10 @@ def performance(
 def against(
     target: pd.Series, scores: pd.DataFrame, baseline: str, entity: pd.Series, rounds: int = 500, seed: int = 0
 ) -> pd.DataFrame:
-    """Measure how much better each score ranks than a baseline, on the same resamples.
+    """Measure how much better each score ranks than the column `baseline`, on the same resamples.
 
-    Parameters
-    ----------
-    target, scores, entity, rounds, seed
-        As for `performance`.
-    baseline : str
-        Column of `scores` to compare the others with.
-
-    Returns
-    -------
-    pd.DataFrame
-        `model`, `metric` (`auc`, `average_precision`), `difference`, `low`, `high` (95 %): the interval of a difference
-        is far narrower than those of its parts, since both models are right and wrong about the same rows.
+    `difference` of `auc` and `average_precision` with `low`, `high` (95 %), far narrower than the intervals of its
+    parts, since both models are right and wrong about the same rows.
     """
     values, rows = _resampled(target, scores, entity, rounds, seed), []
     for model in scores.columns.drop(baseline):
@@ -88,20 +56,7 @@ def against(
 def by_day(
     target: pd.Series, scores: pd.DataFrame, day: pd.Series, entity: pd.Series, rounds: int = 500, seed: int = 0
 ) -> pd.DataFrame:
-    """Measure scores on each day apart: whether they still rank as well on the last as on the first.
-
-    Parameters
-    ----------
-    target, scores, entity, rounds, seed
-        As for `performance`.
-    day : pd.Series
-        What to part rows by: their day, or its month.
-
-    Returns
-    -------
-    pd.DataFrame
-        As of `performance`, with `day`, `rows` and `events` before.
-    """
+    """Measure scores on each day, or month, apart, as `performance` does, with `day`, `rows` and `events` before."""
     parts = target.groupby(day.loc[target.index])
     tables = {d: performance(part, scores, entity, rounds, seed) for d, part in parts}
     counts = parts.agg(rows="size", events="sum").astype(int)
@@ -110,13 +65,9 @@ def by_day(
 
 
 def gains_curve(target: pd.Series, scores: pd.DataFrame, points: int = 50) -> pd.DataFrame:
-    """Compute the share of events caught among ever more rows with the highest scores.
+    """Return the share of events `caught` among ever more rows with the highest scores, from none `chosen` to all.
 
-    Returns
-    -------
-    pd.DataFrame
-        `model`, `chosen` (share of rows, in so many steps from none to all) and `caught` (share of events; NaN where
-        there is none). A score that knows nothing catches as much as is chosen.
+    A score that knows nothing catches as much as is chosen; NaN where there is no event.
     """
     outcome, code, counts = _prepared(target, scores, pd.Series(target.index, target.index), 0, 0)
     chosen, tables = np.linspace(0, 1, points + 1), []
@@ -196,16 +147,10 @@ def upto(rows: np.ndarray, events: np.ndarray, share: float) -> np.ndarray:
 def figures(
     outcome: np.ndarray, score: np.ndarray, code: np.ndarray, counts: np.ndarray, top: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
-    """Return the metrics of one score in each resample; NaN where a resample holds but one outcome.
+    """Return the metrics of `performance` of one score in each resample; NaN where that holds but one outcome.
 
-    Parameters
-    ----------
-    outcome, score, code : np.ndarray
-        Of each row: 0 or 1, any number, the number of its entity from 0. Shape (rows,).
-    counts : np.ndarray
-        As of `intervals.draws`, shape (entities, resamples).
-    top : tuple of int
-        As for `ranking.performance`, which lists the metrics.
+    `code` is the number of each row's entity from 0; `counts`, as of `intervals.draws`, has shape (entities,
+    resamples).
     """
     rows, events = steps(outcome, score, code)
     chunks = np.array_split(counts, 1 + counts.shape[1] * rows.shape[0] // _CELLS, axis=1)

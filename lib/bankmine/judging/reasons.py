@@ -96,14 +96,7 @@ def _counted(words: str) -> str:
 
 
 def load_reasons(file: Path = REGISTRY) -> Dictionary:
-    """Read the dictionary.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field, has an unknown one, an id comes twice, a theme is not there, or words use what their
-        pattern does not have.
-    """
+    """Read the dictionary; refused where words use what their pattern does not have, or a theme is not there."""
     told = read_yaml(file)
     if not isinstance(told, dict) or set(told) != {f.name for f in fields(Dictionary)}:
         raise BankmineError(f"{file} must have two parts: themes and reasons.")
@@ -117,21 +110,9 @@ def load_reasons(file: Path = REGISTRY) -> Dictionary:
 
 
 def themes_of(predictors: pd.DataFrame, importance: pd.Series, dictionary: Dictionary) -> pd.DataFrame:
-    """Give every predictor a theme.
+    """Give every predictor a theme: `theme`, `name`, `name_zh`, in the order of `importance`.
 
-    Parameters
-    ----------
-    predictors : pd.DataFrame
-        Rows that are scored.
-    importance : pd.Series
-        Of each predictor; the strongest of those that are put together by correlation gives them its name.
-    dictionary : Dictionary
-        From `load_reasons`.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a predictor, in the order of `importance`: `theme`, `name`, `name_zh`.
+    Those that the dictionary does not know are put together by correlation and named after the most important.
     """
     known = {c: r.theme for c in importance.index if (r := _reason(c, dictionary))}
     rows = {c: (t, dictionary.themes[t].name, dictionary.themes[t].name_zh) for c, t in known.items()}
@@ -222,27 +203,11 @@ LEAST = 0.05
 def reasons(
     found: Contributions, predictors: pd.DataFrame, dictionary: Dictionary, k: int = 3, typical: pd.Series | None = None
 ) -> pd.DataFrame:
-    """Say for each row what raises its risk most.
+    """Say for each row what raises its risk most: at most `k` themes, each raising the odds by 5 % or more.
 
-    Parameters
-    ----------
-    found : Contributions
-        Of the rows.
-    predictors : pd.DataFrame
-        All rows that are scored, in the same order: whether a value is high or low is told by their median.
-    dictionary : Dictionary
-        From `load_reasons`.
-    k : int
-        Reasons a row, at most; fewer where fewer themes raise its risk by 5 % of the odds.
-    typical : pd.Series, optional
-        By predictor, what a value is high or low against, where the rows are some of those that are scored and their
-        own medians would not tell.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a reason, with the index of the row it is of: `rank` (from 1), `theme` (id), `name`, `name_zh`,
-        `predictor` that speaks, `push` (log-odds that the theme adds) and `words`.
+    One row a reason, with the index of its row: `rank` (from 1), `theme` (id), `name`, `name_zh`, the `predictor` that
+    speaks, `push` (log-odds that the theme adds) and `words`. Whether a value is high or low is told by the median of
+    `predictors`, or by `typical` where these are only some of the rows that are scored.
     """
     themes = themes_of(predictors, found.pushes.abs().mean(), dictionary)
     push = by_theme(found.pushes, themes["theme"])
@@ -274,20 +239,10 @@ def strongest_theme(told: pd.DataFrame, rows: pd.Index) -> pd.Series:
 
 
 def top_themes(told: pd.DataFrame, alerted: pd.Index) -> pd.DataFrame:
-    """Count what raises the risk of those on a list.
+    """Count the reasons of the rows on a list, from `reasons`, the most frequent theme first.
 
-    Parameters
-    ----------
-    told : pd.DataFrame
-        From `reasons`.
-    alerted : pd.Index
-        Rows on the list.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a theme, most frequent first: `theme`, `name`, `name_zh`, `rows` of which it is a reason, `share` of the
-        list with its interval of 95 % `low`, `high`, `first`: share of which it is the first reason, and `example`.
+    `rows` of which a theme is a reason, their `share` of the list with `low`, `high` (95 %), `first`: share of which it
+    is the first reason, and an `example`.
     """
     listed = told[told.index.isin(alerted)]
     table = listed.groupby(["theme", "name", "name_zh"], sort=False, as_index=False).agg(
