@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
 from bankmine.errors import BankmineError
-from bankmine.judging.intervals import of_mean
+from bankmine.judging.intervals import of_mean, of_median
 from bankmine.topics.segmentation.groups import MANY, sample
 from bankmine.topics.segmentation.measures import Registry
 from bankmine.topics.segmentation.model import ALL, Segmentation
@@ -23,9 +23,9 @@ _ONE_IN = 100
 
 
 def profile(values: pd.DataFrame, segments: pd.Series, registry: Registry) -> pd.DataFrame:
-    """Describe each segment, "all customers" last, by the mean of every readable feature of which anything is known.
+    """Describe each segment, "all customers" last, by every readable feature of which anything is known.
 
-    `low` and `high` are Student's interval, NaN where fewer than two customers are known.
+    `low` and `high` are the interval of the mean; intervals are NaN where fewer than two customers are known.
     """
     known = [f for f in registry.features if f.id in values.columns and values[f.id].notna().any()]
     groups = {name: segments == name for name in segments.cat.categories} | {ALL: np.ones(len(values), dtype=bool)}
@@ -80,8 +80,14 @@ def told(value: float, unit: str) -> str:
 
 
 def _described(known: np.ndarray) -> dict[str, float]:
-    low, high = of_mean(known) if len(known) > 1 else (np.nan, np.nan)
-    return {"mean": known.mean() if len(known) else np.nan, "low": low, "high": high}
+    mean, median = (known.mean(), np.median(known)) if len(known) else (np.nan, np.nan)
+    (low, high), (median_low, median_high) = (
+        (of_mean(known), of_median(known)) if len(known) > 1 else ((np.nan, np.nan), (np.nan, np.nan))
+    )
+    return {
+        "mean": mean, "low": low, "high": high,
+        "median": median, "median_low": median_low, "median_high": median_high,
+    }  # fmt: skip
 
 
 def _direction(weights: pd.Series, registry: Registry) -> str:
