@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 from bank_fixtures import CORE, small_bank, write_csv, write_source, write_sqlite
@@ -33,8 +34,12 @@ from runner_fixtures import (
     write_notebook,
 )
 
+from bankmine.report import execution
+
 pytestmark = pytest.mark.notebook
 DAY = "2025-12-31"
+ALONE_OR_FORKED = [["2"], ["1", "2"]]
+"""Reports of a run: the kernels of two are forked from one process."""
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +133,35 @@ def test_a_good_run_gives_the_same_again_and_takes_failed_pages_away(workspace, 
     assert {k: after[k] for k in same} == {k: before[k] for k in same}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_kernels_of_a_run_are_forked_from_one_process(tmp_path):
+    asks = "import os\nfrom pathlib import Path\nprint(Path(f'/proc/{os.getppid()}/cmdline').read_text(), os.getppid())"
+    own = "import sys\nprint('seaborn' in sys.modules, os.environ['OWN'], Path.cwd().name, __name__)"
+    uses = "if False:\n    from bankmine.topics import quality"
+    root = make_workspace(tmp_path, {"01_one": [asks, own, uses], "02_two": [asks, own]})
+    assert bankmine(root, "run", OWN="mine").code == 0
+    told = [
+        "".join(o["text"] for c in nbformat.read(f, 4).cells for o in c.get("outputs", []))
+        for f in sorted(root.rglob("0*.ipynb"))
+        if f.parent.name == DAY
+    ]
+    assert len(told) == 2
+    assert told[0] == told[1]
+    assert "bankmine.report.warm_kernels" in told[0]
+    assert told[0].endswith("True mine notebooks __main__\n")
+
+
+def test_where_nothing_can_be_forked_kernels_are_plain(tmp_path):
+    """The warm process cannot import a topic here, and ends."""
+    topics = tmp_path / "lib" / "bankmine"
+    shutil.copytree(Path(execution.__file__).parents[1], topics, ignore=shutil.ignore_patterns("__pycache__"))
+    (topics / "topics" / "quality.py").write_text("raise ImportError('not here')", "utf-8")
+    uses = "if False:\n    from bankmine.topics import quality"
+    root = make_workspace(tmp_path / "work", {"01_one": [STEADY, uses], "02_two": [STEADY]})
+    done = bankmine(root, "run", PYTHONPATH=str(topics.parent))
+    assert done.code == 0, done.err
+
+
 def test_a_kernel_that_does_not_start_says_why(tmp_path):
     root = make_workspace(tmp_path, {"01_steady": [STEADY]})
     spec = root / "kernels" / "stillborn"
@@ -173,9 +207,10 @@ def test_a_second_run_of_the_same_day_is_refused_and_the_first_ends_well(workspa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_no_kernel_and_no_file(workspace, gate, number):
+@pytest.mark.parametrize("reports", ALONE_OR_FORKED)
+def test_an_interrupted_run_leaves_no_kernel_and_no_file(workspace, gate, number, reports):
     before = contents(workspace / "reports")
-    process = start(workspace, "run", "2", MOOD="wait", GATE=str(gate))
+    process = start(workspace, "run", *reports, MOOD="wait", GATE=str(gate))
     holding = wait_at(gate, process)
     kernels = psutil.Process(process.pid).children(recursive=True)
     assert kernels
@@ -183,13 +218,16 @@ def test_an_interrupted_run_leaves_no_kernel_and_no_file(workspace, gate, number
     told = process.communicate(timeout=DEADLINE)[1]
     os.close(holding)
     assert process.returncode == 130
-    assert told.splitlines()[1:] == ["bankmine: interrupted; what was finished is kept, nothing half-written is left."]
+    assert told.splitlines()[-1] == "bankmine: interrupted; what was finished is kept, nothing half-written is left."
     assert not [k for k in kernels if k.is_running() and k.status() != psutil.STATUS_ZOMBIE]
-    assert contents(workspace / "reports") == before
+    after = contents(workspace / "reports")
+    assert after.keys() == before.keys()
+    assert len(reports) > 1 or after == before
 
 
-def test_a_run_that_was_killed_holds_nothing_up(workspace, day, gate):
-    process = start(workspace, "run", "2", MOOD="wait", GATE=str(gate))
+@pytest.mark.parametrize("reports", ALONE_OR_FORKED)
+def test_a_run_that_was_killed_holds_nothing_up(workspace, day, gate, reports):
+    process = start(workspace, "run", *reports, MOOD="wait", GATE=str(gate))
     holding = wait_at(gate, process)
     kernels = psutil.Process(process.pid).children(recursive=True)
     process.kill()

@@ -26,6 +26,7 @@ from traitlets.config import Config
 from bankmine.bank.sources import WORKSPACE
 from bankmine.lacking import NotRun
 from bankmine.report.findings import bundle
+from bankmine.report.warm_kernels import warmed
 
 Progress = Callable[[int, int], None]
 """Told after each cell: cells done, cells in all."""
@@ -42,7 +43,9 @@ _MEMORY = (
 class Kernels:
     """The kernels that are running, so that an interrupted run can end them."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm: Path | None = None) -> None:
+        self.warm = warm
+        """Socket of the process that they are forked from, if they are."""
         self._managers: list[KernelManager] = []
         self._lock = threading.Lock()
         self.stopped = False
@@ -110,6 +113,7 @@ def _converse(nb_man: NotebookExecutionManager, kernel_name: str, job: _Job, pri
         nb_man, kernel_name=kernel_name, config=config, timeout=None, shutdown_kernel="immediate"
     )
     manager = client.create_kernel_manager()
+    manager.kernel_spec.argv = warmed(manager.kernel_spec.argv, job.kernels.warm)
     job.kernels.add(manager)
     log = private / "kernel.log"
     # the workspace may be relative, and a kernel starts elsewhere

@@ -33,6 +33,7 @@ from bankmine.report.files import (
 from bankmine.report.handed_on import REPORTS, STAGE
 from bankmine.report.manifest import build_manifest, git_state
 from bankmine.report.secrecy import hide
+from bankmine.report.warm_kernels import warm_process
 
 DEFAULT_SOURCE = "demo"
 
@@ -139,12 +140,13 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
         if plan.place != DEFAULT_SOURCE:
             own(plan.folder.parent, plan.place)
         teller.queued([r.name for r in plan.reports])
-        outcomes = _run_all(plan, jobs, teller)
+        with warm_process([r.notebook for r in plan.reports]) as warm:
+            outcomes = _run_all(plan, jobs, teller, Kernels(warm))
     return outcomes + _index(plan.out, teller)
 
 
-def _run_all(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
-    kernels, tasks, outcomes = Kernels(), [], []
+def _run_all(plan: Plan, jobs: int, teller: Teller, kernels: Kernels) -> list[Outcome]:
+    tasks, outcomes = [], []
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for report in plan.reports:
