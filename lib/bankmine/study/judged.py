@@ -22,30 +22,20 @@ LIFTS = ("lift_1", "lift_5", "lift_10", "lift_20")
 
 @dataclass(frozen=True)
 class Judged:
-    """What models said of rows, and what came of these.
-
-    Attributes
-    ----------
-    rows : Sample
-        Rows whose outcome is known, and that no model has learnt from.
-    probability : pd.DataFrame
-        Calibrated chance of the event, one column a model; index as of `rows`.
-    chosen : str
-        The model that leaves the house.
-    baseline : str
-        The one that others are held against.
-    challenger : str
-        One that is shown beside these two; none where it is empty.
-    ranks : sequence of str
-        Metrics of `table`.
-    """
+    """What models said of rows, and what came of these."""
 
     rows: Sample
+    """Rows whose outcome is known, and that no model has learnt from."""
     probability: pd.DataFrame
+    """Calibrated chance of the event, one column a model; index as of `rows`."""
     chosen: str
+    """The model that leaves the house."""
     baseline: str
+    """The one that others are held against."""
     challenger: str = field(default="", kw_only=True)
+    """One that is shown beside these two; none where it is empty."""
     ranks: Sequence[str] = field(default=RANKS, kw_only=True)
+    """Metrics of `table`."""
 
     @cached_property
     def figures(self) -> pd.DataFrame:

@@ -72,14 +72,8 @@ class Refit:
 class Study(Headed):
     """A supervised question about a bank or a flat table.
 
-    Parameters
-    ----------
-    source : Snapshot or Flat
-        What was read.
-    event : str
-        What is foretold, in words.
-    sample : Sample
-        All rows with what was known of each on its day; outcome NaN where it is not known by now.
+    `event` says in words what is foretold; `sample` has all rows with what was known of each on its day, and as outcome
+    NaN where it is not known by now.
     """
 
     name: ClassVar[str]
@@ -125,13 +119,7 @@ class Study(Headed):
         return models.candidates(rows, self.rule)
 
     def costs(self, rows: Sample) -> Costs:
-        """Say what acting and not acting on rows costs; as here what a flat table tells.
-
-        Raises
-        ------
-        BankmineError
-            If it is not told.
-        """
+        """Say what acting and not acting on rows costs; as here what a flat table tells, or a `BankmineError`."""
         told = self.source.costs if isinstance(self.source, Flat) else None
         if told is None:
             raise BankmineError("the table tells no costs: describe it by a source.yml that has `costs`")

@@ -159,7 +159,7 @@ def test_what_is_shown_is_what_is_handed_on(bank):
     assert ((scores["probability"] <= policy["cut"]) == (scores["decision"] == "grant")).all()
     assert ((scores["tier"] == "refused") == (scores["decision"] == "refuse")).all()
     lines = files["scorecard"].set_index("characteristic")
-    assert lines["points"].tolist() == bank.lines["points"].tolist()
+    assert lines["points"].tolist() == bank.card.lines["points"].tolist()
     most, least = (lines["points"].groupby(level=0).agg(end).sum() for end in ("max", "min"))
     assert scores["score"].between(least, most).all()
 

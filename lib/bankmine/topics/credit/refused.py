@@ -18,16 +18,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
-from bankmine.judging.ranking import against, of, performance
 from bankmine.learning.models import learnable
 from bankmine.learning.sample import Sample
-from bankmine.topics.credit.lending import cut_off, granting
+from bankmine.topics.credit.lending import granting
 
 NONE, PARCELLING, FUZZY = "none", "parcelling", "fuzzy"
 FACTORS = (1.0, 1.5, 2.0)
@@ -40,62 +41,55 @@ class Study:
     """What each assumption about the refused leads to."""
 
     table: pd.DataFrame
-    """One row an assumption."""
+    """By assumption the bad rate of the refused, `assumed` and `predicted`, and `auc` and its `gain` over none."""
     probabilities: pd.DataFrame
     """Of all applicants, one column an assumption."""
     refused: pd.DataFrame
     """Probability of the refused that was learnt from, as assumed: what a model was told, one column an assumption."""
 
+    def decided(self, own: pd.Series, cut_off: float, costs: Costs) -> pd.DataFrame:
+        """Say by assumption whom a cut-off grants credit, where the `own` chances of a scorecard decide.
+
+        As far as log-odds of the model change by an assumption, those of the scorecard are moved. With none, they are
+        the scorecard's own.
+        """
+        told = self.probabilities.clip(1e-9, 1 - 1e-9)
+        odds = logit(own)
+        moved = told.apply(lambda p: pd.Series(expit(odds + logit(p) - logit(told[NONE])), own.index))
+        granted, hoped = moved <= cut_off, moved.apply(lambda p: granting(p, costs))
+        return self.table.assign(**{
+            "share granted": granted.mean(),
+            "decided otherwise": granted.ne(granted[NONE], axis=0).mean(),
+            "expected profit": hoped.where(granted, 0.0).sum(),
+        })  # fmt: skip
+
 
 def study(
     estimator: BaseEstimator, learnt: Sample, refused: pd.DataFrame, tested: Sample, applicants: pd.DataFrame,
-    costs: Costs, factors: Sequence[float] = FACTORS, seed: int = 0,
+    factors: Sequence[float] = FACTORS, seed: int = 0,
 ) -> Study:  # fmt: skip
     """Fit a model anew under each assumption about the refused, and compare what follows.
 
-    The estimator takes weights, and stays unfitted; cut-offs are only as good as its chances. `learnt` are accepted
-    applications, `refused` those of the same time, `tested` accepted ones that came later. By assumption, `table` has
-    the bad rate `assumed` and `predicted` of the refused, `auc` and its `gain` over none with intervals of 95 % by
-    customer, and the shares of all applicants that expected profit approves and decides otherwise (`changed`).
+    The estimator takes weights, and stays unfitted. `learnt` are accepted applications, `refused` those of the same
+    time, `tested` accepted ones that came later.
     """
     if not len(refused):
         raise BankmineError("Nobody was refused, so that there is nothing to infer.")
     learnt, tested = learnable(learnt), learnable(tested, "test on")
     first = _fit(estimator, learnt.predictors, learnt.target, np.ones(len(learnt)))
-    told = {(NONE, 1.0): _chance(first, refused)}
-    told |= {(PARCELLING, f): _parcelled(first, learnt, refused, f, seed) for f in factors}
-    told |= {(FUZZY, f): np.minimum(told[NONE, 1.0] * f, 1.0) for f in factors}
+    told = {NONE: _chance(first, refused)}
+    told |= {f"{PARCELLING} × {f:g}": _parcelled(first, learnt, refused, f, seed) for f in factors}
+    told |= {f"{FUZZY} × {f:g}": np.minimum(told[NONE] * f, 1.0) for f in factors}
     fitted = {
-        key: first if key[0] == NONE else _with_refused(estimator, learnt, refused, bad) for key, bad in told.items()
+        name: first if name == NONE else _with_refused(estimator, learnt, refused, bad) for name, bad in told.items()
     }
-    names = {key: NONE if key[0] == NONE else f"{key[0]} × {key[1]:g}" for key in told}
-    chances = {names[key]: _chance(model, applicants) for key, model in fitted.items()}
-    scores = pd.DataFrame(
-        {names[key]: _chance(model, tested.predictors) for key, model in fitted.items()}, tested.target.index
-    )
-    probabilities = pd.DataFrame(chances, applicants.index)
-    table = _table(told, names, scores, tested, probabilities, costs)
+    assumed = pd.DataFrame(told, refused.index)
+    auc = {name: roc_auc_score(tested.target, _chance(model, tested.predictors)) for name, model in fitted.items()}
+    table = pd.DataFrame({"assumed": assumed.mean(), "auc": pd.Series(auc)}).rename_axis("name")
+    table["gain"] = table["auc"] - table.loc[NONE, "auc"]
     table["predicted"] = [_chance(model, refused).mean() for model in fitted.values()]
-    return Study(table, probabilities, pd.DataFrame({names[k]: v for k, v in told.items()}, refused.index))
-
-
-def _table(
-    told: dict, names: dict, scores: pd.DataFrame, tested: Sample, probabilities: pd.DataFrame, costs: Costs
-) -> pd.DataFrame:
-    level = performance(tested.target, scores, tested.entity, rounds=200)
-    gained = against(tested.target, scores, NONE, tested.entity, rounds=200)
-    usual, rows = granting(probabilities[NONE], costs) > 0, []
-    for (assumption, factor), name in names.items():
-        auc = of(level, name).loc["auc"].to_numpy()
-        more = of(gained, name).loc["auc"].to_numpy() if assumption != NONE else (0.0, 0.0, 0.0)
-        hoped = granting(probabilities[name], costs)
-        rows.append((
-            assumption, factor, told[assumption, factor].mean(), *auc, *more, cut_off(probabilities[name], costs),
-            (hoped > 0).mean(), ((hoped > 0) != usual).mean(), hoped.clip(lower=0).sum(),
-        ))  # fmt: skip
-    columns = ["assumption", "factor", "assumed", "auc", "auc_low", "auc_high", "gain", "gain_low", "gain_high"]
-    columns += ["cut_off", "approval", "changed", "expected_profit"]
-    return pd.DataFrame(rows, columns=columns, index=pd.Index(names.values(), name="name"))
+    chances = {name: _chance(model, applicants) for name, model in fitted.items()}
+    return Study(table, pd.DataFrame(chances, applicants.index), assumed)
 
 
 def _with_refused(estimator: BaseEstimator, learnt: Sample, refused: pd.DataFrame, bad: np.ndarray) -> BaseEstimator:

@@ -46,46 +46,25 @@ class TierRule:
 
 @dataclass(frozen=True)
 class CreditRules:
-    """What granting earns and costs, for the credits of one currency.
-
-    Attributes
-    ----------
-    definition : str
-        What bad means, in words.
-    owner : str
-        Who sets the numbers.
-    currency : str
-        Whose section was read: `default` where the currency has none.
-    cost_of_funds, highest_rate : float
-        Fractions a year.
-    granting : float
-        Cost of granting one credit, in the currency.
-    months : int
-        For which income is counted.
-    products : dict of ProductRule
-        By product.
-    tiers : list of TierRule
-        Best first.
-    """
+    """What granting earns and costs, for the credits of one currency; rates are fractions a year."""
 
     definition: str
+    """What bad means, in words."""
     owner: str
     currency: str
+    """Whose section was read: `default` where the currency has none."""
     cost_of_funds: float
     granting: float
+    """Cost of granting one credit, in the currency."""
     months: int
+    """For which income is counted."""
     highest_rate: float
     products: dict[str, ProductRule]
     tiers: list[TierRule]
+    """Best first."""
 
     def terms(self, product: pd.Series) -> pd.DataFrame:
-        """Look up the rule of each application's product: `rate`, `lgd`, `drawn`, `at_default`, `typical`.
-
-        Raises
-        ------
-        BankmineError
-            If a product has no rule.
-        """
+        """Look up the rule of each application's product: `rate`, `lgd`, `drawn`, `at_default`, `typical`."""
         table = pd.DataFrame([vars(rule) for rule in self.products.values()]).set_index("id")
         if unknown := sorted(set(product.astype(str)) - set(table.index)):
             raise BankmineError(f"{REGISTRY.name} has no product {unknown[0]!r} for {self.currency}: add it there.")
@@ -93,13 +72,7 @@ class CreditRules:
 
 
 def load_credit_rules(currency: str, file: Path = REGISTRY) -> CreditRules:
-    """Read the rules for a currency, or the default ones where it has none.
-
-    Raises
-    ------
-    BankmineError
-        If something is lacking or unknown, is no number, or a number makes no sense.
-    """
+    """Read the rules for a currency, or the default ones where it has none; refuse numbers that make no sense."""
     told = read_yaml(file)
     try:
         section = currency if currency in told else "default"
@@ -149,13 +122,7 @@ class Direction:
 
 
 def load_directions(file: Path = DIRECTIONS) -> list[Direction]:
-    """Read the registry.
-
-    Raises
-    ------
-    BankmineError
-        If an entry lacks a field, has an unknown one, an id comes twice, or a trend is none.
-    """
+    """Read the registry; refuse a trend that is none."""
     found = entries(read_yaml(file), Direction, file, "directions")
     for direction in found:
         if direction.trend not in TRENDS:
@@ -166,13 +133,7 @@ def load_directions(file: Path = DIRECTIONS) -> list[Direction]:
 
 
 def directions_of(predictors: pd.DataFrame, directions: Sequence[Direction]) -> pd.DataFrame:
-    """Find the direction of each number that has one; the first that matches holds.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `predictor`: `trend`, `owner`, `reason`.
-    """
+    """Find `trend`, `owner` and `reason` of each number that has a direction; the first that matches holds."""
     numbers = [c for c, kind in predictors.dtypes.items() if is_numeric_dtype(kind) and not is_bool_dtype(kind)]
     rows = {name: (d.trend, d.owner, d.reason) for name in numbers if (d := _first(name, directions))}
     columns = ["trend", "owner", "reason"]

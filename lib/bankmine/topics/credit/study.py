@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from scipy.special import expit, logit
 from sklearn.pipeline import Pipeline
 
 from bankmine.bank.flat import Flat, is_flat, open_flat
@@ -23,7 +22,7 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding import policies as money
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
-from bankmine.judging import calibration, drift, fairness, leaks, proxies
+from bankmine.judging import drift, fairness, leaks, proxies
 from bankmine.judging.contributions import contributions
 from bankmine.judging.fairness import protected_groups, two_groups
 from bankmine.judging.intervals import shown, with_interval
@@ -46,7 +45,7 @@ from bankmine.topics.credit.applications import (
     in_time,
     vintages,
 )
-from bankmine.topics.credit.bins import nonmonotone
+from bankmine.topics.credit.card import Card
 from bankmine.topics.credit.rules import load_credit_rules, load_directions
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, Scale, Scorecard, candidates
 
@@ -143,95 +142,18 @@ class CreditStudy(Study):
     # --- the card that leaves
 
     @part
-    def card(self) -> Scorecard:
+    def scorecard(self) -> Scorecard:
         """The scorecard that is judged, and that leaves the house."""
         return self.model[-1].card_
 
-    @property
-    def _chosen(self) -> pd.DataFrame:
-        return self.model[-1].chosen_.table.rename(columns={"iv": "information value"})
-
     @part
-    def characteristics(self) -> dict[str, object]:
-        """How many of `all` predictors are `kept` as characteristics, the `first`, and its information value `iv`."""
-        told = self._chosen
-        first = {"first": readable(told.index[0]), "iv": told["information value"].iloc[0]}
-        return {"kept": told["kept"].sum(), "all": len(told), **first}
-
-    @part
-    def kept(self) -> pd.DataFrame:
-        """Characteristics of the scorecard, and the information value that noise reaches."""
-        told = self._chosen[self._chosen["kept"]]
-        table = told[["information value", "iv_by_chance", "trend", "vif"]]
-        table = table.assign(coefficient=with_interval(told, "coefficient", ".2f"))
-        return shown(table, **dict.fromkeys(["information value", "iv_by_chance", "vif"], ".2f"))
-
-    @part
-    def left_out(self) -> pd.DataFrame:
-        """Predictors that are not in the scorecard, and why."""
-        table = self._chosen.loc[~self._chosen["kept"], ["information value", "reason"]]
-        return shown(table, **{"information value": ".2f"})
-
-    @part
-    def lines(self) -> pd.DataFrame:
-        """The scorecard: a row a bin, with its points."""
-        table = self.card.table.set_index("characteristic")[["bin", "points", "rows", "bad", "bad_rate", "woe"]]
-        return shown(table, bad_rate=".1%", woe="+.2f", points=".0f")
-
-    @part
-    def scaling(self) -> dict[str, float]:
-        """What a score means: `base`, `odds`, `pdo`."""
-        return dict(vars(self.card.scale))
-
-    @part
-    def bins_chart(self) -> sns.FacetGrid:
-        """Draw the bad rate of each bin of the training rows."""
-        bins = self.card.table[self.card.table["rows"] > 0]
-        bins = bins.assign(bin=bins["bin"].where(bins["bin"].str.len() < 26, bins["bin"].str.slice(0, 24) + "…"))
-        grid = sns.catplot(
-            bins, x="bad_rate", y="bin", col="characteristic", col_wrap=3, kind="bar", sharey=False, height=2.2,
-            aspect=1.5,
-        )  # fmt: skip
-        grid.set_titles("{col_name}").set_axis_labels("bad rate", "")
-        grid.figure.suptitle("Bad rate of each bin, training rows", y=1.02)
-        return grid
-
-    @part
-    def turns(self) -> dict[str, object]:
-        """Along how many of the `numbers` risk turns round (`turning`), and `which`."""
-        learnt = self.sample.at(self.split.train)
-        found = nonmonotone(learnt.predictors, learnt.target, self.model[-1].bins_)
-        which = "".join(f"; {name}" for name in found.index[found["turns"]])
-        return {"turning": found["turns"].sum(), "numbers": len(found), "which": which}
-
-    @part
-    def points_of(self) -> pd.Series:
-        """Scores of the applicants judged."""
-        return self.card.score(self.judged.rows.predictors)
-
-    @part
-    def score_chart(self) -> Axes:
-        """Draw the scores of those who turned out good and bad."""
-        found = calibration.distribution(self.points_of, self.judged.rows.target)
-        bars = found.reset_index().melt("score", var_name="came out")
-        axis = sns.lineplot(bars, x="score", y="value", hue="came out", style="came out", drawstyle="steps-post")
-        title = "Scores of credits that turned out good and bad, never seen by the model"
-        return charts.titled(axis, title, "score, in points", "share of the good, of the bad", percent="y")
-
-    @part
-    def bands(self) -> pd.DataFrame:
-        """Score bands, best first, and what a cut-off at the lower edge of each would mean."""
-        rows = self.judged.rows
-        found = calibration.bands(self.points_of, rows.target, rows.entity)
-        found["bad rate"] = with_interval(found, "bad_rate", ".1%")
-        columns = ["rows", "bad", "bad rate", "approved", "bad_rate_approved", "bad_refused"]
-        return shown(found[columns], **dict.fromkeys(columns[3:], ".1%"))
-
-    # --- other models
+    def card(self) -> Card:
+        """The same as a page shows it."""
+        return Card(self.model[-1], self.sample.at(self.split.train), self.judged.rows)
 
     @part
     def auc(self) -> dict[str, float]:
-        """AUC of the scorecard with its interval, and the Gini coefficient."""
+        """Its AUC with its interval, and the Gini coefficient."""
         return {**self.judged.metric("auc"), "gini": self.judged.metric("gini")["value"]}
 
     # --- the decision
@@ -245,9 +167,9 @@ class CreditStudy(Study):
     @part
     def grants_from(self) -> int:
         """The same in points: the lowest score that is granted."""
-        ends = [sum(int(end(p)) for p in self.card.points.values()) for end in (np.min, np.max)]
+        ends = [sum(int(end(p)) for p in self.scorecard.points.values()) for end in (np.min, np.max)]
         every = np.arange(ends[0], ends[1] + 1)
-        chance = self.fitted[0].calibrators[SCORECARD](self.card.scale.chance(every.astype(float)))
+        chance = self.fitted[0].calibrators[SCORECARD](self.scorecard.scale.chance(every.astype(float)))
         granted = every[chance <= self.cut_off]
         return int(granted.min()) if len(granted) else ends[1] + 1
 
@@ -282,7 +204,7 @@ class CreditStudy(Study):
     @part
     def decided_list(self) -> pd.DataFrame:
         """Applicants scored now, those nearest to the cut-off first: score, chance, decision, offer, reasons."""
-        table = pd.DataFrame({"score": self.card.score(self.today.predictors), "probability": self.scores})
+        table = pd.DataFrame({"score": self.scorecard.score(self.today.predictors), "probability": self.scores})
         refused_ = optional(self, "acted_now")
         if not isinstance(refused_, Lacking):
             table["decision"] = np.where(refused_, "refuse", "grant")
@@ -369,8 +291,11 @@ class CreditStudy(Study):
     @part
     def marked(self) -> tuple[str, pd.Series]:
         """An attribute of two groups, and which of the applicants judged are of the one granted less often."""
-        index = self.fitted[0].rows.target.index
-        found = two_groups({name: group.loc[index] for name, group in self.groups().items()}, ~self.acted[CUT_OFF])
+        return self._less_often(~self.acted[CUT_OFF])
+
+    def _less_often(self, granted: pd.Series) -> tuple[str, pd.Series]:
+        """Find an attribute of two groups, and who of the applicants told of is of the one granted less often."""
+        found = two_groups({name: group.loc[granted.index] for name, group in self.groups().items()}, granted)
         if found is None:
             raise BankmineError("no protected attribute has two groups of enough applicants")
         return found
@@ -379,7 +304,7 @@ class CreditStudy(Study):
     def stand_ins(self) -> dict[str, object]:
         """`which` characteristics tell that applicants are `who`, and carry it into the score, if `any` does."""
         rows = self.fitted[0].rows
-        pushes = -self.card.points_of(rows.predictors) / self.card.scale.factor
+        pushes = -self.scorecard.points_of(rows.predictors) / self.scorecard.scale.factor
         return _named(self.marked[0], proxies.proxies(rows, self.marked[1], pushes))
 
     # --- what is watched, asked and handed on
@@ -392,7 +317,7 @@ class CreditStudy(Study):
         return found.sort_values("psi", ascending=False, ignore_index=True)
 
     def _watched(self, rows: Sample) -> pd.DataFrame:
-        return rows.predictors[list(self.card.bins)].assign(score=self.card.score(rows.predictors))
+        return rows.predictors[list(self.scorecard.bins)].assign(score=self.scorecard.score(rows.predictors))
 
     @part
     def moved_by_month(self) -> pd.DataFrame:
@@ -405,7 +330,7 @@ class CreditStudy(Study):
         found = drift.psi_by_day(self._watched(learnt), self._watched(later), month, learnt.entity, later.entity)
         found = found.assign(told=found["psi"].round(3).astype(str) + found["shifted"].map({True: " ▲", False: ""}))
         table = found.pivot_table(index="day", columns="column", values="told", aggfunc="first")
-        return table[["score", *list(self.card.bins)[:5]]].rename_axis(columns=None)
+        return table[["score", *list(self.scorecard.bins)[:5]]].rename_axis(columns=None)
 
     @part
     def twins(self) -> list[leaks.Twin]:
@@ -426,7 +351,8 @@ class CreditStudy(Study):
         """By characteristic, fewest and most points in the card that leaves the house and in the one fitted anew."""
         self.refit  # noqa: B018 - lacking where there is nothing newer
         anew = self.fitted[1].fitted[SCORECARD][-1].card_
-        return pd.DataFrame({"leaves the house": _spans(self.card), "fitted anew": _spans(anew)}).fillna("not in it")
+        told = pd.DataFrame({"leaves the house": _spans(self.scorecard), "fitted anew": _spans(anew)})
+        return told.fillna("not in it")
 
     @part
     def changes(self) -> dict[str, object]:
@@ -440,13 +366,14 @@ class CreditStudy(Study):
         """Say what is particular to credit for a validator."""
         out = self.columns.index[self.columns["use"] != ALLOWED]
         rule = self.judged.metric("auc", models.RULE)
+        binned = f"{len(self.scorecard.bins)} of {len(self.model[-1].bins_)} predictors"
         return {
             "sensitive": f"kept out: {', '.join(map(str, out))}" if len(out) else "no protected column by name",
             "psi": f"{int(self.moved['shifted'].sum())} of {len(self.moved)} characteristics shifted",
             "comparison": "six models and a straw man on the same folds",
             "baseline": f"simple rule, AUC {rule['value']:.3f}",
             "reasons": "points of each bin, and contributions of the challenger",
-            "binning": f"{len(self.card.bins)} of {len(self.model[-1].bins_)} predictors, with reasons; training rows",
+            "binning": f"{binned}, with reasons; training rows",
             "profit_sensitivity": "by cut-off, and by what is assumed of the refused"
             if not isinstance(optional(self, "earned"), Lacking) else Lacking("costs are not told"),
             "reject_inference": Lacking("nobody refused is told of"),
@@ -469,8 +396,8 @@ class CreditStudy(Study):
         at = None if isinstance(from_, Lacking) else from_
         files = {
             "credit_scores": found.set_index(self.today.entity.loc[found.index].rename("customer_id")),
-            "scorecard": self.card.table.rename_axis("number"),
-            "scorecard.sql": points.score_statement(self.card, "applicants", grants_from=at),
+            "scorecard": self.scorecard.table.rename_axis("number"),
+            "scorecard.sql": points.score_statement(self.scorecard, "applicants", grants_from=at),
         }
         if at is None:
             return files
@@ -559,23 +486,20 @@ class BankCredit(CreditStudy):
         title = "Share of granted credits that went bad, by age and year of the application"
         return charts.titled(axis, title, "months since the application", "share that went bad", percent="y")
 
-    def _income(self, rows: Sample) -> pd.Series | None:
+    def _offers(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
         income = rows.predictors.get("stated_income")
-        return None if income is None else income / 12
+        monthly = None if income is None else income / 12
+        return lending.offers(chance, self.beside.loc[rows.target.index], self.rules, monthly, self.cut_off)
 
     def offered(self) -> pd.DataFrame:
         """Return tier, limit and price suggested to the applicants scored now, with the id of each application."""
-        beside = self.beside.loc[self.today.target.index]
-        offers = lending.offers(self.scores, beside, self.rules, self._income(self.today), self.cut_off)
-        return offers.assign(application_id=beside["application_id"])
+        return self._offers(self.scores, self.today).assign(application_id=self.beside["application_id"])
 
     @part
     def tiers(self) -> pd.DataFrame:
         """Risk tiers of the applicants judged, with medians of the limit and the price suggested."""
         rows, chance = self.fitted[0].rows, self.fitted[0].probability[SCORECARD]
-        beside = self.beside.loc[rows.target.index]
-        offers = lending.offers(chance, beside, self.rules, self._income(rows), self.cut_off)
-        found = lending.tier_table(offers, chance, rows.target, rows.entity)
+        found = lending.tier_table(self._offers(chance, rows), chance, rows.target, rows.entity)
         found["bad rate"] = with_interval(found, "bad_rate", ".1%")
         columns = ["applicants", "share", "expected_bad_rate", "bad rate", "limit", "price", "expected_profit"]
         return shown(found[columns], share=".1%", expected_bad_rate=".1%", price=".1%", expected_profit=",.0f")
@@ -603,10 +527,7 @@ class BankCredit(CreditStudy):
 
     @property
     def _refused_more(self) -> tuple[str, pd.Series]:
-        found = two_groups(self.groups(), self.applications.approved)
-        if found is None:
-            raise BankmineError("no protected attribute has two groups of enough applicants")
-        return found
+        return self._less_often(self.applications.approved)
 
     @part
     def old_stand_ins(self) -> dict[str, object]:
@@ -615,31 +536,18 @@ class BankCredit(CreditStudy):
 
     @part
     def inference(self) -> refused.Study:
-        """What the scorecard's chances become under each assumption about the refused: `refused.study`."""
+        """What a logistic regression, which takes weights, becomes under each assumption about the refused."""
         no = self.applications.rejected
         no = no & (self.sample.day <= self.sample.day.iloc[self.split.tune].max()).to_numpy()
         learnt, rows = self.sample.at(self.split.train), self.fitted[0].rows
         plain = models.candidates(learnt)["logistic"]
-        return refused.study(
-            plain, learnt, self.sample.predictors[no], self.judged.rows, rows.predictors, self.costs(rows)
-        )
+        return refused.study(plain, learnt, self.sample.predictors[no], self.judged.rows, rows.predictors)
 
     @part
     def inferred(self) -> pd.DataFrame:
-        """By assumption about the refused, whom the same cut-off grants credit.
-
-        A logistic regression, which takes weights, is fitted under each assumption; as far as its log-odds change,
-        those of the scorecard are moved. With none, they are the scorecard's own.
-        """
-        found, rows = self.inference, self.fitted[0].rows
-        own, told = logit(self.fitted[0].probability[SCORECARD]), found.probabilities.clip(1e-9, 1 - 1e-9)
-        moved = told.apply(lambda p: pd.Series(expit(own + logit(p) - logit(told[refused.NONE])), own.index))
-        granted, costs = moved <= self.cut_off, self.costs(rows)
-        hoped = moved.apply(lambda p: lending.granting(p, costs))
-        table = found.table[["assumed", "auc", "gain", "predicted"]].copy()
-        table["share granted"] = granted.mean()
-        table["decided otherwise"] = granted.ne(granted[refused.NONE], axis=0).mean()
-        table["expected profit"] = hoped.where(granted, 0.0).sum()
+        """By assumption about the refused, whom the same cut-off grants credit: `refused.Study.decided`."""
+        applied = self.fitted[0]
+        table = self.inference.decided(applied.probability[SCORECARD], self.cut_off, self.costs(applied.rows))
         percent = dict.fromkeys(["assumed", "predicted", "share granted", "decided otherwise"], ".1%")
         return shown(table, **percent, **{"expected profit": ",.0f"})
 
