@@ -35,7 +35,7 @@ def test_metrics_of_every_resample_are_those_of_scikit_learn(rows, seed):
     outcome, score, entity = rows
     code = np.unique(entity, return_inverse=True)[1]
     counts = draws(code.max() + 1, 5, seed)
-    found = figures(outcome, score, code, counts, ())
+    found = figures(outcome, score, code, counts)
     for i, weight in enumerate(counts[code].T):
         if len(set(outcome[weight > 0])) < 2:
             assert np.isnan(found["auc"][i])
@@ -55,10 +55,10 @@ def test_metrics_of_every_resample_are_those_of_scikit_learn(rows, seed):
 
 
 @settings(max_examples=60, deadline=None)
-@given(judged(), st.integers(1, 80))
-def test_lift_is_the_mean_over_the_orders_of_tied_rows(rows, top):
+@given(judged())
+def test_lift_is_the_mean_over_the_orders_of_tied_rows(rows):
     outcome, score, entity = rows
-    found = figures(outcome, score, entity, np.ones((entity.max() + 1, 1), np.float32), (top,))
+    found = figures(outcome, score, entity, np.ones((entity.max() + 1, 1), np.float32))
     rng, n = np.random.default_rng(0), len(outcome)
     orders = [np.lexsort((rng.random(n), -score)) for _ in range(400)]
     reached = np.concatenate([[0], np.mean([np.cumsum(outcome[o]) for o in orders], axis=0)])
@@ -67,17 +67,13 @@ def test_lift_is_the_mean_over_the_orders_of_tied_rows(rows, top):
         caught = np.interp(share * n, np.arange(n + 1), reached)
         assert found[f"caught_{share * 100:g}"][0] == pytest.approx(caught / outcome.sum(), abs=close / outcome.sum())
         assert found[f"lift_{share * 100:g}"][0] == pytest.approx(found[f"caught_{share * 100:g}"][0] / share)
-    k = min(top, n)
-    assert found[f"precision_top_{top}"][0] == pytest.approx(reached[k] / k, abs=close / k)
 
 
 def test_figures_without_ties_are_plain_counts():
     target = pd.Series([1, 0, 1, 0, 0, 1, 0, 0, 0, 0], dtype=float)
-    found = values(performance(target, pd.DataFrame({"m": -np.arange(10.0)}), pd.Series(range(10)), top=[3, 6]), "m")
+    found = values(performance(target, pd.DataFrame({"m": -np.arange(10.0)}), pd.Series(range(10))), "m")
     assert found["caught_10"] == pytest.approx(1 / 3)
     assert found["lift_20"] == pytest.approx(0.5 / 0.3)
-    assert found["precision_top_3"] == pytest.approx(2 / 3)
-    assert found["precision_top_6"] == pytest.approx(1 / 2)
 
 
 def test_models_are_matched_to_outcomes_by_index():
@@ -158,7 +154,7 @@ def test_the_same_seed_gives_the_same_intervals_and_chunks_change_nothing(monkey
 def test_where_all_have_one_outcome_nothing_is_ranked(outcome):
     rows = alike(100)
     target = rows.target * 0 + outcome
-    found = performance(target, rows[["probability"]], rows.entity, top=[10])
+    found = performance(target, rows[["probability"]], rows.entity)
     brier = found.metric == "brier"
     assert found.loc[~brier, ["value", "low", "high"]].isna().all(axis=None)
     assert found.loc[brier, ["value", "low", "high"]].notna().all(axis=None)

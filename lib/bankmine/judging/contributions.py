@@ -51,9 +51,13 @@ def contributions(model: Pipeline, predictors: pd.DataFrame) -> Contributions:
         parts, base = matrix * last.coef_.astype(np.float64), float(last.intercept_[0])
     else:
         raise BankmineError(f"{type(last).__name__} tells no reasons: explain xgboost or logistic.")
-    columns = model["encode"].columns_
-    belongs = origin_of_columns(model)[:, None] == np.arange(len(columns))
-    return Contributions(pd.DataFrame(parts @ belongs, index=predictors.index, columns=columns), float(base))
+    pushes = pd.DataFrame(parts @ _belongs(model), index=predictors.index, columns=model["encode"].columns_)
+    return Contributions(pushes, float(base))
+
+
+def _belongs(model: Pipeline) -> np.ndarray:
+    """Say of each column of the matrix whether it is of each predictor, shape (columns, predictors)."""
+    return origin_of_columns(model)[:, None] == np.arange(len(model["encode"].columns_))
 
 
 def importance(found: Contributions, predictors: pd.DataFrame) -> pd.DataFrame:
@@ -91,13 +95,11 @@ def agreement(first: pd.Series, second: pd.Series) -> dict[str, float]:
     }
 
 
-def steadiness(
-    model: Pipeline, sample: Sample, predictors: pd.DataFrame, themes: pd.Series | None = None, seed: int = 0
-) -> pd.DataFrame:
+def steadiness(model: Pipeline, sample: Sample, predictors: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Ask whether a model fitted on other customers, or drawn anew, would give the same importance to predictors.
 
     It is fitted on two parts of the sample without a common customer, halves or about 8,000 rows each, and on the first
-    with another seed; `predictors` are the rows explained. `agreement` by predictor and, where given, by theme.
+    with another seed; `predictors` are the rows explained. What is `compared`, with the figures of `agreement`.
     """
     sample = learnable(sample)
     entities = np.random.default_rng(seed).permutation(sample.entity.unique())
@@ -106,13 +108,9 @@ def steadiness(
     one, other = (learnable(sample.at(sample.entity.isin(part).to_numpy())) for part in parts)
     redrawn = clone(model).set_params(model__random_state=seed + 1)
     fitted = fit_side_by_side([(model, one), (model, other), (redrawn, one)])
-    sizes = [contributions(again, predictors).pushes for again, _ in fitted]
-    rows = []
-    for by, groups in (("predictor", None), ("theme", themes)) if themes is not None else (("predictor", None),):
-        first, *others = (_mean_size(values, groups) for values in sizes)
-        for compared, second in zip(("other customers", "another seed"), others, strict=True):
-            rows.append({"compared": compared, "by": by, **agreement(first, second)})
-    return pd.DataFrame(rows)
+    first, *others = (contributions(again, predictors).pushes.abs().mean() for again, _ in fitted)
+    compared = ("other customers", "another seed")
+    return pd.DataFrame([{"compared": c, **agreement(first, o)} for c, o in zip(compared, others, strict=True)])
 
 
 def by_theme(values: pd.DataFrame, themes: pd.Series) -> pd.DataFrame:
@@ -120,10 +118,6 @@ def by_theme(values: pd.DataFrame, themes: pd.Series) -> pd.DataFrame:
     names = themes.unique()
     belongs = themes.reindex(values.columns).to_numpy()[:, None] == names
     return pd.DataFrame(values.to_numpy() @ belongs, index=values.index, columns=names)
-
-
-def _mean_size(values: pd.DataFrame, themes: pd.Series | None) -> pd.Series:
-    return (values if themes is None else by_theme(values, themes)).abs().mean()
 
 
 _ROWS_OF_PAIRS = 150
@@ -141,8 +135,7 @@ def interactions(model: Pipeline, predictors: pd.DataFrame, seed: int = 0) -> pd
     some = predictors.sample(min(len(predictors), _ROWS_OF_PAIRS), random_state=seed)
     matrix = DMatrix(model[:-1].transform(some), nthread=1)
     cells = model["model"].get_booster().predict(matrix, pred_interactions=True)[:, :-1, :-1]
-    names = model["encode"].columns_
-    belongs = (origin_of_columns(model)[:, None] == np.arange(len(names))).astype(np.float32)
+    names, belongs = model["encode"].columns_, _belongs(model).astype(np.float32)
     size = np.abs(belongs.T @ cells @ belongs).mean(axis=0)
     first, second = np.triu_indices(len(names), 1)
     found = pd.DataFrame({"first": [names[i] for i in first], "second": [names[i] for i in second]})

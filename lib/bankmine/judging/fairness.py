@@ -27,7 +27,6 @@ REFERENCE, BELOW, MAY_BE_BELOW, LESS_OFTEN, ALIKE, TOO_FEW = (
 _AGES = (25, 35, 45, 55, 65)
 _ADULT, _OLDEST = 15, 100
 _QUARTERS = ("youngest quarter", "second quarter", "third quarter", "oldest quarter")
-_FEWEST_AGES = 5
 
 
 def age_bands(age: pd.Series) -> pd.Series:
@@ -36,8 +35,6 @@ def age_bands(age: pd.Series) -> pd.Series:
     Where the publisher of a table has scaled ages, so that they are no years, bands are quarters of the applicants.
     """
     age = age.astype(float)
-    if age.nunique() < _FEWEST_AGES:
-        return age * np.nan
     if not _ADULT <= age.median() <= _OLDEST:
         return pd.qcut(age.rank(method="first"), 4, labels=_QUARTERS)
     names = [f"under {_AGES[0]}", *(f"{a} to {a + 9}" for a in _AGES[:-1]), f"{_AGES[-1]} and over"]
@@ -66,9 +63,10 @@ def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series) -> 
     common = large[large["rows"] >= REFERENCE_SHARE * len(approved)]
     best = common["share"].idxmax() if len(common) else None
     held = list(large.index) if best is not None and table["share"][best] > 0 else []
-    ratios = [_ratio(approved, parts[n], parts[best], entity) if n in held else (np.nan,) * 3 for n in table.index]
-    table[["ratio", "ratio_low", "ratio_high"]] = np.array(ratios).reshape(-1, 3)
-    table["verdict"] = [REFERENCE if name == best else _verdict(*row) for name, *row in _ratios(table)]
+    found = [_ratio(approved, parts[n], parts[best], entity) if n in held else (np.nan,) * 3 for n in table.index]
+    table[["ratio", "ratio_low", "ratio_high"]] = np.array(found).reshape(-1, 3)
+    ratios = table[["ratio", "ratio_low", "ratio_high"]].itertuples(name=None)
+    table["verdict"] = [REFERENCE if name == best else _verdict(*row) for name, *row in ratios]
     return table.rename_axis("group")
 
 
@@ -109,10 +107,6 @@ def _ratio(approved: pd.Series, group: pd.Series, best: pd.Series, entity: pd.Se
     error = np.sqrt(clustered_error(pull.to_numpy(), entity) ** 2 + katz)
     low, high = np.exp(around(np.log(safe[0] / safe[1]), error))
     return shares[0] / shares[1], low * (shares[0] > 0), high
-
-
-def _ratios(table: pd.DataFrame) -> list[tuple]:
-    return list(table[["ratio", "ratio_low", "ratio_high"]].itertuples(name=None))
 
 
 def _verdict(ratio: float, low: float, high: float) -> str:

@@ -21,7 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from bankmine.judging.intervals import draws, interval
 from bankmine.judging.ranking import figures
-from bankmine.learning.encoding import WeightOfEvidence
+from bankmine.learning.encoding import WeightOfEvidence, edges_of
 from bankmine.learning.sample import Sample
 
 _DRAWS = 200
@@ -162,7 +162,7 @@ def _measures(model: BaseEstimator, rows: Sample, people: pd.Index, counts: np.n
     """Return metrics of a model on rows, in each drawing of people."""
     code, own = pd.factorize(rows.entity)
     score = model.predict_proba(rows.predictors)[:, 1]
-    return figures(rows.target.to_numpy(), score, code, counts[people.get_indexer(own)], ())
+    return figures(rows.target.to_numpy(), score, code, counts[people.get_indexer(own)])
 
 
 HIGH, FAR, INFORMATIVE = 0.9, 1.5, 0.7
@@ -239,7 +239,7 @@ def _risk(rows: Sample, scored: pd.DataFrame, name: str) -> float:
     """Return the event rate that one predictor gives the scored rows, over that of the rows learned from."""
     past, now = rows.predictors[name], scored[name]
     if pd.api.types.is_numeric_dtype(past):
-        edges = np.unique(past.astype(float).quantile(np.linspace(0, 1, _BINS + 1)[1:-1]).dropna())
+        edges = edges_of(past, _BINS)
         past, now = (
             pd.Series(np.where(v.isna(), -1, np.searchsorted(edges, v.astype(float))), v.index).astype(str)
             for v in (past, now)

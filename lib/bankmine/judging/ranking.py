@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
@@ -19,17 +17,15 @@ def performance(
     entity: pd.Series,
     rounds: int = 500,
     seed: int = 0,
-    top: Sequence[int] = (),
 ) -> pd.DataFrame:
     """Measure how well each score, a column a model, ranks the same rows: `model`, `metric`, `value`, `low`, `high`.
 
-    Metrics: `auc`, `gini`, `average_precision`, `ks`, `brier` (NaN for scores that are no probabilities), of the
-    highest 1, 5, 10, 20 % `lift_<percent>` and `caught_<percent>` (of all events), and `precision_top_<number>`. Equal
-    scores count as if in random order; intervals (95 %) are of resampled entities; NaN where all rows have the event or
-    none has.
+    Metrics: `auc`, `gini`, `average_precision`, `ks`, `brier` (NaN for scores that are no probabilities), and of the
+    highest 1, 5, 10, 20 % `lift_<percent>` and `caught_<percent>` (of all events). Equal scores count as if in random
+    order; intervals (95 %) are of resampled entities; NaN where all rows have the event or none has.
     """
     tables = []
-    for model, values in _resampled(target, scores, entity, rounds, seed, tuple(top)).items():
+    for model, values in _resampled(target, scores, entity, rounds, seed).items():
         low, high = interval(np.stack(list(values.values()), axis=1))
         value = [v[0] for v in values.values()]
         tables.append(pd.DataFrame({"model": model, "metric": list(values), "value": value, "low": low, "high": high}))
@@ -72,10 +68,10 @@ def gains_curve(target: pd.Series, scores: pd.DataFrame, points: int = 50) -> pd
     outcome, code, counts = _prepared(target, scores, pd.Series(target.index, target.index), 0, 0)
     chosen, tables = np.linspace(0, 1, points + 1), []
     for model in scores:
-        at_steps = steps(outcome, scores[model].loc[target.index].to_numpy(float), code)
-        rows, events = (running(at_step, counts) for at_step in at_steps)
+        at_steps = _steps(outcome, scores[model].loc[target.index].to_numpy(float), code)
+        rows, events = (_running(at_step, counts) for at_step in at_steps)
         hits = np.where(events[-1] > 0, events[-1], np.nan)
-        caught = np.concatenate([upto(rows, events, share) / hits for share in chosen])
+        caught = np.concatenate([_upto(rows, events, share) / hits for share in chosen])
         tables.append(pd.DataFrame({"model": model, "chosen": chosen, "caught": caught}))
     return pd.concat(tables, ignore_index=True)
 
@@ -100,12 +96,12 @@ def _prepared(
 
 
 def _resampled(
-    target: pd.Series, scores: pd.DataFrame, entity: pd.Series, rounds: int, seed: int, top: tuple[int, ...] = ()
+    target: pd.Series, scores: pd.DataFrame, entity: pd.Series, rounds: int, seed: int
 ) -> dict[str, dict[str, np.ndarray]]:
     """Return the metrics of each model in the sample and in each resample, each of shape (1 + rounds,)."""
     outcome, code, counts = _prepared(target, scores, entity, rounds, seed)
     chosen = {model: scores[model].loc[target.index].to_numpy(float) for model in scores}
-    return {model: figures(outcome, score, code, counts, top) for model, score in chosen.items()}
+    return {model: figures(outcome, score, code, counts) for model, score in chosen.items()}
 
 
 TOP = (0.01, 0.05, 0.10, 0.20)
@@ -114,7 +110,7 @@ _CELLS = 500_000
 """Steps × resamples that are worked on at a time: as many as fit into a processor's cache."""
 
 
-def steps(outcome: np.ndarray, score: np.ndarray, code: np.ndarray) -> tuple[csr_array, csr_array]:
+def _steps(outcome: np.ndarray, score: np.ndarray, code: np.ndarray) -> tuple[csr_array, csr_array]:
     """Return how many rows and how many events of each entity there are at each step down the ranking.
 
     Rows with equal scores are one step; so are neighbouring steps without an event. Shape (steps, entities).
@@ -130,12 +126,12 @@ def steps(outcome: np.ndarray, score: np.ndarray, code: np.ndarray) -> tuple[csr
     return rows, events
 
 
-def running(at_step: csr_array, counts: np.ndarray) -> np.ndarray:
+def _running(at_step: csr_array, counts: np.ndarray) -> np.ndarray:
     """Return how many there are down to each step, from 0 to all, in each resample: shape (1 + steps, resamples)."""
     return np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum(at_step @ counts, axis=0, dtype=float)])
 
 
-def upto(rows: np.ndarray, events: np.ndarray, share: float) -> np.ndarray:
+def _upto(rows: np.ndarray, events: np.ndarray, share: float) -> np.ndarray:
     """Return the events among the first `share` of the rows; within a step they are spread evenly."""
     wanted, column = share * rows[-1], np.arange(rows.shape[1])
     after = np.minimum((rows <= wanted).sum(axis=0), len(rows) - 1)
@@ -144,28 +140,25 @@ def upto(rows: np.ndarray, events: np.ndarray, share: float) -> np.ndarray:
     return events[after - 1, column] + part * (events[after, column] - events[after - 1, column])
 
 
-def figures(
-    outcome: np.ndarray, score: np.ndarray, code: np.ndarray, counts: np.ndarray, top: tuple[int, ...]
-) -> dict[str, np.ndarray]:
+def figures(outcome: np.ndarray, score: np.ndarray, code: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Return the metrics of `performance` of one score in each resample; NaN where that holds but one outcome.
 
     `code` is the number of each row's entity from 0; `counts`, as of `intervals.draws`, has shape (entities,
     resamples).
     """
-    rows, events = steps(outcome, score, code)
+    rows, events = _steps(outcome, score, code)
     chunks = np.array_split(counts, 1 + counts.shape[1] * rows.shape[0] // _CELLS, axis=1)
-    shares = {f"precision_top_{k}": min(k / len(outcome), 1) for k in top}
-    parts = [_figures(running(rows, chunk), running(events, chunk), shares) for chunk in chunks]
+    parts = [_figures(_running(rows, chunk), _running(events, chunk)) for chunk in chunks]
     found = {metric: np.concatenate([part[metric] for part in parts]) for metric in parts[0]}
     return found | {"brier": _brier(outcome, score, code, counts)}
 
 
-def _figures(rows: np.ndarray, events: np.ndarray, shares: dict[str, float]) -> dict[str, np.ndarray]:
-    total, others = rows[-1], rows - events
+def _figures(rows: np.ndarray, events: np.ndarray) -> dict[str, np.ndarray]:
+    others = rows - events
     hits = np.where((events[-1] > 0) & (others[-1] > 0), events[-1], np.nan)
     auc = (np.diff(others, axis=0) * (events[1:] + events[:-1])).sum(axis=0) / (2 * hits * np.maximum(others[-1], 1))
     precision = events[1:] / np.maximum(rows[1:], 1)
-    caught = {share: upto(rows, events, share) / hits for share in TOP}
+    caught = {share: _upto(rows, events, share) / hits for share in TOP}
     return {
         "auc": auc,
         "gini": 2 * auc - 1,
@@ -173,7 +166,6 @@ def _figures(rows: np.ndarray, events: np.ndarray, shares: dict[str, float]) -> 
         "ks": np.abs(events / hits - others / np.maximum(others[-1], 1)).max(axis=0),
         **{f"lift_{share * 100:g}": caught[share] / share for share in TOP},
         **{f"caught_{share * 100:g}": caught[share] for share in TOP},
-        **{m: np.where(hits > 0, upto(rows, events, s) / (s * total), np.nan) for m, s in shares.items()},
     }
 
 

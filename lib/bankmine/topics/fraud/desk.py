@@ -92,24 +92,20 @@ def desk_figures(
 
 
 def card_precision(
-    target: pd.Series, score: pd.Series, account: pd.Series, day: pd.Series, k: int | pd.Series, once: bool = False
+    target: pd.Series, score: pd.Series, account: pd.Series, day: pd.Series, number: pd.Series
 ) -> pd.Series:
-    """Compute of each day the share of attacked accounts among the k with the highest score (card precision@k).
+    """Compute the share of attacked accounts among the `number` of a day with the highest score (card precision@k).
 
-    An account's score of a day is its highest; `k` may differ by day. With `once`, an account that was found is not
-    looked at on later days (Fraud Detection Handbook, chapter 4).
+    An account's score of a day is its highest (Fraud Detection Handbook, chapter 4, without leaving out on later days
+    the accounts that were found); NaN where none is looked at.
     """
     rows = pd.DataFrame({"day": day, "account": account, "score": score, "target": target})
-    cards = rows.groupby(["day", "account"], sort=True, observed=True)[["score", "target"]].max().reset_index("account")
-    found: set[object] = set()
-    told = {}
-    for one, today in cards.groupby(level="day"):
-        left = today[~today["account"].isin(found)] if once else today
-        wanted = int(k if np.isscalar(k) else k[one])
-        top = left.nlargest(wanted, "score")
-        told[one] = top["target"].sum() / wanted if wanted else np.nan
-        found |= set(top.loc[top["target"] == 1, "account"])
-    return pd.Series(told, dtype=float).rename_axis("day")
+    cards = rows.groupby(["day", "account"], sort=True, observed=True)[["score", "target"]].max()
+    found = {
+        one: today.nlargest(number[one], "score")["target"].sum() / number[one] if number[one] else np.nan
+        for one, today in cards.groupby(level="day")
+    }
+    return pd.Series(found, dtype=float).rename_axis("day")
 
 
 def _by_customer(frauds: pd.DataFrame, rounds: int, seed: int) -> list[tuple]:

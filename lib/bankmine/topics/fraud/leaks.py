@@ -76,26 +76,25 @@ def smote_first(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int =
     return Twin("SMOTE before the split", told, twin.learns, twin.claims, in_use)
 
 
-def undelayed(
-    sample: Sample, train: np.ndarray, test: np.ndarray, at: pd.Series, keys: pd.DataFrame, days: int = UNDELAYED_DAYS
-) -> Twin:
+def undelayed(sample: Sample, train: np.ndarray, test: np.ndarray, at: pd.Series, keys: pd.DataFrame) -> Twin:
     """Make the twin that counts frauds at a merchant or payee when they happened, not when they became known.
 
     In its own test the count knows labels that nobody had; in use it is what was known at the time.
     """
     outcome = (sample.target == 1).to_numpy()
-    counts = {f"{key}_frauds_{days}d": earlier_frauds(at, keys[key], outcome, days) for key in keys}
+    names = {key: f"{key}_frauds_{UNDELAYED_DAYS}d" for key in keys}
+    counts = {name: earlier_frauds(at, keys[key], outcome, UNDELAYED_DAYS) for key, name in names.items()}
     leaky = replace(sample, predictors=sample.predictors.assign(**counts))
-    in_use = {name: _known(sample, name.removesuffix(f"_frauds_{days}d"), days) for name in counts}
     told = f"frauds at {' and '.join(keys)} counted before they were known"
     good = leak_lab.honest(leaky, train, test)
-    unknown = replace(good.delivers, predictors=good.delivers.predictors.assign(
-        **{name: values.loc[good.delivers.target.index] for name, values in in_use.items()}))  # fmt: skip
+    met = good.delivers.predictors
+    in_use = {name: _known(met, key) for key, name in names.items()}
+    unknown = replace(good.delivers, predictors=met.assign(**in_use))
     return Twin("risk without delay", told, good.learns, good.claims, unknown)
 
 
-def oversampled(sample: Sample, seed: int = 0, neighbours: int = NEIGHBOURS, balance: float = BALANCE) -> Sample:
-    """Return a sample with frauds made up between real ones, until there are `balance` of the genuine ones (SMOTE).
+def oversampled(sample: Sample, seed: int = 0) -> Sample:
+    """Return a sample with frauds made up between real ones, until there are `BALANCE` of the genuine ones (SMOTE).
 
     Each lies between a fraud and one of its nearest neighbours among frauds, in standardised numbers; its words are
     those of most of the neighbours. Missing numbers are taken for medians, since nothing lies between what is not
@@ -103,14 +102,14 @@ def oversampled(sample: Sample, seed: int = 0, neighbours: int = NEIGHBOURS, bal
     frauds.
     """
     frauds = int((sample.target == 1).sum())
-    if frauds < 2 or int(balance * (sample.target == 0).sum()) <= frauds:
+    if frauds < 2 or int(BALANCE * (sample.target == 0).sum()) <= frauds:
         return sample
     filled = without_gaps(sample, sample.predictors)
     words = filled.select_dtypes("category").astype(object).fillna("")
     numbers = filled.drop(columns=words.columns)
     scale = StandardScaler().fit(numbers)
     rows = pd.DataFrame(scale.transform(numbers), numbers.index, numbers.columns).join(words)
-    how = {"sampling_strategy": balance, "k_neighbors": min(neighbours, frauds - 1), "random_state": seed}
+    how = {"sampling_strategy": BALANCE, "k_neighbors": min(NEIGHBOURS, frauds - 1), "random_state": seed}
     smote = SMOTENC(list(words), **how) if len(words.columns) else SMOTE(**how)
     grown, target = smote.fit_resample(rows, sample.target)
     said = grown[list(words)].astype(object)
@@ -160,7 +159,6 @@ def _labels(sample: Sample, block: Block) -> pd.Series:
     return pd.Series(target, index=sample.target.index)
 
 
-def _known(sample: Sample, key: str, days: int) -> pd.Series:
+def _known(predictors: pd.DataFrame, key: str) -> pd.Series | float:
     """Return the count of frauds that were known at the time; none where the features do not tell."""
-    name = f"{key}_frauds_known_{days}d"
-    return sample.predictors[name] if name in sample.predictors else pd.Series(0.0, index=sample.target.index)
+    return predictors.get(f"{key}_frauds_known_{UNDELAYED_DAYS}d", 0.0)

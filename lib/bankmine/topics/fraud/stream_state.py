@@ -65,13 +65,7 @@ class Transaction:
 
 
 def columns_of(t: Transaction, measures: Mapping[str, np.ndarray], known: Collection[str]) -> dict[str, np.ndarray]:
-    """Return measures together with what is taken from the transaction itself, as far as it is among the known.
-
-    Returns
-    -------
-    dict of str to np.ndarray
-        Arrays of length 1.
-    """
+    """Return measures with what is taken from the transaction itself, as far as it is known; arrays of length 1."""
     own = {name: np.array([getattr(t, name)], dtype=object) for name in OWN if name in known}
     if "physical" in own:
         own["physical"] = np.array([t.physical])
