@@ -263,12 +263,10 @@ def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
     """Find weeks in which a channel in a region delivered far fewer bookings than expected, the largest loss first.
 
     Expected is what the channel delivered that week in all other regions, times how the region usually compares to
-    them in the weeks around: season, paydays and holidays, which hit all regions alike, and growth are no gap. Of what
-    is silent everywhere in a week, the lower quartile of the weeks around is expected, so that what comes once a month
-    is not missed in between. A gap is a count that a Poisson variable with that mean would fall to with a chance below
-    `GAP_SIGNIFICANCE` over all cells together, and that is less than half of the mean. Bookings that come in pairs or
-    bursts vary more than that: counts are divided by the channel's dispersion (quasi-Poisson; McCullagh and Nelder,
-    Generalized Linear Models, 1989, section 6.2).
+    them, so that season, paydays, holidays and growth are no gap; of what is silent everywhere the lower quartile of
+    the weeks around, so that what comes once a month is not missed in between. A gap is less than half of that, and so
+    few as Poisson's chance allows below `GAP_SIGNIFICANCE` over all cells together. Counts are divided by the channel's
+    dispersion, as bookings come in bursts (quasi-Poisson; McCullagh and Nelder, Generalized Linear Models, 1989, 6.2).
     """
     cells = _weekly_cells(snapshot)
     channel = cells.T.groupby("channel").transform("sum").T
