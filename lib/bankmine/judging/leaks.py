@@ -54,7 +54,7 @@ def same_rows(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
     return Twin("same rows", "tested on the rows it learned from", good.learns, good.learns, good.delivers)
 
 
-def random_rows(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int = 0) -> Twin:
+def random_rows(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
     """Make the twin whose training rows were split at random into rows to learn from and a test.
 
     Rows of one customer, and of later months, are then on both sides; where outcome windows overlap, the same event
@@ -63,12 +63,12 @@ def random_rows(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int =
     good = honest(sample, train, test)
     rows, whole = np.arange(len(good.learns)), good.learns.target.to_numpy()
     rare = np.unique(whole, return_counts=True)[1].min(initial=0) < 2
-    learns, claims = train_test_split(rows, test_size=_HELD_OUT, random_state=seed, stratify=None if rare else whole)
+    learns, claims = train_test_split(rows, test_size=_HELD_OUT, random_state=0, stratify=None if rare else whole)
     told = "rows split at random: the same customers and months on both sides"
     return Twin("random split", told, good.learns.at(learns), good.learns.at(claims), good.delivers)
 
 
-def encoded(sample: Sample, train: np.ndarray, test: np.ndarray, before: bool = True, seed: int = 0) -> Twin:
+def encoded(sample: Sample, train: np.ndarray, test: np.ndarray, before: bool = True) -> Twin:
     """Make the twin whose predictors were replaced by the event rates of their values before the split.
 
     Each value of a predictor, numbers in twentieths, becomes the log-odds of the event among the rows that hold it:
@@ -78,7 +78,7 @@ def encoded(sample: Sample, train: np.ndarray, test: np.ndarray, before: bool = 
     """
     good = honest(sample, train, test)
     people = good.learns.entity.unique()
-    held = np.random.default_rng(seed).permutation(len(people))[: int(np.ceil(_HELD_OUT * len(people)))]
+    held = np.random.default_rng(0).permutation(len(people))[: int(np.ceil(_HELD_OUT * len(people)))]
     claims = good.learns.entity.isin(people[held]).to_numpy()
     known = np.ones_like(claims) if before else ~claims
     rates = WeightOfEvidence().fit(good.learns.predictors[known], good.learns.target[known])
@@ -108,7 +108,7 @@ def leaking_column(sample: Sample, train: np.ndarray, test: np.ndarray, column: 
     return Twin("leaking column", told, good.learns, good.claims, unwritten)
 
 
-def lies(model: BaseEstimator, twins: Sequence[Twin], seed: int = 0) -> pd.DataFrame:
+def lies(model: BaseEstimator, twins: Sequence[Twin]) -> pd.DataFrame:
     """Fit every twin by the same recipe and say how far its claim is from what it delivers.
 
     For `auc` and `ap` (average precision) `_claims`, `_delivers`, `_lie` with `_lie_low`, `_lie_high`, by customer;
@@ -118,7 +118,7 @@ def lies(model: BaseEstimator, twins: Sequence[Twin], seed: int = 0) -> pd.DataF
     able = [twin for twin in twins if twin.learns.target.nunique() >= 2]
     fitted = _fit_once(model, [twin.learns for twin in able])
     cores = Parallel(n_jobs=-1, backend="threading")
-    found = cores(delayed(_lie)(fit, twin, seed) for fit, twin in zip(fitted, able, strict=True))
+    found = cores(delayed(_lie)(fit, twin) for fit, twin in zip(fitted, able, strict=True))
     told = {id(twin): lie for twin, lie in zip(able, found, strict=True)}
     rows = [{"twin": twin.name, "mistake": twin.mistake, **told.get(id(twin), {})} for twin in twins]
     names = [f"{m}_{part}" for m in ("auc", "ap") for part in ("claims", "delivers", "lie", "lie_low", "lie_high")]
@@ -142,10 +142,10 @@ def _fitted(model: BaseEstimator, rows: Sample) -> BaseEstimator:
     return clone(model).fit(rows.predictors, rows.target.to_numpy(int))
 
 
-def _lie(model: BaseEstimator, twin: Twin, seed: int) -> dict[str, float]:
+def _lie(model: BaseEstimator, twin: Twin) -> dict[str, float]:
     """Measure claim and delivery with the same drawings of customers, so that what they share cancels out."""
     people = pd.Index(pd.concat([twin.claims.entity, twin.delivers.entity]).unique())
-    counts = draws(len(people), _DRAWS, seed)
+    counts = draws(len(people), _DRAWS)
     tests = [twin.claims] if twin.claims is twin.delivers else [twin.claims, twin.delivers]
     measured = [_measures(model, rows, people, counts) for rows in tests]
     found = {"rate": twin.claims.target.mean(), "rate_delivers": twin.delivers.target.mean()}
@@ -171,12 +171,13 @@ INFORMATIVE on. Below that, no leak is worth the search."""
 SILENT = 0.5
 """A predictor is silent that gives those scored today less than this part of the risk that the others give them."""
 _MOST_ROWS = 10_000
+_TOP = 10
 _BINS = 20
 _COLUMNS = ["auc", "changes", "risk_now", "suspicious", "why"]
 
 
-def sentinel(learned: Sample, scored: pd.DataFrame | None = None, top: int = 10, seed: int = 0) -> pd.DataFrame:
-    """Look at every predictor by itself and say which of the `top` strongest know too much.
+def sentinel(learned: Sample, scored: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Look at every predictor by itself and say which of the ten strongest know too much.
 
     `auc` of it alone is from 0.5 (a category counts by how often the event came in the other half of the rows);
     `changes`: whether it ever differs between days of one customer; `risk_now`: the risk that it alone gives those
@@ -184,11 +185,11 @@ def sentinel(learned: Sample, scored: pd.DataFrame | None = None, top: int = 10,
     """
     rows = learned.at(learned.known)
     if len(rows) > _MOST_ROWS:
-        rows = rows.at(np.sort(np.random.default_rng(seed).choice(len(rows), _MOST_ROWS, replace=False)))
+        rows = rows.at(np.sort(np.random.default_rng(0).choice(len(rows), _MOST_ROWS, replace=False)))
     if rows.target.nunique() < 2:
         return pd.DataFrame(columns=_COLUMNS).rename_axis("predictor")
     auc = _alone(rows.predictors, rows.target).sort_values(ascending=False, kind="stable")
-    names = list(auc.index[:top])
+    names = list(auc.index[:_TOP])
     changes = [_changes(learned, name) for name in names]
     table = pd.DataFrame({"auc": auc[names], "changes": pd.array(changes, dtype="boolean")}, index=names)
     table["risk_now"] = np.nan if scored is None else [_risk(rows, scored, name) for name in names]

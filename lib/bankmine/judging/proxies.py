@@ -32,7 +32,7 @@ _ROWS = 10_000
 _PARTS = 10
 
 
-def proxies(sample: Sample, attribute: pd.Series, pushes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def proxies(sample: Sample, attribute: pd.Series, pushes: pd.DataFrame) -> pd.DataFrame:
     """Say of every predictor whether it tells the attribute, carries it into the score, and foretells the outcome.
 
     `attribute` is 1 for the group, 0 for the others; the sum of the `pushes` is the score. `tells` and `foretells` are
@@ -40,7 +40,7 @@ def proxies(sample: Sample, attribute: pd.Series, pushes: pd.DataFrame, seed: in
     proxies in use, the AUC that the score loses without the push (rows learnt from flatter it). Intervals 95 %, by
     customer.
     """
-    asked, judged = _as_target(sample, attribute, seed), _some(sample.at(sample.known), seed)
+    asked, judged = _as_target(sample, attribute), _some(sample.at(sample.known))
     table = _gaps(pushes, attribute, sample.entity)
     for name, rows in (("tells", asked), ("foretells", judged)):
         found = {c: _auc_alone(rows.predictors[c], rows.target, rows.entity) for c in table.index}
@@ -50,14 +50,14 @@ def proxies(sample: Sample, attribute: pd.Series, pushes: pd.DataFrame, seed: in
     table["verdict"] = np.select([tells & moved, tells], [PROXY, SILENT], HARMLESS)
     table[["lost", "lost_low", "lost_high"]] = np.nan
     for name in table.index[table["verdict"] == PROXY] if judged.target.nunique() == 2 else []:
-        table.loc[name, ["lost", "lost_low", "lost_high"]] = _lost(judged, pushes, name, seed)
+        table.loc[name, ["lost", "lost_low", "lost_high"]] = _lost(judged, pushes, name)
     return table.sort_values("share", ascending=False, kind="stable").rename_axis("predictor")
 
 
-def _as_target(sample: Sample, attribute: pd.Series, seed: int) -> Sample:
+def _as_target(sample: Sample, attribute: pd.Series) -> Sample:
     """Put the attribute in place of the outcome; only customers of whom it is known, and of many some."""
     asked = replace(sample, target=attribute.astype(float).reindex(sample.target.index))
-    asked = _some(asked.at(asked.known), seed)
+    asked = _some(asked.at(asked.known))
     people = asked.target.groupby(asked.entity.to_numpy()).max()
     if (fewer := min((people == 1).sum(), (people == 0).sum())) < FEWEST:
         raise BankmineError(
@@ -66,16 +66,16 @@ def _as_target(sample: Sample, attribute: pd.Series, seed: int) -> Sample:
     return asked
 
 
-def _some(sample: Sample, seed: int) -> Sample:
-    return sample.at(thinned(sample, np.ones(len(sample), dtype=bool), _ROWS, seed))
+def _some(sample: Sample) -> Sample:
+    return sample.at(thinned(sample, np.ones(len(sample), dtype=bool), _ROWS))
 
 
-def _lost(judged: Sample, pushes: pd.DataFrame, name: Hashable, seed: int) -> tuple[float, float, float]:
+def _lost(judged: Sample, pushes: pd.DataFrame, name: Hashable) -> tuple[float, float, float]:
     """Return how much of its AUC the score loses without what one predictor adds to it."""
     rows = pushes.loc[judged.target.index]
     whole = rows.sum(axis=1)
     scores = pd.DataFrame({"without": whole - rows[name], "whole": whole})
-    found = of(against(judged.target, scores, "without", judged.entity, 200, seed), "whole").loc["auc"]
+    found = of(against(judged.target, scores, "without", judged.entity, rounds=200), "whole").loc["auc"]
     return found["difference"], found["low"], found["high"]
 
 

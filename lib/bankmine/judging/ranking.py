@@ -49,12 +49,10 @@ def against(
     return pd.DataFrame(rows, columns=["model", "metric", "difference", "low", "high"])
 
 
-def by_day(
-    target: pd.Series, scores: pd.DataFrame, day: pd.Series, entity: pd.Series, rounds: int = 500, seed: int = 0
-) -> pd.DataFrame:
+def by_day(target: pd.Series, scores: pd.DataFrame, day: pd.Series, entity: pd.Series) -> pd.DataFrame:
     """Measure scores on each day, or month, apart, as `performance` does, with `day`, `rows` and `events` before."""
     parts = target.groupby(day.loc[target.index])
-    tables = {d: performance(part, scores, entity, rounds, seed) for d, part in parts}
+    tables = {d: performance(part, scores, entity) for d, part in parts}
     counts = parts.agg(rows="size", events="sum").astype(int)
     found = pd.concat(tables, names=["day"]).reset_index("day")
     return counts.merge(found, left_index=True, right_on="day").set_index("day").reset_index()

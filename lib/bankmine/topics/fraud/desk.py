@@ -280,9 +280,7 @@ def alerts_above(
     return pd.DataFrame.from_dict(rows, "index", columns=columns).rename_axis("block")
 
 
-def by_capacity(
-    payments: Payments, probability: pd.Series, rules: DeskRules, shares: Sequence[float] = (0.001, 0.002, 0.01)
-) -> pd.DataFrame:
+def by_capacity(payments: Payments, probability: pd.Series, rules: DeskRules, shares: Sequence[float]) -> pd.DataFrame:
     """Say what more or fewer hands would earn, looked at by expected saving.
 
     Indexed by `capacity`: `actions` and `profit` of a day with `low`, `high`, and `next_alert`: what one more alert

@@ -31,12 +31,12 @@ UNDELAYED_DAYS = 30
 _DAY = 86_400_000_000
 
 
-def twins(sample: Sample, block: Block, at: pd.Series, keys: pd.DataFrame, seed: int = 0) -> list[Twin]:
+def twins(sample: Sample, block: Block, at: pd.Series, keys: pd.DataFrame) -> list[Twin]:
     """Make all twins of one block, the honest one first: with its training window and its test.
 
     `at` is the moment of each payment; `keys` may have `merchant` or `counterparty`, whose risk is taken without delay.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     settled = block.test[sample.known[block.test]]
     known = replace(sample, target=_labels(sample, block))
     share = min(1.0, JUDGED / max((known.target.to_numpy()[settled] == 0).sum(), 1))
@@ -44,23 +44,23 @@ def twins(sample: Sample, block: Block, at: pd.Series, keys: pd.DataFrame, seed:
     parts = ((block.train, alike), (settled, share))
     window, test = (sample.mask(_thinned(known, rows, part, rng)) for rows, part in parts)
     few = sample.mask(_thinned(known, np.flatnonzero(window), GENUINE / max(window.sum(), 1), rng))
-    found = [leak_lab.honest(known, few, test), random_split(known, window, test, seed=seed)]
-    found.append(smote_first(known, few, test, seed=seed))
+    found = [leak_lab.honest(known, few, test), random_split(known, window, test)]
+    found.append(smote_first(known, few, test))
     there = [key for key in ("merchant", "counterparty") if key in keys]
     if there:
         found.append(undelayed(known, few, test, at, keys[there]))
     return found
 
 
-def random_split(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int = 0) -> Twin:
+def random_split(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
     """Make the twin that is tested on payments of the same days, cards and attacks as it learnt from."""
-    twin, rng = leak_lab.random_rows(sample, train, test, seed), np.random.default_rng(seed)
+    twin, rng = leak_lab.random_rows(sample, train, test), np.random.default_rng(0)
     kept = _thinned(twin.learns, np.arange(len(twin.learns)), GENUINE / max(len(twin.learns), 1), rng)
     told = "payments split at random: the same attacks on both sides"
     return replace(twin, mistake=told, learns=twin.learns.at(kept))
 
 
-def smote_first(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int = 0) -> Twin:
+def smote_first(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
     """Make the twin that makes up frauds between real ones before it splits at random, and is tested on them too.
 
     Made-up frauds lie on lines between neighbours, so that those of the test lie between frauds that were learnt from;
@@ -68,9 +68,9 @@ def smote_first(sample: Sample, train: np.ndarray, test: np.ndarray, seed: int =
     Intelligence Research 16, 2002; the mistake: Santos and others, IEEE Computational Intelligence Magazine 13, 2018).
     """
     good = leak_lab.honest(sample, train, test)
-    grown = oversampled(good.learns, seed)
+    grown = oversampled(good.learns)
     everything = np.ones(len(grown), bool)
-    twin = leak_lab.random_rows(grown, everything, ~everything, seed)
+    twin = leak_lab.random_rows(grown, everything, ~everything)
     told = "frauds made up between real ones (SMOTE) before the split"
     in_use = replace(good.delivers, predictors=without_gaps(good.learns, good.delivers.predictors))
     return Twin("SMOTE before the split", told, twin.learns, twin.claims, in_use)
@@ -93,7 +93,7 @@ def undelayed(sample: Sample, train: np.ndarray, test: np.ndarray, at: pd.Series
     return Twin("risk without delay", told, good.learns, good.claims, unknown)
 
 
-def oversampled(sample: Sample, seed: int = 0) -> Sample:
+def oversampled(sample: Sample) -> Sample:
     """Return a sample with frauds made up between real ones, until there are `BALANCE` of the genuine ones (SMOTE).
 
     Each lies between a fraud and one of its nearest neighbours among frauds, in standardised numbers; its words are
@@ -109,7 +109,7 @@ def oversampled(sample: Sample, seed: int = 0) -> Sample:
     numbers = filled.drop(columns=words.columns)
     scale = StandardScaler().fit(numbers)
     rows = pd.DataFrame(scale.transform(numbers), numbers.index, numbers.columns).join(words)
-    how = {"sampling_strategy": BALANCE, "k_neighbors": min(NEIGHBOURS, frauds - 1), "random_state": seed}
+    how = {"sampling_strategy": BALANCE, "k_neighbors": min(NEIGHBOURS, frauds - 1), "random_state": 0}
     smote = SMOTENC(list(words), **how) if len(words.columns) else SMOTE(**how)
     grown, target = smote.fit_resample(rows, sample.target)
     said = grown[list(words)].astype(object)
