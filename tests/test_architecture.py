@@ -23,7 +23,7 @@ TRUTH = re.compile(r"""demobank\.(truth|scor)|demobank import .*\b(truth|scor\w*
 EVALUATES = {"eval", "exec", "compile", "__import__"}
 UNSAFE = {("pickle", None), ("marshal", None), ("shelve", None), ("joblib", "load"), ("yaml", "unsafe_load")}
 NAMED_PLACES = {"bank/readers.py", "report/__init__.py", "report/warm_kernels.py"}
-"""Where code is found by a name: loaders that a source names, what notebooks import lazily, topics that a run will use."""
+"""Where code is found by a name: loaders that a source names, what notebooks import lazily, topics that a run uses."""
 
 
 @cache
