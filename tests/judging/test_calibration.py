@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from bankmine.errors import BankmineError
 from bankmine.judging.calibration import calibration, hosmer_lemeshow, reliability
 from bankmine.judging.intervals import wilson
-from bankmine.learning.fitting import ISOTONIC_FROM, fit_calibrator, log_odds
+from bankmine.learning.fitting import ISOTONIC_FROM, Calibrator, log_odds
 
 
 def independent(rows: int, seed: int = 0, slope: float = 1.0, shift: float = 0.0) -> tuple[pd.Series, pd.DataFrame]:
@@ -121,9 +121,9 @@ def test_what_is_no_probability_is_refused():
 def test_ranks_stay_and_probabilities_are_proper(rows, of_probabilities):
     score = np.array([s for s, _ in rows])
     score = stats.rankdata(score) / (len(score) + 1) if of_probabilities else score
-    calibrate = fit_calibrator(pd.Series([float(y) for _, y in rows]), score)
-    probability = calibrate(np.sort(score))
-    assert calibrate.of_probabilities == (score.min() >= 0 and score.max() <= 1)
+    calibrate = Calibrator().fit(score, pd.Series([float(y) for _, y in rows]))
+    probability = calibrate.predict(np.sort(score))
+    assert calibrate.of_probabilities_ == (score.min() >= 0 and score.max() <= 1)
     assert (np.diff(probability) >= 0).all()
     assert ((probability > 0) & (probability < 1)).all()
 
@@ -132,11 +132,11 @@ def test_ranks_stay_and_probabilities_are_proper(rows, of_probabilities):
 def test_distorted_scores_become_probabilities(rows, method):
     target, right = independent(2 * rows, seed=1)
     distorted = (right.m**3).to_numpy()
-    calibrate = fit_calibrator(target[:rows], distorted[:rows])
-    assert calibrate.method == method
+    calibrate = Calibrator().fit(distorted[:rows], target[:rows])
+    assert calibrate.method_ == method
     assert calibrate.reason.startswith(f"{method}, chosen by {int(target[:rows].sum()):,} events in {rows:,} rows")
-    assert (min(calibrate.events, rows - calibrate.events) >= ISOTONIC_FROM) == (method == "isotonic")
-    later = pd.DataFrame({"m": calibrate(distorted[rows:])}, index=target.index[rows:])
+    assert (min(calibrate.events_, rows - calibrate.events_) >= ISOTONIC_FROM) == (method == "isotonic")
+    later = pd.DataFrame({"m": calibrate.predict(distorted[rows:])}, index=target.index[rows:])
     assert roc_auc_score(target[rows:], later.m) == roc_auc_score(target[rows:], distorted[rows:])
     found = figures(target[rows:], later)
     assert found.low["slope"] < 1 < found.high["slope"]
@@ -147,30 +147,32 @@ def test_distorted_scores_become_probabilities(rows, method):
 
 def test_a_score_of_the_wrong_way_round_is_not_turned():
     target, right = independent(2000)
-    calibrate = fit_calibrator(target, (1 - right.m).to_numpy())
-    assert not calibrate.ordered
+    calibrate = Calibrator().fit((1 - right.m).to_numpy(), target)
+    assert not calibrate.ordered_
     assert "do not bear the score out" in calibrate.reason
-    found = calibrate(np.linspace(0, 1, 50))
+    found = calibrate.predict(np.linspace(0, 1, 50))
     assert (np.diff(found) > 0).all()
-    assert calibrate((1 - right.m).to_numpy()) == pytest.approx(np.full(2000, target.mean()), abs=0.01)
+    assert calibrate.predict((1 - right.m).to_numpy()) == pytest.approx(np.full(2000, target.mean()), abs=0.01)
 
 
 def test_days_since_become_probabilities_of_later_days_too():
     target, right = independent(4000)
     days = np.round(100 * right.m.to_numpy())
-    calibrate = fit_calibrator(target, days)
-    assert not calibrate.of_probabilities
-    assert calibrate(np.array([0.0, 1.0])) == pytest.approx(calibrate(np.array([0.0, 1.0, 90.0]))[:2])
-    assert calibrate(days).mean() == pytest.approx(target.mean(), abs=0.005)
+    calibrate = Calibrator().fit(days, target)
+    assert not calibrate.of_probabilities_
+    assert calibrate.predict(np.array([0.0, 1.0])) == pytest.approx(calibrate.predict(np.array([0.0, 1.0, 90.0]))[:2])
+    assert calibrate.predict(days).mean() == pytest.approx(target.mean(), abs=0.005)
 
 
 def test_a_constant_score_gets_the_rate():
     target, _ = independent(500)
-    assert fit_calibrator(target, np.full(500, 0.4))(np.array([0.4])) == pytest.approx(target.mean(), abs=1e-3)
+    assert Calibrator().fit(np.full(500, 0.4), target).predict(np.array([0.4])) == pytest.approx(
+        target.mean(), abs=1e-3
+    )
 
 
 def test_nothing_is_fitted_on_one_outcome_or_on_missing_scores():
     with pytest.raises(BankmineError, match=r"None of 5 rows .* tune on more rows"):
-        fit_calibrator(pd.Series([0.0] * 5), np.arange(5.0))
+        Calibrator().fit(np.arange(5.0), pd.Series([0.0] * 5))
     with pytest.raises(BankmineError, match="missing or infinite"):
-        fit_calibrator(pd.Series([0.0, 1.0]), np.array([np.nan, 1.0]))
+        Calibrator().fit(np.array([np.nan, 1.0]), pd.Series([0.0, 1.0]))

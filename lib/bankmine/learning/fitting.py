@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import special, stats
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -30,96 +31,75 @@ NEAREST = 1e-9
 """How near to 0 or 1 a probability is taken for its log odds."""
 
 
-@dataclass(frozen=True)
-class Calibrator:
-    """Turns scores into probabilities; a higher score has a higher probability, so that ranks stay."""
+class Calibrator(RegressorMixin, BaseEstimator):
+    """Makes chances of scores, whether these are chances or not; a higher score has a higher chance: ranks stay.
 
-    method: str
-    """`sigmoid` (a curve), or `isotonic` (steps, with 1 % of the curve so that no two scores become one)."""
-    rows: int
-    """Fitted on."""
-    events: int
-    """Among them."""
-    centre: float
-    """Of the scores, or of their log odds where they are probabilities; so the slope and intercept."""
-    slope: float
-    intercept: float
-    of_probabilities: bool
-    """Whether the scores it was fitted on lie between 0 and 1."""
-    ordered: bool
-    """Whether the event is likelier where the score is higher in the rows it was fitted on."""
-    steps: tuple[tuple[float, ...], tuple[float, ...]] | None
-    """Scores at which steps begin and end, and the share of events there; between two it is drawn straight."""
+    The number of events decides how: by a curve, or by steps with 1 % of the curve, so that no two scores become one.
+    The curve is logistic in the log odds of the score, or in the score where that is no chance, with Platt's targets
+    against certainty (Advances in Large Margin Classifiers, 1999). Where it would fall, it is made nearly flat.
+
+    Attributes
+    ----------
+    method_ : str
+        `sigmoid`, a curve, or `isotonic`, steps.
+    rows_, events_ : int
+        That it was fitted on.
+    of_probabilities_ : bool
+        Whether all scores that it was fitted on lie between 0 and 1.
+    centre_, slope_, intercept_ : float
+        Of the curve.
+    ordered_ : bool
+        Whether the event was likelier where the score was higher.
+    steps_ : tuple of two tuples, or None
+        Scores at which steps begin and end, and the share of events there; between two it is drawn straight.
+    """
+
+    def fit(self, raw: np.ndarray, target: pd.Series) -> Calibrator:
+        """Learn from scores, and outcomes 1.0 and 0.0 in the same order, of rows that the model did not learn from."""
+        outcome, raw = require_outcomes(target), np.asarray(raw, dtype=float)
+        if not np.isfinite(raw).all():
+            raise BankmineError("Some scores are missing or infinite: give each row a score before it is calibrated.")
+        self.rows_, self.events_ = len(outcome), int(outcome.sum())
+        if self.events_ in (0, self.rows_):
+            raise BankmineError(
+                f"{'All' if self.events_ else 'None'} of {self.rows_:,} rows have the event, so that probabilities "
+                "cannot be fitted: tune on more rows."
+            )
+        self.of_probabilities_ = bool(raw.min() >= 0 and raw.max() <= 1)
+        evidence = self._evidence(raw)
+        self.centre_, spread = float(evidence.mean()), evidence.std() if np.ptp(evidence) else 1.0
+        slope, self.intercept_ = _curve(outcome, (evidence - self.centre_) / spread)
+        self.ordered_ = bool(slope > _FLAT)
+        if not self.ordered_:
+            slope, self.intercept_ = _FLAT, float(special.logit(self.events_ / self.rows_))
+        self.slope_, self.steps_ = float(slope / spread), None
+        if self.ordered_ and min(self.events_, self.rows_ - self.events_) >= ISOTONIC_FROM:
+            found = IsotonicRegression(out_of_bounds="clip").fit(raw, outcome)
+            self.steps_ = tuple(found.X_thresholds_.tolist()), tuple(found.y_thresholds_.tolist())
+        self.method_ = "isotonic" if self.steps_ else "sigmoid"
+        return self
+
+    def predict(self, raw: np.ndarray) -> np.ndarray:
+        """Return the chance of each score, strictly between 0 and 1."""
+        raw = np.asarray(raw, dtype=float)
+        curve = special.expit(self.intercept_ + self.slope_ * (self._evidence(raw) - self.centre_))
+        if self.steps_ is None:
+            return curve
+        return (1 - _SHARE_OF_CURVE) * np.interp(raw, *self.steps_) + _SHARE_OF_CURVE * curve
 
     @property
     def reason(self) -> str:
         """Which method was chosen and why, in words."""
-        chosen = f"{self.method}, chosen by {self.events:,} events in {self.rows:,} rows"
-        return chosen if self.ordered else f"{chosen}, which do not bear the score out: all are given about the same"
+        chosen = f"{self.method_}, chosen by {self.events_:,} events in {self.rows_:,} rows"
+        return chosen if self.ordered_ else f"{chosen}, which do not bear the score out: all are given about the same"
 
-    def __call__(self, score: np.ndarray) -> np.ndarray:
-        """Return the probability of each score, strictly between 0 and 1."""
-        score = np.asarray(score, dtype=float)
-        curve = special.expit(self.intercept + self.slope * (_evidence(score, self.of_probabilities) - self.centre))
-        if self.steps is None:
-            return curve
-        return (1 - _SHARE_OF_CURVE) * np.interp(score, *self.steps) + _SHARE_OF_CURVE * curve
-
-
-def fit_calibrator(target: pd.Series, score: np.ndarray) -> Calibrator:
-    """Fit a calibrator; the number of events decides its method.
-
-    The curve is logistic in the log odds, or in the score where that is no probability, with Platt's targets against
-    certainty (Advances in Large Margin Classifiers, 1999). Where it would fall, it is made nearly flat.
-
-    Parameters
-    ----------
-    target : pd.Series
-        1.0 where the event happened, 0.0 where it did not: of rows the model did not learn from.
-    score : np.ndarray
-        Their scores, probabilities or not, in the same order.
-
-    Returns
-    -------
-    Calibrator
-        Call it with scores.
-
-    Raises
-    ------
-    BankmineError
-        If all rows have the event or none has, an outcome is not known or a score is missing.
-    """
-    outcome, score = require_outcomes(target), np.asarray(score, dtype=float)
-    if not np.isfinite(score).all():
-        raise BankmineError("Some scores are missing or infinite: give each row a score before it is calibrated.")
-    rows, events = len(outcome), int(outcome.sum())
-    if events in (0, rows):
-        raise BankmineError(
-            f"{'All' if events else 'None'} of {rows:,} rows have the event, so that probabilities cannot be fitted: "
-            "tune on more rows."
-        )
-    of_probabilities = bool(score.min() >= 0 and score.max() <= 1)
-    evidence = _evidence(score, of_probabilities)
-    centre, spread = evidence.mean(), evidence.std() if np.ptp(evidence) else 1.0
-    slope, intercept = _curve(outcome, (evidence - centre) / spread)
-    ordered = bool(slope > _FLAT)
-    if not ordered:
-        slope, intercept = _FLAT, float(special.logit(events / rows))
-    steps = None
-    if min(events, rows - events) >= ISOTONIC_FROM and ordered:
-        found = IsotonicRegression(out_of_bounds="clip").fit(score, outcome)
-        steps = tuple(found.X_thresholds_.tolist()), tuple(found.y_thresholds_.tolist())
-    method = "sigmoid" if steps is None else "isotonic"
-    return Calibrator(method, rows, events, float(centre), slope / spread, intercept, of_probabilities, ordered, steps)
+    def _evidence(self, raw: np.ndarray) -> np.ndarray:
+        return log_odds(raw) if self.of_probabilities_ else raw
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:
     """Return log odds, finite also where a probability is 0 or 1."""
     return special.logit(np.clip(probability, NEAREST, 1 - NEAREST))
-
-
-def _evidence(score: np.ndarray, of_probabilities: bool) -> np.ndarray:
-    return log_odds(score) if of_probabilities else score
 
 
 def _curve(outcome: np.ndarray, evidence: np.ndarray) -> tuple[float, float]:
@@ -156,7 +136,7 @@ class Applied:
     def chances(self, model: str, rows: Sample) -> pd.Series:
         """Return the calibrated chance of other rows by one of the models."""
         raw = scores({model: self.fitted[model]}, rows)[model]
-        return pd.Series(self.calibrators[model](raw), index=raw.index, name=model)
+        return pd.Series(self.calibrators[model].predict(raw), index=raw.index, name=model)
 
 
 def apply_models(candidates: dict[str, Pipeline], sample: Sample, split: Split) -> Applied:
@@ -192,9 +172,9 @@ def apply_side_by_side(tasks: list[tuple[dict[str, Pipeline], Split]], sample: S
 
 def _applied(fitted: dict[str, Pipeline], sample: Sample, split: Split) -> Applied:
     tuned, rows = sample.at(split.tune), sample.at(split.test)
-    calibrators = {name: fit_calibrator(tuned.target, found) for name, found in scores(fitted, tuned).items()}
+    calibrators = {name: Calibrator().fit(raw, tuned.target) for name, raw in scores(fitted, tuned).items()}
     raw = scores(fitted, rows)
-    probability = pd.DataFrame({name: calibrators[name](raw[name]) for name in raw}, index=raw.index)
+    probability = pd.DataFrame({name: calibrators[name].predict(raw[name]) for name in raw}, index=raw.index)
     return Applied(rows, fitted, calibrators, raw, probability)
 
 

@@ -169,7 +169,7 @@ class CreditStudy(Study):
         """The same in points: the lowest score that is granted."""
         ends = [sum(int(end(p)) for p in self.scorecard.points.values()) for end in (np.min, np.max)]
         every = np.arange(ends[0], ends[1] + 1)
-        chance = self.fitted[0].calibrators[SCORECARD](self.scorecard.scale.chance(every.astype(float)))
+        chance = self.fitted[0].calibrators[SCORECARD].predict(self.scorecard.scale.chance(every.astype(float)))
         granted = every[chance <= self.cut_off]
         return int(granted.min()) if len(granted) else ends[1] + 1
 

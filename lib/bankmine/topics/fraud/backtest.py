@@ -25,7 +25,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from bankmine.learning import models
 from bankmine.learning.blocks import Block, Plan, blocks, newest
 from bankmine.learning.encoding import Encode, SignedLog
-from bankmine.learning.fitting import Calibrator, fit_calibrator
+from bankmine.learning.fitting import Calibrator
 from bankmine.learning.sample import Sample
 from bankmine.topics.fraud.payments import Payments
 from bankmine.topics.fraud.rules import ExpertRule, Fired, fired, score
@@ -218,7 +218,7 @@ def judge_newest(
 
 def calibrated(score: pd.Series, by: Calibrator | None) -> pd.Series:
     """Return scores as chances, or as they are where there was nothing to calibrate by."""
-    return score if by is None else pd.Series(by(score), index=score.index, name=score.name)
+    return score if by is None else pd.Series(by.predict(score), index=score.index, name=score.name)
 
 
 def calibrator(before: pd.Series, payments: Payments, start: pd.Timestamp, delay: int) -> Calibrator | None:
@@ -226,7 +226,7 @@ def calibrator(before: pd.Series, payments: Payments, start: pd.Timestamp, delay
     own = payments.of(before.index)
     old = own.day + pd.Timedelta(days=delay) < start
     known = (own.known_on < start)[old].astype(float)
-    return fit_calibrator(known, before[old]) if 0 < known.sum() < len(known) else None
+    return Calibrator().fit(before[old], known) if 0 < known.sum() < len(known) else None
 
 
 def _one(sample: Sample, block: Block, learners: list[str], seed: int) -> tuple[Fitted, pd.DataFrame]:

@@ -105,7 +105,7 @@ class FraudModel:
         """Return the chance of fraud of each of some rows."""
         told = self.booster.predict(rows).astype(np.float64)
         told = told * self.factor / (1 - told + told * self.factor)
-        return told if self.calibrator is None else self.calibrator(told)
+        return told if self.calibrator is None else self.calibrator.predict(told)
 
     def reasons(self, columns: Mapping[str, np.ndarray], row: DMatrix, k: int = 3) -> list[str]:
         """Say what raises the chance of one row most: its strongest themes, at most `k`, as `reasons.reasons` picks.
@@ -158,6 +158,10 @@ def checked(model: FraudModel) -> FraudModel:
 
 
 FORMAT = "bankmine fraud model 2"
+_CALIBRATION = (
+    "method", "rows", "events", "centre", "slope", "intercept", "of_probabilities", "ordered", "steps",
+)  # fmt: skip
+"""What a calibrator has learnt, by the names of its attributes without the line behind them."""
 
 
 def as_json(model: FraudModel) -> str:
@@ -169,7 +173,7 @@ def as_json(model: FraudModel) -> str:
         **{name: getattr(model, name) for name in ("features", "known", "delay", "kinds", "threshold", "factor")},
         "words": [asdict(word) for word in model.words],
         "phrases": [asdict(phrase) for phrase in model.phrases],
-        "calibrator": None if model.calibrator is None else asdict(model.calibrator),
+        "calibrator": model.calibrator and {name: getattr(model.calibrator, f"{name}_") for name in _CALIBRATION},
         "trees": json.loads(model.booster.save_raw("json")),
     }
     return json.dumps(told | {"checksum": _checksum(told)}, ensure_ascii=False, allow_nan=False)
@@ -211,13 +215,18 @@ def _built(told: dict) -> FraudModel:
 
 
 def _calibrator(told: dict) -> Calibrator:
+    if set(told) != set(_CALIBRATION):
+        raise ValueError("the calibration has other parts than this version knows")
     numbers = {name: float(told[name]) for name in ("centre", "slope", "intercept")}
     steps = told["steps"] and tuple(tuple(map(float, column)) for column in told["steps"])
     if not np.isfinite([*numbers.values(), *(v for column in steps or () for v in column)]).all():
         raise ValueError("the calibration is not of finite numbers")
     if steps and not (np.diff(steps[0]) > 0).all():
         raise ValueError("the steps of the calibration are not in order")
-    return Calibrator(**told | numbers | {"steps": steps})
+    found = Calibrator()
+    for name, value in (told | numbers | {"steps": steps}).items():
+        setattr(found, f"{name}_", value)
+    return found
 
 
 def _word(name: str, columns: dict[str, int], other: int, width: int) -> Word:
