@@ -70,7 +70,7 @@ def test_calibrators_are_fitted_on_the_rows_between(applied):
     for name, calibrator in applied.calibrators.items():
         assert calibrator.rows_ == len(SPLIT.tune)
         assert calibrator.events_ == SAMPLE.target.iloc[SPLIT.tune].sum()
-        np.testing.assert_array_equal(applied.probability[name], calibrator(applied.raw[name]))
+        np.testing.assert_array_equal(applied.probability[name], calibrator.predict(applied.raw[name]))
         assert applied.probability[name].between(0, 1, inclusive="neither").all()
 
 
