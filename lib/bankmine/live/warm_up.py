@@ -21,7 +21,7 @@ _BATCH = 50_000
 def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
     """Fill an empty ledger with what a bank knew that day, all of it or nothing; return how many rows it keeps."""
     rows = payments_out(snapshot, kinds)
-    there = history(rows.filter(rows.amount <= LARGEST))
+    there = history(rows.filter(rows.amount <= LARGEST)).cache()
     kept = _recent(there)
     with ledger.commit():
         ledger.own(_rows(snapshot.accounts.select("account_id", "customer_id", "product")))

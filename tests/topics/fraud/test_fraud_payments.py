@@ -12,6 +12,7 @@ import pytest
 from bank_fixtures import small_bank as tiny_bank
 from bank_fixtures import write_csv, write_source
 
+from bankmine.bank import cache
 from bankmine.bank.snapshot import Bank, open_source
 from bankmine.errors import BankmineError
 from bankmine.topics import fraud
@@ -168,3 +169,16 @@ def test_the_handbook_is_a_source():
     assert bank.checks["transactions"].rows == 191_611
     assert found.sample.target.notna().sum() > 0
     assert "merchant_risk_7d" in found.sample.predictors
+
+
+def test_what_is_kept_is_what_would_be_measured(tmp_path, monkeypatch, bank):
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path))
+    snapshot = bank.as_of(LAST)
+    made, again = (payments_of_bank(snapshot, days=10) for _ in range(2))
+    for part in ("predictors", "target", "entity", "day"):
+        assert getattr(made.sample, part).equals(getattr(again.sample, part))
+    assert made.beside.equals(again.beside)
+    assert made.columns == again.columns
+    other = payments_of_bank(snapshot, days=10, delay=90)
+    assert other.sample.target.notna().sum() < made.sample.target.notna().sum()
+    assert not other.sample.predictors.equals(made.sample.predictors)

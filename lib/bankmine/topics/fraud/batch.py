@@ -63,7 +63,7 @@ def payments_out(snapshot: Snapshot, kinds: Sequence[str] = KINDS) -> ir.Table:
 
 
 def history(rows: ir.Table) -> ir.Table:
-    """Bring transactions into the form that is measured, in the order of time, and keep them in the engine's memory.
+    """Bring transactions into the form that is measured, in the order of time.
 
     A fraud label counts from the midnight after `fraud_known_on`. `row` counts in the order of time, and of ids where
     moments are the same; `KEPT` stays as far as it is there.
@@ -77,7 +77,7 @@ def history(rows: ir.Table) -> ir.Table:
         columns["label_at"] = rows.is_fraud.ifelse(_moment(rows.fraud_known_on.cast("timestamp")) + DAY, None)
     order = ibis.row_number().over(order_by=[rows["at"], rows.transaction_id])
     moment = _moment(rows["at"])
-    return rows.select(row=order.cast("int64"), at=moment, amount=rows.amount.cast("float64"), **columns).cache()
+    return rows.select(row=order.cast("int64"), at=moment, amount=rows.amount.cast("float64"), **columns)
 
 
 def _moment(at: ir.TimestampValue) -> ir.IntegerValue:

@@ -473,7 +473,7 @@ class FraudStudy(Study):
     @part
     def live_model(self) -> FraudModel:
         """The model that leaves the house, as it judges payments one by one."""
-        fitted, columns = self.backtest.fitted[-1], self.found.history.columns
+        fitted, columns = self.backtest.fitted[-1], self.found.columns
         return streaming_model(
             self.model, fitted.learnt.predictors, columns, load_reasons(self.reasons), threshold=self.threshold,
             day=(self.backtest.blocks[-1].start - pd.Timedelta(days=1)).date(), factor=fitted.factor,

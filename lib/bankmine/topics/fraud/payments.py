@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bankmine.bank import cache
 from bankmine.bank.flat import Flat
 from bankmine.bank.flat_transactions import transactions_of
+from bankmine.bank.kept import kept_frame
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.learning.sample import Sample
@@ -22,6 +24,7 @@ from bankmine.topics.fraud.measures import DAY, DELAY, KEYS, KINDS, SPECIFICATIO
 
 WORDS = ("kind", "channel", "category", "country", "product")
 """Predictors that are words; keys (customer, card, device, merchant, payee) are never predictors."""
+_BESIDE = "beside:"
 _OWN = ("amount", "at", "country", "physical", "balance")
 
 
@@ -59,8 +62,8 @@ class FraudSample:
     longer late, NaN where it is too young. Entity: customer."""
     beside: pd.DataFrame
     """Nothing for a model: `transaction_id`, `at`, `amount`, keys as far as they are known, `known_on`."""
-    history: ir.Table
-    """All transactions up to the as-of day as `batch` measures them, also earlier ones than the sample's."""
+    columns: tuple[str, ...]
+    """Of the history that was measured."""
     specification: Specification
     """What was measured, and by how many days labels are late."""
     remarks: tuple[str, ...] = ()
@@ -94,16 +97,30 @@ class FraudSample:
 
 
 def fraud_sample(
-    history: ir.Table, as_of: datetime.date, specification: Specification = SPECIFICATION, days: int | None = None
-) -> FraudSample:
+    history: ir.Table, as_of: datetime.date, specification: Specification = SPECIFICATION, days: int | None = None,
+    key: str = "",
+) -> FraudSample:  # fmt: skip
     """Measure transactions up to the as-of day, derive their features, and tell what is known of them.
 
     Of those before the last `days`, if given, only the past of others is taken. The specification's `delay` tells after
-    how many days a transaction of which nobody complained counts as genuine.
+    how many days a transaction of which nobody complained counts as genuine. `key` names the history in the cache.
     """
     end = _microseconds(as_of) + DAY
-    since = None if days is None else end - days * DAY
     known = history.filter(history["at"] < end)
+    key = key and cache.digest(key, as_of, asdict(specification), days, cache.library("bank", "topics/fraud"))
+    what = f"payments measured, as of {as_of}, of {days or 'all'} days"
+    both = kept_frame(key, what, lambda: _measured(known, as_of, specification, days))
+    told = [c for c in both if c.startswith(_BESIDE)]
+    beside = both[told].rename(columns=lambda c: c.removeprefix(_BESIDE))
+    target = known_target(beside, end, specification.delay, "label_at" in known.columns)
+    whose, day = beside["customer"].rename("entity"), beside["at"].dt.normalize().rename("day")
+    return FraudSample(Sample(both.drop(columns=told), target, whose, day), beside, known.columns, specification)
+
+
+def _measured(known: ir.Table, as_of: datetime.date, specification: Specification, days: int | None) -> pd.DataFrame:
+    """Return predictors, and what is beside them by marked names."""
+    since = None if days is None else _microseconds(as_of) + DAY - days * DAY
+    known = known.cache()
     own = _own(known, since)
     if not own.num_rows:
         raise BankmineError(
@@ -113,11 +130,8 @@ def fraud_sample(
     measures = raw_measures(known, specification, since)
     numbers = derive(measures | {n: own[n].to_numpy() for n in _OWN if n in own.column_names})
     words = {n: own[n].dictionary_encode().to_pandas() for n in WORDS if n in own.column_names}
-    predictors = pd.DataFrame({**numbers, **words}, copy=False)
-    beside = _beside(own)
-    target = known_target(beside, end, specification.delay, "label_at" in own.column_names)
-    sample = Sample(predictors, target, beside["customer"].rename("entity"), beside["at"].dt.normalize().rename("day"))
-    return FraudSample(sample, beside, known, specification)
+    beside = _beside(own).add_prefix(_BESIDE)
+    return pd.DataFrame({**numbers, **words, **dict(beside.items())}, copy=False)
 
 
 def known_target(beside: pd.DataFrame, moment: int, delay: int, labelled: bool = True) -> pd.Series:
@@ -159,9 +173,8 @@ def payments_of_bank(
     snapshot: Snapshot, delay: int = DELAY, days: int | None = None, kinds: Sequence[str] = KINDS
 ) -> FraudSample:
     """Take from a bank the transactions that move money out and that customers start."""
-    return fraud_sample(
-        history(payments_out(snapshot, kinds)), snapshot.as_of, replace(SPECIFICATION, delay=delay), days
-    )
+    specification, key = replace(SPECIFICATION, delay=delay), snapshot.key and cache.digest(snapshot.key, kinds)
+    return fraud_sample(history(payments_out(snapshot, kinds)), snapshot.as_of, specification, days, key)
 
 
 def payments_of_table(
