@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from itertools import accumulate
+from operator import add
 
 import ibis
 import ibis.expr.types as ir
@@ -12,7 +14,7 @@ from ibis.common.deferred import Deferred
 
 from bankmine.bank.contract import CATEGORIES, CHANNELS, INCOME_KINDS
 from bankmine.bank.snapshot import Snapshot
-from bankmine.features.spine import KEYS, WINDOWS, beside, by_period, by_window, trend
+from bankmine.features.spine import KEYS, WINDOWS, beside, by_period
 
 NIGHT_FROM, NIGHT_TO = 23, 6
 YEAR = WINDOWS[-1]
@@ -24,12 +26,20 @@ def activity(transactions: ir.Table, owners: ir.Table, spine: ir.Table) -> ir.Ta
     """Compute what follows from bookings, a row a spine row; columns that the bank does not fill are done without."""
     rows = _coded(transactions).inner_join(owners, "account_id")
     measures = _measures(rows.columns)
-    bands = _banded(by_period(rows, spine, (0, *WINDOWS), measures | _LAST), list(measures))
+    last = {"last": _.date.max(), "last_outflow": _.is_out.ifelse(_.date, ibis.null("date")).max()}
+    periods = by_period(rows, spine, (0, *WINDOWS), measures | last)
+    # ages are counted from the spine's day instead of the period's end
+    sums = {m: periods[m] for m in measures}
+    sums |= {f"{f}_aged": periods[f"{f}_aged"] + periods[f] * periods.age for f in ("inflow", "outflow")}
+    ages = {f"{name}_age": periods.day.delta(periods[name], unit="day") for name in last}
+    bands = [(periods.age < w, i) for i, w in enumerate(WINDOWS[:-1])]
+    bands = periods.group_by(*KEYS, band=ibis.cases(*bands, else_=len(WINDOWS) - 1)).agg(
+        **{m: value.sum() for m, value in sums.items()}, **{a: value.min() for a, value in ages.items()}
+    )
     recency = bands.group_by(*KEYS).agg(
         days_since_transaction=bands.last_age.min(), days_since_outflow=bands.last_outflow_age.min()
     )
-    windows = _derived(by_window(bands, spine, list(measures)))
-    return beside(windows, [recency])
+    return beside(_by_window(bands, spine, list(measures)), [recency])
 
 
 def totals(transactions: ir.Table, owners: ir.Table, spine: ir.Table, names: Collection[str]) -> ir.Table:
@@ -87,7 +97,8 @@ def _coded(t: ir.Table) -> ir.Table:
 
 def _measures(columns: Collection[str]) -> dict[str, Deferred]:
     """List what is added up over the bookings of a period; `…_aged` are weighted with the days to its end."""
-    inflow, outflow, lag = _.is_out.ifelse(_NONE, _.amount), _.is_out.ifelse(_.amount, _NONE), _lag(_.date)
+    inflow, outflow = _.is_out.ifelse(_NONE, _.amount), _.is_out.ifelse(_.amount, _NONE)
+    lag = _.until.delta(_.date, unit="day")
     measures = {
         "inflow": inflow.sum(), "outflow": outflow.sum(),
         "inflow_aged": (inflow * lag).sum(), "outflow_aged": (outflow * lag).sum(),
@@ -100,16 +111,14 @@ def _measures(columns: Collection[str]) -> dict[str, Deferred]:
         words = (*CATEGORIES, "other")
         spent = {w: (_.category == i).ifelse(outflow, _NONE) for i, w in enumerate(words)}
         measures |= {f"category_{w}_outflow": amount.sum() for w, amount in spent.items()}
-    return measures | _income() if "is_income" in columns else measures
-
-
-def _income() -> dict[str, Deferred]:
-    angle = _.date.day() * (2 * math.pi / 31)
-    return {
-        "salary": _.is_income.ifelse(_.amount, _NONE).sum(), "salary_count": _count(_.is_income),
-        "salary_cos": _.is_income.ifelse(angle.cos(), _NONE).sum(),
-        "salary_sin": _.is_income.ifelse(angle.sin(), _NONE).sum(),
-    }  # fmt: skip
+    if "is_income" in columns:
+        angle = _.date.day() * (2 * math.pi / 31)
+        measures |= {
+            "salary": _.is_income.ifelse(_.amount, _NONE).sum(), "salary_count": _count(_.is_income),
+            "salary_cos": _.is_income.ifelse(angle.cos(), _NONE).sum(),
+            "salary_sin": _.is_income.ifelse(angle.sin(), _NONE).sum(),
+        }  # fmt: skip
+    return measures
 
 
 def _count(hit: Deferred) -> Deferred:
@@ -117,46 +126,37 @@ def _count(hit: Deferred) -> Deferred:
     return hit.ifelse(ibis.literal(1, type="int8"), ibis.null("int8")).count()
 
 
-def _lag(date: Deferred) -> Deferred:
-    return _.until.delta(date, unit="day")
+def _by_window(bands: ir.Table, spine: ir.Table, measures: list[str]) -> ir.Table:
+    """Turn sums by band into sums by window, with the means, shares, trends and regularity that follow from them.
 
-
-_LAST = {"last": _.date.max(), "last_outflow": _.is_out.ifelse(_.date, ibis.null("date")).max()}
-
-
-def _banded(periods: ir.Table, measures: list[str]) -> ir.Table:
-    """Add up the periods of each band of age, and count ages from the spine's day instead of the period's end."""
-    sums = {m: periods[m] for m in measures}
-    sums |= {f"{f}_aged": periods[f"{f}_aged"] + periods[f] * periods.age for f in ("inflow", "outflow")}
-    ages = {f"{last}_age": periods.day.delta(periods[last], unit="day") for last in _LAST}
-    bands = [(periods.age < w, i) for i, w in enumerate(WINDOWS[:-1])]
-    return periods.group_by(*KEYS, band=ibis.cases(*bands, else_=len(WINDOWS) - 1)).agg(
-        **{m: value.sum() for m, value in sums.items()}, **{a: value.min() for a, value in ages.items()}
-    )
-
-
-def _derived(t: ir.Table) -> ir.Table:
-    """Compute means, shares, trends and regularity from the sums that they need, and drop what only they need."""
+    A trend is the change over 30 days, in units of the amounts, by the slope of the least-squares line through the
+    daily sums. Days are evenly spaced, so that Σ amount and Σ amount · age are enough: with t = window − 1 − age and
+    its mean m = (window − 1) / 2 it is Σ (t − m) · amount / Σ (t − m)², and the latter sum window (window² − 1) / 12.
+    """
+    wide = beside(spine, [
+        bands.filter(bands.band == i).select(*KEYS, **{f"{m}_band{i}": bands[m] for m in measures})
+        for i, _ in enumerate(WINDOWS)
+    ])  # fmt: skip
+    sums = {
+        m: list(accumulate((wide[f"{m}_band{i}"].fill_null(0) for i, _ in enumerate(WINDOWS)), add)) for m in measures
+    }
+    t = wide.select(*KEYS, **{f"{m}_{w}d": sums[m][i] for i, w in enumerate(WINDOWS) for m in measures})
     new: dict[str, ir.Value] = {}
     for w in WINDOWS:
         for flow in ("inflow", "outflow"):
             new[f"{flow}_mean_{w}d"] = t[f"{flow}_{w}d"] / t[f"{flow}_count_{w}d"].nullif(0)
-            new[f"{flow}_trend_{w}d"] = trend(t[f"{flow}_{w}d"], t[f"{flow}_aged_{w}d"], w)
+            centred = (w - 1) / 2 * t[f"{flow}_{w}d"] - t[f"{flow}_aged_{w}d"]
+            new[f"{flow}_trend_{w}d"] = centred * 30 / (w * (w**2 - 1) / 12)
         count = t[f"inflow_count_{w}d"] + t[f"outflow_count_{w}d"]
         new[f"transactions_{w}d"] = count
         new[f"night_share_{w}d"] = t[f"night_{w}d"] / t[f"timed_{w}d"].nullif(0)
         new[f"weekend_share_{w}d"] = t[f"weekend_{w}d"] / count.nullif(0)
     helpers = [f"{m}_{w}d" for w in WINDOWS for m in ("inflow_aged", "outflow_aged", "night", "timed", "weekend")]
     if f"salary_{YEAR}d" in t.columns:
-        new["salary_regularity_365d"] = _concentration(t)
+        # mean resultant length of the paydays on the circle of the month: 1 always the same day, near 0 any day
+        # (Mardia and Jupp, Directional Statistics, 2000, section 2.3)
+        count = t[f"salary_count_{YEAR}d"].nullif(0)
+        length = (t[f"salary_cos_{YEAR}d"] ** 2 + t[f"salary_sin_{YEAR}d"] ** 2).sqrt()
+        new["salary_regularity_365d"] = length / count
         helpers += [f"salary_{part}_{w}d" for w in WINDOWS for part in ("cos", "sin")]
     return t.select(*(c for c in t.columns if c not in helpers), **new)
-
-
-def _concentration(t: ir.Table) -> ir.Value:
-    """Mean resultant length of the paydays on the circle of the month: 1 always the same day, near 0 any day.
-
-    Mardia and Jupp, Directional Statistics (2000), section 2.3.
-    """
-    count = t[f"salary_count_{YEAR}d"].nullif(0)
-    return (t[f"salary_cos_{YEAR}d"] ** 2 + t[f"salary_sin_{YEAR}d"] ** 2).sqrt() / count

@@ -19,7 +19,7 @@ from bankmine.bank.kept import kept_frame
 from bankmine.bank.snapshot import Snapshot
 from bankmine.features import lifecycle
 from bankmine.features.bookings import activity, totals
-from bankmine.features.holdings import balances, person, products
+from bankmine.features.holdings import balances, products
 from bankmine.features.service import service
 from bankmine.features.spine import KEYS, beside, spine_of
 
@@ -45,18 +45,23 @@ def features(snapshot: Snapshot, spine: ir.Table | None = None, only: Collection
     since an event are null. Amounts are in the source's currency.
     """
     spine = spine_of(snapshot) if spine is None else spine
+    people = spine.inner_join(snapshot.customers, "customer_id")
+    person = {"tenure_days": people.day.delta(people.joined_on, unit="day")}
+    if "birth_date" in people.columns:
+        person["age_years"] = (people.day.delta(people.birth_date, unit="day") / 365.25).floor().cast("int64")
     held = spine.inner_join(snapshot.accounts, "customer_id")
     held = held.filter(held.opened_on <= held.day)
     booked = snapshot.transactions, snapshot.accounts.select("account_id", "customer_id"), spine
     sums = [name for name in only if _OF_WINDOW.fullmatch(name)]
-    parts = [person(snapshot.customers, spine), products(held)]
+    parts = [people.select(*KEYS, **person), products(held)]
     if sums or not only:
         parts.append(totals(*booked, sums) if only else activity(*booked))
     if "balances" in snapshot.tables:
         parts.append(balances(snapshot.balances, held))
     table = beside(spine, parts)
     table = table.select(*KEYS, *(c for c in only if c in table.columns)) if only else table
-    return table.fill_null({c: 0 for c in table.columns if c not in KEYS and not _stays_null(c)})
+    counted = [c for c in table.columns if not any(part in c for part in _NOT_KNOWN_WITHOUT_EVENTS)]
+    return table.fill_null({c: 0 for c in counted if c not in KEYS})
 
 
 def all_known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
@@ -95,16 +100,6 @@ def fetched(part: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:
         rows = rows.assign(day=rows.day.astype(keys.day.dtype))
     found = keys.merge(rows, on=list(keys.columns), how="left").drop(columns=list(keys.columns))
     return found.set_axis(keys.index)
-
-
-def typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Make predictors of what was fetched: texts are categories, truth values with gaps are numbers."""
-    text = {c for c in rows.columns if rows[c].dtype == object and rows[c].map(type).eq(str).any()}
-    return rows.astype({c: "category" if c in text else float for c in rows.columns if rows[c].dtype == object})
-
-
-def _stays_null(name: str) -> bool:
-    return any(part in name for part in _NOT_KNOWN_WITHOUT_EVENTS)
 
 
 def customer_tables(snapshot: Snapshot, days: list[datetime.date]) -> dict[datetime.date, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Holdings: products, balances and the person behind them, on each day of a spine."""
+"""Holdings: products and balances on each day of a spine."""
 
 from __future__ import annotations
 
@@ -49,22 +49,8 @@ def deposits_on(snapshot: Snapshot, table: ir.Table, **days: Deferred) -> ir.Tab
     held = snapshot.balances.inner_join(owners, "account_id").group_by("customer_id", "month_end")
     held = held.agg(balance=ibis._.balance.sum())
     for name, day in days.items():
-        wanted = table.mutate(month_end=_last_month_end(day))
+        first_of_month = (day + ibis.interval(days=1)).cast("date").truncate("M")
+        wanted = table.mutate(month_end=(first_of_month - ibis.interval(days=1)).cast("date"))
         table = wanted.left_join(held, ["customer_id", "month_end"]).rename({name: "balance"})
         table = table.drop("month_end", *(c for c in table.columns if c.endswith("_right")))
     return table
-
-
-def _last_month_end(day: Deferred) -> Deferred:
-    """Return the last day of a month up to a day."""
-    first_of_month = (day + ibis.interval(days=1)).cast("date").truncate("M")
-    return (first_of_month - ibis.interval(days=1)).cast("date")
-
-
-def person(customers: ir.Table, spine: ir.Table) -> ir.Table:
-    """Compute tenure and age in days and years."""
-    joined = spine.inner_join(customers, "customer_id")
-    columns = {"tenure_days": joined.day.delta(joined.joined_on, unit="day")}
-    if "birth_date" in customers.columns:
-        columns["age_years"] = (joined.day.delta(joined.birth_date, unit="day") / 365.25).floor().cast("int64")
-    return joined.select(*KEYS, **columns)

@@ -62,14 +62,14 @@ def assign(rules: list[Stage], measures: pd.DataFrame) -> pd.Series:
     return pd.Series(codes, index=measures.index, name="stage")
 
 
-def stages(snapshot: Snapshot, days: Sequence[datetime.date] = (), rules: list[Stage] | None = None) -> pd.DataFrame:
+def stages(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> pd.DataFrame:
     """Say in which stage of life each customer was on each day, once the customer was known.
 
     Sorted: `customer_id`, `day` (timestamp), `stage` and the measures of the rules. Month ends suit balances best.
     """
     found = measures(snapshot, spine_of(snapshot, days)).to_pandas()
     found = found.assign(day=pd.to_datetime(found["day"])).sort_values(list(KEYS)).reset_index(drop=True)
-    found.insert(len(KEYS), "stage", assign(rules or load_stages(), found))
+    found.insert(len(KEYS), "stage", assign(load_stages(), found))
     return found
 
 
@@ -81,37 +81,31 @@ def measures(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
     """
     table = spine.inner_join(snapshot.customers.select("customer_id", "joined_on"), "customer_id")
     table = table.select(*KEYS, tenure_days=table.day.delta(table.joined_on, unit="day"))
-    table = beside(table, [_holdings(snapshot, spine), _bookings(snapshot, spine)])
-    counts = ("accounts", "products", "products_year_ago", "own_bookings_60d", "own_bookings_365d", "before")
-    compared = _compared(table.fill_null(dict.fromkeys(counts, 0)))
-    return deposits_on(snapshot, compared, deposits=_.day, deposits_year_ago=_.day - ibis.interval(days=YEAR))
-
-
-def _holdings(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
     held = spine.inner_join(snapshot.accounts, "customer_id")
     held = held.filter(held.opened_on <= held.day)
     a_year_ago = held.day - ibis.interval(days=YEAR)
     closed = held.closed_on if "closed_on" in held.columns else ibis.null("date")
     now, then = closed.isnull() | (closed > held.day), closed.isnull() | (closed > a_year_ago)
-    return held.group_by(*KEYS).agg(
+    holdings = held.group_by(*KEYS).agg(
         accounts=now.sum(),
         products=held["product"].nunique(where=now),
         products_year_ago=held["product"].nunique(where=then & (held.opened_on <= a_year_ago)),
     )
-
-
-def _bookings(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
     owners = snapshot.accounts.select("account_id", "customer_id")
     own = own_outflows(snapshot.transactions).inner_join(owners, "account_id")
     sums = {"count": ibis._.count(), "first": ibis._.date.min(), "last": ibis._.date.max()}
     periods = by_period(own, spine, (0, RECENT, GAP, YEAR), sums)
-    return periods.group_by(*KEYS).agg(
+    bookings = periods.group_by(*KEYS).agg(
         own_bookings_60d=periods["count"].sum(where=periods.age < RECENT),
         own_bookings_365d=periods["count"].sum(),
         before=periods["count"].sum(where=periods.age >= GAP),
         first=periods["first"].min(),
         last=periods["last"].max(),
     )
+    table = beside(table, [holdings, bookings])
+    counts = ("accounts", "products", "products_year_ago", "own_bookings_60d", "own_bookings_365d", "before")
+    compared = _compared(table.fill_null(dict.fromkeys(counts, 0)))
+    return deposits_on(snapshot, compared, deposits=_.day, deposits_year_ago=_.day - ibis.interval(days=YEAR))
 
 
 def _compared(t: ir.Table) -> ir.Table:

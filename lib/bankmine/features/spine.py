@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Sequence
-from itertools import accumulate
-from operator import add
 
 import ibis
 import ibis.expr.types as ir
@@ -41,9 +39,10 @@ def by_period(rows: ir.Table, spine: ir.Table, edges: Collection[int], measures:
 
     Edges are days before the spine's day: 0 and 365 for the year up to it. A window from a to b is made of the rows
     with `a <= age < b`; there is none where nothing happened. In `measures`, `until` is the last day of a row's period.
-    The spine's days are read at once, as the periods follow from them.
+    The spine's days are read at once, as the periods follow from them; an empty spine has a day that nothing lies on.
     """
-    cuts = _cuts(spine, edges)
+    days = spine.select("day").distinct().to_pyarrow()["day"].to_pylist() or [datetime.date(1900, 1, 1)]
+    cuts = sorted({day - datetime.timedelta(days=edge) for day in days for edge in edges})
     inside = rows.filter(rows.date > ibis.literal(cuts[0]), rows.date <= ibis.literal(cuts[-1]))
     inside = inside.mutate(until=_until(inside.date, cuts[1:]))
     sums = inside.group_by("customer_id", "until").agg(**measures)
@@ -52,30 +51,12 @@ def by_period(rows: ir.Table, spine: ir.Table, edges: Collection[int], measures:
     return joined.filter(joined.age >= min(edges), joined.age < max(edges)).select(*KEYS, "age", *measures)
 
 
-def _cuts(spine: ir.Table, edges: Collection[int]) -> list[datetime.date]:
-    """List the days at which a window begins or ends, in order; two of them at least, also for an empty spine."""
-    days = spine.select("day").distinct().to_pyarrow()["day"].to_pylist() or [datetime.date(1900, 1, 1)]
-    return sorted({day - datetime.timedelta(days=edge) for day in days for edge in edges})
-
-
 def _until(date: ir.DateValue, ends: list[datetime.date]) -> ir.DateValue:
     """Return the last day of the period that a date lies in: a search by halves, so that many periods cost little."""
     if len(ends) == 1:
         return ibis.literal(ends[0])
     half = len(ends) // 2
     return (date <= ibis.literal(ends[half - 1])).ifelse(_until(date, ends[:half]), _until(date, ends[half:]))
-
-
-def by_window(bands: ir.Table, spine: ir.Table, measures: list[str]) -> ir.Table:
-    """Turn sums by band into sums by window, `<measure>_<window>d`, a row a spine row; 0 where nothing happened."""
-    wide = beside(spine, [
-        bands.filter(bands.band == i).select(*KEYS, **{f"{m}_band{i}": bands[m] for m in measures})
-        for i, _ in enumerate(WINDOWS)
-    ])  # fmt: skip
-    sums = {
-        m: list(accumulate((wide[f"{m}_band{i}"].fill_null(0) for i, _ in enumerate(WINDOWS)), add)) for m in measures
-    }
-    return wide.select(*KEYS, **{f"{m}_{w}d": sums[m][i] for i, w in enumerate(WINDOWS) for m in measures})
 
 
 def beside(spine: ir.Table, parts: Sequence[ir.Table]) -> ir.Table:
@@ -87,17 +68,6 @@ def beside(spine: ir.Table, parts: Sequence[ir.Table]) -> ir.Table:
     for i, part in enumerate(parts):
         table = table.left_join(part, KEYS, rname=f"{{name}}_of_{i}")
     return table.drop(*(f"{k}_of_{i}" for i, _ in enumerate(parts) for k in KEYS))
-
-
-def trend(total: ir.NumericValue, weighted_by_age: ir.NumericValue, window: int) -> ir.NumericValue:
-    """Slope of the least-squares line through the daily sums of a window: change over 30 days, in units of the amounts.
-
-    The days of a window are evenly spaced, so the slope needs only Σ amount and Σ amount · age: with t = window − 1 −
-    age and its mean m = (window − 1) / 2, slope = Σ (t − m) · amount / Σ (t − m)², and the latter sum is window
-    (window² − 1) / 12.
-    """
-    centred = (window - 1) / 2 * total - weighted_by_age
-    return centred * 30 / (window * (window**2 - 1) / 12)
 
 
 def month_end_before(day: datetime.date, months: int = 1) -> datetime.date:

@@ -86,7 +86,8 @@ class Spoken:
         if pd.isna(value):
             return self.missing.format(**self.parts, name=self.name)
         words = self.high if typical is None or value > typical else self.low
-        return _counted(words.format(**self.parts, name=self.name, value=value, typical=typical))
+        owed = {} if typical is None else {"owed": 0 - value, "typical_owed": 0 - typical}
+        return _counted(words.format(**self.parts, **owed, name=self.name, value=value, typical=typical))
 
 
 def _counted(words: str) -> str:
@@ -162,7 +163,7 @@ def _check_words(reason: Reason, file: Path) -> None:
     """Try the words of a reason on made-up values."""
     for pattern in reason.columns:
         parts = dict.fromkeys([*re.findall(r"\{(\w+)\}", pattern), "name"], "1")
-        numbers = parts | {"value": 1.0, "typical": 1.0}
+        numbers = parts | dict.fromkeys(("value", "typical", "owed", "typical_owed"), 1.0)
         for words, given in ((reason.high, numbers), (reason.low, numbers), (reason.missing, parts)):
             if wrong := wrong_with(words, given):
                 raise BankmineError(f"{file}: reason {reason.id} cannot say {words!r}: {wrong}.")

@@ -156,6 +156,17 @@ def test_calls_keep_within_each_tier_s_capacity_of_a_month(bank):
     assert (expected(chance, bank.costs(rows))[called[BY_PROFIT]] > 0).all()
 
 
+def test_a_tier_with_few_leavers_says_so_instead_of_a_success_rate(bank):
+    told, found = bank.break_even, bank._called[1]
+    target, called, tier = found[0], found[1], found[3]
+    leavers = tier[called & (target == 1)].value_counts().reindex(told.index.drop("all"), fill_value=0)
+    few = told["break_even"].eq("fewer than 5 leavers called")
+    assert few.drop("all").to_dict() == (leavers < 5).to_dict()
+    assert few.any()
+    assert told.loc[~few, "break_even"].dropna().str.fullmatch(r"\d+%").all()
+    assert (told["chance_that_it_pays"].str.fullmatch(r"\d+%") == ~few).all()
+
+
 def test_the_refused_column_is_told_as_it_is_today_and_lies_most(bank):
     told = bank.suspicious_column()
     assert told.name == "mailing_status"

@@ -18,6 +18,7 @@ from bankmine.errors import BankmineError
 from bankmine.features import value as margin
 from bankmine.features import value as value_tiers
 from bankmine.features.spine import spine_of
+from bankmine.judging.reasons import load_reasons, spoken
 from bankmine.topics.churn import calls as lists
 from bankmine.topics.churn import retention
 
@@ -142,6 +143,15 @@ def test_the_list_says_why_and_what_to_say():
     assert tiers_of(listed, plain_rules()).loc["core", "not_allowed"] == 1
 
 
+@pytest.mark.parametrize("column", ["debts", "debts_mean_90d"])
+def test_reasons_tell_what_is_owed_without_a_minus(column):
+    debts = pd.Series([-1503.4, -503.2, 0.0])
+    said = spoken(column, debts, load_reasons())
+    assert said.say(-503.2, -1503.4) == "owes 503 (typical 1,503)"
+    assert said.say(-1503.4, 0.0) == "owes 1,503 (typical 0)"
+    assert said.say(np.nan, 0.0) == "debts not known"
+
+
 def test_consent_is_needed_where_the_source_records_it():
     customers = pd.DataFrame(
         {"marketing_consent": [True, False, None, True], "profiling_consent": [True, True, False, None]},
@@ -156,23 +166,34 @@ def test_consent_is_needed_where_the_source_records_it():
 
 
 def test_break_even_is_where_profit_is_zero_and_belief_decides_how_likely_that_is():
-    target = pd.Series([1.0, 0, 0, 0, np.nan])
+    target = pd.Series([1.0, 0, 0, 0, np.nan] * 5)
     worth, tier, rules = pd.Series(1000.0, target.index), pd.Series("core", target.index), plain_rules()
     called = pd.Series(True, target.index)
     table = retention.break_even(target, called, worth, tier, rules)
-    # one leaver: 950 s - 10; three stayers: -180
+    # to each leaver, 950 s - 10, three stayers: -180
     assert table.loc["core", "break_even"] == pytest.approx(190 / 950)
-    assert table.loc["all", "profit"] == pytest.approx(0.3 * 950 - 190)
-    assert table.loc["all", ["calls", "leavers"]].tolist() == [4, 1]
+    assert table.loc["all", "profit"] == pytest.approx(5 * (0.3 * 950 - 190))
+    assert table.loc["all", ["calls", "leavers"]].tolist() == [20, 5]
     assert table.loc["core", "chance"] > 0.99
     assert table.loc["premium", ["calls", "profit"]].tolist() == [0, 0]
     assert np.isnan(table.loc["premium", "chance"])
     unsure = plain_rules(channels={"call": retention.Channel("call", "call", 10, 50, 0.6, 1.4)})
     assert retention.break_even(target, called, worth, tier, unsure).loc["core", "chance"] < 0.7
     nobody = retention.break_even(target * 0, called, worth, tier, rules).loc["all"]
-    assert nobody["profit"] == pytest.approx(-240)
-    assert np.isnan(nobody["break_even"])
-    assert nobody["chance"] == 0
+    assert nobody["profit"] == pytest.approx(5 * -240)
+    assert nobody[["break_even", "chance"]].isna().all()
+
+
+def test_of_few_leavers_it_is_not_told_from_which_success_on_calls_pay():
+    target = pd.Series([1.0, 0] * 5 + [1.0, 0] * 4)
+    tier = pd.Series(["core"] * 10 + ["basic"] * 8)
+    month = pd.Series(np.arange(18) % 3)  # a round has fewer than five leavers, all of them together have not
+    called, worth = pd.Series(True, target.index), pd.Series(1000.0, target.index)
+    table = retention.break_even(target, called, worth, tier, plain_rules(), month)
+    assert table.loc["core", "leavers"] == pytest.approx(5 / 3)
+    assert table.loc[["core", "all"], ["break_even", "chance"]].notna().all(axis=None)
+    assert table.loc["basic", ["break_even", "chance"]].isna().all()
+    assert table.loc["basic", "profit"] > 0
 
 
 def test_profit_rises_with_success_and_crosses_zero_at_break_even():

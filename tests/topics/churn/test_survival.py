@@ -166,11 +166,10 @@ def test_a_hazard_that_changes_over_time_is_seen():
     assert cox(lives, pd.DataFrame({"early": early})).ratios.proportional.max() < 1e-3
 
 
-def test_it_is_the_same_again_and_another_split_with_another_seed(model):
-    again, other = cox(*planted()), cox(*planted(), seed=5)
+def test_it_is_the_same_again(model):
+    again = cox(*planted())
     pd.testing.assert_series_equal(again.concordance, model.concordance)
-    pd.testing.assert_frame_equal(other.ratios, model.ratios)
-    assert other.concordance.value != model.concordance.value
+    pd.testing.assert_frame_equal(again.ratios, model.ratios)
 
 
 def test_pairs_give_the_concordance_of_the_library():

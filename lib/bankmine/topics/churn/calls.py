@@ -18,19 +18,9 @@ from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, RetentionRules
 
 
 def called(chance: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules, by: pd.Series) -> pd.DataFrame:
-    """Choose whom to call within each tier's capacity, by expected profit and by the two ways to hold it against.
+    """Choose whom to call within each tier's capacity of a month, by expected profit and in two plainer ways.
 
-    Parameters
-    ----------
-    chance, worth, tier : pd.Series
-        Of leaving; from `value`; value tier. One index.
-    by : pd.Series
-        The month of each row: capacity is a month's.
-
-    Returns
-    -------
-    pd.DataFrame
-        `BY_PROFIT` (never at a loss), `BY_RISK` (boolean) and `BY_LOT` (probability), for `policies.profit_of`.
+    `BY_PROFIT` (never at a loss), `BY_RISK` (boolean) and `BY_LOT` (probability); `by` is the month of each row.
     """
     groups, share = [tier, by], rules.terms(tier)["capacity"]
     size = tier.groupby(groups, observed=True).transform("size")
@@ -47,25 +37,8 @@ def listed(
 ) -> pd.DataFrame:  # fmt: skip
     """List customers by what calling them is expected to earn, and say whom to call, how, and with what in mind.
 
-    Parameters
-    ----------
-    chance : pd.Series
-        Calibrated chance to leave, indexed by customer: whoever is scored is listed.
-    margin, tier : pd.Series
-        Margin of the last year and value tier of at least these customers; who has no tier is not called.
-    rules : RetentionRules
-        Of the source's currency.
-    contact : pd.Series
-        From `retention.contact_allowed`.
-    reasons, theme : pd.Series
-        Why the customer is at risk, in words, and the theme of the strongest reason.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `customer_id`, those to be called first, then by expected profit: `called`, `probability`, `value`
-        and `expected_profit` (in the currency), `tier`, `channel`, `action`, `reasons`, `contact`. Capacity is a part
-        of all listed customers of a tier, and goes to those who may be called.
+    Whoever has a chance to leave is listed, those to be called first, then by expected profit in the currency. Capacity
+    is a part of all listed customers of a tier, and goes to those who may be called; who has no tier is not called.
     """
     index = chance.index
     tier, worth = tier.reindex(index), value(margin.reindex(index), rules)
@@ -116,12 +89,10 @@ class Calls:
 
     @cached_property
     def tiers(self) -> pd.DataFrame:
-        """Sum the list up by value tier: what capacity allows, and what it leaves undone.
+        """Sum the list up by value tier: what capacity allows in a month, and what it leaves undone.
 
-        Indexed by tier: `channel`, `customers` listed, `capacity` (calls a month), `worth_calling` (allowed, and
-        expected to earn), `called`, `threshold` (expected profit of the last one called: above 0 where capacity binds),
-        `from_probability` (lowest called), `expected_profit` of those called, and `not_allowed` (customers whom a call
-        would be worth, but who may not be called).
+        `worth_calling` is who may be called and is expected to earn; `threshold` the expected profit of the last one
+        called, above 0 where capacity binds; `not_allowed` whom a call would be worth, but who may not be called.
         """
         rows, tiers = self.list, self.rules.tiers
         may, pays = rows["contact"].eq(ALLOWED), rows["expected_profit"] > 0

@@ -1,8 +1,7 @@
 """Churn: what leaving means, who left after each day, and how much of the rate is the definition's doing.
 
 A customer leaves by closing the last account, or silently: no money moved by the customer's own doing, and the deposits
-gone. Between the day on which a customer is looked at and the window in which silence counts lies a gap, in which the
-bank can still act.
+gone. Between the day of the look and the window in which silence counts lies a gap, in which the bank can still act.
 """
 
 from __future__ import annotations
@@ -33,38 +32,22 @@ LENGTH = "length"
 LENGTHS = (30, 60, 90, 120, 180)
 WATCH = 90
 """Days after the window in which customers taken for silent are watched for a return."""
-_HELPERS = ("moved", "stays", "saves", "saves_still", "emptied")
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What leaving means; days are counted from the day on which a customer is looked at.
-
-    Attributes
-    ----------
-    gap : int
-        Days that follow, in which the bank can still act and silence does not count.
-    silent : int
-        Days of the window after the gap; who moves no money in it has fallen silent.
-    fall : float
-        Share by which deposits must have fallen by the window's end for silence to count as leaving; 0 where silence
-        alone is enough.
-    present, bookings : int
-        Days up to the day, and how often a customer must have moved money in them. Who did less may have left already,
-        and is not looked at: with a single booking, half of the silent would be customers who left long ago and whose
-        card is charged once more.
-
-    Raises
-    ------
-    BankmineError
-        If a number is out of its range.
-    """
+    """What leaving means; days are counted from the day on which a customer is looked at."""
 
     gap: int = 30
+    """Days in which the bank can still act and silence does not count."""
     silent: int = 90
+    """Days of the window after the gap; who moves no money in it has fallen silent."""
     fall: float = 0.5
+    """Share of the deposits that must be gone by the window's end; 0 where silence alone is enough."""
     present: int = 30
+    """Days up to the day in which a customer must have moved money to be looked at."""
     bookings: int = 3
+    """How often: with a single one, half of the silent had left long ago, and a card was charged once more."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -87,54 +70,29 @@ class Definition:
         return self.gap + self.silent
 
 
-def labels(snapshot: Snapshot, spine: ir.Table, definition: Definition) -> ir.Table:
+def labels(
+    snapshot: Snapshot, spine: ir.Table, definition: Definition, lengths: Sequence[int] = (), watch: int = 0
+) -> ir.Table:
     """Say of each customer on each day who was there, and who left by the end of the window that followed.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known by now.
-    spine : ir.Table
-        `customer_id`, `day`. Its days are read at once, as in `spine.by_period`.
-    definition : Definition
-        What leaving means.
-
-    Returns
-    -------
-    ir.Table
-        One row a spine row: `customer_id`, `day`; `holds` an open account; is `present`, that is moved money lately as
-        well; `closed` the last account; fell `silent`; `leaves`, by one or the other; `kind` of leaving, null for who
-        stays. What comes after the day is null until the window has closed, silence also where balances are missing.
+    Who `holds` an account and is `present`; `closed`, `silent`, `leaves` and its `kind` are null until the window's
+    `end`, silence also where balances are missing. `quiet` is silent whatever the deposits, `first_own` the day of the
+    first own booking after the gap. Given `lengths` of the window, there is a row for each, and `watch` days after it.
     """
-    found = labelled(snapshot, spine, definition, (definition.silent,))
-    return found.select(*KEYS, "holds", "present", "closed", "silent", "leaves", "kind")
-
-
-def labelled(
-    snapshot: Snapshot, spine: ir.Table, definition: Definition, lengths: tuple[int, ...], watch: int = 0
-) -> ir.Table:
-    """Label each spine row once for each of several lengths of the silent window, in one query.
-
-    Parameters
-    ----------
-    snapshot, spine, definition
-        As for `labels`; the definition's own length does not count.
-    lengths : tuple of int
-        Days.
-    watch : int
-        Days after the longest window in which bookings are still looked for.
-
-    Returns
-    -------
-    ir.Table
-        As `labels`, with `length`, `end` (last day of the window), `quiet` (who keeps an account but moved no money in
-        the window, whatever the deposits) and `first_own` (day of the first own booking after the gap).
-    """
-    table = _own(snapshot, spine, definition, max(lengths) + watch)
+    lengths = tuple(lengths) or (definition.silent,)
+    owners = snapshot.accounts.select("account_id", "customer_id")
+    own = own_outflows(snapshot.transactions).inner_join(owners, "account_id")
+    edges = (-definition.gap - max(lengths) - watch, -definition.gap, 0, definition.present)
+    periods = by_period(own, spine, edges, {"first": _.date.min(), "bookings": _.count()})
+    found = periods.group_by(*KEYS).agg(
+        moved=periods.bookings.sum(where=periods.age >= 0) >= definition.bookings,
+        first_own=periods["first"].min(where=periods.age < -definition.gap),
+    )
+    joined = spine.select(*KEYS).left_join(found, KEYS)
+    table = joined.select(*KEYS, "first_own", moved=joined.moved.fill_null(False))
     table = table.mutate(length=ibis.array(list(lengths)).unnest())
     ends = [(table.length == n, table.day + ibis.interval(days=definition.gap + n)) for n in lengths]
-    table = holding(snapshot, table.mutate(end=ibis.cases(*ends).cast("date")))
-    table = emptied(snapshot, table, definition.fall)
+    table = remaining(snapshot, table.mutate(end=ibis.cases(*ends).cast("date")), definition.fall)
     over = table.end <= ibis.literal(snapshot.as_of)
     quiet = table.stays & (table.first_own.isnull() | (table.first_own > table.end))
     table = table.mutate(present=table.holds & table.moved, **{
@@ -142,37 +100,15 @@ def labelled(
         for name, hit in {"closed": table.holds & ~table.stays, "quiet": quiet, "silent": quiet & table.emptied}.items()
     })  # fmt: skip
     kind = ibis.cases((table.closed, CLOSURE), (table.silent, SILENT), else_=ibis.null("string"))
-    return table.mutate(leaves=table.closed | table.silent, kind=kind).drop(*_HELPERS)
+    return table.mutate(leaves=table.closed | table.silent, kind=kind).drop("moved", "stays", "emptied")
 
 
-def _own(snapshot: Snapshot, spine: ir.Table, definition: Definition, ahead: int) -> ir.Table:
-    """Say who moved money up to the day, and when first after the gap; bookings are looked for so many days ahead."""
-    owners = snapshot.accounts.select("account_id", "customer_id")
-    own = own_outflows(snapshot.transactions).inner_join(owners, "account_id")
-    edges = (-definition.gap - ahead, -definition.gap, 0, definition.present)
-    periods = by_period(own, spine, edges, {"first": _.date.min(), "bookings": _.count()})
-    found = periods.group_by(*KEYS).agg(
-        moved=periods.bookings.sum(where=periods.age >= 0) >= definition.bookings,
-        first_own=periods["first"].min(where=periods.age < -definition.gap),
-    )
-    joined = spine.select(*KEYS).left_join(found, KEYS)
-    return joined.select(*KEYS, "first_own", moved=joined.moved.fill_null(False))
+def remaining(snapshot: Snapshot, table: ir.Table, fall: float) -> ir.Table:
+    """Say who `holds` an account on a `day`, who still `stays` at the `end`, and whose deposits were `emptied` by then.
 
-
-def holding(snapshot: Snapshot, table: ir.Table) -> ir.Table:
-    """Say who has an open account, and one for deposits, on a day and at the end of the window that follows.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    table : ir.Table
-        `customer_id`, `day`, `length` and `end`, and whatever else.
-
-    Returns
-    -------
-    ir.Table
-        The table with `holds` and `saves` on the day, `stays` and `saves_still` at the end.
+    These must have fallen by a share; who had none has nothing left that could keep a silent customer. A missing
+    balance is no money where no account for deposits was open, else unknown (null), as it may have been left out for
+    being wrong. With 0, or where the bank has no balances, nobody's deposits are looked at.
     """
     keys = [*KEYS, LENGTH]
     held = table.select(*keys, "end").inner_join(snapshot.accounts, "customer_id")
@@ -184,51 +120,23 @@ def holding(snapshot: Snapshot, table: ir.Table) -> ir.Table:
         hits[saving] = hits[name] & saves
     found = held.group_by(*keys).agg(**{name: hit.any() for name, hit in hits.items()})
     table = table.left_join(found, keys).drop(*(f"{k}_right" for k in keys))
-    return table.mutate(**{name: table[name].fill_null(False) for name in hits})
-
-
-def emptied(snapshot: Snapshot, table: ir.Table, fall: float) -> ir.Table:
-    """Say whose deposits fell by a share; who had none has nothing left that could keep a silent customer.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known.
-    table : ir.Table
-        As `holding` returns it.
-    fall : float
-        Share; with 0, or where the bank has no balances, nobody's deposits are looked at.
-
-    Returns
-    -------
-    ir.Table
-        The table with `emptied`. A missing balance is no money where no account was open, else unknown (null), as it
-        may have been left out for being wrong.
-    """
+    table = table.mutate(**{name: table[name].fill_null(False) for name in hits})
     if "balances" not in snapshot.tables or not fall:
-        return table.mutate(emptied=True)
+        return table.mutate(emptied=True).drop("saves", "saves_still")
     table = deposits_on(snapshot, table, before=_.day, after=_.end)
     unknown, nothing = ibis.null("float64"), ibis.literal(0.0)
     before = table.before.fill_null(table.saves.ifelse(unknown, nothing))
     after = table.after.fill_null(table.saves_still.ifelse(unknown, nothing))
     left = after <= (1 - fall) * (before > 0).ifelse(before, nothing)
-    return table.mutate(emptied=before.isnull().ifelse(ibis.null("boolean"), left)).drop("before", "after")
+    emptied = before.isnull().ifelse(ibis.null("boolean"), left)
+    return table.mutate(emptied=emptied).drop("before", "after", "saves", "saves_still")
 
 
 def funnel(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Count, day by day, who is left on the way from all customers to those who leave.
+    """Count by day, from `labels`, who is left on the way from all customers to those who leave.
 
-    Parameters
-    ----------
-    outcomes : pd.DataFrame
-        `churn.labels`, fetched.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by day: `known` customers, those `with_account`, `present`, and present with a known outcome (`judged`);
-        of these who left by `closure` or fell `silent`; `rate` of leaving with its interval, not a number where the
-        window has not closed.
+    `known` customers, `with_account`, `present`, those with a known outcome (`judged`), who left by `closure` or fell
+    `silent`; `rate` of leaving with its interval, NaN where the window has not closed.
     """
     there, judged = outcomes.present.astype(bool), outcomes.present.astype(bool) & outcomes.leaves.notna()
     steps = {
@@ -242,77 +150,39 @@ def funnel(outcomes: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**dict(zip(("rate", "low", "high"), np.array(told).reshape(-1, 3).T, strict=True)))
 
 
-def sensitivity(
-    snapshot: Snapshot, days: Sequence[datetime.date], definition: Definition, lengths: tuple[int, ...] = LENGTHS
-) -> pd.DataFrame:
-    """Say how the rate of leaving depends on how long silence must last.
+def sensitivity(snapshot: Snapshot, days: Sequence[datetime.date], definition: Definition) -> pd.DataFrame:
+    """Say how the rate of leaving depends on how long silence must last: a row for each of `LENGTHS`.
 
-    All lengths are judged on the same days, those on which the longest window that has closed at all is known.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known by now.
-    days : sequence of datetime.date
-        Days on which customers are looked at.
-    definition : Definition
-        What leaving means; its own length of silence does not count.
-    lengths : tuple of int
-        Days of silence.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by `length`: `rows` (customers times days), `rate` of leaving with `low` and `high`, `closure` and
-        `silent` as shares, `quiet` (share without a booking of their own, whatever the deposits), `watched` (how many
-        of these could be watched for 90 days more) and the share of them who `returned`, with its interval. Intervals
-        take into account that the rows of a customer are alike.
-
-    Raises
-    ------
-    BankmineError
-        If a length is out of range, or no window has closed.
+    All are judged on the same days, those on which the longest window that has closed at all is known. `closure`,
+    `silent`, `quiet` are shares of the `rows`; of the quiet, as many as are `watched` could be for 90 days more, and a
+    share `returned`. Intervals of `rate` and `returned` know that the rows of a customer are alike.
     """
-    for length in lengths:
-        Definition(definition.gap, length)
-    usable = _closed(snapshot, days, definition.gap, lengths)
-    rows = labelled(snapshot, spine_of(snapshot, usable[0]), definition, usable[1], WATCH).to_pandas()
+    past = {n: [d for d in days if d + datetime.timedelta(days=definition.gap + n) <= snapshot.as_of] for n in LENGTHS}
+    known = [n for n in LENGTHS if past[n]]
+    if not known:
+        raise BankmineError(
+            f"No window of {LENGTHS[0]} days after a gap of {definition.gap} has closed by {snapshot.as_of}: "
+            "give earlier days."
+        )
+    rows = labels(snapshot, spine_of(snapshot, past[known[-1]]), definition, known, WATCH).to_pandas()
     rows = rows[rows.present & rows.leaves.notna()]
     end = pd.to_datetime(rows.end)
     rows = rows.assign(
         watched=end + pd.Timedelta(days=WATCH) <= pd.Timestamp(snapshot.as_of),
         returned=pd.to_datetime(rows.first_own) <= end + pd.Timedelta(days=WATCH),
     )
-    table = pd.DataFrame({n: _told(rows[rows.length == n]) for n in usable[1]}).T.rename_axis("length")
+    table = pd.DataFrame({n: _of_length(rows[rows.length == n]) for n in known}).T.rename_axis("length")
     return table.astype({"rows": "int64", "watched": "int64"})
 
 
-def _closed(
-    snapshot: Snapshot, days: Sequence[datetime.date], gap: int, lengths: tuple[int, ...]
-) -> tuple[list[datetime.date], tuple[int, ...]]:
-    """Return the lengths of which a window has closed, and the days on which those of all of them have."""
-    past = {n: [d for d in days if d + datetime.timedelta(days=gap + n) <= snapshot.as_of] for n in lengths}
-    known = tuple(sorted(n for n in lengths if past[n]))
-    if not known:
-        raise BankmineError(
-            f"No window of {min(lengths)} days after a gap of {gap} has closed by {snapshot.as_of}: give earlier days."
-        )
-    return past[known[-1]], known
-
-
-def _told(rows: pd.DataFrame) -> dict[str, float]:
-    """Compute the line of one length."""
+def _of_length(rows: pd.DataFrame) -> dict[str, float]:
     leaves, quiet = rows.leaves.astype(bool), rows.quiet.astype(bool)
     watched = rows[quiet & rows.watched]
-    line = {"rows": len(rows)}
-    line |= dict(zip(("rate", "low", "high"), _share(leaves, rows.customer_id), strict=True))
-    line |= {kind: (rows.kind == kind).mean() for kind in (CLOSURE, SILENT)} | {"quiet": quiet.mean()}
-    told = _share(watched.returned, watched.customer_id)
-    return line | {"watched": len(watched)} | dict(zip(_RETURNED, told, strict=True))
-
-
-_RETURNED = ("returned", "returned_low", "returned_high")
-
-
-def _share(hit: pd.Series, of: pd.Series) -> tuple[float, float, float]:
-    return (float(hit.mean()), *wilson_clustered(hit, of))
+    low, high = wilson_clustered(leaves, rows.customer_id)
+    returned_low, returned_high = wilson_clustered(watched.returned, watched.customer_id)
+    return {
+        "rows": len(rows), "rate": leaves.mean(), "low": low, "high": high,
+        CLOSURE: (rows.kind == CLOSURE).mean(), SILENT: (rows.kind == SILENT).mean(), "quiet": quiet.mean(),
+        "watched": len(watched), "returned": watched.returned.mean(),
+        "returned_low": returned_low, "returned_high": returned_high,
+    }  # fmt: skip

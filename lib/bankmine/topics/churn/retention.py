@@ -27,6 +27,8 @@ from bankmine.judging.intervals import of_belief
 
 REGISTRY = WORKSPACE / "data" / "retention.yml"
 ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
+FEWEST = 5
+"""Leavers called below which it cannot be said from which success on calls pay."""
 _SUCCESS = np.linspace(0, 0.6, 13)
 _BELIEFS = 4000
 _CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
@@ -85,13 +87,7 @@ class RetentionRules:
 
 
 def load_rules(currency: str, file: Path = REGISTRY) -> RetentionRules:
-    """Read the rules for a currency, or the default ones where it has none.
-
-    Raises
-    ------
-    BankmineError
-        If the section lacks an entry, has an unknown one, or a number that makes no sense.
-    """
+    """Read the rules for a currency, or the default ones; an error tells what is lacking, unknown or makes no sense."""
     told = read_yaml(file)
     try:
         section = currency if currency in told else "default"
@@ -111,12 +107,7 @@ def load_rules(currency: str, file: Path = REGISTRY) -> RetentionRules:
 def value(margin: pd.Series, rules: RetentionRules) -> pd.Series:
     """Return what a kept customer is worth: the yearly margin over the horizon, discounted, and never below zero.
 
-    Parameters
-    ----------
-    margin : pd.Series
-        Of the year up to the day of decision, from `features/value.py`; unknown counts as nothing.
-    rules : RetentionRules
-        Horizon and discount; margins come at the ends of the years.
+    Margins are of the year up to the day of decision; they come at the ends of the years, and unknown ones are nothing.
     """
     years, rate = rules.horizon, rules.discount
     factor = years if not rate else (1 - (1 + rate) ** -years) / rate
@@ -126,21 +117,7 @@ def value(margin: pd.Series, rules: RetentionRules) -> pd.Series:
 def costs(worth: pd.Series, tier: pd.Series, rules: RetentionRules, success: float | None = None) -> Costs:
     """Return what calling and not calling each customer costs if the customer is about to leave and if not.
 
-    Parameters
-    ----------
-    worth : pd.Series
-        From `value`.
-    tier : pd.Series
-        Value tier; same index.
-    rules : RetentionRules
-        Of the source's currency.
-    success : float, optional
-        One success rate for all channels, instead of theirs.
-
-    Returns
-    -------
-    Costs
-        Who leaves costs their value; who stays costs nothing.
+    Who leaves costs their value, `worth` from `value`. `success` stands for all channels, instead of theirs.
     """
     terms = rules.terms(tier)
     kept = terms["success"] if success is None else success
@@ -157,17 +134,7 @@ def contact_allowed(customers: pd.DataFrame) -> pd.Series:
 
     Both consents are needed, to be contacted with offers and to be treated personally, as who is chosen by a model is
     (Personal Information Protection Law of China, article 24); one that is not recorded counts as not given. Where the
-    source has no such column, it cannot be told and is allowed here.
-
-    Parameters
-    ----------
-    customers : pd.DataFrame
-        The contract's columns, indexed by customer.
-
-    Returns
-    -------
-    pd.Series
-        `ALLOWED`, or `NOT_ALLOWED` with what consent is lacking.
+    source has no such column, it cannot be told and is `ALLOWED`.
     """
     there = [name for name in _CONSENTS if name in customers.columns]
     given = pd.DataFrame(
@@ -205,21 +172,8 @@ def sensitivity(
 ) -> pd.DataFrame:  # fmt: skip
     """Say what the calls that were chosen would have earned, had the same share of leavers been kept by every channel.
 
-    Parameters
-    ----------
-    target : pd.Series
-        1 where the customer left, 0 where not, NaN where that is not known, which does not count.
-    called : pd.Series
-        Whom to call, chosen beforehand: the choice does not change with the share.
-    worth, tier, rules
-        As for `retention.costs`.
-    entity, rounds
-        As for `profit_curves.with_intervals`.
-
-    Returns
-    -------
-    pd.DataFrame
-        `success`, from 0 to 0.6, `profit` of a round in the currency, `low`, `high` (95 %, bootstrap by customer).
+    `profit` of a round in the currency, with the interval of the bootstrap by customer, for a `success` from 0 to 0.6;
+    whom to call does not change with it. Rows whose outcome is NaN do not count.
     """
     earned = {s: realised(target, costs(worth, tier, rules, success=s)) * called for s in _SUCCESS}
     table = with_intervals(pd.DataFrame(earned), entity, rounds)
@@ -228,50 +182,41 @@ def sensitivity(
 
 def break_even(
     target: pd.Series, called: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules,
-    rounds: pd.Series | None = None, seed: int = 0,
+    rounds: pd.Series | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Find the success rate below which calling loses money, and how likely the true one is above it.
+    """Find by tier, and of `all`, the success rate below which calls lose money, and how likely the true one is above.
 
-    What is not known here is the success rate, believed to be of the Beta distributions in the rules, independent
-    between channels; which customers the months happened to hold is the other uncertainty, that of `profit_curves`.
-
-    Parameters
-    ----------
-    target, called, worth, tier, rules, rounds
-        As for `sensitivity`.
-
-    Returns
-    -------
-    pd.DataFrame
-        Indexed by tier, and `all`: `calls` and `leavers` among them, `profit` of a round at the believed success with
-        `low` and `high` (95 % of what is believed), `believed` success, `break_even` (NaN where no leaver was called)
-        and the `chance` that calling pays (NaN where nobody was called).
+    `calls`, `leavers` among them and `profit` are of a round. `low` and `high` hold 95 % of what is believed of success
+    by the rules, independently between channels; which customers the months happened to hold comes on top of that. So
+    `break_even` and the `chance` that calling pays are NaN where fewer than `FEWEST` leavers were called.
     """
     known = called & target.notna()
     target, worth, tier = target[known], worth[known], tier[known].astype(str)
     number = max(rounds[known].nunique(), 1) if rounds is not None else 1
     never = realised(target, costs(worth, tier, rules, success=0.0))
     slope = realised(target, costs(worth, tier, rules, success=1.0)) - never
-    sums = pd.DataFrame({"calls": 1.0, "leavers": target, "never": never, "slope": slope}).groupby(tier).sum() / number
+    rows = pd.DataFrame({"calls": 1.0, "leavers": target, "never": never, "slope": slope})
+    sums = rows.groupby(tier).sum() / number
     sums = sums.reindex(list(rules.tiers), fill_value=0.0)
-    earned = believed(sums["never"], sums["slope"], sums.index.to_series(), rules, seed)
+    earned = believed(sums["never"], sums["slope"], sums.index.to_series(), rules)
     sums["believed"] = pd.Series({t: rules.channels[r.channel].success for t, r in rules.tiers.items()})
     sums["profit"] = sums["never"] + sums["slope"] * sums["believed"]
     whole = sums.sum()
     whole["believed"] = (sums["slope"] * sums["believed"]).sum() / whole["slope"] if whole["slope"] > 0 else np.nan
     sums.loc["all"], earned["all"] = whole, earned.sum(axis=1)
-    sums["break_even"] = (-sums["never"] / sums["slope"]).where(sums["slope"] > 0)
+    enough = sums["leavers"] * number > FEWEST - 0.5  # as sums of a round are fractions
+    sums["break_even"] = (-sums["never"] / sums["slope"]).where(enough & (sums["slope"] > 0))
     sums["low"], sums["high"] = of_belief(earned[sums.index].to_numpy())
-    sums["chance"] = (earned > 0).mean().where(sums["calls"] > 0)
+    sums["chance"] = (earned > 0).mean().where(enough)
     return sums[["calls", "leavers", "profit", "low", "high", "believed", "break_even", "chance"]].rename_axis("tier")
 
 
-def believed(never: pd.Series, slope: pd.Series, tier: pd.Series, rules: RetentionRules, seed: int = 0) -> pd.DataFrame:
+def believed(never: pd.Series, slope: pd.Series, tier: pd.Series, rules: RetentionRules) -> pd.DataFrame:
     """Return what calls earn by tier in each of many draws of what is believed of success.
 
     `never` and `slope` are what a call earns if none is kept, and what it earns more if all are; shape (draws, tiers).
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn = {id: rng.beta(c.kept, c.lost, _BELIEFS) for id, c in rules.channels.items()}
     sums = pd.DataFrame({"never": never, "slope": slope}).groupby(tier.to_numpy()).sum()
     return pd.DataFrame({
@@ -283,14 +228,10 @@ def believed(never: pd.Series, slope: pd.Series, tier: pd.Series, rules: Retenti
 def retention_metrics(
     target: pd.Series, probabilities: pd.DataFrame, worth: pd.Series, tier: pd.Series, rules: RetentionRules
 ) -> pd.DataFrame:
-    """Compute the profit metrics of the literature for several models of leaving.
+    """Compute the profit metrics of the literature by model: those of `costs.profit_metrics`, and before them `empc`.
 
-    Returns
-    -------
-    pd.DataFrame
-        As of `costs.profit_metrics`, at the individual values, and before it `empc`: the expected maximum profit of
-        Verbraken, Verbeke and Baesens (2013) with their own parameters, one value of 200 for all customers, incentive
-        10, contact 1, success Beta(6, 14). It compares models with the literature; it is not this bank's money.
+    This is the expected maximum profit of Verbraken, Verbeke and Baesens (2013) with their own parameters: it compares
+    models with the literature, and is not this bank's money.
     """
     table = profit_metrics(target, probabilities, costs(worth, tier, rules))
     known = target.notna()

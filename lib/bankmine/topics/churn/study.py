@@ -141,17 +141,7 @@ class TableChurn(Churn):
 
 
 class BankChurn(Churn):
-    """Churn of a bank's customers on month ends.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known by now.
-    definition : Definition
-        What leaving means.
-    train, every : int
-        Month ends to learn from, and months from one to the next.
-    """
+    """Churn of a bank's customers on month ends: as many to learn from, and so many months from one to the next."""
 
     rule: ClassVar[str] = "days_since_own_booking"
 
@@ -159,8 +149,7 @@ class BankChurn(Churn):
         self.definition, self.train = definition, train
         days = splits.month_ends(snapshot.as_of, definition.horizon, train, TUNE, TEST, every)
         self.outcomes = labels(snapshot, spine_of(snapshot, days), definition).to_pandas()
-        sample, self.kind = customer_months(snapshot, self.outcomes)
-        super().__init__(snapshot, definition.event, sample)
+        super().__init__(snapshot, definition.event, customer_months(snapshot, self.outcomes))
 
     def divide(self) -> Parts:
         """Split month ends by time, each part the label delay after the one before."""
@@ -291,9 +280,12 @@ class BankChurn(Churn):
         found = retention.break_even(*given, rows.day)
         told = found[["calls", "leavers"]].assign(
             profit=with_interval(found, "profit", ",.0f"), believed=found["believed"],
-            break_even=found["break_even"], chance_that_it_pays=found["chance"],
+            break_even=found["break_even"].map("{:.0%}".format, na_action="ignore"),
+            chance_that_it_pays=found["chance"].map("{:.0%}".format, na_action="ignore"),
         )  # fmt: skip
-        return shown(told, calls=",.1f", leavers=",.1f", **dict.fromkeys(told.columns[3:], ".0%"))
+        few = found["chance"].isna()
+        told.loc[few, ["break_even", "chance_that_it_pays"]] = f"fewer than {retention.FEWEST} leavers called"
+        return shown(told, calls=",.1f", leavers=",.1f", believed=".0%")
 
     @part
     def by_success(self) -> Axes:

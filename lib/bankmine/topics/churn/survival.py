@@ -19,7 +19,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.bookings import own_outflows
 from bankmine.judging.intervals import CONFIDENCE, draws, interval
 from bankmine.learning.sample import Sample
-from bankmine.topics.churn.definition import CLOSURE, LENGTH, SILENT, Definition, emptied, holding
+from bankmine.topics.churn.definition import CLOSURE, LENGTH, SILENT, Definition, remaining
 
 STEP = 7
 """Days between two points of a curve."""
@@ -40,50 +40,23 @@ def followed(snapshot: Snapshot, sample: Sample, definition: Definition) -> pd.D
     """Follow every customer of a sample from the first day in it to the day of leaving, or to the snapshot's.
 
     A customer has left on the day on which the last account was closed, or on which silence has lasted as long as the
-    definition says, with deposits fallen. Nobody is followed before the first day looked at, so that there is no
+    definition says, whose gap plays no part. Nobody is followed before the first day looked at, so that there is no
     earlier life which only those who stayed could have (no left truncation); who has not left by now is censored.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What is known by now.
-    sample : Sample
-        Customers on the days on which they were present, of the study.
-    definition : Definition
-        What leaving means; the gap plays no part.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a customer, with the index of the customer's first row in the sample: `customer_id`, `origin`, `days`
-        followed, whether `left`, and `kind` of leaving. `sample.predictors.loc[followed.index]` is what was known then.
-
-    Raises
-    ------
-    BankmineError
-        If the sample has no time, or no row before the snapshot's day.
+    Rows have the index of the customer's first in the sample: `origin`, `days` followed, whether `left`, and `kind`.
     """
-    if sample.day is None:
-        raise BankmineError(
-            "A table without time does not tell when customers left: name its column of days with `time`."
-        )
     first = pd.DataFrame({"customer_id": sample.entity, "origin": sample.day}).sort_values("origin", kind="stable")
     first = first.drop_duplicates("customer_id").sort_index()
     first = first[first.origin < pd.Timestamp(snapshot.as_of)]
     if first.empty:
         raise BankmineError(f"Nobody was looked at before {snapshot.as_of}, so that nobody can be followed: add days.")
-    left = _first_after(first, _departures(snapshot, definition, first.origin.min().date()).to_pandas())
-    until = left.left_on.fillna(pd.Timestamp(snapshot.as_of))
-    first["days"] = (until - first.origin).dt.days
-    return first.assign(left=left.left_on.notna(), kind=left.kind)
-
-
-def _first_after(first: pd.DataFrame, departures: pd.DataFrame) -> pd.DataFrame:
-    """Return day and kind of each customer's first departure after the origin, with the index of the origins."""
+    departures = _departures(snapshot, definition, first.origin.min().date()).to_pandas()
     found = first.reset_index(names="row").merge(departures, on="customer_id")
     found = found.assign(left_on=pd.to_datetime(found.left_on))
     found = found[found.left_on > found.origin].sort_values("left_on", kind="stable").drop_duplicates("row")
-    return found.set_index("row")[["left_on", "kind"]].reindex(first.index)
+    left = found.set_index("row")[["left_on", "kind"]].reindex(first.index)
+    until = left.left_on.fillna(pd.Timestamp(snapshot.as_of))
+    first["days"] = (until - first.origin).dt.days
+    return first.assign(left=left.left_on.notna(), kind=left.kind)
 
 
 def _departures(snapshot: Snapshot, definition: Definition, since: datetime.date) -> ir.Table:
@@ -111,43 +84,28 @@ def _fallen_silent(snapshot: Snapshot, definition: Definition, since: datetime.d
     spells = spells.mutate(end=(spells.day + ibis.interval(days=definition.silent)).cast("date"))
     over = spells.end <= ibis.literal(snapshot.as_of)
     spells = spells.filter(over & (spells.following.isnull() | (spells.following > spells.end)))
-    table = holding(snapshot, spells.select("customer_id", "day", LENGTH, "end"))
-    table = emptied(snapshot, table.filter(table.stays), definition.fall)
-    return table.filter(table.emptied).select("customer_id", left_on="end", kind=ibis.literal(SILENT))
+    table = remaining(snapshot, spells.select("customer_id", "day", LENGTH, "end"), definition.fall)
+    return table.filter(table.stays, table.emptied).select("customer_id", left_on="end", kind=ibis.literal(SILENT))
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Kaplan-Meier curves of groups of customers.
-
-    Attributes
-    ----------
-    curves : pd.DataFrame
-        One row a group and week: `group`, `day`, `stayed` (share) with `low` and `high`, and customers still `at_risk`.
-    table : pd.DataFrame
-        Indexed by group: `customers`, `leavers`, and the share that stayed for 90, 180 and 365 days with its interval
-        (`stayed_90d`, `low_90d`, `high_90d`), not a number where nobody was followed for so long.
-    p_value : float
-        Of the log-rank test that all groups leave at the same rate; not a number for a single group.
-    """
+    """Kaplan-Meier curves of groups of customers."""
 
     curves: pd.DataFrame
+    """One row a group and week: the share that `stayed` by the `day`, with its interval, and customers `at_risk`."""
     table: pd.DataFrame
+    """Indexed by group: `customers`, `leavers`, and the share that stayed for a time with its interval (`stayed_90d`,
+    `low_90d`, `high_90d`), NaN where nobody was followed for so long."""
     p_value: float
+    """Of the log-rank test that all groups leave at the same rate; NaN for a single group."""
 
 
 def by_group(lives: pd.DataFrame, groups: pd.Series | None = None) -> Curves:
     """Estimate how many customers of each group stayed for how long.
 
     Kaplan and Meier, Journal of the American Statistical Association 53, 1958, with log-log intervals of 95 %; log-rank
-    test of Mantel, Cancer Chemotherapy Reports 50, 1966.
-
-    Parameters
-    ----------
-    lives : pd.DataFrame
-        From `followed`.
-    groups : pd.Series, optional
-        Group of each customer as it was known on the first day, same index; all are one group where it is not given.
+    test of Mantel, Cancer Chemotherapy Reports 50, 1966. Groups are those known on the first day.
     """
     found = pd.Series("all", index=lives.index) if groups is None else groups.reindex(lives.index)
     order = (
@@ -176,10 +134,7 @@ def _curve(part: pd.DataFrame) -> pd.DataFrame:
     # until somebody leaves the band has no width: of those followed for so long it is the exact one of none of them
     nobody = ((1 - CONFIDENCE) / 2) ** (1 / np.maximum(at_risk, 1))
     low = np.where(stayed == 1, nobody, band[:, 0])
-    return pd.DataFrame({
-        "day": days, "stayed": stayed, "low": low, "high": band[:, 1],
-        "at_risk": at_risk,
-    })  # fmt: skip
+    return pd.DataFrame({"day": days, "stayed": stayed, "low": low, "high": band[:, 1], "at_risk": at_risk})
 
 
 def _line(part: pd.DataFrame, curve: pd.DataFrame) -> dict[str, float]:
@@ -210,29 +165,30 @@ def covariates_of(predictors: pd.DataFrame, lives: pd.DataFrame) -> pd.DataFrame
     return differ.iloc[:, : max(len(of_leavers) // (2 * FEWEST), 1)]
 
 
-def cox(lives: pd.DataFrame, covariates: pd.DataFrame, seed: int = 0) -> Hazards:
+def cox(lives: pd.DataFrame, covariates: pd.DataFrame) -> Hazards:
     """Fit a proportional hazards model on what was known on the first day, and rank customers held out by it.
 
     Ratios are estimated on all customers (Cox, Journal of the Royal Statistical Society B 34, 1972); the model that
-    ranks those held out is fitted on the others.
-
-    Raises
-    ------
-    BankmineError
-        If no covariate varies among those who left, or too few customers left to estimate as many.
+    ranks those held out is fitted on the others, leavers among them in proportion.
     """
-    train, test = _held_out(lives, seed)
-    rows = covariates.loc[train]
-    varies = (rows.max() > rows.min()) & (rows[lives.left.loc[train]].max() > rows[lives.left.loc[train]].min())
-    used = covariates.loc[:, varies]
-    _check(lives.loc[train], used)
+    left = int(lives.left.sum())
+    if min(left, len(lives) - left) < 2 * FEWEST:
+        raise BankmineError(
+            f"Of {len(lives)} customers followed {left} left: no model can tell when with fewer than {2 * FEWEST} who "
+            "left or who stayed. Look at earlier days."
+        )
+    size = min(_HELD_OUT, _MOST_HELD_OUT / len(lives))
+    train, test = train_test_split(lives.index, test_size=size, random_state=0, stratify=lives.left)
+    of_leavers = covariates.loc[train][lives.left.loc[train]]
+    used = covariates.loc[:, of_leavers.max() > of_leavers.min()]
+    _check(len(of_leavers), used.shape[1])
     fitted, design = _fit(lives, used)
     scored, _ = _fit(lives.loc[train], used.loc[train])
     hazard = scored.predict_partial_hazard(_standard(used.loc[test], used.loc[train])).to_numpy()
-    return Hazards(_ratios(fitted, design), concordance(lives.loc[test], hazard, seed))
+    return Hazards(_ratios(fitted, design), concordance(lives.loc[test], hazard))
 
 
-def concordance(lives: pd.DataFrame, hazard: np.ndarray, seed: int = 0) -> pd.Series:
+def concordance(lives: pd.DataFrame, hazard: np.ndarray) -> pd.Series:
     """Return `value`, `low` and `high` of the concordance of hazards with the order in which customers left.
 
     Every customer who left is compared with every customer who was there for longer; intervals draw customers.
@@ -241,33 +197,20 @@ def concordance(lives: pd.DataFrame, hazard: np.ndarray, seed: int = 0) -> pd.Se
     leavers = np.flatnonzero(left)
     later = (days > days[leavers, None]) | ((days == days[leavers, None]) & ~left)
     ahead = later * ((hazard[leavers, None] > hazard) + 0.5 * (hazard[leavers, None] == hazard))
-    weight = draws(len(lives), _ROUNDS, seed).T
+    weight = draws(len(lives), _ROUNDS).T
     hits, pairs = (((weight[:, leavers] @ part) * weight).sum(axis=1) for part in (ahead, later))
     values = hits / pairs
     low, high = interval(values[:, None])
     return pd.Series({"value": values[0], "low": low[0], "high": high[0]})
 
 
-def _held_out(lives: pd.DataFrame, seed: int) -> tuple[pd.Index, pd.Index]:
-    """Choose the customers held out, leavers among them in proportion."""
-    left = int(lives.left.sum())
-    if min(left, len(lives) - left) < 2 * FEWEST:
-        raise BankmineError(
-            f"Of {len(lives)} customers followed {left} left: no model can tell when with fewer than {2 * FEWEST} who "
-            "left or who stayed. Look at earlier days."
-        )
-    size = min(_HELD_OUT, _MOST_HELD_OUT / len(lives))
-    return tuple(train_test_split(lives.index, test_size=size, random_state=seed, stratify=lives.left))
-
-
-def _check(train: pd.DataFrame, used: pd.DataFrame) -> None:
-    if used.columns.empty:
+def _check(leavers: int, covariates: int) -> None:
+    if not covariates:
         raise BankmineError("No covariate varies among those who left: name others to tell when customers leave.")
-    leavers, needed = int(train.left.sum()), FEWEST * used.shape[1]
-    if leavers < needed:
+    if leavers < FEWEST * covariates:
         raise BankmineError(
-            f"{leavers} of the customers that the model is fitted on left, but {used.shape[1]} covariates need "
-            f"{needed}: name fewer, or look at earlier days."
+            f"{leavers} of the customers that the model is fitted on left, but {covariates} covariates need "
+            f"{FEWEST * covariates}: name fewer, or look at earlier days."
         )
 
 
