@@ -70,12 +70,9 @@ def test_silence_alone_counts_where_deposits_need_not_fall(people):
     assert {"silent with money", "silent and rich", "stays"} <= set(found.customer_id[found.left])
 
 
-def test_without_time_or_a_past_nobody_can_be_followed(people):
-    sample = looked_at(0)
-    with pytest.raises(BankmineError, match="does not tell when customers left: name its column of days"):
-        followed(people.as_of(at(10)), dataclasses.replace(sample, day=None), DEFINITION)
+def test_without_a_past_nobody_can_be_followed(people):
     with pytest.raises(BankmineError, match="Nobody was looked at before 2025-03-31"):
-        followed(people.as_of(DAY), sample, DEFINITION)
+        followed(people.as_of(DAY), looked_at(0), DEFINITION)
 
 
 def lives_of(days, left) -> pd.DataFrame:
