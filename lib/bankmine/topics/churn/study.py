@@ -278,13 +278,12 @@ class BankChurn(Churn):
         """Success rate at which calls break even by value tier, beside the believed one."""
         rows, given = self._called
         found = retention.break_even(*given, rows.day)
+        rates = found[["break_even", "chance"]].astype(object).map("{:.0%}".format, na_action="ignore")
+        rates = rates.mask(found["chance"].isna(), f"fewer than {retention.FEWEST} leavers called")
         told = found[["calls", "leavers"]].assign(
             profit=with_interval(found, "profit", ",.0f"), believed=found["believed"],
-            break_even=found["break_even"].map("{:.0%}".format, na_action="ignore"),
-            chance_that_it_pays=found["chance"].map("{:.0%}".format, na_action="ignore"),
+            break_even=rates["break_even"], chance_that_it_pays=rates["chance"],
         )  # fmt: skip
-        few = found["chance"].isna()
-        told.loc[few, ["break_even", "chance_that_it_pays"]] = f"fewer than {retention.FEWEST} leavers called"
         return shown(told, calls=",.1f", leavers=",.1f", believed=".0%")
 
     @part
