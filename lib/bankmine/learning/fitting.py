@@ -113,25 +113,16 @@ def _curve(outcome: np.ndarray, evidence: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Applied:
-    """Models that were fitted, calibrated and applied.
-
-    Attributes
-    ----------
-    rows : Sample
-        What they were applied to.
-    fitted : dict of Pipeline
-        By the name of the model.
-    calibrators : dict of Calibrator
-        Likewise.
-    raw, probability : pd.DataFrame
-        Scores as the models give them, and calibrated: rows × models.
-    """
+    """Models that were fitted, calibrated and applied, by name."""
 
     rows: Sample
+    """What they were applied to."""
     fitted: dict[str, Pipeline]
     calibrators: dict[str, Calibrator]
     raw: pd.DataFrame
+    """Scores as the models give them: rows × models."""
     probability: pd.DataFrame
+    """The same, calibrated."""
 
     def chances(self, model: str, rows: Sample) -> pd.Series:
         """Return the calibrated chance of other rows by one of the models."""
@@ -140,30 +131,12 @@ class Applied:
 
 
 def apply_models(candidates: dict[str, Pipeline], sample: Sample, split: Split) -> Applied:
-    """Fit models on `split.train`, calibrate them by `split.tune` and apply them to `split.test`.
-
-    Parameters
-    ----------
-    candidates : dict of Pipeline
-        From `models.candidates`; they are not changed.
-    sample : Sample
-        All rows.
-    split : Split
-        Of it.
-    """
+    """Fit models on `split.train`, calibrate them by `split.tune`, apply them to `split.test`; they stay unfitted."""
     return apply_side_by_side([(candidates, split)], sample)[0]
 
 
 def apply_side_by_side(tasks: list[tuple[dict[str, Pipeline], Split]], sample: Sample) -> list[Applied]:
-    """Do as `apply_models` with several splits of a sample, fitting the models of all at the same time.
-
-    Parameters
-    ----------
-    tasks : list of (dict of Pipeline, Split)
-        Models, and the split to apply them to.
-    sample : Sample
-        All rows.
-    """
+    """Do as `apply_models` with several splits of a sample, fitting the models of all at the same time."""
     learnt = [learnable(sample.at(split.train)) for _, split in tasks]
     fits = [(model, rows) for (models, _), rows in zip(tasks, learnt, strict=True) for model in models.values()]
     found = iter(fit_side_by_side(fits))
@@ -195,19 +168,9 @@ class CrossValidated:
     def table(self, baseline: str = RULE) -> pd.DataFrame:
         """Sum up each candidate: means over the folds with intervals of 95 %, and the gain over one of them, by fold.
 
-        Intervals are of Student's t, with the variance that counts how much folds share (Nadeau and Bengio, Machine
-        Learning 52, 2003); NaN with fewer than three folds, of which no spread can be told.
-
-        Parameters
-        ----------
-        baseline : str
-            The candidate that the others are held against.
-
-        Returns
-        -------
-        pd.DataFrame
-            Indexed by `model`: `auc`, `average_precision` and, over the baseline, `auc_gain`, each with `…_low` and
-            `…_high`; `seconds` a fold.
+        By `model`: `auc`, `average_precision` and, over the baseline, `auc_gain`, with `…_low`, `…_high`, and `seconds`
+        a fold. Intervals are of Student's t, with the variance that counts how much folds share (Nadeau and Bengio,
+        Machine Learning 52, 2003); NaN with fewer than three folds, of which no spread can be told.
         """
         wide = self.folds.pivot_table(index="fold", columns="model", sort=False)
         gain = wide["auc"].sub(wide["auc"][baseline], axis=0)
@@ -221,21 +184,9 @@ class CrossValidated:
 def cross_validated(
     candidates: dict[str, Pipeline], sample: Sample, folds: list[tuple[np.ndarray, np.ndarray]]
 ) -> CrossValidated:
-    """Fit and test candidates on the same folds.
+    """Fit and test candidates on the same folds; rows without a known outcome are left out.
 
-    Parameters
-    ----------
-    candidates : dict of Pipeline
-        From `candidates`.
-    sample : Sample
-        Rows.
-    folds : list of (train, test)
-        Positions in the sample; rows without a known outcome are left out.
-
-    Raises
-    ------
-    BankmineError
-        If there is no fold, or all rows that a fold learns from or is tested on have the same outcome.
+    A BankmineError where there is no fold, or all rows that one learns from or is tested on have the same outcome.
     """
     if not folds:
         raise BankmineError("There is no fold to compare models on: take more rows or fewer folds.")

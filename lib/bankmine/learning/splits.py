@@ -17,13 +17,18 @@ import pandas as pd
 from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 
 from bankmine.errors import BankmineError
-from bankmine.learning import splits
 from bankmine.learning.sample import Sample, codes
 
 Period = Literal["D", "W", "M", "Q", "Y"]
 Fold = tuple[np.ndarray, np.ndarray]
 
 PARTS = ("train", "tune", "test")
+FEWEST = 20
+"""Entities of the rarer outcome below which a sample is not divided."""
+LEARN, JUDGE = 0.56, 0.25
+"""Parts of a table with days, by time, to learn from first and to be judged by last; those between calibrate."""
+_TESTED = 5_000
+"""Rows to test on in all, about: folds of a small table are drawn several times."""
 _CALLED = {"D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}
 
 
@@ -57,17 +62,8 @@ def month_ends(
 ) -> list[datetime.date]:
     """Return the month ends that `out_of_time` takes, and the day to be scored, so that no other needs be computed.
 
-    `for_scoring` then learns from the newest of them whose outcomes are known.
-
-    Parameters
-    ----------
-    as_of : datetime.date
-        Day up to which everything is known; the day to be scored, and the last returned whether a month end or not.
-    delay_days, train, tune, test
-        As for `out_of_time`.
-    every : int
-        Months from one day to learn from to the next: months that follow each other share most events, so that as many
-        of them further apart teach more.
+    `every` counts months from one day to learn from to the next: months that follow each other share most events, so
+    that as many of them further apart teach more. `for_scoring` then learns from the newest whose outcomes are known.
     """
     last, delay = pd.Timestamp(as_of), pd.Timedelta(days=delay_days)
     months = every * train + tune + test + 3
@@ -81,29 +77,10 @@ def month_ends(
 def out_of_time(
     sample: Sample, delay_days: int, train: int = 6, tune: int = 2, test: int = 3, period: Period = "M"
 ) -> Split:
-    """Split by time: the last months whose outcomes are known are tested on, earlier ones learnt from.
+    """Split by time: the last periods whose outcomes are known are tested on, earlier ones learnt from.
 
-    Parameters
-    ----------
-    sample : Sample
-        With days.
-    delay_days : int
-        Days after which the outcome of a row is known: gap and outcome window.
-    train, tune, test : int
-        Periods in each part. Those of `tune` are the last whose outcomes were all known on the first day of `test`,
-        those of `train` the last whose outcomes were all known on the first day of `tune`.
-    period : {'D', 'W', 'M', 'Q', 'Y'}
-        What days are counted by: a month end is a month.
-
-    Returns
-    -------
-    Split
-        Rows with a known outcome.
-
-    Raises
-    ------
-    BankmineError
-        If the sample has no days, too few periods, or but one outcome to learn from.
+    Outcomes of `tune` were all known, `delay_days` after their rows, on the first day of `test`, those of `train` on
+    the first day of `tune`. A BankmineError says what would do where periods or outcomes are too few.
     """
     spans = _spans(sample, period)
     if len(spans) < test:
@@ -117,20 +94,7 @@ def out_of_time(
 def for_scoring(
     sample: Sample, day: datetime.date, delay_days: int, train: int = 6, tune: int = 2, period: Period = "M"
 ) -> Split:
-    """Split as `out_of_time`, moved forward: `test` holds the rows of one day, whose outcomes are not known yet.
-
-    Parameters
-    ----------
-    sample, delay_days, train, tune, period
-        As for `out_of_time`.
-    day : datetime.date
-        The day whose rows are to be scored.
-
-    Raises
-    ------
-    BankmineError
-        If the sample has no row of the day, too few periods before it, or but one outcome to learn from.
-    """
+    """Split as `out_of_time`, moved forward: `test` holds the rows of one day, whose outcomes are not known yet."""
     spans, day = _spans(sample, period), pd.Timestamp(day)
     rows = np.flatnonzero(sample.day == day)
     if not len(rows):
@@ -145,26 +109,8 @@ def rolling_origin(
 ) -> list[Fold]:
     """Cross-validate in time: each of the last periods is foretold from those whose outcomes were known as it began.
 
-    Source: Tashman, International Journal of Forecasting 16 (2000).
-
-    Parameters
-    ----------
-    sample, delay_days, period
-        As for `out_of_time`.
-    rows : np.ndarray
-        Positions to divide, as `Split.train`, or together with `Split.tune`: more folds and longer ones.
-    folds : int
-        Periods to foretell; fewer where those before them do not suffice or hold but one outcome.
-
-    Returns
-    -------
-    list of (train, test)
-        Positions in the sample; the most recent fold last.
-
-    Raises
-    ------
-    BankmineError
-        If no period can be foretold.
+    Of `rows` (positions); fewer `folds` come out where earlier periods do not suffice or hold but one outcome, and a
+    BankmineError where none can be foretold. Source: Tashman, International Journal of Forecasting 16 (2000).
     """
     rows = rows[sample.known[rows]]
     days = sample.day.iloc[rows]
@@ -240,26 +186,10 @@ def _require_both_outcomes(sample: Sample, rows: np.ndarray) -> None:
         )
 
 
-FEWEST = 20
-"""Entities of the rarer outcome below which a sample is not divided."""
-
-
 def held_out(sample: Sample, seed: int = 0, tune: float = 0.2, test: float = 0.25) -> Split:
     """Split a sample without time at random, stratified; all rows of an entity are in one part.
 
-    Parameters
-    ----------
-    sample : Sample
-        Rows without a known outcome are in no part.
-    seed : int
-        Of the random choice.
-    tune, test : float
-        Shares of the entities; the rest is learnt from.
-
-    Raises
-    ------
-    BankmineError
-        If fewer than `FEWEST` entities have the rarer outcome.
+    `tune` and `test` are shares of the entities. A BankmineError where fewer than `FEWEST` have the rarer outcome.
     """
     rows = np.flatnonzero(sample.known)
     owner, ever = _entities(sample, rows)
@@ -275,25 +205,6 @@ def stratified_folds(sample: Sample, rows: np.ndarray, folds: int = 5, repeats: 
 
     Entities are stratified by whether they have the event in any row. (scikit-learn's StratifiedGroupKFold counts rows,
     and takes minutes for 100,000 entities.)
-
-    Parameters
-    ----------
-    sample, seed
-        As for `held_out`.
-    rows : np.ndarray
-        Positions to divide, as `Split.train`.
-    folds, repeats : int
-        `folds` parts, each tested once on a model of the others; so `repeats` times.
-
-    Returns
-    -------
-    list of (train, test)
-        Positions in the sample, `folds` × `repeats` of them.
-
-    Raises
-    ------
-    BankmineError
-        If fewer than `FEWEST` entities have the rarer outcome.
     """
     rows = rows[sample.known[rows]]
     owner, ever = _entities(sample, rows)
@@ -314,37 +225,22 @@ def _entities(sample: Sample, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return owner, ever
 
 
-LEARN, JUDGE = 0.56, 0.25
-"""Parts of a table with days, by time, to learn from first and to be judged by last; those between calibrate."""
-_TESTED = 5_000
-"""Rows to test on in all, about: folds of a small table are drawn several times."""
-
-
 @dataclass(frozen=True)
 class Parts:
-    """What models learn from, are calibrated by and judged by.
-
-    Attributes
-    ----------
-    split : Split
-        To learn from, to calibrate by, to be judged by.
-    folds : list of (train, test)
-        For comparing models: positions before those judged by.
-    scoring : Split
-        The same moved forward: `test` holds the rows to be scored today.
-    how : str
-        How rows were split, in words.
-    """
+    """What models learn from, are calibrated by and judged by."""
 
     split: Split
     folds: list[Fold]
+    """For comparing models: positions before those judged by."""
     scoring: Split
+    """The split moved forward: `test` holds the rows to be scored today."""
     how: str
+    """How rows were split, in words."""
 
 
 def at_random(sample: Sample) -> Parts:
     """Split a table without days: whole entities at random."""
-    split = splits.held_out(sample)
+    split = held_out(sample)
     how = "at random by whole entities, as the table tells no days"
     return _parts_of_table(sample, split, how)
 
@@ -352,17 +248,8 @@ def at_random(sample: Sample) -> Parts:
 def in_order(sample: Sample, delay: int = 0) -> Parts:
     """Split a table with days by time: learnt from the first, calibrated by the next, judged by the last of its rows.
 
-    Parameters
-    ----------
-    sample : Sample
-        With days.
-    delay : int
-        Days after which the outcome of a row is known: each part ends so many days before the next begins.
-
-    Raises
-    ------
-    BankmineError
-        If the delay is negative, or a part would have fewer than `splits.FEWEST` rows of either outcome.
+    Each part ends `delay` days before the next begins, as outcomes are known so late. A BankmineError where a part
+    would have too few rows of either outcome.
     """
     if delay < 0:
         raise BankmineError(f"An outcome is known {delay} days after its row: give a delay of 0 days or more.")
@@ -374,7 +261,7 @@ def in_order(sample: Sample, delay: int = 0) -> Parts:
     masks = {"train": train, "tune": tune, "test": test}
     for part, rows in masks.items():
         rarer = min((sample.target[rows] == outcome).sum() for outcome in (0, 1))
-        if rarer < (splits.FEWEST if part == "train" else 2):
+        if rarer < (FEWEST if part == "train" else 2):
             raise BankmineError(
                 f"Only {rarer} rows of the rarer outcome are in the part of the table, ordered by day, to {part}: give "
                 f"a longer table{', a shorter delay' if delay else ''}, or leave out `time` to split it at random."
@@ -400,7 +287,7 @@ def _known_before(day: pd.Series, start: pd.Timestamp, delay: int) -> np.ndarray
 def _parts_of_table(sample: Sample, split: Split, how: str) -> Parts:
     learnt = np.union1d(split.train, split.tune)
     repeats = int(np.clip(_TESTED // len(learnt), 1, 5))
-    folds = splits.stratified_folds(sample, learnt, folds=5, repeats=repeats)
+    folds = stratified_folds(sample, learnt, folds=5, repeats=repeats)
     how += "; models are compared on stratified folds of the others" + f", drawn {repeats} times" * (repeats > 1)
     unknown = np.flatnonzero(~sample.known)
     return Parts(split, folds, replace(split, test=unknown) if len(unknown) else split, how)

@@ -347,8 +347,10 @@ def _worst(impact: dict[str, pd.DataFrame] | Lacking) -> str | Lacking:
 def _common_facts(study: Study) -> dict[str, float]:
     """Return what is watched of any model, a month, as the model that leaves the house has it."""
     judged, now, months = study.judged, study.today, study.months
-    chance = judged.probability[[study.chosen]]
-    moved = drift.psi_table(chance, study.scores.to_frame(study.chosen), judged.rows.entity, now.entity).iloc[0]
+    chance, before = judged.probability[[study.chosen]], study.fitted[0]
+    # all rows of the days judged, as all of today are scored: outcomes are known of some only, as of credits granted
+    then, scores = before.probability[[study.chosen]], study.scores.to_frame(study.chosen)
+    moved = drift.psi_table(then, scores, before.rows.entity, now.entity).iloc[0]
     gained = now.predictors.isna().mean() - study.sample.at(study.split.train).predictors.isna().mean()
     facts = {
         "rows": len(judged.rows) / months, "events": judged.rows.target.sum() / months,

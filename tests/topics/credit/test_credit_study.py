@@ -9,7 +9,7 @@ import pytest
 from samples import HOSTILE, sample_of
 
 from bankmine.errors import BankmineError
-from bankmine.judging import fairness
+from bankmine.judging import drift, fairness
 from bankmine.lacking import Lacking
 from bankmine.learning import fitting as recipe
 from bankmine.learning import splits
@@ -183,3 +183,25 @@ def test_every_question_is_answered_or_says_why_not(kind, open_, unknown, reques
     assert not found.answered["answer"].str.contains("not shown on this page|nan|None").any()
     assert found.answered["status"].isin([OPEN, PARTLY]).sum() == open_
     assert np.isfinite(found.plan["now"].astype(float)).sum() == len(found.plan) - unknown
+
+
+def test_scores_of_all_who_apply_now_are_held_against_all_who_applied_then(bank):
+    """Not against those who were granted credit, whose scores are better however little has moved."""
+    score = bank.chosen
+    then, now = bank.fitted[0].probability[score], bank.scores
+    cuts = np.quantile(then, np.arange(0.1, 1, 0.1))
+    shares = [np.bincount(np.searchsorted(cuts, part), minlength=10) / len(part) for part in (then, now)]
+    plain = ((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum()
+    granted = bank.judged.rows.target.index
+    assert len(granted) < len(then)
+    told = bank.validation.plan.set_index("metric").loc["Population stability index of the score", "now"]
+    assert float(told) == pytest.approx(plain, abs=0.03)
+    assert (
+        abs(
+            float(told)
+            - drift.psi_table(
+                then[granted].to_frame(score), now.to_frame(score), bank.sample.entity[granted], bank.today.entity
+            )["psi"].iloc[0]
+        )
+        > 0.05
+    )
