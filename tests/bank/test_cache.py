@@ -248,6 +248,32 @@ def test_a_bound_that_is_no_number_is_refused(monkeypatch):
         kept_json("a" * 64, "test", lambda: 1)
 
 
+def test_a_folder_that_holds_other_things_is_left_alone(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    (home / "letters").mkdir(parents=True)
+    home.chmod(0o755)
+    monkeypatch.setenv(cache.FOLDER, str(home))
+    for call in (cache.cleared, cache.listed, lambda: kept_json("a" * 64, "test", lambda: 1)):
+        with pytest.raises(BankmineError, match="holds letters: set BANKMINE_CACHE to a folder of its own"):
+            call()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o755
+    assert [f.name for f in home.iterdir()] == ["letters"]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(source, place):
+    command = (
+        "import resource, signal\nfrom bankmine.bank.snapshot import open_source\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        f"open_source({source!r}).as_of({str(AS_OF)!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    assert "BankmineError: The cache" in done.stderr
+    assert "cannot be written" in done.stderr
+    assert "Free some space" in done.stderr
+    assert not list(place.glob("*.part"))
+    assert not list(place.glob("*/checks.json"))
+
+
 def test_a_folder_that_cannot_be_used_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("", "utf-8")
     monkeypatch.setenv(cache.FOLDER, str(tmp_path / "file" / "cache"))

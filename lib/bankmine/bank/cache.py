@@ -22,8 +22,10 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
+
 from bankmine.bank.sources import WORKSPACE
-from bankmine.errors import BankmineError
+from bankmine.errors import BankmineError, one_line
 
 FOLDER, GIGABYTES = "BANKMINE_CACHE", "BANKMINE_CACHE_GB"
 """Environment variables: where the cache is, and how large it may grow."""
@@ -31,6 +33,8 @@ _MOST_GIGABYTES = "20"
 _ABOUT = "about.json"
 _READ, _MADE, _PART = ".read", ".made", ".part"
 """Endings of the files by which an entry is locked while it is read and made, and of its folder until it is whole."""
+_OURS = re.compile(r"[0-9a-f]{64}(\.read|\.made|\.part)?")
+"""Names of what the cache holds; nothing else is ever touched."""
 _ENGINES = ("duckdb", "ibis-framework", "pandas", "pyarrow")
 _LIBRARY = Path(__file__).resolve().parents[1]
 _held: dict[Path, int] = {}
@@ -53,11 +57,15 @@ def place() -> Path:
     Raises
     ------
     BankmineError
-        If it cannot be made or belongs to somebody else.
+        If it cannot be made, belongs to somebody else, or holds anything else, which would be shut off with it.
     """
     folder = Path(os.environ.get(FOLDER) or WORKSPACE / "data" / "cache").expanduser().absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if foreign := next((f.name for f in folder.iterdir() if not _OURS.fullmatch(f.name)), None):
+            raise BankmineError(
+                f"{folder} cannot be the cache, as it holds {foreign}: set {FOLDER} to a folder of its own."
+            )
         folder.chmod(0o700)
     except OSError as error:
         raise BankmineError(
@@ -130,20 +138,24 @@ def _entries() -> list[Entry]:
 
 
 def _folders() -> list[Path]:
-    return [f for f in place().iterdir() if f.is_dir() and f.suffix != _PART]
+    return [f for f in place().iterdir() if f.is_dir() and _OURS.fullmatch(f.name) and f.suffix != _PART]
 
 
 def _write(folder: Path, what: str, write: Callable[[Path], bool]) -> bool:
     part = folder.with_suffix(_PART)
     for old in (part, folder):
         shutil.rmtree(old, ignore_errors=True)
-    part.mkdir(mode=0o700)
     try:
+        part.mkdir(mode=0o700)
         if not write(part):
             return False
         told = {"what": what, "files": {f.name: (f.stat().st_size, _checksum(f)) for f in sorted(part.iterdir())}}
         (part / _ABOUT).write_text(json.dumps(told), "utf-8")
         part.rename(folder)
+    except (OSError, duckdb.IOException) as error:
+        raise BankmineError(
+            f"The cache {folder.parent} cannot be written: {one_line(error)}. Free some space, or set {FOLDER}."
+        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return True
