@@ -1,0 +1,5 @@
+"""Quality: how far a snapshot can be trusted: completeness, validity, uniqueness, timeliness, reconciliation."""
+
+from bankmine.topics.quality.study import LATE_DAYS, study
+
+__all__ = ["LATE_DAYS", "study"]
