@@ -119,7 +119,7 @@ def test_a_report_whose_predecessor_failed_says_so_and_reads_nothing_old(workspa
 def test_a_predecessor_whose_page_cannot_be_made_has_failed_as_well(workspace):
     """It leaves no page that tells of its failure, and the good one of before is not read."""
     assert bankmine(workspace, "run").code == 0
-    (workspace / "reports" / DAY / ".01_well.failed.html.part").mkdir()
+    (workspace / "reports" / DAY / "01_well.failed.html").mkdir()
     done = bankmine(workspace, "run", MOOD="bad")
     assert done.code == 1
     assert read(workspace).startswith("01_well failed in this run")

@@ -127,7 +127,7 @@ def received(report: str, file: str, snapshot: Snapshot | Flat) -> Path:
     if why := "failed in this run" if failed else obstacle(load_catalogue()[report], folder, snapshot):
         source = "" if _is_default(snapshot) else f" --source {shlex.quote(str(snapshot.source.folder))}"
         raise BankmineError(f"{report} {why}: bankmine run {report}{source} --as-of {snapshot.as_of}")
-    if not (folder / file).is_file():
+    if file not in json.loads((folder / f"{report}.json").read_text("utf-8"))["files"]:
         raise BankmineError(f"{report} handed on no {file}: its page says why")
     return folder / file
 

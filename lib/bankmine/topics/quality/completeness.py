@@ -34,18 +34,20 @@ def completeness(snapshot: Snapshot) -> pd.DataFrame:
     return frame.drop(columns="before").sort_values(["filled", "table", "column"]).reset_index(drop=True)
 
 
-def emptied_months(snapshot: Snapshot) -> pd.DataFrame:
+def emptied_months(snapshot: Snapshot, told: pd.DataFrame) -> pd.DataFrame:
     """Find months whose rows are filled less than those of the months around, the largest fall first.
+
+    Of columns that are filled in part as `told` by `completeness`.
 
     By a fifth of the median of the months around or more, as the mix of rows moves with the season, and by more than
     chance makes; of months with `ENOUGH_ROWS`. `table`, `column`, `month`, `rows`, `filled` and `expected`: shares.
     """
-    found = [_emptied(snapshot, name, columns) for name, columns in _gappy(snapshot).items() if columns]
+    found = [_emptied(snapshot, name, columns) for name, columns in _gappy(told).items()]
     names = ["table", "column", "month", "rows", "filled", "expected"]
     return _largest_first(pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=names))[names]
 
 
-def left_out_by_region(snapshot: Snapshot) -> pd.DataFrame:
+def left_out_by_region(snapshot: Snapshot, told: pd.DataFrame) -> pd.DataFrame:
     """Find regions whose customers are recorded less fully than those of all others, the largest difference first.
 
     By more than `FADING`, and by more than chance makes. `table`, `column`, `region`, `rows`, `filled` and `expected`:
@@ -53,9 +55,10 @@ def left_out_by_region(snapshot: Snapshot) -> pd.DataFrame:
     """
     snapshot.require("customers.region")
     people = snapshot.customers
-    columns = [c for c in _gappy(snapshot)["customers"] if c != "region"]
-    told = people.group_by("region").agg(rows=people.count(), **{c: people[c].count() for c in columns}).to_pandas()
-    rows, filled = told.set_index("region")["rows"], told.set_index("region")[columns].astype(float)
+    columns = [c for c in _gappy(told).get("customers", []) if c != "region"]
+    counts = people.group_by("region").agg(rows=people.count(), **{c: people[c].count() for c in columns}).to_pandas()
+    counts = counts.dropna().set_index("region")
+    rows, filled = counts["rows"], counts[columns].astype(float)
     others = rows.sum() - rows
     elsewhere = (filled.sum() - filled).div(others, axis=0)
     all_filled = filled.sum() / max(rows.sum(), 1)
@@ -65,11 +68,10 @@ def left_out_by_region(snapshot: Snapshot) -> pd.DataFrame:
     return _listed(unlikely & (elsewhere - share > FADING), "customers", "region", share, elsewhere, rows)
 
 
-def _gappy(snapshot: Snapshot) -> dict[str, list[str]]:
+def _gappy(told: pd.DataFrame) -> dict[str, list[str]]:
     """Return the columns of each table that are filled in part."""
-    told = completeness(snapshot)
     told = told[(told["filled"] > 0) & (told["filled"] < 1)]
-    return {name: list(told.loc[told["table"] == name, "column"]) for name in snapshot.tables}
+    return told.groupby("table")["column"].agg(list).to_dict()
 
 
 def _emptied(snapshot: Snapshot, name: str, columns: list[str]) -> pd.DataFrame:

@@ -145,7 +145,7 @@ class Quality(Headed):
 
     @part
     def _emptied(self) -> pd.DataFrame:
-        return emptied_months(self.source)
+        return emptied_months(self.source, self._completeness)
 
     @part
     def emptied(self) -> dict[str, object]:
@@ -162,7 +162,7 @@ class Quality(Headed):
 
     @part
     def _uneven(self) -> pd.DataFrame:
-        return left_out_by_region(self.source)
+        return left_out_by_region(self.source, self._completeness)
 
     @part
     def uneven(self) -> dict[str, object]:
