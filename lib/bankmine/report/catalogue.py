@@ -109,9 +109,9 @@ def load_catalogue() -> dict[str, Report]:
 
 
 def in_order(reports: list[Report]) -> TopologicalSorter[str]:
-    """Set up the order in which some reports may run: each after those of them that it reads from."""
+    """Set up the order in which some reports may run: each after those of them that it reads from, as it names them."""
     names = {r.name for r in reports}
-    return TopologicalSorter({r.name: names.intersection(r.after) for r in reports})
+    return TopologicalSorter({r.name: [name for name in r.after if name in names] for r in reports})
 
 
 def _declared(entry: object) -> Report:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from bankmine.bank.contract import TABLES
 from bankmine.bank.rules import MEANINGS
@@ -128,7 +129,8 @@ def segments(truth: Truth, labels: pd.Series) -> list[Score]:
     both = truth.table("customers").set_index("customer_id").join(labels.astype(str).rename("found"), how="inner")
     placed, left = both["found"] != _INACTIVE, both["left_on"].notna()
     inside = both[placed]
-    starts = [KMeans(len(KINDS), n_init=1, random_state=s).fit_predict(inside[list(LATENTS)]) for s in range(10)]
+    with threadpool_limits(1):  # threads wait for each other longer than so few rows take
+        starts = [KMeans(len(KINDS), n_init=1, random_state=s).fit_predict(inside[list(LATENTS)]) for s in range(10)]
     best = max(adjusted_rand_score(inside["segment"], start) for start in starts)
     same = agreement(inside["found"].to_numpy(), inside["segment"].to_numpy())
     stays, gone = share((placed & ~left).sum(), (~left).sum()), share((left & ~placed).sum(), (~placed).sum())
