@@ -66,6 +66,13 @@ CATALOGUES = {
     ),
     "report elsewhere": ("- {report: ../x, title: a}", ["'../x' is no name"]),
     "lost notebook": ("- {report: 09_lost, title: a}", ["09_lost.ipynb is not there"]),
+    "after nobody": ("- {report: 01_steady, title: a, after: [02_typd]}", ["01_steady comes after '02_typd'"]),
+    "odd order": ("- {report: 01_steady, title: a, after: 02_typed}", ["`after: 02_typed` must be a list of reports"]),
+    "odd name in order": ("- {report: 01_steady, title: a, after: [2]}", ["a list of reports, unlike 2"]),
+    "cycle": (
+        "- {report: 01_steady, title: a, after: [02_typed]}\n- {report: 02_typed, title: b, after: [01_steady]}",
+        ["01_steady after 02_typed after 01_steady", "wait for each other"],
+    ),
     "named twice": ("- {report: 01_steady, title: a}\n- {report: 01_steady, title: b}", ["01_steady twice"]),
     "empty catalogue": ("# nothing yet", ["declares no report"]),
     "catalogue's parameter": ("- {report: 02_typed, title: a, parameters: {nmber: 1}}", ["'nmber'", "number?"]),

@@ -155,7 +155,7 @@ def test_where_nothing_can_be_forked_kernels_are_plain(tmp_path):
     """The warm process cannot import a topic here, and ends."""
     topics = tmp_path / "lib" / "bankmine"
     shutil.copytree(Path(execution.__file__).parents[1], topics, ignore=shutil.ignore_patterns("__pycache__"))
-    (topics / "topics" / "quality.py").write_text("raise ImportError('not here')", "utf-8")
+    (topics / "topics" / "quality" / "__init__.py").write_text("raise ImportError('not here')", "utf-8")
     uses = "if False:\n    from bankmine.topics import quality"
     root = make_workspace(tmp_path / "work", {"01_one": [STEADY, uses], "02_two": [STEADY]})
     done = bankmine(root, "run", PYTHONPATH=str(topics.parent))

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from bank_fixtures import write_source
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import expected
@@ -111,6 +113,25 @@ def test_today_s_customers_are_scored_by_the_model_that_was_judged(bank):
     assert bank.calls.first(3).index.tolist() == listed.index[listed["called"]][:3].tolist()
     assert bank.acted_now.sum() == told["called"]
     pd.testing.assert_frame_equal(bank.handed_on["churn_monitoring"], bank.validation.plan, check_names=False)
+
+
+def test_a_validator_computes_the_page_again_by_what_is_handed_on(bank):
+    files = bank.handed_on
+    rows = files["churn_judged"].reset_index()
+    judged, learnt = (rows[rows["part"] == part] for part in ("judged", "learnt"))
+    assert roc_auc_score(judged["outcome"], judged["chance"]) == pytest.approx(bank.judged.metric("auc")["value"])
+    assert judged["chance"].tolist() == judged[f"chance_{bank.chosen}"].tolist()
+    other = bank.judged.metric("auc", "forest")["value"]
+    assert roc_auc_score(judged["outcome"], judged["chance_forest"]) == pytest.approx(other)
+    assert learnt["outcome"].tolist() == bank.sample.at(bank.split.train).target.tolist()
+    assert learnt["chance"].isna().all()
+    pushes = files["churn_pushes"]
+    last = judged[judged["day"] == judged["day"].max()]
+    assert pushes.index.tolist() == last["customer_id"].tolist()
+    raw = bank.fitted[0].raw.loc[(bank.seen.rows.day == last["day"].iloc[0]).to_numpy(), bank.chosen]
+    assert expit(bank.seen.pushes.base + pushes.sum(axis=1)).to_numpy() == pytest.approx(raw.to_numpy(), rel=1e-3)
+    assert files["churn_suspects"].loc["mailing_status", "suspicious"]
+    assert "mailing_status" not in pushes
 
 
 def test_a_model_fitted_anew_stands_beside_it_and_learnt_from_newer_months(bank):

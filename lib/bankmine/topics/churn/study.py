@@ -32,6 +32,7 @@ from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
 from bankmine.topics.churn.customer_months import customer_months, undated
 from bankmine.topics.churn.definition import Definition, funnel, labels, sensitivity
+from bankmine.topics.churn.evidence import evidence
 from bankmine.topics.churn.retention import RetentionRules
 
 TUNE, TEST = 2, 3
@@ -360,10 +361,10 @@ class BankChurn(Churn):
         return {"success_below": found["break_even"]}
 
     def files(self) -> dict[str, pd.DataFrame | str]:
-        """Hand on the list of whom to call."""
+        """Hand on the list of whom to call, and what a validator computes figures again by."""
         watchlist = self.calls.list.copy()
         watchlist.attrs["list"] = True  # people work through it
-        return {"watchlist": watchlist}
+        return {"watchlist": watchlist, **evidence(self)}
 
 
 def _thinned(sample: Sample, rows: np.ndarray) -> np.ndarray:

@@ -46,6 +46,7 @@ from bankmine.topics.credit.applications import (
     vintages,
 )
 from bankmine.topics.credit.card import Card
+from bankmine.topics.credit.evidence import evidence
 from bankmine.topics.credit.rules import load_credit_rules, load_directions
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, Scale, Scorecard, candidates
 
@@ -556,6 +557,10 @@ class BankCredit(CreditStudy):
         """The `low` and `high` share of applicants to whom the cut-off grants credit, by assumption."""
         found = self.inferred["share granted"]
         return {"low": found.min(), "high": found.max()}
+
+    def files(self) -> dict[str, pd.DataFrame | str]:
+        """Return also what a validator computes figures again by."""
+        return super().files() | evidence(self)
 
     def answers(self) -> dict[str, object]:
         """Say what a bank tells beside."""

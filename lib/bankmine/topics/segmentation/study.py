@@ -370,6 +370,10 @@ class SegmentStudy(Headed):
         return movement.history(lifecycle.stages(self.source, days))
 
     @part
+    def _history(self) -> pd.DataFrame:
+        return self._lived.melt(var_name="day", value_name="stage", ignore_index=False).dropna()
+
+    @part
     def stage(self) -> pd.Series:
         """Stage of life of each customer."""
         return self._lived.iloc[:, -1]
@@ -452,6 +456,7 @@ class SegmentStudy(Headed):
             "segments": optional(self, "segment").to_frame("segment"),
             "value_tiers": optional(self, "_valued"),
             "lifecycle": optional(self, "stage").to_frame("stage"),
+            "lifecycle_history": optional(self, "_history"),
             "movers": optional(self, "movers"),
             MODEL: optional(self, "_saved"),
         }
