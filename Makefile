@@ -53,12 +53,13 @@ demo: $(STAMP) ## Make the demo bank anew in data/demo
 check: $(STAMP) ## The fast part of the tests: lint and unit tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/python -m pytest -m "not slow and not browser and not notebook and not property and not seeds" --maxfail 5
+	@$(BIN)/python -m pytest -n logical --quick --durations 10 --maxfail 5
 
 test: $(STAMP) ## All tests: lint, unit, property, notebooks, failure paths, browser
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest -n logical --dist loadfile -m "not seeds" --nbval-lax --nbval-current-env tests notebooks
+	@$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder -m "not seeds" --durations 10 --nbval-lax \
+	  tests notebooks
 
 house: $(STAMP) ## Print the sizes of the library and the notebooks, for whoever plans the next move
 	@$(BIN)/python tests/house.py

@@ -62,6 +62,7 @@ def test_a_customer_with_many_rows_makes_the_interval_wider():
     assert widths[1] > 2 * widths[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 10_000), st.lists(st.floats(0, 1), min_size=3, max_size=3))
 def test_capacity_is_never_exceeded_and_nothing_is_done_at_a_loss(seed, shares):

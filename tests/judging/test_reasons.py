@@ -223,6 +223,7 @@ def test_a_dictionary_that_cannot_be_said_is_refused(tmp_path, change, message):
         load_reasons(file)
 
 
+@pytest.mark.slow
 def test_plots_are_the_same_each_time_and_take_any_predictor():
     use_theme()
     sample, fitted = explained()

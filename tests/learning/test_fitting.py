@@ -43,6 +43,7 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return bool(np.array_equal(one.to_numpy(), other.to_numpy()))
 
 
+@pytest.mark.slow
 def test_outcomes_of_the_rows_judged_by_change_nothing(applied):
     for other in (
         poisoned(SPLIT.test, target=True),

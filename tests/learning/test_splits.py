@@ -154,6 +154,7 @@ def test_what_scores_today_learnt_from_all_that_is_known_today(months, delay, tr
     assert split.days["tune"][-1] == sample.day[sample.known & (sample.day + pd.Timedelta(days=delay) <= AS_OF)].max()
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(DELAYS, SIZES, SIZES, SIZES)
 def test_no_other_month_end_is_needed(delay, train, tune, test):

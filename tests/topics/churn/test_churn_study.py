@@ -25,6 +25,8 @@ from bankmine.topics.churn import survival
 from bankmine.topics.churn.definition import Definition
 from bankmine.topics.churn.study import BankChurn
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = pd.Timestamp("2024-01-01"), pd.Timestamp("2025-12-31")
 SHORT = Definition(gap=0, silent=30, fall=0.0, present=30, bookings=1)
 """Of a month each, so that two years are long enough."""

@@ -62,6 +62,7 @@ def test_shares_of_the_desk_by_hand():
     assert told["delay_days"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.floats(0.001, 0.5))
 def test_no_day_has_more_alerts_than_hands(seed, share):

@@ -74,6 +74,7 @@ def test_the_label_is_the_group_that_is_most_probable_by_the_normal_density(seed
     assert (groups.distance(points) >= 0).all()
 
 
+@pytest.mark.slow
 def test_five_kinds_are_counted_as_five_and_the_argument_names_the_criteria(choice):
     assert choice.k == 5
     assert choice.table.loc[5, "merit"] == choice.table["merit"].max()
@@ -95,6 +96,7 @@ def test_the_number_has_the_largest_product_of_the_criteria_among_those_of_segme
     assert "below 5%" in none_large.argument
 
 
+@pytest.mark.slow
 def test_customers_of_one_kind_are_one_segment():
     choice = choose(structureless(), REGISTRY)
     assert choice.k == 1
@@ -211,6 +213,7 @@ def test_a_profile_gives_each_segment_and_all_with_intervals(bank, segments):
     assert table.loc["age", ALL].startswith("40")
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     rng, held = np.random.default_rng(0), []
     for _ in range(300):
