@@ -53,7 +53,7 @@ demo: $(STAMP) ## Make the demo bank anew in data/demo
 check: $(STAMP) ## The fast part of the tests: lint and unit tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/python -m pytest -n logical --quick --durations 10 --maxfail 5
+	@$(BIN)/python -m pytest -p no:nbval -n logical --quick --durations 10 --maxfail 5
 
 test: $(STAMP) ## All tests: lint, unit, property, notebooks, failure paths, browser
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -21,6 +22,8 @@ _made: list[tempfile.TemporaryDirectory] = []
 
 # jsonschema does without this module, which compiles for seconds a grammar that no notebook needs.
 sys.modules.setdefault("rfc3987_syntax", None)
+# What is imported stays: looking through all of it for garbage, again and again, takes a tenth of the time.
+gc.disable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,3 +68,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ranks = [first.index(m.name) for m in item.iter_markers() if m.name in first]
         rank[item.path] = min([rank[item.path], *ranks, 0 if item.path.suffix == ".ipynb" else len(first)])
     items.sort(key=lambda item: rank[item.path])
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()

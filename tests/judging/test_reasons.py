@@ -186,6 +186,7 @@ def test_themes_of_a_list_are_counted():
     assert top_themes(table, pd.Index([])).empty
 
 
+@pytest.mark.slow
 def test_reasons_of_other_customers_and_other_seeds_are_compared():
     sample = sample_of(1200)
     model = candidates(sample)["xgboost"]

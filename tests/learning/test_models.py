@@ -77,6 +77,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     assert (once[["forest", "xgboost"]] != other[["forest", "xgboost"]]).any(axis=None)
 
 
+@pytest.mark.slow
 def test_nothing_is_learnt_from_rows_that_are_not_given():
     clean, poisoned = sample_of(800), sample_of(800)
     later = np.arange(800) >= 400

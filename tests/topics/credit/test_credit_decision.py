@@ -61,6 +61,7 @@ def test_an_agreed_rate_goes_before_the_list_price():
         decision.loan_costs(loans(("fund", 1, 1)), RULES)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_cut_off_earns_at_least_what_any_other_does(seed):

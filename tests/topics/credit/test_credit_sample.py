@@ -230,6 +230,7 @@ def test_a_flat_table_keeps_protected_columns_beside(tmp_path):
         TableCredit(open_flat(str(file), "bad"))
 
 
+@pytest.mark.slow
 def test_a_case_says_what_is_lacking_instead_of_failing(tmp_path):
     case = BankCredit(applying(tmp_path))
     assert not case.parts

@@ -43,6 +43,7 @@ def noise(rng, kind, size):
 # --- bins
 
 
+@pytest.mark.slow
 def test_weights_and_information_value_are_those_of_the_definition(people, model):
     rows, bad = people.predictors.iloc[:4000], people.target.iloc[:4000]
     for name in ("debt", "home", "late"):
@@ -221,6 +222,7 @@ def test_points_are_the_rounded_log_odds_of_the_regression(people, model):
     assert card.score(rows).equals(card.points_of(rows).sum(axis=1).rename("score"))
 
 
+@pytest.mark.slow
 def test_another_scale_tells_the_same_chances_in_other_points(people, model):
     rows = people.predictors.iloc[:4000]
     other = ScorecardModel(Scale(0, 1, 100), trends={"use": "valley"}).fit(rows, people.target.iloc[:4000])
@@ -254,6 +256,7 @@ def test_a_scorecard_ranks_those_it_has_not_seen(people, model):
     assert (model.predict(later) == (chance > 0.5)).all()
 
 
+@pytest.mark.slow
 def test_nothing_is_learnt_from_rows_that_are_not_given(people, model):
     again = clone(model).fit(people.predictors.iloc[:4000], people.target.iloc[:4000])
     pd.testing.assert_frame_equal(again.card_.table, model.card_.table)

@@ -172,6 +172,7 @@ def test_wrong_rules_are_refused(tmp_path, changed, said):
         desk.load_desk("CNY", tmp_path / "g.yml")
 
 
+@pytest.mark.slow
 def test_by_expected_saving_earns_most_and_never_looks_at_a_loss(judged):
     _, own, probability = judged
     rules = replace(RULES, capacity=0.05)

@@ -83,6 +83,7 @@ def test_five_kinds_are_counted_as_five_and_the_argument_names_the_criteria(choi
     assert choice.table["silhouette"].iloc[1:].between(-1, 1).all()
 
 
+@pytest.mark.slow
 def test_the_number_has_the_largest_product_of_the_criteria_among_those_of_segments_that_are_large_enough(choice):
     table = choice.table
     gain, clear = table["gap"] - table["gap"].iloc[0], table["silhouette"]
@@ -105,6 +106,7 @@ def test_customers_of_one_kind_are_one_segment():
     assert model.names == (ALL,)
 
 
+@pytest.mark.slow
 def test_segments_of_the_same_customers_are_the_same_again(model, bank, segments):
     again = fit(bank, REGISTRY, DAY, 5)
     assert again.names == model.names
@@ -274,6 +276,7 @@ def test_the_picture_shows_what_it_says(model, bank, segments):
     assert all(found.axes)
 
 
+@pytest.mark.slow
 def test_a_source_without_channels_categories_and_birth_dates_has_segments_all_the_same():
     bank = customers(600)
     bank = bank.drop(columns=[c for c in bank if c.startswith(("channel_", "category_")) or c == "age_years"])
