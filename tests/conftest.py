@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from once import once_a_run
+from once import once_a_run, once_made
 from postgres_server import server  # noqa: F401 - a fixture, beside the words that are in its URI
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ def datasets() -> Path:
     return Path(folder).resolve()
 
 
+def demo_bank(name: str, **drawn: object) -> Path:
+    """Make a demo bank once in a run."""
+    from demobank import generate
+
+    return once_a_run(name, lambda folder: generate(folder, **drawn))
+
+
 @pytest.fixture(scope="session", params=SEEDS)
 def seed_bank(request: pytest.FixtureRequest) -> Path:
     """Folder of a bank of 5,000 customers and 36 months."""
@@ -47,25 +54,18 @@ def small_bank() -> Path:
     return demo_bank("small", customers=1000, months=36, seed=8)
 
 
-def demo_bank(name: str, **drawn: object) -> Path:
-    """Make a demo bank once in a run."""
-    from demobank import generate
-
-    return once_a_run(name, lambda folder: generate(folder, **drawn))
-
-
 @pytest.fixture(scope="session")
 def small_applications(small_bank: Path) -> Applications:
     """Applications of the small bank, as known on its last day."""
     from bankmine.bank.snapshot import open_source
     from bankmine.topics.credit.applications import applications
 
-    return applications(open_source(str(small_bank)).as_of("2025-12-31"))
+    return once_made("applications", lambda _: applications(open_source(str(small_bank)).as_of("2025-12-31")))
 
 
 @pytest.fixture(scope="session")
-def stream(small_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Stream:
+def stream(small_bank: Path) -> Stream:
     """December of the small bank, as it arrives."""
     from live_stream import make_stream
 
-    return make_stream(small_bank, tmp_path_factory.mktemp("live"))
+    return once_made("stream", lambda folder: make_stream(small_bank, folder))

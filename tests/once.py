@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,3 +20,15 @@ def once_a_run(name: str, make: Callable[[Path], object]) -> Path:
         if not folder.exists():
             make(folder)  # it appears once it is complete
     return folder
+
+
+def once_made(name: str, make: Callable[[Path], object]) -> object:
+    """Make an object once in a run, with a folder for files that it comes with; the other workers read a copy."""
+
+    def write(file: Path) -> None:
+        (folder := file.with_suffix("")).mkdir(exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_bytes(pickle.dumps(make(folder)))
+        part.rename(file)
+
+    return pickle.loads(once_a_run(f"{name}.pickle", write).read_bytes())

@@ -260,7 +260,7 @@ def opened(file: str, **more: object):
 
 
 def test_any_flat_table_goes_all_the_way(tmp_path):
-    study = opened(flat_file(tmp_path, columns=500))
+    study = opened(flat_file(tmp_path, columns=50))
     assert study.obstacle is None
     assert study.event == f"{TARGET} is 已流失"
     split, scoring = study.split, study.parts.scoring
