@@ -44,6 +44,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if marks and LENGTHY & set(re.findall(r"mark\.(\w+)", marks[0])) else None
 
 
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(parent: pytest.Collector) -> Generator[None, list, list]:
     """Let nbval check what the one run of all notebooks put out."""
@@ -58,15 +62,14 @@ def pytest_collect_file(parent: pytest.Collector) -> Generator[None, list, list]
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not quick; else begin with the files that take longest, so that no worker ends alone."""
     if config.option.quick:
-        lengthy = [i for i in items if LENGTHY & {m.name for m in i.iter_markers()} or COSTLY & set(i.fixturenames)]
-        config.hook.pytest_deselected(items=lengthy)
-        items[:] = [i for i in items if i not in set(lengthy)]
+        lengthy = {i for i in items if LENGTHY & {m.name for m in i.iter_markers()} or COSTLY & {*_fixtures(i)}}
+        config.hook.pytest_deselected(items=[*lengthy])
+        items[:] = [i for i in items if i not in lengthy]
         return
-    first = ("notebook", "browser", "slow")
-    rank = {f: len(first) for f in {i.path for i in items}}
+    first = (None, "notebook", "browser", "slow")
+    rank = {i.path: 0 if i.path.suffix == ".ipynb" else len(first) for i in items}
     for item in items:
-        ranks = [first.index(m.name) for m in item.iter_markers() if m.name in first]
-        rank[item.path] = min([rank[item.path], *ranks, 0 if item.path.suffix == ".ipynb" else len(first)])
+        rank[item.path] = min([rank[item.path], *(first.index(m.name) for m in item.iter_markers() if m.name in first)])
     items.sort(key=lambda item: rank[item.path])
 
 

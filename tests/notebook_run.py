@@ -19,8 +19,10 @@ BANKMINE = Path(sys.executable).with_name("bankmine")
 
 
 def reports_of_the_demo_bank(session: pytest.Session) -> Path:
-    """Run the notebooks that are tested, or all of them, and return the folder of their reports."""
-    names = sorted({item.path.stem for item in session.items if item.path.suffix == ".ipynb"})
+    """Run all notebooks that this session asks for, and return the folder of their reports."""
+    cells = {i.path.stem for i in session.items if i.path.suffix == ".ipynb"}
+    by_name = [i for i in session.items if "folder_of_pages" in getattr(i, "fixturenames", [])]
+    names = sorted(cells | {i.callspec.params["file"].stem for i in by_name})
 
     def run(out: Path) -> None:
         done = subprocess.run(
