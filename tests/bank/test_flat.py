@@ -144,6 +144,7 @@ def test_text_becomes_what_all_of_it_is(tmp_path, values, expected):
     assert open_flat(text_file(tmp_path, text), "y").predictors["x"].tolist() == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_rows_keep_the_order_of_the_file(tmp_path):
     numbers = np.arange(150_000) % 1000 / 8
     table = pd.DataFrame({"x": numbers, "day": "2025-01-31", "y": [0, 1] * 75_000})
@@ -359,6 +360,7 @@ def test_a_workbook_with_a_heading_twice_is_refused(tmp_path):
     assert "it has the column x twice" in refusal(write(table, tmp_path, "xlsx"), target="y")
 
 
+@pytest.mark.slow
 def test_five_hundred_columns(tmp_path):
     values = np.random.default_rng(0).normal(size=(50, 500)).round(3)
     table = pd.DataFrame(values, columns=[f"c{i}" for i in range(500)]).assign(y=[0, 1] * 25)
@@ -428,6 +430,7 @@ def test_banks_and_flat_tables_are_told_apart(tmp_path):
         open_source(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "load", "rows", "events"),
     [

@@ -13,6 +13,8 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.features import customers
 from bankmine.features.spine import spine_of
 
+pytestmark = pytest.mark.slow
+
 EARLIER = AS_OF - dt.timedelta(days=60)
 
 

@@ -27,6 +27,8 @@ from bankmine.topics.churn import survival
 from bankmine.topics.churn.definition import Definition
 from bankmine.topics.churn.study import BankChurn
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = pd.Timestamp("2024-01-01"), pd.Timestamp("2025-12-31")
 SHORT = Definition(gap=0, silent=30, fall=0.0, present=30, bookings=1)
 """Of a month each, so that two years are long enough."""
@@ -279,7 +281,7 @@ def opened(file: str, **more: object):
 
 
 def test_any_flat_table_goes_all_the_way(tmp_path):
-    study = opened(flat_file(tmp_path, columns=500))
+    study = opened(flat_file(tmp_path, columns=50))
     assert study.obstacle is None
     assert study.event == f"{TARGET} is 已流失"
     split, scoring = study.split, study.parts.scoring

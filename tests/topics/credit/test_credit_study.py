@@ -20,6 +20,8 @@ from bankmine.topics import credit
 from bankmine.topics.credit import scorecard as credit_models
 from bankmine.topics.credit.points import score_statement
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bank(small_bank) -> credit.CreditStudy:

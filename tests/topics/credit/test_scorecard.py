@@ -43,6 +43,7 @@ def noise(rng, kind, size):
 # --- bins
 
 
+@pytest.mark.slow
 def test_weights_and_information_value_are_those_of_the_definition(people, model):
     rows, bad = people.predictors.iloc[:4000], people.target.iloc[:4000]
     for name in ("debt", "home", "late"):
@@ -117,6 +118,7 @@ def test_nothing_can_be_told_of_a_characteristic_without_values(values):
     assert len(bin_table(words)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["number", "flag", "words"])
 def test_noise_is_seldom_taken_for_information(kind):
     passed = 0
@@ -128,6 +130,7 @@ def test_noise_is_seldom_taken_for_information(kind):
     assert passed <= 7  # 3 are expected; 8 or more are seen once in a hundred times
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_true_information_value():
     rates, share, held = np.array([0.1, 0.2, 0.35]), np.array([0.5, 0.3, 0.2]), 0
     good, bad = share * (1 - rates), share * rates
@@ -140,6 +143,7 @@ def test_intervals_hold_the_true_information_value():
     assert held >= 88
 
 
+@pytest.mark.slow
 def test_turns_are_seen_where_they_are(people):
     rows, bad = people.predictors.iloc[:4000], people.target.iloc[:4000].to_numpy()
     found = nonmonotone(rows, bad, ScorecardModel().fit(rows, bad).bins_)
@@ -164,6 +168,7 @@ def test_every_predictor_is_kept_or_has_a_reason(people, model):
     assert (table.loc[table["kept"], "coefficient_high"] < 0).all()
 
 
+@pytest.mark.slow
 def test_reasons_follow_the_rules(people):
     rows, bad = people.predictors, people.target
 
@@ -217,6 +222,7 @@ def test_points_are_the_rounded_log_odds_of_the_regression(people, model):
     assert card.score(rows).equals(card.points_of(rows).sum(axis=1).rename("score"))
 
 
+@pytest.mark.slow
 def test_another_scale_tells_the_same_chances_in_other_points(people, model):
     rows = people.predictors.iloc[:4000]
     other = ScorecardModel(Scale(0, 1, 100), trends={"use": "valley"}).fit(rows, people.target.iloc[:4000])
@@ -250,6 +256,7 @@ def test_a_scorecard_ranks_those_it_has_not_seen(people, model):
     assert (model.predict(later) == (chance > 0.5)).all()
 
 
+@pytest.mark.slow
 def test_nothing_is_learnt_from_rows_that_are_not_given(people, model):
     again = clone(model).fit(people.predictors.iloc[:4000], people.target.iloc[:4000])
     pd.testing.assert_frame_equal(again.card_.table, model.card_.table)
@@ -259,6 +266,7 @@ def test_nothing_is_learnt_from_rows_that_are_not_given(people, model):
     assert model.card_.score(changed).iloc[:4000].equals(model.card_.score(people.predictors).iloc[:4000])
 
 
+@pytest.mark.slow
 def test_odd_columns_do_no_harm():
     sample = sample_of(800, more=20)
     fitted = ScorecardModel().fit(sample.predictors.iloc[:400], sample.target.iloc[:400])

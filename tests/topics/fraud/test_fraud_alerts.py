@@ -40,6 +40,7 @@ def test_a_new_scheme_raises_an_alarm_soon_after_its_frauds_are_reported():
     assert watched["reported"].sum() > FRAUD.sum()  # windows of weeks overlap
 
 
+@pytest.mark.slow
 def test_without_change_alarms_are_rare():
     alarms = [alerts.weekly(BESIDE, *seen(0.0, s)).weeks["missed_but_strange_alarm"].sum() for s in range(10)]
     assert sum(alarms) <= 6  # of about 200 weeks

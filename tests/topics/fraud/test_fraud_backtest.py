@@ -103,6 +103,7 @@ def judged() -> backtest.Backtest:
     return backtest.judge(SAMPLE, BESIDE, JUDGED, RULES)
 
 
+@pytest.mark.slow
 def test_every_model_says_something_of_every_payment_judged(judged):
     assert list(judged.scores) == ["random", "amount", "rules", *backtest.LEARNERS]
     assert judged.scores.notna().all(axis=None)
@@ -113,6 +114,7 @@ def test_every_model_says_something_of_every_payment_judged(judged):
     assert ranked["xgboost"] > max(ranked["amount"], ranked["rules"])
 
 
+@pytest.mark.slow
 def test_probabilities_are_rates_though_frauds_were_weighted_and_the_rest_thinned(judged, monkeypatch):
     expected = judged.probability.groupby(judged.block).sum()
     happened = judged.payments.target.groupby(judged.block).sum()
@@ -125,6 +127,7 @@ def test_probabilities_are_rates_though_frauds_were_weighted_and_the_rest_thinne
         assert 0.5 < told.sum() / happened.iloc[-1] < 1.6
 
 
+@pytest.mark.slow
 def test_the_future_changes_no_score_of_an_earlier_block(judged):
     """Labels that became known in the first block or later are gone, and features from the second on are drawn anew."""
     rng = np.random.default_rng(0)
@@ -144,6 +147,7 @@ def test_the_future_changes_no_score_of_an_earlier_block(judged):
     )
 
 
+@pytest.mark.slow
 def test_payments_whose_labels_are_not_known_yet_are_judged_by_a_model_of_the_day(judged):
     start = SAMPLE.day.max() - pd.Timedelta(days=3)
     _, fitted, probability = backtest.judge_newest(SAMPLE, BESIDE, JUDGED, judged, start)
