@@ -11,14 +11,16 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from bank_fixtures import AS_OF, CORE, rows_of, small_bank, write_source
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from bankmine.bank import cache, checks
 from bankmine.bank import snapshot as snapshots
 from bankmine.bank.contract import TABLES
-from bankmine.bank.kept import kept_frame, kept_json
+from bankmine.bank.kept import kept_analysis, kept_frame, kept_json
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 
@@ -121,19 +123,46 @@ def test_another_mapping_is_another_entry(tmp_path, checked):
     assert incomes[1] == 2 * incomes[0] > 0
 
 
-def test_other_code_is_another_entry(source, tmp_path):
-    """A copy of the library in which a rule reads otherwise is run on the same cache."""
+@pytest.mark.parametrize(
+    ("altered", "call", "holds"),
+    [
+        (f"bank/{Path(checks.__file__).name}",
+         "from bankmine.bank.snapshot import open_source as o; o('SOURCE').as_of('DAY')", "checks.json"),
+        *((f"{room}/__init__.py",
+           "from bankmine.bank.kept import kept_analysis as k, pd; k('test', 1, lambda: pd.DataFrame({'x': [1]}))",
+           "frame.arrow") for room in ("features", "judging", "topics/segmentation")),
+    ],
+)  # fmt: skip
+def test_other_code_is_another_entry(source, tmp_path, altered, call, holds):
+    """A copy of the library in which a rule or an analysis reads otherwise is run on the same cache."""
     library = Path(cache.__file__).parents[2]
     shutil.copytree(library, tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__", "demobank"))
-    command = f"from bankmine.bank.snapshot import open_source as o; o({source!r}).as_of({str(AS_OF)!r})"
+    command = call.replace("SOURCE", source).replace("DAY", str(AS_OF))
     env = os.environ | {"PYTHONPATH": str(tmp_path / "lib")}
     numbers = []
     for addition in ("", "", "\n# otherwise\n"):
-        with (tmp_path / "lib/bankmine/bank" / Path(checks.__file__).name).open("a") as code:
+        with (tmp_path / "lib/bankmine" / altered).open("a") as code:
             code.write(addition)
         subprocess.run([sys.executable, "-c", command], check=True, env=env)
-        numbers.append(len(list((tmp_path / "cache").glob("*/checks.json"))))
+        numbers.append(len(list((tmp_path / "cache").glob(f"*/{holds}"))))
     assert numbers == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (np.array([1.0, 3.0]), LogisticRegression()),
+        (np.array([1.0, 2.0]), LogisticRegression(C=2)),
+        (np.array([1.0, 2.0]), Ridge()),
+        (np.array([[1.0, 2.0]]), LogisticRegression()),
+    ],
+    ids=["a value", "a setting", "a model", "a shape"],
+)
+def test_an_analysis_of_other_values_is_another_entry(other):
+    made = []
+    for given in ((np.array([1.0, 2.0]), LogisticRegression()), (np.array([1.0, 2.0]), LogisticRegression()), other):
+        kept_analysis("test", given, lambda: made.append(1) or pd.DataFrame({"made": [len(made)]}))
+    assert len(made) == 2
 
 
 def test_those_who_come_together_check_once(source, checked):

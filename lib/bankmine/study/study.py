@@ -7,17 +7,20 @@ is the model whose scores, thresholds and limits leave the house; one fitted ane
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+import joblib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from sklearn.pipeline import Pipeline
 
 from bankmine.bank.flat import Flat
+from bankmine.bank.kept import kept_analysis
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.deciding import costs as money
@@ -231,12 +234,24 @@ class Study(Headed):
     @part
     def compared(self) -> Compared:
         """Compare candidates on the same earlier folds, and choose one of those that can be explained."""
-        found = cross_validated(self.recipes, self.sample, self.parts.folds).table(self.baseline)
+        recipes, folds = self.recipes, self.parts.folds
+        found = self._kept(
+            "models compared", (recipes, folds, self.baseline),
+            lambda: cross_validated(recipes, self.sample, folds).table(self.baseline),
+        )  # fmt: skip
         names = {"auc": "AUC", "average_precision": "average precision", "auc_gain": f"AUC above {self.baseline}"}
         told = {w: with_interval(found, n) for n, w in names.items()}
         table = pd.DataFrame(told).assign(seconds=found["seconds"])
         able = [name for name in self.explained if name in found.index]
         return Compared(table, str(found.loc[able, "auc"].idxmax()))
+
+    def _kept(self, what: str, given: object, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """Return what follows from the study's rows and what else is given, kept from before or made now."""
+        return kept_analysis(f"{self.source.source.name}, {self.name}: {what}", (self._digest, given), make)
+
+    @cached_property
+    def _digest(self) -> str:
+        return joblib.hash(self.sample)
 
     @part
     def chosen(self) -> str:
@@ -305,7 +320,8 @@ class Study(Headed):
     def steadiness(self) -> pd.DataFrame:
         """Whether the same model would give the same importance again."""
         recipe, learnt = self.recipes[self.challenger or self.chosen], self.sample.at(self.split.train)
-        return steadiness(recipe, learnt, self.judged.rows.predictors)
+        given = recipe, learnt, self.judged.rows.predictors
+        return self._kept("steadiness", given, lambda: steadiness(*given))
 
     # --- rows scored now
 
@@ -501,7 +517,8 @@ class Study(Headed):
     @part
     def lies(self) -> pd.DataFrame:
         """What each twin claims and delivers: `leaks.lies`, indexed by twin."""
-        return lies(self.recipes[self.chosen], self.twins).set_index("twin")
+        given = self.recipes[self.chosen], self.twins
+        return self._kept("leak lab", given, lambda: lies(*given).set_index("twin"))
 
     @part
     def lies_table(self) -> pd.DataFrame:

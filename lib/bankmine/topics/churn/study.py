@@ -16,8 +16,8 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import Costs, profit_metrics
 from bankmine.errors import BankmineError
 from bankmine.features import value
-from bankmine.features.spine import KEYS, spine_of
-from bankmine.features.value import margin
+from bankmine.features.spine import KEYS
+from bankmine.features.value import margins
 from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.lacking import part
@@ -31,7 +31,7 @@ from bankmine.study.study import Study
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
 from bankmine.topics.churn.customer_months import customer_months, undated
-from bankmine.topics.churn.definition import Definition, funnel, labels, sensitivity
+from bankmine.topics.churn.definition import Definition, funnel, outcomes, sensitivity
 from bankmine.topics.churn.evidence import evidence
 from bankmine.topics.churn.retention import RetentionRules
 
@@ -149,7 +149,7 @@ class BankChurn(Churn):
     def __init__(self, snapshot: Snapshot, definition: Definition, train: int = 6, every: int = 2) -> None:
         self.definition, self.train = definition, train
         days = splits.month_ends(snapshot.as_of, definition.horizon, train, TUNE, TEST, every)
-        self.outcomes = labels(snapshot, spine_of(snapshot, days), definition).to_pandas()
+        self.outcomes = outcomes(snapshot, days, definition)
         super().__init__(snapshot, definition.event, customer_months(snapshot, self.outcomes))
 
     def divide(self) -> Parts:
@@ -222,9 +222,7 @@ class BankChurn(Churn):
         Indexed by `customer_id` and `day`; queried once, whoever asks.
         """
         days = sorted(self.sample.day.dt.date.unique())
-        paid = margin(self.snapshot, spine_of(self.snapshot, days)).select(*KEYS, "margin").to_pandas()
-        paid = paid.assign(day=pd.to_datetime(paid["day"]), margin=paid["margin"].astype(float))
-        paid = paid.set_index(list(KEYS)).sort_index()
+        paid = margins(self.snapshot, days).set_index(list(KEYS)).sort_index()
         tier = paid.groupby("day")["margin"].transform(lambda worth: value.tiers(worth).astype(str))
         return paid.assign(tier=tier)
 
