@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+import cloudpickle  # of a fitted model also the functions that it made for itself
 
 SHARED = "BANKMINE_TESTED"
 """Environment variable: the folder that all workers of a session share; conftest.py beside the Makefile makes it."""
@@ -26,9 +29,10 @@ def once_made(name: str, make: Callable[[Path], object]) -> object:
     """Make an object once in a run, with a folder for files that it comes with; the other workers read a copy."""
 
     def write(file: Path) -> None:
-        (folder := file.with_suffix("")).mkdir(exist_ok=True)
+        shutil.rmtree(folder := file.with_suffix(""), ignore_errors=True)  # of a worker that failed
+        folder.mkdir()
         part = file.with_suffix(".part")
-        part.write_bytes(pickle.dumps(make(folder)))
+        part.write_bytes(cloudpickle.dumps(make(folder)))
         part.rename(file)
 
     return pickle.loads(once_a_run(f"{name}.pickle", write).read_bytes())
