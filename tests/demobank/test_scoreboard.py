@@ -26,7 +26,7 @@ REPORTS = {"01_data_quality", "02_profiling", "03_segmentation", "06_churn", "07
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory) -> Path:
-    return generate(tmp_path_factory.mktemp("scoreboard") / "bank", customers=3000, months=30, seed=7)
+    return generate(tmp_path_factory.mktemp("scoreboard") / "bank", customers=3000, months=36, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def handed_on(bank, tmp_path_factory) -> Path:
 
 def board_of(bank: Path, handed_on: Path, lacking: str = "") -> Board:
     def find(report: str, file: str, snapshot: Snapshot) -> Path:
-        if report == lacking:
+        if report == lacking or not (handed_on / file).is_file():
             raise BankmineError(f"{report} has not run")
         return handed_on / file
 
