@@ -36,8 +36,8 @@ _FIFTH = 4
 
 
 def of_tables(truth: Truth, rows: pd.DataFrame, pushes: pd.DataFrame, suspects: pd.DataFrame) -> list[Score]:
-    """Score what the report handed on: `churn_judged`, `churn_pushes` and `churn_suspects`."""
-    rows = rows.rename(columns={"chance": "score", "outcome": "leaves"}).dropna(subset="leaves")
+    """Score what the report handed on of its XGBoost: `churn_judged`, `churn_pushes` and `churn_suspects`."""
+    rows = rows.rename(columns={"chance_xgboost": "score", "outcome": "leaves"}).dropna(subset="leaves")
     judged, learned = (rows[rows["part"] == name] for name in (JUDGED, LEARNT))
     return [*risk(truth, judged, learned), *reasons(truth, judged), *columns(pushes, suspects)]
 

@@ -18,6 +18,7 @@ from bankmine.errors import BankmineError
 from bankmine.features import value as value_tiers
 from bankmine.features.spine import spine_of
 from bankmine.features.value import margin
+from bankmine.judging.contributions import contributions
 from bankmine.lacking import Lacking
 from bankmine.learning import splits
 from bankmine.study import validation
@@ -130,8 +131,10 @@ def test_a_validator_computes_the_page_again_by_what_is_handed_on(bank):
     pushes = files["churn_pushes"]
     last = judged[judged["day"] == judged["day"].max()]
     assert pushes.index.tolist() == last["customer_id"].tolist()
-    raw = bank.fitted[0].raw.loc[(bank.seen.rows.day == last["day"].iloc[0]).to_numpy(), bank.chosen]
-    assert expit(bank.seen.pushes.base + pushes.sum(axis=1)).to_numpy() == pytest.approx(raw.to_numpy(), rel=1e-3)
+    applied = bank.fitted[0]
+    raw = applied.raw.loc[(applied.rows.day == last["day"].iloc[0]).to_numpy(), "xgboost"]
+    base = contributions(applied.fitted["xgboost"], applied.rows.predictors).base
+    assert expit(base + pushes.sum(axis=1)).to_numpy() == pytest.approx(raw.to_numpy(), rel=1e-3)
     assert files["churn_suspects"].loc["mailing_status", "suspicious"]
     assert "mailing_status" not in pushes
 

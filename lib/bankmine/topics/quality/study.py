@@ -253,9 +253,9 @@ class Quality(Headed):
         }
         rows = [rules, *(table.assign(check=name) for name, table in found.items())]
         columns = ["check", "table", "column", "region", "channel", "since", "count", "expected"]
-        there = [table.reindex(columns=columns) for table in rows if len(table)]
-        table = pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=columns)
-        return {"quality_findings": table.rename_axis("number")}
+        there = [table for table in rows if len(table)]
+        table = pd.concat(there, ignore_index=True) if there else pd.DataFrame()
+        return {"quality_findings": table.reindex(columns=columns).rename_axis("number")}
 
 
 def _named(found: pd.DataFrame) -> pd.Series:
