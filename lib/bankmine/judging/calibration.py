@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
+from threadpoolctl import threadpool_limits
 
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import CONFIDENCE, around, clustered_error, wilson, wilson_clustered
@@ -51,16 +52,25 @@ def calibration(
     one of twenty samples of this size, drawn `rounds` times.
     """
     outcome, rows = require_outcomes(target), []
-    code, _ = codes(entity.loc[target.index])
     for model in probabilities:
         probability = _checked(probabilities[model].loc[target.index])
-        rows += [(model, *row) for row in _recalibration(outcome, probability, code)]
         found = _error(outcome[None], probability, bins)[0]
         chance = np.random.default_rng(seed).random((rounds, len(outcome))) < probability
         rows.append((model, "ece", found, np.nan, np.nan))
         rows.append(
             (model, "ece_by_chance", np.quantile(_error(chance, probability, bins), CONFIDENCE), np.nan, np.nan)
         )
+    lines = recalibration(target, probabilities, entity)
+    return pd.concat([lines, pd.DataFrame(rows, columns=lines.columns)], ignore_index=True)
+
+
+def recalibration(target: pd.Series, probabilities: pd.DataFrame, entity: pd.Series) -> pd.DataFrame:
+    """Measure `slope`, `intercept` and `in_the_large` alone, as `calibration` does: it draws nothing."""
+    outcome, rows = require_outcomes(target), []
+    code, _ = codes(entity.loc[target.index])
+    for model in probabilities:
+        probability = _checked(probabilities[model].loc[target.index])
+        rows += [(model, *row) for row in _recalibration(outcome, probability, code)]
     return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"])
 
 
@@ -127,7 +137,8 @@ def _logistic(design: np.ndarray, outcome: np.ndarray, offset: np.ndarray, code:
         return (design * (chance(beta) * (1 - chance(beta)))[:, None]).T @ design
 
     start = np.eye(width)[0] * (width > 1)
-    found = optimize.root(lambda beta: design.T @ (chance(beta) - outcome), start, jac=information)
+    with threadpool_limits(1, user_api="blas"):  # many cores wait for each other over products of two columns
+        found = optimize.root(lambda beta: design.T @ (chance(beta) - outcome), start, jac=information)
     pull = design * (outcome - chance(found.x))[:, None] @ np.linalg.pinv(information(found.x))
     return np.column_stack([found.x, *around(found.x, clustered_error(pull, code))])
 

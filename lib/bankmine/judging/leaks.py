@@ -22,7 +22,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from bankmine.judging.intervals import draws, interval
 from bankmine.judging.ranking import figures
 from bankmine.learning.encoding import WeightOfEvidence, edges_of
-from bankmine.learning.sample import Sample
+from bankmine.learning.sample import Sample, codes
 
 _DRAWS = 200
 _HELD_OUT = 0.25
@@ -190,7 +190,8 @@ def sentinel(learned: Sample, scored: pd.DataFrame | None = None) -> pd.DataFram
         return pd.DataFrame(columns=_COLUMNS).rename_axis("predictor")
     auc = _alone(rows.predictors, rows.target).sort_values(ascending=False, kind="stable")
     names = list(auc.index[:_TOP])
-    changes = [_changes(learned, name) for name in names]
+    whose = codes(learned.entity)[0]
+    changes = [_changes(learned, whose, name) for name in names]
     table = pd.DataFrame({"auc": auc[names], "changes": pd.array(changes, dtype="boolean")}, index=names)
     table["risk_now"] = np.nan if scored is None else [_risk(rows, scored, name) for name in names]
     heard = table["risk_now"] if scored is None else table["risk_now"] / table["risk_now"].median()
@@ -226,14 +227,12 @@ def _rates(values: pd.Series, target: pd.Series, among: np.ndarray) -> np.ndarra
     return text.map(target[among].groupby(text[among]).mean()).fillna(target[among].mean()).to_numpy(float)
 
 
-def _changes(rows: Sample, name: str) -> bool | None:
+def _changes(rows: Sample, whose: np.ndarray, name: str) -> bool | None:
     """Say whether a predictor ever differs between the days of one customer; None where nobody has two days."""
-    whose = rows.entity.to_numpy()
-    if rows.day is None or len(np.unique(whose)) == len(whose):
+    if rows.day is None or whose.max() + 1 == len(whose):
         return None
-    codes = pd.Series(pd.factorize(rows.predictors[name])[0], index=rows.entity.index)
-    per_customer = codes.groupby(whose)
-    return bool((per_customer.transform("min") != per_customer.transform("max")).any())
+    per_customer = pd.Series(pd.factorize(rows.predictors[name])[0]).groupby(whose)
+    return bool((per_customer.min() != per_customer.max()).any())
 
 
 def _risk(rows: Sample, scored: pd.DataFrame, name: str) -> float:

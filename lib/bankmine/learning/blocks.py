@@ -36,7 +36,7 @@ class Plan:
     train: int = 90
     delay: int = 14
     test: int = 28
-    blocks: int = 3
+    blocks: int = 8
     settled: int = 30
 
     def __post_init__(self) -> None:
@@ -61,6 +61,11 @@ class Block:
     test: np.ndarray
     """Positions of the rows that are judged."""
 
+    @property
+    def teaches(self) -> bool:
+        """Whether both frauds and other payments were known to learn from."""
+        return 0 < self.known.sum() < len(self.known)
+
     def learns(self, sample: Sample) -> Sample:
         """Return the rows to learn from, with the labels of that day."""
         rows = sample.at(self.train)
@@ -83,12 +88,12 @@ def blocks(sample: Sample, known_on: pd.Series, plan: Plan) -> list[Block]:
     Returns
     -------
     list of Block
-        As many as the plan wants, or fewer where the history is short.
+        As many as the plan wants, or fewer where the history is short or begins without a known fraud.
 
     Raises
     ------
     BankmineError
-        If no label is settled, if no block has a full window to learn from, or one has no known fraud to learn from.
+        If no label is settled, no block has a full window to learn from, or the newest no known fraud to learn from.
     """
     days = _days(sample)
     settled = days[sample.known & (days <= days.max(initial=0) - plan.settled)]
@@ -107,7 +112,9 @@ def blocks(sample: Sample, known_on: pd.Series, plan: Plan) -> list[Block]:
             f"{end - days.min()}: give a longer history, or fewer days to learn from."
         )
     found = [_block(sample, days, known_on, plan, start) for start in able]
-    return [block for block in found if len(block.test)]
+    _require_both(found[-1])
+    first = max((i + 1 for i, block in enumerate(found) if not block.teaches), default=0)
+    return [block for block in found[first:] if len(block.test)]
 
 
 def newest(sample: Sample, known_on: pd.Series, plan: Plan, start: pd.Timestamp) -> Block:
@@ -121,7 +128,9 @@ def newest(sample: Sample, known_on: pd.Series, plan: Plan, start: pd.Timestamp)
     days, first = _days(sample), int(pd.Timestamp(start).to_datetime64().astype("datetime64[D]").astype(int))
     if days.max() < first:
         raise BankmineError(f"There is no payment from {pd.Timestamp(start):%Y-%m-%d} on: give an earlier day.")
-    return _block(sample, days, known_on, plan, first, int(days.max()) + 1)
+    block = _block(sample, days, known_on, plan, first, int(days.max()) + 1)
+    _require_both(block)
+    return block
 
 
 def table(blocks: list[Block], sample: Sample) -> pd.DataFrame:
@@ -153,13 +162,16 @@ def _block(
     until = start - plan.delay
     train = np.flatnonzero((days >= until - plan.train) & (days < until))
     known = (known_by[train] < first).astype(float)  # NaT, no fraud known, is below nothing
-    if not known.any() or known.all():
-        what = "no fraud was" if not known.any() else "nothing but fraud was"
-        raise BankmineError(
-            f"On {first} {what} known among the {len(train):,} payments to learn from: give more days to learn from, "
-            "or a shorter delay."
-        )
     recent = np.flatnonzero((days >= start - plan.train - plan.delay) & (days < start))
     here = (days >= start) & (days < int(last.astype(int)))
     test = np.flatnonzero(here if end is not None else here & sample.known)
     return Block(pd.Timestamp(first), pd.Timestamp(last), train, known, recent, test)
+
+
+def _require_both(block: Block) -> None:
+    if not block.teaches:
+        what = "nothing but fraud was" if block.known.any() else "no fraud was"
+        raise BankmineError(
+            f"On {block.start:%Y-%m-%d} {what} known among the {len(block.train):,} payments to learn from: give more "
+            "days to learn from, or a shorter delay."
+        )

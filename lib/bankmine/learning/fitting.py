@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from bankmine.errors import BankmineError
 from bankmine.learning.models import RULE, fit_side_by_side, learnable, scores
@@ -108,7 +109,9 @@ def _curve(outcome: np.ndarray, evidence: np.ndarray) -> tuple[float, float]:
     events = outcome.sum()
     aim = np.where(outcome == 1, (events + 1) / (events + 2), 1 / (len(outcome) - events + 2))
     model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
-    model.fit(np.tile(evidence, 2)[:, None], np.repeat([1, 0], len(aim)), np.concatenate([aim, 1 - aim]))
+    # on many cores a product of one column takes ten times the work, as they wait for each other
+    with threadpool_limits(1, user_api="blas"):
+        model.fit(np.tile(evidence, 2)[:, None], np.repeat([1, 0], len(aim)), np.concatenate([aim, 1 - aim]))
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 

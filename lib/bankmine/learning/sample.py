@@ -44,8 +44,8 @@ class Sample:
         return self.target.notna().to_numpy()
 
     def at(self, rows: np.ndarray) -> Sample:
-        """Return some of the rows, given as a mask or as positions."""
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        """Return some of the rows, given as a mask or as positions; an unbroken run of them is a view, not a copy."""
+        rows = unbroken(np.flatnonzero(rows) if rows.dtype == bool else rows)
         day = None if self.day is None else self.day.iloc[rows]
         return Sample(self.predictors.iloc[rows], self.target.iloc[rows], self.entity.iloc[rows], day)
 
@@ -56,6 +56,12 @@ class Sample:
     def using(self, columns: list[str]) -> Sample:
         """Return the same rows with some of the predictors."""
         return replace(self, predictors=self.predictors[columns])
+
+
+def unbroken(rows: np.ndarray) -> np.ndarray | slice:
+    """Return positions that follow one another as a slice, by which a view is taken, and others as they are."""
+    run = len(rows) and (np.diff(rows) == 1).all()
+    return slice(rows[0], rows[-1] + 1) if run else rows
 
 
 def flat_sample(flat: Flat) -> Sample:

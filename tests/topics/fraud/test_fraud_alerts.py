@@ -31,13 +31,29 @@ def test_a_new_scheme_raises_an_alarm_soon_after_its_frauds_are_reported():
     alarm = watched.first_alarm("missed_but_strange")
     assert BEGINS < alarm < BEGINS + pd.Timedelta(days=40)
     assert watched.first_alarm("seen_by_nothing", BEGINS) is None
-    assert watched.raised["count"] >= 1
-    assert f"missed but strange ({alarm:%Y-%m-%d})" in watched.raised["raised"]
+    last = watched.weeks.index[watched.weeks["missed_but_strange_alarm"]][-1] + pd.Timedelta(days=6)
+    assert f"missed but strange ({alarm:%Y-%m-%d} to {last:%Y-%m-%d})" in watched.raised["raised"]
+    assert watched.alarms.equals(
+        watched.weeks[[f"{sign}_alarm" for sign in alerts.SIGNS]].set_axis(alerts.SIGNS, axis=1)
+    )
     watched = watched.weeks
     assert watched["missed_but_strange_chance"].isna().tolist()[:9] == [True] * 8 + [False]
     known = watched["missed"].dropna()
     assert (watched.loc[known.index, "missed_low"] <= known).all()
     assert watched["reported"].sum() > FRAUD.sum()  # windows of weeks overlap
+
+
+def test_an_old_alarm_is_told_but_asks_nobody_to_act():
+    """The scheme goes on, and models that learn it catch up: its alarm of long ago stays in words only."""
+    watched = alerts.weekly(BESIDE, *seen(0.3))
+    assert watched.raised["now"] >= 1
+    quiet = watched.weeks.copy()
+    quiet.loc[quiet.index[-alerts.RECENT :], [f"{sign}_alarm" for sign in alerts.SIGNS]] = False
+    later = replace(watched, weeks=quiet).raised
+    assert later["now"] == 0
+    assert "missed but strange" in later["raised"]
+    quiet.loc[quiet.index[-alerts.RECENT], "missed_but_strange_alarm"] = True
+    assert replace(watched, weeks=quiet).raised["now"] == 1
 
 
 @pytest.mark.slow

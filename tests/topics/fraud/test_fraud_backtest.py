@@ -68,6 +68,15 @@ def test_a_short_history_gives_fewer_blocks():
     assert len(blocks(SAMPLE, BESIDE.known_on, replace(PLAN, blocks=30))) == 5
 
 
+def test_a_history_that_begins_without_known_frauds_gives_fewer_blocks():
+    everything = blocks(SAMPLE, BESIDE.known_on, replace(PLAN, blocks=5))
+    first = everything[2].start - pd.Timedelta(days=12)  # nobody labelled before: two blocks have nothing to learn from
+    late = BESIDE.known_on.mask(BESIDE.known_on < first)
+    found = blocks(SAMPLE, late, replace(PLAN, blocks=5))
+    assert [b.start for b in found] == [b.start for b in everything[2:]]
+    assert all(block.teaches for block in found)
+
+
 @pytest.mark.parametrize(
     ("sample", "known", "plan", "said"),
     [
@@ -112,6 +121,25 @@ def test_every_model_says_something_of_every_payment_judged(judged):
     ranked = judged.scores.apply(lambda s: average_precision_score(judged.payments.target, s))
     assert ranked[["logistic", "forest", "xgboost", "xgboost_anomaly"]].min() > 2 * ranked["random"]
     assert ranked["xgboost"] > max(ranked["amount"], ranked["rules"])
+
+
+def test_the_chosen_model_goes_back_further_than_the_others_and_says_the_same(judged):
+    found = backtest.judge(SAMPLE, BESIDE, JUDGED, RULES, compared=1)
+    last, first = judged.blocks[-1].start, judged.blocks[0].start
+    everywhere = ["amount", "rules", backtest.CHOSEN, backtest.ANOMALY]
+    pd.testing.assert_frame_equal(found.scores[everywhere], judged.scores[everywhere])
+    pd.testing.assert_series_equal(found.probability, judged.probability)
+    others = found.scores.columns.difference(everywhere)
+    assert found.scores.loc[found.block == first, others].isna().all(axis=None)
+    newest = found.newest
+    assert [block.start for block in newest.blocks] == [last]
+    assert newest.scores.notna().all(axis=None)
+    learnt = list(backtest.LEARNERS)
+    pd.testing.assert_frame_equal(newest.scores[learnt], judged.scores.loc[judged.block == last, learnt])
+    assert newest.sample.target.equals(newest.payments.target)
+    assert len(newest.fired.holds) == len(newest.fired.points) == len(newest.block) == len(newest.probability)
+    assert newest.fitted == found.fitted[-1:]
+    assert list(newest.before) == [last]
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def test_an_alert_saves_its_payment_and_those_of_later_days_of_the_same_attack()
 
 def test_shares_of_the_desk_by_hand():
     score = pd.DataFrame({"m": [0.0, 9, 0, 0, 0, 0, 8]})
-    told = desk.desk_figures(ATTACK, score, share=1e-9, rounds=20).set_index("metric")["value"]
+    told = desk.list_figures(ATTACK, score, share=1e-9).set_index("metric")["value"]
     # one alert a day: on days 0, 3 and 60 the only payment, on day 1 the score of 9, on day 2 the genuine one
     assert told["alerts_a_day"] == 1
     assert told["alert_precision"] == pytest.approx(4 / 5)
@@ -86,11 +86,17 @@ def handbook_card_precision(rows: pd.DataFrame, k: int) -> list[float]:
 
 
 def test_card_precision_is_the_handbooks():
-    score = pd.Series(np.random.default_rng(0).random(len(SETTLED)), SETTLED.target.index) + SETTLED.target * 0.3
-    rows = pd.DataFrame({"day": SETTLED.day, "account": SETTLED.account, "score": score, "target": SETTLED.target})
-    number = pd.Series(10, SETTLED.day.unique())
-    ours = desk.card_precision(SETTLED.target, score, SETTLED.account, SETTLED.day, number)
-    assert ours.tolist() == pytest.approx(handbook_card_precision(rows, 10))
+    rng, drawn, days = np.random.default_rng(0), {}, sorted(SETTLED.day.unique())
+    drawn = {name: rng.random(len(SETTLED)) + weight * SETTLED.target for name, weight in (("a", 0.3), ("b", 0.1))}
+    number = pd.DataFrame({"a": 10, "b": 5}, pd.DatetimeIndex(days))
+    number.loc[days[3], "b"] = 0
+    ours = desk.card_precision(SETTLED.target, pd.DataFrame(drawn), SETTLED.account, SETTLED.day, number)
+    for name, score in drawn.items():
+        told = {"day": SETTLED.day, "account": SETTLED.account, "score": score, "target": SETTLED.target}
+        expected = handbook_card_precision(pd.DataFrame(told), number[name].iloc[0])
+        asked = (number[name] > 0).to_numpy()
+        assert ours.loc[asked, name].tolist() == pytest.approx(np.array(expected)[asked].tolist())
+        assert ours.loc[~asked, name].isna().all()
 
 
 def test_knowledge_is_better_than_chance_and_intervals_hold_the_figures():
@@ -98,7 +104,8 @@ def test_knowledge_is_better_than_chance_and_intervals_hold_the_figures():
     scores = pd.DataFrame(
         {"chance": rng.random(len(SETTLED)), "knows": SETTLED.target + 0.01 * rng.random(len(SETTLED))}
     )
-    told = desk.desk_figures(SETTLED, scores.set_axis(SETTLED.target.index), 0.03, rounds=100)
+    scores = scores.set_axis(SETTLED.target.index)
+    told = pd.concat([desk.ranked_figures(SETTLED, scores), desk.list_figures(SETTLED, scores, 0.03)])
     assert (told["low"] <= told["value"] + 1e-9).all()
     assert (told["high"] >= told["value"] - 1e-9).all()
     wide = told.pivot_table(index="model", columns="metric", values="value")
@@ -110,7 +117,8 @@ def test_knowledge_is_better_than_chance_and_intervals_hold_the_figures():
 def test_without_a_fraud_nothing_is_claimed():
     none = replace(SETTLED, target=SETTLED.target * 0, known_on=SETTLED.known_on.mask(SETTLED.known_on.notna()))
     scores = pd.DataFrame({"s": np.random.default_rng(0).random(len(none))}, none.target.index)
-    told = desk.desk_figures(none, scores, 0.02, rounds=20).set_index("metric")["value"]
+    told = pd.concat([desk.ranked_figures(none, scores), desk.list_figures(none, scores, 0.02)])
+    told = told.set_index("metric")["value"]
     assert told[["average_precision", "value_held", "value_saved", "delay_days"]].isna().all()
     assert told["alert_precision"] == told["card_precision"] == 0
 

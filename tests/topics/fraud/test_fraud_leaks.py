@@ -44,7 +44,7 @@ def test_all_twins_learn_labels_as_they_were_known_when_the_block_began():
 
 def test_made_up_frauds_lie_between_real_ones():
     few = SAMPLE.at(BLOCK.train[:2500])
-    few.target.iloc[:] = np.nan_to_num(few.target)
+    few = replace(few, target=few.target.fillna(0.0))
     grown = fraud_leaks.oversampled(few)
     assert len(grown) - len(few) == int(0.5 * (few.target == 0).sum()) - int(few.target.sum())
     real = few.predictors[few.target.to_numpy() == 1]

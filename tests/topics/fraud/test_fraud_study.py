@@ -12,16 +12,17 @@ from bankmine.learning.blocks import Plan
 from bankmine.study import validation
 from bankmine.topics import fraud
 from bankmine.topics.fraud import desk
+from bankmine.topics.fraud.alerts import SIGNS
 from bankmine.topics.fraud.backtest import CHOSEN
 from bankmine.topics.fraud.fraud_study import FraudStudy
 from bankmine.topics.fraud.stream_model import load
 
-PLAN = Plan(train=60, delay=10, test=28, blocks=2, settled=21)
+PLAN = Plan(train=60, delay=10, test=28, blocks=4, settled=21)
 
 
 @pytest.fixture(scope="module")
 def study(small_bank) -> FraudStudy:
-    return fraud.of_bank(open_source(str(small_bank)).as_of("2025-12-31"), PLAN, days=200)
+    return fraud.of_bank(open_source(str(small_bank)).as_of("2025-12-31"), PLAN, days=240, compared=2)
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +92,37 @@ def test_headlines_rank_as_the_list_does(study):
     )
     assert listed.sum() / own.day.nunique() == pytest.approx(study.earned["actions"].iloc[0])
     assert study.saved["profit"] == study.earned["profit"].iloc[0]
-    weeks = study.weeks["profit"] * own.day.groupby((own.day - own.day.min()).dt.days // 7).nunique().to_numpy()
-    assert weeks.sum() == pytest.approx(study.saved["profit"] * own.day.nunique())
+    weeks = study.weeks[study.weeks.index >= own.day.min()]["profit"]
+    assert (7 * weeks).sum() == pytest.approx(study.saved["profit"] * own.day.nunique())
+
+
+def test_figures_of_the_headlines_are_of_the_last_blocks_and_a_validator_computes_them_again(study):
+    file = study.handed_on["fraud_judged"].reset_index()
+    assert file["block"].nunique() == len(study.weeks) / 4 == 4
+    last = file[file["compared"]]
+    assert sorted(last["block"].unique()) == [block.start for block in study.backtest.blocks]
+    days, listed = last["day"].nunique(), last[last["alerted"]]
+    assert listed["saved"].sum() / days == pytest.approx(study.saved["profit"])
+    assert listed["outcome"].mean() == pytest.approx(study.judged.metric("alert_precision")["value"])
+    by_rules = last.loc[last["rules"], "outcome"].mean()
+    assert by_rules == pytest.approx(study.judged.metric("alert_precision", "rules")["value"])
+    held = (last["amount"] * last["outcome"])[last["alerted"]].sum() / (last["amount"] * last["outcome"]).sum()
+    assert held == pytest.approx(study.judged.metric("value_held")["value"])
+    assert (file.loc[file["alerted"], "expected_saving"] > 0).all()
+    terms = study.desk
+    hoped = file["chance"] * (terms.lost * terms.stopped * file["amount"] + terms.friction)
+    np.testing.assert_allclose(hoped - terms.review - terms.friction, file["expected_saving"], atol=1e-6)
+    assert study.by_block.index.tolist()[-1] == study.saved["when"] == "the last 2 blocks"
+    assert study.leaves["saved"] == study.by_block["saved a day"].iloc[-2]
+
+
+def test_signs_are_handed_on_as_the_page_shows_them(study):
+    file = study.handed_on["fraud_signs"]
+    assert (file.index.name, list(file)) == ("week", list(SIGNS))
+    assert file.index.equals(study.signs.weeks.index)
+    assert len(file.select_dtypes(bool).columns) == len(SIGNS)
+    for sign in SIGNS:
+        assert file[sign].tolist() == study.signs.weeks[f"{sign}_alarm"].tolist()
 
 
 def test_what_was_fitted_anew_stays_and_stands_beside(study):

@@ -88,6 +88,8 @@ def amount_bands(amount: pd.Series) -> pd.Series:
     return pd.cut(amount, [-np.inf, *edges, np.inf], right=False, labels=words)
 
 
+RECENT = 5
+"""Weeks at the end in which an alarm asks somebody to act: one report a month misses none."""
 SIGNS = ("missed", "missed_but_strange", "seen_by_nothing")
 ALARM = 0.01
 """Chance of so high a share without any change, below which a week raises an alarm."""
@@ -119,10 +121,19 @@ class Signs:
 
     @property
     def raised(self) -> dict[str, object]:
-        """How many signs raised an alarm (`count`), and `raised`: which and when, in words."""
-        days = {sign: self.first_alarm(sign) for sign in SIGNS}
-        told = [f"{readable(sign)} ({day:%Y-%m-%d})" for sign, day in days.items() if day is not None]
-        return {"count": len(told), "raised": ", ".join(told) or "none in the weeks judged"}
+        """Which signs `raised` alarms and when, in words, and how many did in the last weeks (`now`)."""
+        told, now = [], 0
+        for sign in SIGNS:
+            days = self.weeks.index[self.weeks[f"{sign}_alarm"]] + pd.Timedelta(days=6)
+            if len(days):
+                told.append(f"{readable(sign)} ({' to '.join(dict.fromkeys(days[[0, -1]].strftime('%Y-%m-%d')))})")
+                now += days[-1] > self.weeks.index[-1] - pd.Timedelta(weeks=RECENT - 1)
+        return {"now": now, "raised": ", ".join(told) or "none in the weeks judged"}
+
+    @property
+    def alarms(self) -> pd.DataFrame:
+        """By week, whether each sign raised an alarm."""
+        return pd.DataFrame({sign: self.weeks[f"{sign}_alarm"] for sign in SIGNS})
 
     def chart(self) -> Axes:
         """Draw the signs by week; alarms are circled."""

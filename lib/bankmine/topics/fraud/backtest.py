@@ -21,6 +21,7 @@ from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from bankmine.learning import models
 from bankmine.learning.blocks import Block, Plan, blocks, newest
@@ -55,16 +56,12 @@ class Fitted:
 
     models: dict[str, Pipeline]
     """Those that tell a chance, by name."""
-    detector: Pipeline
-    """The isolation forest."""
+    detector: Pipeline | None
+    """The isolation forest, where it was asked for."""
     factor: float
     """By what their odds are multiplied, to undo thinning and weights."""
     learnt: Sample
-    """What they learnt from, with `ANOMALY` among the predictors."""
-
-    def widened(self, predictors: pd.DataFrame) -> pd.DataFrame:
-        """Return predictors with the detector's score beside them."""
-        return predictors.assign(**{ANOMALY: _strangeness(self.detector, predictors)})
+    """What they learnt from, with `ANOMALY` among the predictors where a model takes it."""
 
     def chance(self, name: str, sample: Sample) -> pd.Series:
         """Return the chance of fraud of each payment by a model, not calibrated."""
@@ -72,9 +69,11 @@ class Fitted:
 
     def scores(self, sample: Sample) -> pd.DataFrame:
         """Return for each payment the chance of fraud by each model, and how strange it is by the detector (0 to 1)."""
-        wide = replace(sample, predictors=self.widened(sample.predictors))
-        told = models.scores(self.models, wide).apply(lambda chance: chance_of(chance, self.factor))
-        return told.assign(**{ANOMALY: wide.predictors[ANOMALY]})
+        strange = {} if self.detector is None else {ANOMALY: _strangeness(self.detector, sample.predictors)}
+        if WITH_ANOMALY in self.models:
+            sample = replace(sample, predictors=sample.predictors.assign(**strange))
+        told = models.scores(self.models, sample).apply(lambda chance: chance_of(chance, self.factor))
+        return told.assign(**strange)
 
 
 def fit(
@@ -82,14 +81,18 @@ def fit(
 ) -> Fitted:
     """Fit models on payments and what was known of them when a block began, the detector on those just before it.
 
-    A fraud weighs `weight` genuine payments, or else the root of how many are learnt from beside each: full balance
-    makes probabilities coarse and ranks no better.
+    The detector is fitted where it is among the learners, or one takes what it tells. A fraud weighs `weight` genuine
+    payments, or else the root of how many are learnt from beside each: full balance makes probabilities coarse and
+    ranks no better.
     """
     rng = np.random.default_rng(seed)
-    detector = _detector(seed).fit(sample.predictors.iloc[some(block.recent, _WATCHED, rng)])
+    watched, detector = some(block.recent, _WATCHED, rng), None
     kept, share = _thinned(block.known, rng)
     few = replace(block, train=block.train[kept], known=block.known[kept]).learns(sample)
-    few = replace(few, predictors=few.predictors.assign(**{ANOMALY: _strangeness(detector, few.predictors)}))
+    if {ANOMALY, WITH_ANOMALY} & set(learners):
+        detector = _detector(seed).fit(sample.predictors.iloc[watched])
+    if WITH_ANOMALY in learners:
+        few = replace(few, predictors=few.predictors.assign(**{ANOMALY: _strangeness(detector, few.predictors)}))
     weight = weight or float(np.sqrt((few.target == 0).sum() / max(few.target.sum(), 1)))
     chosen = [name for name in LEARNERS if name in learners and name != ANOMALY]
     found = models.fit_all(_candidates(few, chosen, weight, seed), few)
@@ -142,16 +145,22 @@ CHOSEN = "xgboost"
 
 @dataclass(frozen=True)
 class Backtest:
-    """Payments and what models said of them before their labels were known."""
+    """Payments and what models said of them before their labels were known.
+
+    The chosen model, the detector and the expert rules judge all blocks, the others the newest.
+    """
 
     blocks: list[Block]
     """Oldest first."""
+    compared: int
+    """Of these the last so many are judged by all learners."""
     sample: Sample
     """The payments judged."""
     payments: Payments
     """Of the same rows."""
     scores: pd.DataFrame
-    """Baselines (`random`, `amount`, `rules`), learners (probabilities), and always the anomaly detector."""
+    """Baselines (`random`, `amount`, `rules`), learners (probabilities), and always the anomaly detector; NaN where a
+    learner, or `random`, did not judge."""
     probability: pd.Series
     """Of the chosen model, calibrated by the block before."""
     before: dict[pd.Timestamp, pd.Series]
@@ -165,6 +174,19 @@ class Backtest:
     block: pd.Series
     """First day of the block of each payment."""
 
+    @property
+    def newest(self) -> Backtest:
+        """The last blocks alone, which all learners judged."""
+        kept = self.blocks[-self.compared :]
+        index = self.block.index[self.block >= kept[0].start]
+        rows = np.arange(len(self.block) - len(index), len(self.block))
+        return Backtest(
+            kept, self.compared, self.sample.at(rows), self.payments.of(index), self.scores.loc[index],
+            self.probability[index], {block.start: self.before[block.start] for block in kept},
+            replace(self.fired, holds=self.fired.holds.loc[index], points=self.fired.points[index]),
+            self.fitted[-self.compared :], self.calibrators[-self.compared :], self.block[index],
+        )  # fmt: skip
+
 
 def cut(sample: Sample, known_on: pd.Series, plan: Plan) -> tuple[list[Block], list[Block]]:
     """Return the block before those judged, if the history reaches as far back, and the blocks judged."""
@@ -175,31 +197,39 @@ def cut(sample: Sample, known_on: pd.Series, plan: Plan) -> tuple[list[Block], l
 
 def judge(
     sample: Sample, payments: Payments, plan: Plan, rules: list[ExpertRule], learners: Sequence[str] = LEARNERS,
-    chosen: str = CHOSEN, seed: int = 0,
+    chosen: str = CHOSEN, compared: int | None = None, seed: int = 0,
 ) -> Backtest:  # fmt: skip
     """Judge the newest payments whose labels are settled, block by block; errors are those of `blocks.blocks`.
 
-    Of `learners` one is `chosen`: the model by which alerts are raised.
+    Of `learners` one is `chosen`: the model by which alerts are raised. All of them judge the last `compared` blocks,
+    or all where no number is given; the chosen one and the detector judge all.
     """
     warm, judging = cut(sample, payments.known_on, plan)
-    tasks = [(block, [chosen]) for block in warm] + [(block, list(learners)) for block in judging]
+    newest = judging[-(compared or len(judging)) :]
+    names = {block.start: [chosen] for block in warm} | {block.start: [chosen, ANOMALY] for block in judging}
+    names |= {block.start: [*learners, ANOMALY] for block in newest}
     cores = Parallel(n_jobs=-1, backend="threading")
-    # each block begins with draws of its own, whatever the number of blocks, so that a block can be judged alone
-    done = cores(delayed(_one)(sample, block, names, seed) for block, names in tasks)
-    told = dict(zip([block.start for block, _ in tasks], done, strict=True))
+    # the newest take longest and begin first; each block has draws of its own, so that a block can be judged alone
+    tasks = [*judging[::-1], *warm]
+    with threadpool_limits(1, user_api="blas"):  # for all of them: each would give back what another still needs
+        done = cores(delayed(_one)(sample, block, names[block.start], seed) for block in tasks)
+    told = dict(zip([block.start for block in tasks], done, strict=True))
     rows = sample.at(np.concatenate([block.test for block in judging]))
     own = payments.of(rows.target.index)
     held = fired(rules, rows.predictors)
-    at_random = pd.Series(np.random.default_rng(seed).random(len(rows)), index=rows.target.index)
-    simple = {"random": at_random, "amount": own.amount, "rules": score(held, own.amount)}
+    last = rows.target.index[-sum(len(block.test) for block in newest) :]
+    at_random = pd.Series(np.random.default_rng(seed).random(len(last)), index=last)
+    simple = {"amount": own.amount, "rules": score(held, own.amount)}
     learnt = pd.concat([told[block.start][1] for block in judging])
+    scores = pd.DataFrame(simple).join([at_random.rename("random"), learnt])
+    columns = ["random", *simple, *(name for name in LEARNERS if name in learnt)]
     before = {block.start: _before(told, block.start, chosen) for block in judging}
-    calibrators = [calibrator(before[block.start], payments, block.start, plan.delay) for block in judging]
+    calibrators = cores(delayed(calibrator)(before[b.start], payments, b.start, plan.delay) for b in judging)
     probability = [calibrated(told[block.start][1][chosen], by) for block, by in zip(judging, calibrators, strict=True)]
-    starts = pd.Series({i: block.start for block in judging for i in sample.target.index[block.test]})
+    starts = np.repeat(pd.DatetimeIndex([b.start for b in judging]), [len(b.test) for b in judging])
     return Backtest(
-        judging, rows, own, pd.DataFrame(simple).join(learnt), pd.concat(probability), before, held,
-        [told[block.start][0] for block in judging], calibrators, starts,
+        judging, len(newest), rows, own, scores[columns], pd.concat(probability), before, held,
+        [told[block.start][0] for block in judging], calibrators, pd.Series(starts, rows.target.index),
     )  # fmt: skip
 
 

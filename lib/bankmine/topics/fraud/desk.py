@@ -34,7 +34,9 @@ from bankmine.topics.fraud.payments import Payments
 
 EPISODE = 30
 """Days without a fraud on an account after which the next one begins another episode."""
-_RANKED = ("average_precision", "auc")
+RANKED = ("average_precision", "auc")
+_ROUNDS = 200
+"""Resamples by which intervals are drawn."""
 
 
 def within_capacity(scores: pd.DataFrame, day: pd.Series, share: float) -> pd.DataFrame:
@@ -43,9 +45,17 @@ def within_capacity(scores: pd.DataFrame, day: pd.Series, share: float) -> pd.Da
     `share` of a day's payments are looked at, rounded, at least one; of equal scores the later row comes last, and what
     has none is never looked at.
     """
-    size = day.groupby(day).transform("size")
-    room = np.maximum(np.rint(share * size), 1)
-    return scores.groupby(day).rank(method="first", ascending=False).le(room, axis=0)
+    return _within(_places(scores, day), day, share)
+
+
+def _places(scores: pd.DataFrame, day: pd.Series) -> pd.DataFrame:
+    """Return the place of each payment among those of its day, the highest score first; NaN where it has none."""
+    return scores.groupby(day).rank(method="first", ascending=False)
+
+
+def _within(places: pd.DataFrame, day: pd.Series, share: float) -> pd.DataFrame:
+    room = np.maximum(np.rint(share * day.groupby(day).transform("size")), 1)
+    return places.le(room, axis=0)
 
 
 def saved(payments: Payments, alerted: pd.Series) -> pd.DataFrame:
@@ -66,55 +76,58 @@ def saved(payments: Payments, alerted: pd.Series) -> pd.DataFrame:
     return ordered.loc[table.index, ["held", "stopped", "amount", "entity", "day", "episode", "known_on"]]
 
 
-def desk_figures(
-    payments: Payments, scores: pd.DataFrame, share: float, order: pd.DataFrame | None = None, rounds: int = 200,
-    seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Measure what each score brings a desk that can look at a `share` of a day's payments, by `order` or the score.
+def ranked_figures(payments: Payments, scores: pd.DataFrame) -> pd.DataFrame:
+    """Measure scores as rankings of all payments, by resampled customers: `average_precision` and `auc`.
 
-    `model`, `metric`, `value`, `low`, `high` (95 %; NaN where there is no fraud). By resampled customers, of the score:
-    `average_precision`, `auc`; of the alerts: `value_held` (share of the frauds' amount that is alerted), `value_saved`
-    (that, or stopped by an alert before), `frauds_found` (share of frauds held), `delay_days` (mean days from the first
-    fraud of an episode until it is alerted, or else until the bank finds out by itself) and `delay_saved` (days that
-    this is earlier). By resampled days: `alerts_a_day`, `alert_precision` and `card_precision` (share of the accounts
-    looked at in a day that are attacked).
+    `model`, `metric`, `value`, `low`, `high` (95 %; NaN where there is no fraud).
     """
-    ranked = performance(payments.target, scores, payments.entity, rounds, seed)
-    tables = [ranked[ranked["metric"].isin(_RANKED)]]
-    order = scores if order is None else order
+    found = performance(payments.target, scores, payments.entity, _ROUNDS)
+    return found[found["metric"].isin(RANKED)]
+
+
+def list_figures(payments: Payments, order: pd.DataFrame, share: float) -> pd.DataFrame:
+    """Measure what the alerts bring a desk that looks at a `share` of a day's payments, by each `order` of them.
+
+    `model`, `metric`, `value`, `low`, `high` (95 %; NaN where there is no fraud). By resampled customers: `value_held`
+    (share of the frauds' amount that is alerted), `value_saved` (that, or stopped by an alert before), `frauds_found`
+    (share of frauds held), `delay_days` (mean days from the first fraud of an episode until it is alerted, or else
+    until the bank finds out by itself) and `delay_saved` (days that this is earlier). By resampled days:
+    `alerts_a_day`, `alert_precision` and `card_precision` (share of the accounts looked at in a day that are attacked).
+    """
     looked = within_capacity(order, payments.day, share)
-    for model in scores:
-        of_people = _by_customer(saved(payments, looked[model]), rounds, seed)
-        of_days = _by_day(payments, order[model], looked[model], rounds, seed)
-        tables.append(pd.DataFrame([(model, *row) for row in (*of_people, *of_days)], columns=tables[0].columns))
-    found = pd.concat(tables, ignore_index=True)
-    return found.sort_values("model", key=lambda m: m.map({n: i for i, n in enumerate(scores)}), kind="stable")
+    number = looked.groupby(payments.day).sum()
+    hits = looked.mul(payments.target == 1, axis=0).groupby(payments.day).sum()
+    cards = card_precision(payments.target, order, payments.account, payments.day, number)
+    drawn, rows = draws(len(number), _ROUNDS), []
+    for model in order:
+        of_people = _by_customer(saved(payments, looked[model]))
+        of_days = _by_day(number[model], hits[model], cards[model], drawn)
+        rows += [(model, *row) for row in (*of_people, *of_days)]
+    return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"])
 
 
 def card_precision(
-    target: pd.Series, score: pd.Series, account: pd.Series, day: pd.Series, number: pd.Series
-) -> pd.Series:
+    target: pd.Series, scores: pd.DataFrame, account: pd.Series, day: pd.Series, number: pd.DataFrame
+) -> pd.DataFrame:
     """Compute the share of attacked accounts among the `number` of a day with the highest score (card precision@k).
 
-    An account's score of a day is its highest (Fraud Detection Handbook, chapter 4, without leaving out on later days
-    the accounts that were found); NaN where none is looked at.
+    A column a score; `number` is by day. An account's score of a day is its highest (Fraud Detection Handbook, chapter
+    4, without leaving out on later days the accounts that were found); NaN where none is looked at.
     """
-    rows = pd.DataFrame({"day": day, "account": account, "score": score, "target": target})
-    cards = rows.groupby(["day", "account"], sort=True, observed=True)[["score", "target"]].max()
-    found = {
-        one: today.nlargest(number[one], "score")["target"].sum() / number[one] if number[one] else np.nan
-        for one, today in cards.groupby(level="day")
-    }
-    return pd.Series(found, dtype=float).rename_axis("day")
+    cards = scores.assign(_target=target).groupby([day, account], sort=True, observed=True).max()
+    attacked, today = cards.pop("_target") == 1, cards.index.get_level_values(0)
+    place = cards.groupby(today).rank(method="first", ascending=False, na_option="bottom")
+    seen = place.le(number.loc[today].set_axis(cards.index)).mul(attacked, axis=0).groupby(today).sum()
+    return (seen / number.where(number > 0)).rename_axis("day")
 
 
-def _by_customer(frauds: pd.DataFrame, rounds: int, seed: int) -> list[tuple]:
+def _by_customer(frauds: pd.DataFrame) -> list[tuple]:
     """Return metrics of frauds with intervals by customer."""
     if frauds.empty:
         names = ("value_held", "value_saved", "frauds_found", "delay_days", "delay_saved")
         return [(name, np.nan, np.nan, np.nan) for name in names]
     code, people = codes(frauds["entity"])
-    drawn = draws(people, rounds, seed)
+    drawn = draws(people, _ROUNDS)
     held, amount = frauds["held"].to_numpy(float), frauds["amount"].to_numpy(float)
     either = np.maximum(held, frauds["stopped"].to_numpy(float))
     waits = episodes(frauds)
@@ -143,11 +156,8 @@ def episodes(frauds: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"entity": by["entity"].first(), "days": seen, "earlier": alone - seen}).dropna()
 
 
-def _by_day(payments: Payments, score: pd.Series, looked: pd.Series, rounds: int, seed: int) -> list[tuple]:
-    by = payments.day
-    number, hits = looked.groupby(by).sum(), (looked & (payments.target == 1)).groupby(by).sum()
-    cards = card_precision(payments.target, score, payments.account, by, number)
-    drawn = draws(len(number), rounds, seed)
+def _by_day(number: pd.Series, hits: pd.Series, cards: pd.Series, drawn: np.ndarray) -> list[tuple]:
+    """Return metrics of alerts with intervals by day."""
     each, some, days = np.ones(len(number)), number.gt(0).to_numpy(float), np.arange(len(number))
     alerted = number.to_numpy(float)
     return [
@@ -288,7 +298,8 @@ def by_capacity(payments: Payments, probability: pd.Series, rules: DeskRules, sh
     """
     terms, wanted = costs(payments.amount, rules), sorted({*shares, rules.capacity})
     order = order_of(payments, probability.to_frame("saving"), ["saving"], rules)
-    chosen = pd.DataFrame({str(s): within_capacity(order, payments.day, s)["saving"] for s in wanted})
+    places = _places(order, payments.day)
+    chosen = pd.DataFrame({str(s): _within(places, payments.day, s)["saving"] for s in wanted})
     gain = profit.realised(payments.target, terms)
     found = profit_curves.profit_of(chosen, gain, payments.entity, payments.day)
     table = found[["actions", "profit", "low", "high"]].set_axis(wanted)
@@ -303,7 +314,8 @@ def value_by_capacity(payments: Payments, order: pd.DataFrame, capacity: float) 
     `share` (of a day's payments), `model`, `value`; NaN where there is no fraud.
     """
     shares, lost = [capacity * part for part in (0.2, 0.5, 1, 2, 4)], payments.amount.where(payments.target == 1, 0.0)
-    held = {s: within_capacity(order, payments.day, s).mul(lost, axis=0).sum() / lost.sum() for s in shares}
+    places = _places(order, payments.day)
+    held = {s: _within(places, payments.day, s).mul(lost, axis=0).sum() / lost.sum() for s in shares}
     return pd.DataFrame(held).rename_axis("model").reset_index().melt("model", var_name="share")
 
 

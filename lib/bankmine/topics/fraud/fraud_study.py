@@ -3,12 +3,17 @@
 Payments are judged block by block, each by models fitted on what was known when the block began. The model of the last
 block leaves the house: it has never seen its block, so that the figures of that block are its own. What would leave if
 the recipe were fitted on the newest labels stands beside it.
+
+The chosen model, the anomaly detector and the expert rules go back over many blocks, the `history`, in which a new
+scheme can begin and be seen. All other ways to rank are held against them in the newest blocks, the `backtest`, and the
+figures of the headlines are of these.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -28,7 +33,7 @@ from bankmine.judging import drift
 from bankmine.judging.intervals import shown, wide, with_interval
 from bankmine.judging.leaks import Twin
 from bankmine.judging.reasons import load_reasons, readable
-from bankmine.lacking import Lacking, part
+from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import blocks as in_blocks
 from bankmine.learning import models
 from bankmine.learning.blocks import Block, Plan
@@ -40,7 +45,7 @@ from bankmine.study.study import Compared, Refit, Study, by_month
 from bankmine.study.why import Why
 from bankmine.topics.fraud import desk, leaks
 from bankmine.topics.fraud.alerts import REASONS, Signs, amount_bands, caught_by, list_of_alerts, weekly
-from bankmine.topics.fraud.backtest import CHOSEN, LEARNERS, Backtest, calibrated, cut, judge, judge_newest
+from bankmine.topics.fraud.backtest import ANOMALY, CHOSEN, LEARNERS, Backtest, calibrated, cut, judge, judge_newest
 from bankmine.topics.fraud.desk import BY_RULES, BY_SAVING, DeskRules
 from bankmine.topics.fraud.judged import WORDS, AtTheDesk
 from bankmine.topics.fraud.measures import KINDS
@@ -53,8 +58,10 @@ from bankmine.topics.fraud.payments import (
 from bankmine.topics.fraud.rules import ExpertRule, fired, hits, in_words, load_rules
 from bankmine.topics.fraud.stream_model import FraudModel, as_json, streaming_model
 
-REFERENCE = 6
+REFERENCE = 8
 """Weeks of reported frauds that later ones are held against."""
+COMPARED = 3
+"""Blocks in which all ways to rank are compared, where no number is given."""
 _MONTH = 30.4
 """Days."""
 _SHARES = (0.001, 0.002, 0.01, 0.02)
@@ -63,8 +70,8 @@ _SHARES = (0.001, 0.002, 0.01, 0.02)
 
 def study(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
-    amount: str = "", merchant: str = "", delay: int = 14, days: int = 250, train: int = 90, test: int = 28,
-    blocks: int = 3, settled: int = 30,
+    amount: str = "", merchant: str = "", delay: int = 14, days: int = 390, train: int = 90, test: int = 28,
+    blocks: int = 8, compared: int = COMPARED, settled: int = 30,
 ) -> FraudStudy:  # fmt: skip
     """Open a source and set up the study of its fraud; nothing is fitted before it is asked for.
 
@@ -84,6 +91,8 @@ def study(
         Days up to the as-of day whose payments are looked at.
     train, test, blocks, settled : int
         As for `blocks.Plan`, in days but for the number of blocks.
+    compared : int
+        Of the blocks the last ones in which all ways to rank are compared; headlines are of these.
 
     Raises
     ------
@@ -93,18 +102,20 @@ def study(
     """
     plan = Plan(train, delay, test, blocks, settled)
     if not is_flat(source):
-        return of_bank(open_source(source).as_of(as_of), plan, days)
+        return of_bank(open_source(source).as_of(as_of), plan, days, compared=compared)
     flat = open_flat(source, target, positive, id, time, as_of)
-    return FraudStudy(flat, flat.event, payments_of_table(flat, amount, merchant, delay, days), plan)
+    found = payments_of_table(flat, amount, merchant, delay, days)
+    return FraudStudy(flat, flat.event, found, plan, compared=compared)
 
 
 def of_bank(
-    snapshot: Snapshot, plan: Plan | None = None, days: int | None = None, learners: Sequence[str] = LEARNERS
-) -> FraudStudy:
+    snapshot: Snapshot, plan: Plan | None = None, days: int | None = None, learners: Sequence[str] = LEARNERS,
+    compared: int = COMPARED,
+) -> FraudStudy:  # fmt: skip
     """Set up the study of a bank's fraud, of the last `days` or of all, with the chosen one among the `learners`."""
     plan = plan or Plan()
     found = payments_of_bank(snapshot, plan.delay, days)
-    return FraudStudy(snapshot, "confirmed fraud", found, plan, learners)
+    return FraudStudy(snapshot, "confirmed fraud", found, plan, learners, compared)
 
 
 class FraudStudy(Study):
@@ -121,11 +132,12 @@ class FraudStudy(Study):
     lied_in: ClassVar[str] = "ap"
 
     def __init__(
-        self, source: Snapshot | Flat, event: str, found: FraudSample, plan: Plan, learners: Sequence[str] = LEARNERS
-    ) -> None:
+        self, source: Snapshot | Flat, event: str, found: FraudSample, plan: Plan, learners: Sequence[str] = LEARNERS,
+        compared: int = COMPARED,
+    ) -> None:  # fmt: skip
         super().__init__(source, event, found.sample)
         self.found, self.plan, self.learners, self.delay = found, plan, learners, plan.delay
-        self.payments = found.payments
+        self.newest, self.payments = compared, found.payments
 
     @cached_property
     def desk(self) -> DeskRules:
@@ -139,7 +151,12 @@ class FraudStudy(Study):
 
     # --- payments
 
-    @property
+    @cached_property
+    def known(self) -> Sample:
+        """Payments whose outcome is known, without predictors: there are too many to copy them."""
+        return replace(self.sample, predictors=self.sample.predictors[[]]).at(self.sample.known)
+
+    @cached_property
     def rate(self) -> dict[str, object]:
         """`rate` of known fraud among payments old enough for their label, `frauds` and `rows`."""
         told = super().rate
@@ -187,7 +204,8 @@ class FraudStudy(Study):
         none = np.array([], dtype=int)
         how = (
             f"{len(judging)} blocks of {self.plan.test} days rolled forward; each model learns from {self.plan.train} "
-            f"days up to {self.plan.delay} days before its block, with the labels known when the block begins"
+            f"days up to {self.plan.delay} days before its block, with the labels known when the block begins; all "
+            f"ways to rank are compared in {self.told_of}"
         )
         split = self._split(last.train, tune[0] if tune else none, judged)
         return Parts(split, [], self._split(newer, last.test, after), how)
@@ -203,10 +221,21 @@ class FraudStudy(Study):
         return shown(in_blocks.table(self.blocks[1], self.sample), rate=".2%")
 
     @part
-    def backtest(self) -> Backtest:
-        """Payments judged block by block by all models; what the other parts are made from."""
+    def history(self) -> Backtest:
+        """Payments judged block by block, by all models in the newest blocks; what the other parts are made from."""
         require_frauds(self.source, self.found)
-        return judge(self.sample, self.payments, self.plan, self.rules, self.learners)
+        return judge(self.sample, self.payments, self.plan, self.rules, self.learners, compared=self.newest)
+
+    @part
+    def backtest(self) -> Backtest:
+        """The newest blocks alone: those of the headlines."""
+        return self.history.newest
+
+    @property
+    def told_of(self) -> str:
+        """Which blocks the headlines are of, in words."""
+        number = min(self.newest, len(self.blocks[1]))
+        return "the last block" if number == 1 else f"the last {number} blocks"
 
     @part
     def compared(self) -> Compared:
@@ -241,7 +270,7 @@ class FraudStudy(Study):
         """All ways to rank payments, on blocks that none of the models has seen."""
         tested = self.backtest
         scores = tested.scores.assign(**{CHOSEN: tested.probability})
-        chances = [name for name in scores if name in LEARNERS and name != "anomaly"]
+        chances = [name for name in scores if name in LEARNERS and name != ANOMALY]
         order = desk.order_of(tested.payments, scores, chances, self.desk)
         return AtTheDesk(tested.sample, scores, CHOSEN, self.baseline, tested.payments, order, self.desk.capacity)
 
@@ -330,24 +359,24 @@ class FraudStudy(Study):
     @part
     def _gains(self) -> pd.DataFrame:
         """Of each payment judged, what looking was `expected` to save when it was listed, and what it `saved`."""
-        tested = self.backtest
+        tested = self.history
         terms = self.costs(tested.sample)
         hoped = money.expected(tested.probability, terms)
         return pd.DataFrame({"expected": hoped, "saved": money.realised(tested.payments.target, terms)})
 
     def _of_a_day(self, acted: pd.DataFrame) -> pd.DataFrame:
         """Say of each column of lists what a day of them came to: as of `policies.profit_of`, with `expected`."""
-        own, gains = self.backtest.payments.of(acted.index), self._gains.loc[acted.index]
+        own, gains = self.history.payments.of(acted.index), self._gains.loc[acted.index]
         found = by_policy.profit_of(acted, gains["saved"], own.entity, own.day)
         hoped = {name: gains["expected"][listed].sum() / own.day.nunique() for name, listed in acted.items()}
         return found.assign(expected=pd.Series(hoped))
 
     @part
     def saved(self) -> dict[str, object]:
-        """What lists as today's saved in a day: `profit`, `low`, `high`, and the `share` of what was expected."""
+        """What lists as today's saved in a day: `profit`, `low`, `high`, the `share` of what was expected, `when`."""
         told = self._of_a_day(self.acted[[BY_SAVING]]).iloc[0]
         return told[["profit", "low", "high"]].to_dict() | {
-            "share": told["profit"] / told["expected"], "currency": self.currency,
+            "share": told["profit"] / told["expected"], "currency": self.currency, "when": self.told_of,
         }  # fmt: skip
 
     @part
@@ -380,11 +409,11 @@ class FraudStudy(Study):
 
     @part
     def weeks(self) -> pd.DataFrame:
-        """By week judged, what the lists saved in a day: `profit`, `low`, `high`, and what was `expected` of them."""
-        day = self.backtest.payments.day
+        """By week of all blocks, what lists saved in a day: `profit`, `low`, `high`, and what was `expected`."""
+        day = self.history.payments.day
         week = day - pd.to_timedelta((day - day.min()).dt.days % 7, unit="D")
         groups = week.groupby(week).groups
-        rows = {start: self._of_a_day(self.acted.loc[index, [BY_SAVING]]).iloc[0] for start, index in groups.items()}
+        rows = {start: self._of_a_day(self.looked.loc[index, ["alerted"]]).iloc[0] for start, index in groups.items()}
         return pd.DataFrame.from_dict(rows, "index")[["profit", "low", "high", "expected"]].rename_axis("week")
 
     @part
@@ -419,26 +448,34 @@ class FraudStudy(Study):
 
     @part
     def by_block(self) -> pd.DataFrame:
-        """What the lists of each block were worth, and of all; the model of the last one leaves the house."""
-        block = self.backtest.block
+        """What the lists of each block were worth, and of the newest; the model of the last one leaves the house."""
+        block = self.history.block
         rows = {f"{start:%Y-%m-%d}": block.index[block == start] for start in block.unique()}
-        rows = {**rows, "all blocks": block.index}
-        return pd.DataFrame.from_dict({name: self._of_rows(index) for name, index in rows.items()}, "index")
+        told = {name: self._of_rows(self._judged_before.of(index)) for name, index in rows.items()}
+        told[self.told_of] = self._of_rows(self.judged)
+        return pd.DataFrame.from_dict(told, "index")
 
-    def _of_rows(self, index: pd.Index) -> dict[str, str]:
+    @part
+    def _judged_before(self) -> AtTheDesk:
+        """The chosen way alone, in all blocks."""
+        tested, chance = self.history, self.history.probability.to_frame(CHOSEN)
+        order = desk.order_of(tested.payments, chance, [CHOSEN], self.desk)
+        return AtTheDesk(tested.sample, chance, CHOSEN, self.baseline, tested.payments, order, self.desk.capacity)
+
+    def _of_rows(self, own: AtTheDesk) -> dict[str, str]:
         """Say what the lists of some of the payments judged were worth."""
-        own, earned = self.judged.of(index), self._of_a_day(self.acted.loc[index, [BY_SAVING]])
+        earned = self._of_a_day(self.looked.loc[own.rows.target.index, ["alerted"]])
         told = own.told(["alerts_a_day"], ".1f").join(own.told(["alert_precision", "value_saved"], ".0%"))
         saved = with_interval(earned, "profit", ",.0f").iloc[0]
         slope = wide(own.deviations[own.deviations["metric"] == "slope"], spec=".2f")["slope"].iloc[0]
-        return told.iloc[0].to_dict() | {"saved a day": saved, "slope": slope}
+        return told.loc[CHOSEN].to_dict() | {"saved a day": saved, "slope": slope}
 
     @part
     def leaves(self) -> dict[str, object]:
         """Which model leaves the house: `first` and `last` day of its block, last day `learnt`, its own figures."""
         last = self.backtest.blocks[-1]
         until = last.start - pd.Timedelta(days=self.plan.delay + 1)
-        own = self.by_block.iloc[-2]
+        own = self.by_block.loc[f"{last.start:%Y-%m-%d}"]
         return {
             "first": last.start.date(), "last": (last.end - pd.Timedelta(days=1)).date(), "learnt": until.date(),
             "saved": own["saved a day"], "right": own[WORDS["alert_precision"]], "currency": self.currency,
@@ -447,7 +484,7 @@ class FraudStudy(Study):
     @part
     def thresholds(self) -> pd.DataFrame:
         """By block, the chance that filled the capacity of the block before: what alerting from it on came to."""
-        tested = self.backtest
+        tested = self.history
         found = desk.alerts_above(
             tested.scores[CHOSEN], tested.block, tested.before, tested.payments, self.desk.capacity
         )
@@ -498,7 +535,8 @@ class FraudStudy(Study):
 
     def _side(self, block: Block, fitted: object, chance: pd.Series, listed: pd.DataFrame) -> dict[str, object]:
         """Say of a model what it learnt from, how far its inputs have moved since, and what it lists."""
-        learnt, moved = self.sample.at(block.train), self._moved_since(block.train)
+        learnt = self.sample.at(block.train)
+        moved = self.moved if block is self.backtest.blocks[-1] else self._moved_since(block.train)
         return {
             "learnt from": f"{len(learnt):,} payments up to {learnt.day.max():%Y-%m-%d}",
             "frauds known then": f"{int(block.known.sum()):,}",
@@ -535,7 +573,7 @@ class FraudStudy(Study):
 
     def signs_against(self, reference: int) -> Signs | Lacking:
         """Follow the signs of a new scheme by week against so many weeks at the beginning."""
-        tested = self.backtest
+        tested = self.history
         if isinstance(tested, Lacking):
             return tested
         explained = tested.fired.holds.any(axis=1)
@@ -548,19 +586,20 @@ class FraudStudy(Study):
 
     @part
     def looked(self) -> pd.DataFrame:
-        """Which of the payments judged each way of looking would have shown, with `transaction_id` and `day`.
+        """Which payments of all blocks each way of looking would have shown, with `transaction_id` and `day`.
 
         `alerted` by the list, `rules` by expert rules, `likely` by the chance and `strange` by the anomaly detector
         alone at the same capacity, and `strange_twice` at twice of it, as these are only counted.
         """
-        tested, capacity = self.backtest, self.desk.capacity
+        tested, capacity = self.history, self.desk.capacity
         day = tested.payments.day
-        alone = desk.within_capacity(tested.scores[[CHOSEN, "anomaly"]], day, capacity)
-        twice = desk.within_capacity(tested.scores[["anomaly"]], day, 2 * capacity)["anomaly"]
+        listed = desk.policies(tested.payments, tested.probability, tested.scores["rules"], self.desk)
+        alone = desk.within_capacity(tested.scores[[CHOSEN, ANOMALY]], day, capacity)
+        twice = desk.within_capacity(tested.scores[[ANOMALY]], day, 2 * capacity)[ANOMALY]
         ids = self.found.beside["transaction_id"].loc[day.index]
         return pd.DataFrame({
-            "transaction_id": ids, "day": day, "alerted": self.acted[BY_SAVING], "rules": self.acted[BY_RULES],
-            "likely": alone[CHOSEN], "strange": alone["anomaly"], "strange_twice": twice,
+            "transaction_id": ids, "day": day, "alerted": listed[BY_SAVING], "rules": listed[BY_RULES],
+            "likely": alone[CHOSEN], "strange": alone[ANOMALY], "strange_twice": twice,
         })  # fmt: skip
 
     # --- for others
@@ -614,5 +653,20 @@ class FraudStudy(Study):
         }  # fmt: skip
 
     def files(self) -> dict[str, pd.DataFrame | str]:
-        """Hand on the alerts of each day since those judged, and the model that made them."""
-        return {"fraud_alerts": self.lists.set_index("customer"), "fraud_model.json": as_json(self.live_model)}
+        """Hand on the alerts since the days judged and the model that made them, what was judged, and signs by week."""
+        files = {"fraud_alerts": self.lists.set_index("customer"), "fraud_judged": self._judged_rows}
+        signs = optional(self, "signs")
+        if not isinstance(signs, Lacking):
+            files["fraud_signs"] = signs.alarms
+        return files | {"fraud_model.json": as_json(self.live_model)}
+
+    @part
+    def _judged_rows(self) -> pd.DataFrame:
+        """Payments of all blocks by customer, with all that the figures of the page are computed from."""
+        tested, own = self.history, self.history.payments
+        rows = self.looked.assign(
+            compared=tested.block >= self.backtest.blocks[0].start, block=tested.block, account=own.account,
+            chance=tested.probability, amount=own.amount, outcome=own.target, known_on=own.known_on,
+            expected_saving=self._gains["expected"], saved=self._gains["saved"],
+        )  # fmt: skip
+        return rows.set_index(own.entity.rename("customer"))

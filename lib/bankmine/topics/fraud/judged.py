@@ -47,14 +47,24 @@ class AtTheDesk(Judged):
         return replace(self, rows=rows, probability=chance, payments=self.payments.of(index), order=order)
 
     @cached_property
+    def ranked(self) -> pd.DataFrame:
+        """As of `desk.ranked_figures`."""
+        return desk.ranked_figures(self.payments, self.probability)
+
+    @cached_property
+    def listed(self) -> pd.DataFrame:
+        """As of `desk.list_figures`."""
+        return desk.list_figures(self.payments, self.order, self.capacity)
+
+    @cached_property
     def figures(self) -> pd.DataFrame:
-        """As of `desk.desk_figures`."""
-        return desk.desk_figures(self.payments, self.probability, self.capacity, self.order)
+        """Both, one under the other."""
+        return pd.concat([self.ranked, self.listed], ignore_index=True)
 
     @cached_property
     def deviations(self) -> pd.DataFrame:
-        """How far the chances of the chosen model are from rates."""
-        return calibration.calibration(self.rows.target, self.probability[[self.chosen]], self.rows.entity)
+        """How far the chances of the chosen model are from rates, by a line through them."""
+        return calibration.recalibration(self.rows.target, self.probability[[self.chosen]], self.rows.entity)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -73,7 +83,8 @@ class AtTheDesk(Judged):
 
     def told(self, metrics: list[str], spec: str) -> pd.DataFrame:
         """Lay figures out for a page, a row a way to rank."""
-        return wide(self.figures, metrics, spec).rename(columns=WORDS)
+        figures = self.ranked if metrics[0] in desk.RANKED else self.listed
+        return wide(figures, metrics, spec).rename(columns=WORDS)
 
     @property
     def chance_bands(self) -> pd.DataFrame:

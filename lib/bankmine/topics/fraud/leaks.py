@@ -38,24 +38,28 @@ def twins(sample: Sample, block: Block, at: pd.Series, keys: pd.DataFrame) -> li
     """
     rng = np.random.default_rng(0)
     settled = block.test[sample.known[block.test]]
-    known = replace(sample, target=_labels(sample, block))
-    share = min(1.0, JUDGED / max((known.target.to_numpy()[settled] == 0).sum(), 1))
-    alike = share * _odds(known, block.train) / max(_odds(known, settled), 1e-9)
-    parts = ((block.train, alike), (settled, share))
-    window, test = (sample.mask(_thinned(known, rows, part, rng)) for rows, part in parts)
-    few = sample.mask(_thinned(known, np.flatnonzero(window), GENUINE / max(window.sum(), 1), rng))
+    target = _labels(sample, block)
+    share = min(1.0, JUDGED / max((target[settled] == 0).sum(), 1))
+    alike = share * _odds(target, block.train) / max(_odds(target, settled), 1e-9)
+    window, test = (_thinned(target, rows, part, rng) for rows, part in ((block.train, alike), (settled, share)))
+    few = _thinned(target, window, GENUINE / max(len(window), 1), rng)
+    labelled = pd.Series(target, sample.target.index, name=sample.target.name)
+    used = np.sort(np.concatenate([window, test]))  # in the order of time
+    known = replace(sample, target=labelled).at(used)
+    window, test, few = (np.isin(used, rows) for rows in (window, test, few))
     found = [leak_lab.honest(known, few, test), random_split(known, window, test)]
     found.append(smote_first(known, few, test))
-    there = [key for key in ("merchant", "counterparty") if key in keys]
-    if there:
-        found.append(undelayed(known, few, test, at, keys[there]))
+    if there := [key for key in ("merchant", "counterparty") if key in keys]:
+        counts = {key: earlier_frauds(at, keys[key], target == 1, UNDELAYED_DAYS)[used] for key in there}
+        found.append(undelayed(known, few, test, counts))
     return found
 
 
 def random_split(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
     """Make the twin that is tested on payments of the same days, cards and attacks as it learnt from."""
     twin, rng = leak_lab.random_rows(sample, train, test), np.random.default_rng(0)
-    kept = _thinned(twin.learns, np.arange(len(twin.learns)), GENUINE / max(len(twin.learns), 1), rng)
+    labels, rows = twin.learns.target.to_numpy(), np.arange(len(twin.learns))
+    kept = _thinned(labels, rows, GENUINE / max(len(rows), 1), rng)
     told = "payments split at random: the same attacks on both sides"
     return replace(twin, mistake=told, learns=twin.learns.at(kept))
 
@@ -76,16 +80,15 @@ def smote_first(sample: Sample, train: np.ndarray, test: np.ndarray) -> Twin:
     return Twin("SMOTE before the split", told, twin.learns, twin.claims, in_use)
 
 
-def undelayed(sample: Sample, train: np.ndarray, test: np.ndarray, at: pd.Series, keys: pd.DataFrame) -> Twin:
+def undelayed(sample: Sample, train: np.ndarray, test: np.ndarray, counts: dict[str, np.ndarray]) -> Twin:
     """Make the twin that counts frauds at a merchant or payee when they happened, not when they became known.
 
-    In its own test the count knows labels that nobody had; in use it is what was known at the time.
+    In its own test the `counts`, of `earlier_frauds` by key, know labels that nobody had; in use they are what was
+    known at the time.
     """
-    outcome = (sample.target == 1).to_numpy()
-    names = {key: f"{key}_frauds_{UNDELAYED_DAYS}d" for key in keys}
-    counts = {name: earlier_frauds(at, keys[key], outcome, UNDELAYED_DAYS) for key, name in names.items()}
-    leaky = replace(sample, predictors=sample.predictors.assign(**counts))
-    told = f"frauds at {' and '.join(keys)} counted before they were known"
+    names = {key: f"{key}_frauds_{UNDELAYED_DAYS}d" for key in counts}
+    leaky = replace(sample, predictors=sample.predictors.assign(**{names[key]: counts[key] for key in counts}))
+    told = f"frauds at {' and '.join(counts)} counted before they were known"
     good = leak_lab.honest(leaky, train, test)
     met = good.delivers.predictors
     in_use = {name: _known(met, key) for key, name in names.items()}
@@ -139,24 +142,24 @@ def earlier_frauds(at: pd.Series, key: pd.Series, fraud: np.ndarray, days: int) 
     return np.where(code >= 0, count, np.nan).astype(float)
 
 
-def _thinned(sample: Sample, rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def _thinned(target: np.ndarray, rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Return of some positions all frauds and a share of the rest, in order."""
-    fraud = sample.target.to_numpy()[rows] == 1
+    fraud = target[rows] == 1
     others = rows[~fraud]
     return np.sort(np.concatenate([rows[fraud], some(others, int(np.ceil(min(share, 1.0) * len(others))), rng)]))
 
 
-def _odds(sample: Sample, rows: np.ndarray) -> float:
+def _odds(target: np.ndarray, rows: np.ndarray) -> float:
     """Return frauds for each other payment among some positions."""
-    frauds = int((sample.target.to_numpy()[rows] == 1).sum())
+    frauds = int((target[rows] == 1).sum())
     return frauds / max(len(rows) - frauds, 1)
 
 
-def _labels(sample: Sample, block: Block) -> pd.Series:
+def _labels(sample: Sample, block: Block) -> np.ndarray:
     """Return targets, in the training window as they were known when the block began."""
     target = sample.target.to_numpy(float).copy()
     target[block.train] = block.known
-    return pd.Series(target, index=sample.target.index)
+    return target
 
 
 def _known(predictors: pd.DataFrame, key: str) -> pd.Series | float:

@@ -17,7 +17,8 @@ from bankmine.bank.flat_transactions import transactions_of
 from bankmine.bank.kept import kept_frame
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.learning.sample import Sample
+from bankmine.learning.encoding import single_precision
+from bankmine.learning.sample import Sample, unbroken
 from bankmine.topics.fraud.batch import history, payments_out, raw_measures
 from bankmine.topics.fraud.features import derive
 from bankmine.topics.fraud.measures import DAY, DELAY, KEYS, KINDS, SPECIFICATION, Specification
@@ -50,7 +51,8 @@ class Payments:
 
     def of(self, index: pd.Index) -> Payments:
         """Return some of the payments."""
-        return Payments(**{f.name: getattr(self, f.name).loc[index] for f in fields(self)})
+        rows = unbroken(self.target.index.get_indexer(index))
+        return Payments(**{f.name: getattr(self, f.name).iloc[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,11 @@ def fraud_sample(
     key = key and cache.digest(key, as_of, asdict(specification), days, cache.library("bank", "topics/fraud"))
     what = f"payments measured, as of {as_of}, of {days or 'all'} days"
     both = kept_frame(key, what, lambda: _measured(known, as_of, specification, days))
-    told = [c for c in both if c.startswith(_BESIDE)]
-    beside = both[told].rename(columns=lambda c: c.removeprefix(_BESIDE))
+    # taken out one by one, what is left is not copied
+    beside = pd.DataFrame({c.removeprefix(_BESIDE): both.pop(c) for c in list(both) if c.startswith(_BESIDE)})
     target = known_target(beside, end, specification.delay, "label_at" in known.columns)
     whose, day = beside["customer"].rename("entity"), beside["at"].dt.normalize().rename("day")
-    return FraudSample(Sample(both.drop(columns=told), target, whose, day), beside, known.columns, specification)
+    return FraudSample(Sample(both, target, whose, day), beside, known.columns, specification)
 
 
 def _measured(known: ir.Table, as_of: datetime.date, specification: Specification, days: int | None) -> pd.DataFrame:
@@ -128,7 +130,9 @@ def _measured(known: ir.Table, as_of: datetime.date, specification: Specificatio
             "as-of day, or more days."
         )
     measures = raw_measures(known, specification, since)
-    numbers = derive(measures | {n: own[n].to_numpy() for n in _OWN if n in own.column_names})
+    derived = derive(measures | {n: own[n].to_numpy() for n in _OWN if n in own.column_names})
+    # models take them in single precision: kept so, they are half as large in memory, on disk and to read
+    numbers = {name: single_precision(values) for name, values in derived.items()}
     words = {n: own[n].dictionary_encode().to_pandas() for n in WORDS if n in own.column_names}
     beside = _beside(own).add_prefix(_BESIDE)
     return pd.DataFrame({**numbers, **words, **dict(beside.items())}, copy=False)
