@@ -30,7 +30,7 @@ from bankmine.judging.intervals import shown, wilson_clustered, with_interval
 from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, sentinel
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
-from bankmine.learning import models
+from bankmine.learning import boosting, models
 from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validated
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
@@ -239,6 +239,14 @@ class Study(Headed):
         return Compared(table, str(found.loc[able, "auc"].idxmax()))
 
     @part
+    def setting(self) -> dict[str, str]:
+        """`told`: how boosted trees were set, searched within the rows learnt from, for a finding."""
+        told = {name: boosting.in_words(model) for name, model in self.fitted[0].fitted.items()}
+        if not (found := [f"{name}: {words}" for name, words in told.items() if words]):
+            raise BankmineError("no candidate searches its setting")
+        return {"told": "; ".join(found)}
+
+    @part
     def chosen(self) -> str:
         """The model that leaves the house."""
         return self.explained[0] if len(self.explained) == 1 else self.compared.chosen
@@ -304,7 +312,7 @@ class Study(Headed):
     @part
     def steadiness(self) -> pd.DataFrame:
         """Whether the same model would give the same importance again."""
-        recipe, learnt = self.recipes[self.challenger or self.chosen], self.sample.at(self.split.train)
+        recipe, learnt = boosting.settled(self.seen.model), self.sample.at(self.split.train)
         return steadiness(recipe, learnt, self.judged.rows.predictors)
 
     # --- rows scored now
@@ -501,7 +509,7 @@ class Study(Headed):
     @part
     def lies(self) -> pd.DataFrame:
         """What each twin claims and delivers: `leaks.lies`, indexed by twin."""
-        return lies(self.recipes[self.chosen], self.twins).set_index("twin")
+        return lies(boosting.settled(self.model), self.twins).set_index("twin")
 
     @part
     def lies_table(self) -> pd.DataFrame:
