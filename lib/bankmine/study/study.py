@@ -33,7 +33,7 @@ from bankmine.judging.intervals import shown, wilson_clustered, with_interval
 from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, sentinel
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
-from bankmine.learning import models
+from bankmine.learning import boosting, models
 from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validated
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
@@ -254,6 +254,14 @@ class Study(Headed):
         return joblib.hash(self.sample)
 
     @part
+    def setting(self) -> dict[str, str]:
+        """`told`: how boosted trees were set, searched within the rows learnt from, for a finding."""
+        told = {name: boosting.in_words(model) for name, model in self.fitted[0].fitted.items()}
+        if not (found := [f"{name}: {words}" for name, words in told.items() if words]):
+            raise BankmineError("no candidate searches its setting")
+        return {"told": "; ".join(found)}
+
+    @part
     def chosen(self) -> str:
         """The model that leaves the house."""
         return self.explained[0] if len(self.explained) == 1 else self.compared.chosen
@@ -319,7 +327,7 @@ class Study(Headed):
     @part
     def steadiness(self) -> pd.DataFrame:
         """Whether the same model would give the same importance again."""
-        recipe, learnt = self.recipes[self.challenger or self.chosen], self.sample.at(self.split.train)
+        recipe, learnt = boosting.settled(self.seen.model), self.sample.at(self.split.train)
         given = recipe, learnt, self.judged.rows.predictors
         return self._kept("steadiness", given, lambda: steadiness(*given))
 
@@ -517,7 +525,7 @@ class Study(Headed):
     @part
     def lies(self) -> pd.DataFrame:
         """What each twin claims and delivers: `leaks.lies`, indexed by twin."""
-        given = self.recipes[self.chosen], self.twins
+        given = boosting.settled(self.model), self.twins
         return self._kept("leak lab", given, lambda: lies(*given).set_index("twin"))
 
     @part

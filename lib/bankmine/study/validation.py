@@ -313,7 +313,7 @@ def _common_answers(study: Study) -> dict[str, object]:
         "profit_sensitivity": Lacking("costs are given, or are not told"),
         "assumptions": "listed below",
         "limits": "at the end of this page",
-        "comparison": f"{len(study.recipes)} models on the same folds",
+        "comparison": f"{len(study.recipes)} models on the same folds{_setting(study)}",
         "baseline": f"{study.baseline}, AUC {simple['value']:.3f}",
         "reasons": "themes in words, beeswarm and dependence",
         "performance": f"AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})",
@@ -328,6 +328,11 @@ def _common_answers(study: Study) -> dict[str, object]:
         "fairness": _worst(optional(study, "impact")),
         "consent": Lacking("consent is not told"),
     }
+
+
+def _setting(study: Study) -> str:
+    found = optional(study, "setting")
+    return "" if isinstance(found, Lacking) else f"; {found['told']}"
 
 
 def _money(study: Study) -> str | Lacking:

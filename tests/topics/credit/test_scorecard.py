@@ -59,7 +59,9 @@ def test_weights_and_information_value_are_those_of_the_definition(people, model
 
 def test_the_bins_are_those_of_optbinning_with_readable_edges(people, model):
     values, bad = people.predictors["debt"].iloc[:4000].to_numpy(), people.target.iloc[:4000].to_numpy()
-    theirs = OptimalBinning(monotonic_trend="ascending", max_n_prebins=12).fit(values, bad)
+    share = 25 / bad.sum()
+    theirs = OptimalBinning(monotonic_trend="ascending", max_n_prebins=round(0.6 / share), min_prebin_size=share)
+    theirs.fit(values, bad)
     ours = model.bins_["debt"]
     table = theirs.binning_table.build(add_totals=False)
     assert list(ours.good) == [*table["Non-event"].to_list()[: ours.missing], 0]
@@ -104,6 +106,35 @@ def test_missing_rare_and_new_values_have_bins_of_their_own(people, model):
 
 def _bin_of(bins, category):
     return next(i for i, group in enumerate(bins.groups) if category in group)
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_codes_have_a_bin_of_their_own_that_no_trend_binds(low):
+    rng = np.random.default_rng(0)
+    late = rng.poisson(1.0, 6000).astype(float)
+    bad = (rng.random(6000) < 0.05 + 0.08 * late.clip(max=6)).astype(int)
+    late[:60], bad[:60] = 98, np.arange(60) % 30 == 0  # "not told", and hardly ever bad
+    late[60] = 400  # one row is no code
+    values = pd.Series(-late if low else late)
+    bins = fit_bins(values, bad, "falling" if low else "rising")
+    place = bins.positions(values)
+    assert bins.codes == ((1, 0) if low else (0, 1))
+    assert set(place[:61]) == {0 if low else bins.missing - 1}
+    assert not set(place[61:]) & set(place[:61])
+    assert bins.trend == ("falling" if low else "rising")
+    assert bins.woe[place[0]] > bins.woe[place[61:]].max() - 1e-9
+    tail = pd.Series(np.exp(rng.normal(0, 3, 6000)))
+    assert fit_bins(tail, bad).codes == (0, 0)
+
+
+def test_more_bins_are_made_where_the_data_carry_them():
+    rng = np.random.default_rng(0)
+    values = pd.Series(rng.random(40_000))
+    bad = (rng.random(40_000) < 0.02 + 0.3 * values**3).astype(int)
+    few, many = (fit_bins(values[:n], bad[:n]) for n in (1500, 40_000))
+    assert many.missing > 1.5 * few.missing
+    rows = (many.good + many.bad)[: many.missing]
+    assert (rows >= 400).all()
 
 
 @pytest.mark.parametrize("values", [[np.nan] * 60, [7.0] * 60, [np.inf, -np.inf] * 30, [np.nan, 1.0] + [np.nan] * 58])

@@ -29,6 +29,7 @@ from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import models
+from bankmine.learning.boosting import PLAIN
 from bankmine.learning.columns import ALLOWED
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split
@@ -517,7 +518,9 @@ class BankCredit(CreditStudy):
         past = self.applications.decisions
         begins = self.sample.day.iloc[self.deciding.test].min()
         past = past.at(past.known & (self.sample.day < begins).to_numpy())
-        habits = models.fit_all({"xgboost": models.candidates(past)["xgboost"]}, past)["xgboost"]
+        # explained on the rows that it learnt from and judged by none: no setting is searched
+        plain = models.candidates(past)["xgboost"].set_params(model__n_estimators=PLAIN["n_estimators"])
+        habits = models.fit_all({"xgboost": plain}, past)["xgboost"]
         moved_by = contributions(habits, past.predictors).pushes
         return proxies.proxies(past, self._refused_more[1].loc[past.target.index], moved_by)
 
