@@ -519,10 +519,14 @@ class BankCredit(CreditStudy):
         begins = self.sample.day.iloc[self.deciding.test].min()
         past = past.at(past.known & (self.sample.day < begins).to_numpy())
         # explained on the rows that it learnt from and judged by none: no setting is searched
-        plain = models.candidates(past)["xgboost"].set_params(model__n_estimators=PLAIN["n_estimators"])
-        habits = models.fit_all({"xgboost": plain}, past)["xgboost"]
-        moved_by = contributions(habits, past.predictors).pushes
-        return proxies.proxies(past, self._refused_more[1].loc[past.target.index], moved_by)
+        recipe = models.candidates(past)["xgboost"].set_params(model__n_estimators=PLAIN["n_estimators"])
+        group = self._refused_more[1].loc[past.target.index]
+
+        def found() -> pd.DataFrame:
+            habits = models.fit_all({"xgboost": recipe}, past)["xgboost"]
+            return proxies.proxies(past, group, contributions(habits, past.predictors).pushes)
+
+        return self._kept("stand-ins in earlier refusals", (recipe, past, group), found)
 
     @part
     def old_proxies_table(self) -> pd.DataFrame:
