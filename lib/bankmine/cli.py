@@ -69,15 +69,18 @@ def run(
     if source and "source" in given:
         raise BankmineError("The source is given twice: with --source and with -p source=….")
     source = given.pop("source", source or "demo")
-    from bankmine.bank.sources import find_source
-    from bankmine.report.progress import near, shown
-    from bankmine.report.runner import execute_plan, plan_run
+    from bankmine.report.warm_kernels import warm_process
 
-    if (told := find_source(source)).awaits_generation:
-        print(f"making {told.title}, once: {near(told.data)}", file=sys.stderr)
-    plan = plan_run(reports or [], source, as_of, out.absolute(), given)
-    with shown() as teller:
-        outcomes = execute_plan(plan, jobs, teller)
+    with warm_process() as warm:  # before the imports that take as long as its own
+        from bankmine.bank.sources import find_source
+        from bankmine.report.progress import near, shown
+        from bankmine.report.runner import execute_plan, plan_run
+
+        if (told := find_source(source)).awaits_generation:
+            print(f"making {told.title}, once: {near(told.data)}", file=sys.stderr)
+        plan = plan_run(reports or [], source, as_of, out.absolute(), given)
+        with shown() as teller:
+            outcomes = execute_plan(plan, jobs, teller, warm)
     print(near(plan.out / "index.html"))
     raise typer.Exit(BAD if any(o.error for o in outcomes) else GOOD)
 

@@ -33,7 +33,7 @@ from bankmine.report.files import (
 from bankmine.report.handed_on import REPORTS, STAGE
 from bankmine.report.manifest import build_manifest, git_state
 from bankmine.report.secrecy import hide
-from bankmine.report.warm_kernels import warm_process
+from bankmine.report.warm_kernels import Warm
 
 DEFAULT_SOURCE = "demo"
 
@@ -119,7 +119,7 @@ def _flat(source: str, as_of: str | None, given: dict[str, str]) -> tuple[Flat, 
     return flat, flat.as_of
 
 
-def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
+def execute_plan(plan: Plan, jobs: int, teller: Teller, warm: Warm) -> list[Outcome]:
     """Execute a plan and write its reports and the index.
 
     Parameters
@@ -130,6 +130,8 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
         Kernels at a time.
     teller : Teller
         Told of each cell, and of each finished report.
+    warm : Warm
+        What kernels are forked from.
 
     Raises
     ------
@@ -140,8 +142,8 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
         if plan.place != DEFAULT_SOURCE:
             own(plan.folder.parent, plan.place)
         teller.queued([r.name for r in plan.reports])
-        with warm_process([r.notebook for r in plan.reports]) as warm:
-            outcomes = _run_all(plan, jobs, teller, Kernels(warm))
+        warm.preload([r.notebook for r in plan.reports])
+        outcomes = _run_all(plan, jobs, teller, Kernels(warm.place))
     return outcomes + _index(plan.out, teller)
 
 

@@ -343,7 +343,11 @@ class Study(Headed):
     @part
     def moved(self) -> pd.DataFrame:
         """Predictors of the rows scored now against those learnt from, by stability index, most moved first."""
-        return self._moved_since(self.split.train).sort_values("psi", ascending=False, ignore_index=True)
+        return self._moved_since_learnt.sort_values("psi", ascending=False, ignore_index=True)
+
+    @part
+    def _moved_since_learnt(self) -> pd.DataFrame:
+        return self._moved_since(self.split.train)
 
     def _moved_since(self, train: np.ndarray) -> pd.DataFrame:
         learnt = self.sample.at(train)
@@ -378,16 +382,16 @@ class Study(Headed):
         anew = self.fitted[1]
         chance, own = anew.probability[self.chosen], self.scores
         table = pd.DataFrame({
-            "leaves the house": self._described(self.split, own),
-            "fitted anew": self._described(self.parts.scoring, chance),
+            "leaves the house": self._described(self.split, own, self._moved_since_learnt),
+            "fitted anew": self._described(self.parts.scoring, chance, self._moved_since(self.parts.scoring.train)),
         })  # fmt: skip
         acted = optional(self, "acted_now")
         same = float("nan") if isinstance(acted, Lacking) else float(self._acted(chance, self.today)[acted].mean())
         return Refit(table, float(own.corr(chance, method="spearman")), same)
 
-    def _described(self, split: Split, chance: pd.Series) -> dict[str, object]:
+    def _described(self, split: Split, chance: pd.Series, moved: pd.DataFrame) -> dict[str, object]:
         """Say of a model what it learnt from, how far its inputs have moved since, and on whom its actions fall."""
-        learnt, moved, days = self.sample.at(split.train), self._moved_since(split.train), split.days["train"]
+        learnt, days = self.sample.at(split.train), split.days["train"]
         told = {
             "learnt from": f"{len(learnt):,} rows" + (f" up to {days[-1]:%Y-%m-%d}" if days else ""),
             "events learnt from": int(learnt.target.sum()), "mean chance now": f"{chance.mean():.2%}",

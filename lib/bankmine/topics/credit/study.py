@@ -516,9 +516,13 @@ class BankCredit(CreditStudy):
         past = self.applications.decisions
         begins = self.sample.day.iloc[self.deciding.test].min()
         past = past.at(past.known & (self.sample.day < begins).to_numpy())
-        habits = models.fit_all({"xgboost": models.candidates(past)["xgboost"]}, past)["xgboost"]
-        moved_by = contributions(habits, past.predictors).pushes
-        return proxies.proxies(past, self._refused_more[1].loc[past.target.index], moved_by)
+        recipe, group = models.candidates(past)["xgboost"], self._refused_more[1].loc[past.target.index]
+
+        def found() -> pd.DataFrame:
+            habits = models.fit_all({"xgboost": recipe}, past)["xgboost"]
+            return proxies.proxies(past, group, contributions(habits, past.predictors).pushes)
+
+        return self._kept("stand-ins in earlier refusals", (recipe, past, group), found)
 
     @part
     def old_proxies_table(self) -> pd.DataFrame:
