@@ -203,7 +203,9 @@ def _found(rows: ir.Table, rule: Rule) -> tuple[str, ...]:
     name = bad if bad in rows.columns and rule.name not in OF_PARENTS else rule.column
     hits = rows.filter(rule.broken).select(value=rows[name].cast("string"))
     counted = hits.group_by("value").agg(n=hits.count()).order_by(ibis.desc("n"), "value").limit(EXAMPLES)
-    return tuple(f"{row['value']!r} {row['n']:,} times" for row in counted.to_pyarrow().to_pylist())
+    return tuple(
+        f"{row['value']!r} {row['n']:,} time{'s' * (row['n'] != 1)}" for row in counted.to_pyarrow().to_pylist()
+    )
 
 
 def _label(rows: ir.Table, table: Table) -> ir.StringValue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -103,20 +104,26 @@ def _recognised(file: Path) -> str:
         if order := _utf_16(stream.read(4096)):
             return order
     sample = _foreign(file)
-    matches = from_bytes(sample, cp_isolation=_CANDIDATES, threshold=0.3)
-    found = {name: m for m in matches for name in m.could_be_from_charset if name in _CANDIDATES}
     if not {b for b in sample if b > 127} - _WESTERN_SIGNS:
         return _WESTERN
-    if not found:
-        raise ValueError(_UNCLEAR)
-    least = min(m.chaos for m in found.values())
-    texts = {name: str(m) for name, m in found.items() if m.chaos <= least + _NEAR}
-    likely = [name for name in texts if _plausible(name, texts[name])]
-    if _WESTERN in likely and not set(likely) & set(_EVERYDAY):
+    texts = {name: text for name, text in _readings(sample).items() if _plausible(name, text)}
+    if _WESTERN in texts and not set(texts) & set(_EVERYDAY):
         return _WESTERN
-    if len({texts[name] for name in likely}) != 1:
+    if len(set(texts.values())) != 1:
         raise ValueError(_UNCLEAR)
-    return likely[0]
+    return next(iter(texts))
+
+
+def _readings(sample: bytes) -> dict[str, str]:
+    """Return the cleanest readings as a detector sees them, and the Chinese ones, which it misses among many blanks."""
+    matches = from_bytes(sample, cp_isolation=_CANDIDATES, threshold=0.3)
+    found = {name: m for m in matches for name in m.could_be_from_charset if name in _CANDIDATES}
+    least = min((m.chaos for m in found.values()), default=0)
+    texts = {name: str(m) for name, m in found.items() if m.chaos <= least + _NEAR}
+    for name in _EVERYDAY:
+        with suppress(UnicodeDecodeError):
+            texts[name] = sample.decode(name)
+    return texts
 
 
 def _foreign(file: Path) -> bytes:

@@ -41,8 +41,8 @@ def events(values: pd.Series, column: str, positive: str) -> tuple[pd.Series, st
     BankmineError
         If it is not clear which value is the event, if it does not occur, or if nothing else does.
     """
-    plain = values.map({text: _plain(text) for text in values.dropna().unique()})
-    plain = plain.mask(plain.str.lower().isin(_MISSING))
+    plain = values.map({text: _plain(text) for text in values.dropna().unique()}).astype(object)
+    plain = plain.mask(plain.map(str.lower, na_action="ignore").isin(_MISSING))
     counts = plain.value_counts()
     if counts.empty:
         raise BankmineError(f"The target {column} is empty in every row: there is nothing to learn from.")

@@ -161,6 +161,7 @@ def numbers(con: Backend, relation: str, seen: Seen, told: Told, wanted: bool) -
         return {}
     doubtful = len(tied) == 2 and bool(signs)
     chosen = list(tied.values()) if doubtful else [tied.get(".") or tied[","]]
+    chosen.sort(key=lambda way: way.decimal, reverse=True)
     return {way.decimal: _number(seen, way, list(fits[way]), most, told, signs, doubtful) for way in chosen}
 
 
@@ -191,8 +192,8 @@ def moments(con: Backend, relation: str, seen: Seen, told: Told, wanted: bool) -
     open_orders = {o for found in written.values() if len(found) > 1 for o in found} or {""}
     orders = [o for o in dates.ORDERS if o in open_orders] or [""]
     zone = _zone(con, relation, seen, list(written), told)
-    pivot = None
-    if any("%y" in w.format for found in written.values() for w in found.values()):
+    pivot, two_digits = None, any("%y" in w.format for found in written.values() for w in found.values())
+    if two_digits:
         pivot = _pivot(con, relation, seen, list(written), orders, zone)
     sql = {o: dates.dates_sql(seen.text, list(written), o, zone, pivot) for o in orders}
     counts = dict(zip(orders, _count(con, relation, [f"({s}) IS NOT NULL" for s in sql.values()]), strict=True))
@@ -202,6 +203,8 @@ def moments(con: Backend, relation: str, seen: Seen, told: Told, wanted: bool) -
         return {}
     if len(tied) > 1 and not any(_count(con, relation, [f"({sql[tied[0]]}) <> ({sql[o]})" for o in tied[1:]])):
         tied = tied[:1]
+    if len(tied) > 1 and two_digits:
+        tied = _not_ahead(con, relation, {o: sql[o] for o in tied})
     if len(tied) > 1 and all("." in s for s in written if len(written[s]) > 1):
         tied = [dates.DMY] if dates.DMY in tied else tied  # nobody who writes points has the month before the day
     found, like = {}, next((s.example for s in seen.shapes if len(written.get(s.text, ())) > 1), "")
@@ -211,6 +214,13 @@ def moments(con: Backend, relation: str, seen: Seen, told: Told, wanted: bool) -
         proven = order if len(tied) == 1 and len(orders) > 1 and order != dates.YMD else ""
         found[order] = Form(DATE, sql[order], words, seen.rows, seen.distinct, most, odd, like, order=proven)
     return found
+
+
+def _not_ahead(con: Backend, relation: str, sql: dict[str, str]) -> list[str]:
+    """Return the orders in which no date lies years ahead, or all: 28/02/24 is of 2024, not of 2028."""
+    last = con.raw_sql(f"SELECT {', '.join(f'max(year({s}))' for s in sql.values())} FROM {relation}").fetchone()
+    past = [o for o, year in zip(sql, last, strict=True) if year <= datetime.date.today().year + 1]
+    return past or list(sql)
 
 
 def _order_words(written: dict[str, dict], order: str) -> str:
@@ -231,7 +241,7 @@ def _zone(con: Backend, relation: str, seen: Seen, shapes: list[str], told: Told
         return dates.WALL
     if told.zone:
         return dates.LOCAL
-    zone = f"regexp_extract({seen.text}, '(?i)(z|utc|gmt|[+-]\\d\\d(?::?\\d\\d)?)$')"
+    zone = f"replace(regexp_extract({seen.text}, '(?i)(z|utc|gmt|[+-]\\d\\d(?::?\\d\\d)?)$'), ':', '')"
     different = con.raw_sql(f"SELECT count(DISTINCT {zone}) FROM {relation} WHERE {seen.text} LIKE '%:%'").fetchone()[0]
     return dates.LOCAL if different > 1 else dates.WALL
 
