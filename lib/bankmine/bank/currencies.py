@@ -43,7 +43,7 @@ def in_one_currency(tables: dict[str, Typed], source: Source) -> dict[str, Typed
 
 def _converted(table: Typed, name: str, money: list[str], source: Source) -> Typed:
     rows, plain = table.rows, table.rows.drop(_OWN)
-    counted = rows.filter(rows[_OWN].notnull()).group_by(_OWN).agg(n=rows.count())
+    counted = rows.filter(rows[_OWN].notnull()).group_by(_OWN).agg(n=ibis._.count())
     counts = {r[_OWN]: r["n"] for r in counted.order_by(ibis.desc("n"), _OWN).to_pyarrow().to_pylist()}
     rates = {code.upper(): rate for code, rate in source.rates.items()}
     if len(counts) < 2 and not rates.keys() & counts.keys():

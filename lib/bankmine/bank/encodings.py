@@ -19,8 +19,11 @@ _NEAR = 0.1
 """Mess by which two readings of the same bytes are about equally clean."""
 _COMMON = 0.9
 """Share of everyday characters in a text of names and places."""
+_RARE = 0.75
+"""The same, below which an encoding that somebody named is not believed."""
 _EVERYDAY = {"gb18030": ("gb2312", 0xB0, 0xD7), "big5": ("big5", 0xA4, 0xC6)}
 """Codec and first bytes of the characters that are used every day (level 1 of GB 2312 and of Big5)."""
+_FAMILY = {"gbk": "gb18030", "gb2312": "gb18030", "gb18030": "gb18030", "big5": "big5", "big5hkscs": "big5"}
 _NAMES = {
     "gb18030": "GB18030 (GBK)", "big5": "Big5", "cp932": "Shift-JIS", "cp949": "Korean (cp949)",
     "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252",
@@ -50,14 +53,7 @@ def as_utf8(file: Path, encoding: str, folder: Path) -> tuple[Path, str]:
     """
     if not encoding and _is_utf8(file):
         return file, ""
-    found = encoding or _recognised(file)
-    if encoding:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise ValueError(
-                f"encoding={encoding} is not known: name one like gb18030, big5, cp1252 or utf-16"
-            ) from None
+    found = _named(file, encoding) if encoding else _recognised(file)
     copy = folder / "text.csv"
     decoder = codecs.getincrementaldecoder(found)()
     try:
@@ -70,6 +66,19 @@ def as_utf8(file: Path, encoding: str, folder: Path) -> tuple[Path, str]:
             f"it is not {_NAMES.get(found, found)} text throughout: name its encoding, as encoding=…"
         ) from None
     return copy, _NAMES.get(found, found)
+
+
+def _named(file: Path, encoding: str) -> str:
+    """Return an encoding that somebody named, unless there is no such, or it makes rare characters of common ones."""
+    try:
+        family = _FAMILY.get(codecs.lookup(encoding).name, "")
+        if family and _everyday(family, set(_foreign(file).decode(encoding))) < _RARE:
+            raise ValueError(f"read as {encoding}, many of its characters are rare ones: another encoding is likelier")
+    except LookupError:
+        raise ValueError(f"encoding={encoding} is not known: name one like gb18030, big5, cp1252 or utf-16") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"it is not {encoding} text: name its encoding, as encoding=…") from None
+    return encoding
 
 
 def _is_utf8(file: Path) -> bool:
@@ -141,9 +150,7 @@ def _plausible(encoding: str, text: str) -> bool:
     """Tell whether a reading looks like text that people write."""
     foreign = {c for c in text if not c.isascii()}
     if encoding in _EVERYDAY:
-        codec, first, last = _EVERYDAY[encoding]
-        leads = [c.encode(codec, "replace")[0] for c in foreign if c.isalpha()]
-        return bool(leads) and sum(first <= b <= last for b in leads) >= _COMMON * len(leads)
+        return _everyday(encoding, foreign) >= _COMMON
     if encoding == "cp949":
         common = [c for c in foreign if "가" <= c <= "힣" and len(c.encode("euc_kr", "replace")) == 2]
         return len(common) >= _COMMON * len(foreign)
@@ -155,6 +162,13 @@ def _plausible(encoding: str, text: str) -> bool:
         return False
     # a sign between letters is a letter of another encoding: £ódŸ
     return not any((_sign(a) and b.isalpha()) or (_sign(b) and a.isalpha()) for a, b in pairwise(text))
+
+
+def _everyday(encoding: str, characters: set[str]) -> float:
+    """Share of the Chinese characters that are used every day."""
+    codec, first, last = _EVERYDAY[encoding]
+    leads = [c.encode(codec, "replace")[0] for c in characters if not c.isascii() and c.isalpha()]
+    return sum(first <= b <= last for b in leads) / len(leads) if leads else 0.0
 
 
 def _sign(character: str) -> bool:
