@@ -71,7 +71,8 @@ _SHARES = (0.001, 0.002, 0.01, 0.02)
 def study(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
     amount: str = "", merchant: str = "", delay: int = 14, days: int = 390, train: int = 90, test: int = 28,
-    blocks: int = 8, compared: int = COMPARED, settled: int = 30, decimal: str = "", dates: str = "", encoding: str = "",
+    blocks: int = 8, compared: int = COMPARED, settled: int = 30, decimal: str = "", dates: str = "",
+    encoding: str = "",
 ) -> FraudStudy:  # fmt: skip
     """Open a source and set up the study of its fraud; nothing is fitted before it is asked for.
 
