@@ -281,6 +281,28 @@ def reports_bench() -> None:
             print(f"{name} by itself with a warm cache: {seconds:.1f} s (goal: {goal})")
 
 
+def check_bench(folder: Path, rows: int = 1_000_000) -> None:
+    """Time the check of one table of 50 columns of text: plain and German numbers, dates, words, names, yes and no."""
+    import duckdb
+
+    kinds = {
+        "((hash(i * {k}) % 10000000) / 100.0)::VARCHAR": 12,
+        "translate(format('{{:,.2f}}', (hash(i * {k}) % 10000000) / 100.0), ',.', '.,')": 10,
+        "strftime(DATE '2015-01-01' + (hash(i * {k}) % 2900)::INT, '%d/%m/%Y')": 6,
+        "['alpha', 'beta', 'gamma', 'delta'][1 + (hash(i * {k}) % 4)::INT]": 12,
+        "'name ' || (hash(i * {k}) % 1000000)": 4,
+        "['yes', 'no'][1 + (hash(i * {k}) % 2)::INT]": 3,
+    }
+    written = [kind for kind, times in kinds.items() for _ in range(times)]
+    columns = ", ".join(f"{kind.format(k=11 + 2 * j)} AS c{j}" for j, kind in enumerate(written))
+    days = "strftime(DATE '2023-01-31' + ((hash(i * 5) % 12) * 30)::INT, '%Y-%m-%d') AS day"
+    query = f"SELECT i AS id, (hash(i) % 7 = 0)::INT AS y, {days}, {columns} FROM range({rows}) t(i)"
+    duckdb.sql(f"COPY ({query}) TO '{folder / 'table.csv'}' (HEADER, DELIMITER ';')")
+    call = [str(Path(sys.executable).with_name("bankmine")), "check", str(folder / "table.csv")]
+    seconds = timed([*call, "-p", "target=y", "-p", "id=id", "-p", "time=day"], folder, dict(os.environ))
+    print(f"check of {rows:,} rows x {len(written) + 3} columns of text: {seconds:.1f} s (goal: 30)")
+
+
 def timed(command: list[str], root: Path, env: dict[str, str]) -> float:
     """Run a command and return its seconds."""
     start = time.perf_counter()
@@ -300,6 +322,7 @@ def main() -> None:
     fraud_bench()
     with tempfile.TemporaryDirectory() as folder:
         live_bench(Path(folder))
+        check_bench(Path(folder))
         demo_bench(Path(folder))
         features_bench(Path(folder))
         segmentation_bench(Path(folder))

@@ -153,10 +153,8 @@ def test_check_says_what_is_wrong_with_three_keys(workspace, tmp_path):
     booked.loc[0:4, "amount"] = "-5"
     booked.loc[5, "account_id"] = "nobody"
     booked.loc[6, "at"] = dt.datetime(2031, 1, 1)
-    booked.loc[7, "transaction_id"] = "T008"
-    booked.loc[8, "transaction_id"] = "T008"
-    booked.loc[9, "is_fraud"] = "perhaps"
-    booked.loc[9, "transaction_id"] = "T009\x1b[31m"
+    booked.loc[7:8, "transaction_id"] = "T008\x1b[31m"
+    booked.loc[9, "is_fraud"] = "perhaps\x1b[31m"
     booked.loc[10, "transaction_id"] = None
     bank["accounts"].loc[8, "product"] = "piggy bank"
     bank["balances"].loc[3, "balance"] = 1e6
@@ -178,7 +176,8 @@ def test_check_says_what_is_wrong_with_three_keys(workspace, tmp_path):
     for rule in ("in account_id: 1 row ", "in at: 1 row ", "in transaction_id: 1 row ", "in product: 1 ",
                  "in is_fraud: 1 value ", "in balance: 1 row "):  # fmt: skip
         assert rule in broken, (rule, lines)
-    assert "e.g. T009\ufffd[31m\n" in done.out
+    assert "e.g. T008\ufffd[31m\n" in done.out
+    assert "e.g. 'perhaps\\x1b[31m' 1 time\n" in done.out
 
 
 def test_check_calls_a_source_unusable(workspace, calls):

@@ -178,6 +178,12 @@ def test_a_text_among_numbers_only_stands_for_no_value(code):
     assert found[-1] is None
 
 
+def test_a_few_texts_beside_very_many_numbers_stand_for_no_value():
+    form, _ = form_of([f"{i}.5" for i in range(80)] + ["keine", "none told"] * 5)
+    assert (form.kind, form.codes) == (NUMBER, {"keine": 5, "none told": 5})
+    assert form_of(["1", "2", "3"] * 20 + ["keine", "none told"] * 5)[0].kind == CATEGORY
+
+
 def test_a_text_among_dates_only_stands_for_no_value():
     form, found = form_of([f"2024-03-{i:02}" for i in range(1, 20)] + ["0000-00-00"] * 5 + ["\\N"])
     assert (form.kind, form.codes, found[-5]) == (DATE, {"\\N": 1, "0000-00-00": 5}, None)

@@ -121,7 +121,7 @@ def _tidied(con: ibis.BaseBackend, view: str, table: Table, columns: list[Column
     """
     keys = {*table.key, *table.parents}
     kinds = {
-        "padded": "{c} <> {t} OR {t} IS NULL", "decimals": "regexp_full_match({t}, '[0-9]+[.]0+')",
+        "padded": "{c} <> coalesce({t}, '')", "decimals": "regexp_full_match({t}, '[0-9]+[.]0+')",
         "lost": lost_digits("{t}"), "case": "{t} NOT IN ({v})",
     }  # fmt: skip
     found = {}

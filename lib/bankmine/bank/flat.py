@@ -76,7 +76,8 @@ class Flat:
     def forms(self) -> pd.DataFrame:
         """How each column is read: `column`, `kind`, `written`, `values`, `fit`, and up to three that do not, `odd`."""
         told = [
-            (n, f.kind, f.words, f.rows, f.fits, f.odd if f.kind in _SHOWN else ()) for n, f in self.rows.forms.items()
+            (n, "not read" if f.why else f.kind, f.words, f.rows, f.fits, f.odd if f.kind in _SHOWN else ())
+            for n, f in self.rows.forms.items()
         ]
         return pd.DataFrame(told, columns=["column", "kind", "written", "values", "fit", "odd"])
 

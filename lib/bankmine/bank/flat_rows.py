@@ -88,9 +88,10 @@ def known_rows(con: Backend, source: Source, asked: dict[str, str], as_of: str |
     known = (days <= pd.Timestamp(last)).to_numpy()
     if later := int((days > pd.Timestamp(last)).sum()):
         remarks.append(f"{later:,} rows of days after {last} left out")
-    # from here on this relation hides the delivered one, so that nothing is learnt from a later row, not even a type
-    between = f"BETWEEN {quoted(_YEARS[0].date())} AND {quoted(last)}"
-    con.raw_sql(f"CREATE TEMP TABLE {FLAT} AS SELECT * FROM {FLAT} WHERE ({time.sql})::DATE {between}")
+    if not known.all():
+        # this relation hides the delivered one, so that nothing is learnt from a later row, not even a type
+        between = f"BETWEEN {quoted(_YEARS[0].date())} AND {quoted(last)}"
+        con.raw_sql(f"CREATE TEMP TABLE {FLAT} AS SELECT * FROM {FLAT} WHERE ({time.sql})::DATE {between}")
     day = days[known].astype("datetime64[ns]").rename("day")
     return Rows(con, source, roles, np.flatnonzero(known), day, last, remarks, told, time)
 

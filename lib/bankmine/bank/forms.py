@@ -1,8 +1,8 @@
 """Forms: what a column of text holds (numbers, dates, yes and no, words), how it writes them, and SQL to read it.
 
 A column is judged by all of its values, through their shapes: each value with a 9 for every digit. What could be read
-in two ways is settled by the column's other values, then by the other columns of the file, then by what the source
-tells; else it is not read, and the reason says what would settle it. Nothing here guesses silently.
+in two ways is settled by the column's other values, then by what the source tells, then by the other columns of the
+file; else it is not read, and the reason says what would settle it. Nothing here guesses silently.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _settled(readings: dict[str, Form], told: Told, decimals: set[str], orders: 
     """Choose between readings by the other columns or by what is told; else say what would settle it."""
     one = next(iter(readings.values()))
     option, known, said = ("dates", orders, told.dates) if one.kind == DATE else ("decimal", decimals, told.decimal)
-    for key in [*([next(iter(known))] if len(known) == 1 else []), said]:
+    for key in [said, *(known if len(known) == 1 else [])]:
         if key in readings:
             return readings[key]
     what = "dates" if one.kind == DATE else "numbers"
@@ -187,25 +187,25 @@ def _unfit(seen: Seen, kind: str) -> Form:
 
 
 def _convincing(form: Form, seen: Seen) -> bool:
-    """Tell whether a column is what so many of its values are: all, all but one text, or most of very many."""
-    left = seen.rows - form.fits
-    return not left or _one_code(form, seen) is not None or (form.fits >= MOSTLY * seen.rows and seen.distinct > _MANY)
+    """Tell whether a column is what so many of its values are: all, all but a text that repeats, or most of many."""
+    mostly = form.fits >= MOSTLY * seen.rows and seen.distinct > _MANY
+    return form.fits == seen.rows or bool(_texts(form, seen)) or mostly
 
 
-def _one_code(form: Form, seen: Seen) -> tuple[str, int] | None:
-    """Return the text that is all that does not fit, and how often it is there, if it is one that repeats."""
-    rest = [s for s in seen.shapes if s.text in form.odd]
+def _texts(form: Form, seen: Seen) -> dict[str, int]:
+    """Return what does not fit, and how often it is there, if it can but stand for no value.
+
+    That is one text that repeats, or a few beside very many different numbers or dates.
+    """
     left = seen.rows - form.fits
-    if len(form.odd) != 1 or left < 2 or seen.distinct <= _VALUES:
-        return None
-    if rest and rest[0].rows == left and "9" not in rest[0].text:
-        return rest[0].text, left
-    return (form.odd[0], left) if form.kind == DATE and not rest else None
+    if len(form.odd) == 1 and form.kind == DATE and left > 1 and seen.distinct > _VALUES:
+        return {form.odd[0]: left}
+    rest = {s.text: s.rows for s in seen.shapes if s.text in form.odd and s.rows > 1 and "9" not in s.text}
+    enough = _VALUES if len(rest) == 1 else _MANY
+    return rest if sum(rest.values()) == left and seen.distinct > enough else {}
 
 
 def _with_codes(form: Form, seen: Seen, known: dict[str, int]) -> Form:
-    """Add what stands for no value; the only text that does not fit is such a code, too."""
-    one = _one_code(form, seen)
-    if not one:
-        return replace(form, codes=known)
-    return replace(form, codes=known | {one[0]: one[1]}, rows=form.fits, odd=())
+    """Add what stands for no value."""
+    found = _texts(form, seen)
+    return replace(form, codes=known | found, rows=form.fits, odd=()) if found else replace(form, codes=known)

@@ -60,7 +60,7 @@ def flat_lines(flat: Flat) -> list[str]:
 def _form(column: str, kind: str, written: str, values: int, fit: int, odd: tuple[str, ...]) -> str:
     """Tell how a column of a flat table is read, and which values are not."""
     how = f" ({written})" if written else ""
-    count = f", {fit:,} of {values:,} values fit" if values else ""
+    count = f", {fit:,} of {values:,} values fit" if values and kind != "not read" else ""
     return f"  {column}: {kind}{how}{count}" + (f", not {', '.join(map(repr, odd))}" if odd else "")
 
 
