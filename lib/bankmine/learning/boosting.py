@@ -32,8 +32,8 @@ _WORK, _OF_A_ROW = 3_000_000, 60
 _BINS, _FINEST = (64, 256), 12_000
 """Fewest and most values that are told apart in a column, and in all columns together."""
 _FOLDS, _LATER = 5, 0.3
-"""Inner folds, of which a large table takes one; and the share of the rows, the latest, that settings are judged by
-where rows have days."""
+"""Inner folds, of which a table of more than half that size takes one; and the share of the rows, the latest, that
+settings are judged by where rows have days."""
 _EVENTS = 100
 """Events held out, or rows without one, below which nothing is searched: no setting could be told from another, as the
 standard error of an AUC is then about 0.03 and more."""
@@ -103,12 +103,15 @@ def _searched(given: dict[str, object], matrix: np.ndarray, target: np.ndarray, 
     rows, columns = matrix.shape
     bins = {"max_bin": int(np.clip(_FINEST // columns, *_BINS))}
     share = _WORK / (rows * (columns + _OF_A_ROW))
-    folds = folds if share >= 1 else folds[:1]
+    folds = _able(folds, target)[: _FOLDS if share >= 2 else 1]
     held_out = np.concatenate([target[test] for _, test in folds] or [np.zeros(0)])
     if min(held_out.sum(), (1 - held_out).sum()) < _EVENTS:
         return dict(PLAIN)
     some = np.random.default_rng(0).permutation(rows) < rows * share
-    few = _binned(matrix, target, [(train[some[train]], test[some[test]]) for train, test in folds], bins)
+    few = _able([(train[some[train]], test[some[test]]) for train, test in folds], target)
+    if not few:
+        return dict(PLAIN)
+    few = _binned(matrix, target, few, bins)
     found = {name: values[0] for name, values in _SEARCHED.items()} | bins
     _, best = _told(given | found, few, *_COARSE)
     for name, (_, *values) in _SEARCHED.items():
@@ -122,6 +125,11 @@ def _searched(given: dict[str, object], matrix: np.ndarray, target: np.ndarray, 
     gain = kept - best
     shown = gain.mean() > stats.norm.ppf(CONFIDENCE) * gain.std() / np.sqrt(len(gain))
     return found | {"learning_rate": _FINE[0], "n_estimators": trees} if shown else dict(PLAIN)
+
+
+def _able(folds: Sequence[Fold], target: np.ndarray) -> list[Fold]:
+    """Return the folds that have both outcomes to learn from and rows to be judged by."""
+    return [(train, test) for train, test in folds if 0 < target[train].sum() < len(train) and len(test)]
 
 
 def _binned(
