@@ -110,11 +110,20 @@ def test_a_small_table_keeps_the_plain_setting():
     assert "no other" in in_words(fitted(few))
 
 
-def test_a_fold_of_one_outcome_is_no_fold():
-    # events come on the first days only: those held out, of the latest days, have none
-    sample = dated(sample_of(2000))
-    early = sample.day <= sample.day.quantile(0.4)
-    assert setting(replace(sample, target=sample.target.where(early, 0.0))) == PLAIN
+@pytest.mark.parametrize("early", [True, False])
+def test_days_of_one_outcome_keep_the_plain_setting(early):
+    sample = dated(sample_of(3000))  # events are on the first days only, of which none is held out, or on the last
+    there = sample.day <= sample.day.min() if early else sample.day >= sample.day.max()
+    assert setting(replace(sample, target=sample.target.where(there, 0.0))) == PLAIN
+
+
+def test_a_fold_of_one_outcome_is_left_out(deep):
+    folds, target = inner_folds(deep), deep.target.to_numpy()
+    genuine = folds[0][0][target[folds[0][0]] == 0]
+    odd = [(genuine, folds[0][1]), (folds[0][0], np.empty(0, dtype=int)), *folds[:2]]
+    searches, matrix = candidates(deep)["xgboost"]["model"], deep.predictors.to_numpy(np.float32)
+    one, other = (clone(searches).fit(matrix, target, held).setting_ for held in (odd, folds[:2]))
+    assert one == other != PLAIN
 
 
 def test_a_given_number_of_trees_is_not_searched_and_a_clone_searches_again(deep, found):

@@ -2,7 +2,7 @@
 
 The search sees the rows to learn from only, so that whatever judges the model later has no part in it. It is short:
 one setting after the other, each with early stopping (Prechelt, Neural Networks 11, 1998), on part of a large table;
-only the number of trees, which grows with the rows, is told by all of them.
+the number of trees, which grows with the rows, and whether all that is worth it, are told by one fold of all of them.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import xgboost
+from scipy import stats
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from xgboost import QuantileDMatrix, XGBClassifier
 
-from bankmine.learning.sample import Sample, codes
+from bankmine.learning.sample import CONFIDENCE, Sample, codes
 from bankmine.learning.splits import FEWEST, Fold, stratified_folds
 
 PLAIN = {"n_estimators": 120, "max_depth": 3, "learning_rate": 0.08}
-"""What is kept unless inner folds show that another setting foretells better, by more than a standard error."""
+"""What is kept unless rows held out show, beyond chance, that another setting leaves less log loss: in small tables,
+what a search finds may as well be an accident of the rows."""
 _SEARCHED = {"max_depth": (3, 2, 5), "min_child_weight": (3, 1, 20), "colsample_bynode": (0.5, 0.25)}
 """Searched one after the other, from the first of each, with the best of those before. Leaf weight is the least sum of
 p (1 − p) over the rows of a leaf, and columns are drawn anew at each split, as in a forest."""
@@ -30,11 +32,11 @@ _WORK, _OF_A_ROW = 3_000_000, 60
 _BINS, _FINEST = (64, 256), 12_000
 """Fewest and most values that are told apart in a column, and in all columns together."""
 _FOLDS, _LATER = 5, 0.3
-"""Inner folds, of which a large table takes one; and the share of the rows, the latest, that settings are judged by
-where rows have days."""
+"""Inner folds, of which a table of more than half that size takes one; and the share of the rows, the latest, that
+settings are judged by where rows have days."""
 _EVENTS = 100
-"""Events held out, or rows without one, below which no setting can be told from another: the standard error of an AUC
-is then 0.03 and more."""
+"""Events held out, or rows without one, below which nothing is searched: no setting could be told from another, as the
+standard error of an AUC is then about 0.03 and more."""
 
 
 class Boosted(XGBClassifier):
@@ -97,16 +99,19 @@ def in_words(model: Pipeline) -> str:
 
 
 def _searched(given: dict[str, object], matrix: np.ndarray, target: np.ndarray, folds: Sequence[Fold]) -> dict:
-    """Search one setting after the other; what is found is taken where it foretells better than `PLAIN`."""
+    """Search one setting after the other; what is found is taken where it is shown to foretell better than `PLAIN`."""
     rows, columns = matrix.shape
     bins = {"max_bin": int(np.clip(_FINEST // columns, *_BINS))}
     share = _WORK / (rows * (columns + _OF_A_ROW))
-    folds = folds if share >= 1 else folds[:1]
+    folds = _able(folds, target)[: _FOLDS if share >= 2 else 1]
     held_out = np.concatenate([target[test] for _, test in folds] or [np.zeros(0)])
     if min(held_out.sum(), (1 - held_out).sum()) < _EVENTS:
         return dict(PLAIN)
     some = np.random.default_rng(0).permutation(rows) < rows * share
-    few = _binned(matrix, target, [(train[some[train]], test[some[test]]) for train, test in folds], bins)
+    few = _able([(train[some[train]], test[some[test]]) for train, test in folds], target)
+    if not few:
+        return dict(PLAIN)
+    few = _binned(matrix, target, few, bins)
     found = {name: values[0] for name, values in _SEARCHED.items()} | bins
     _, best = _told(given | found, few, *_COARSE)
     for name, (_, *values) in _SEARCHED.items():
@@ -118,9 +123,13 @@ def _searched(given: dict[str, object], matrix: np.ndarray, target: np.ndarray, 
     plain = _binned(matrix, target, folds, {"max_bin": given["max_bin"]})
     _, kept = _told(given | PLAIN, plain, PLAIN["learning_rate"], PLAIN["n_estimators"])
     gain = kept - best
-    if gain.mean() > gain.std() / np.sqrt(len(gain)):
-        return found | {"learning_rate": _FINE[0], "n_estimators": trees}
-    return dict(PLAIN)
+    shown = gain.mean() > stats.norm.ppf(CONFIDENCE) * gain.std() / np.sqrt(len(gain))
+    return found | {"learning_rate": _FINE[0], "n_estimators": trees} if shown else dict(PLAIN)
+
+
+def _able(folds: Sequence[Fold], target: np.ndarray) -> list[Fold]:
+    """Return the folds that have both outcomes to learn from and rows to be judged by."""
+    return [(train, test) for train, test in folds if 0 < target[train].sum() < len(train) and len(test)]
 
 
 def _binned(
