@@ -19,6 +19,7 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
+from bankmine.learning.sample import unbroken
 from bankmine.topics.fraud.measures import (
     DAY,
     KEYS,
@@ -111,7 +112,11 @@ def raw_measures(
     possible = specification.possible(history.columns)
     moments = in_time(history, {MEASURES[w.measure].adds for w in possible.windows}, since)
     ages = {age for window in possible.windows for age in window.span(possible.delay)}
-    older = {age: np.searchsorted(moments.known, moments.moment[moments.start :] - age) for age in ages}
+    # half as wide where it can be: what follows reads them in the order of keys, one here and one there
+    width = np.int32 if len(moments.known) < np.iinfo(np.int32).max else np.int64
+    moment = moments.moment[moments.start :]
+    older = {age: np.searchsorted(moments.known, moment - age).astype(width) for age in ages - {0}}
+    older[0] = moments.rank[moments.start :].astype(width)
     found = {}
     for key in KEYS:
         if windows := [w for w in possible.windows if w.key == key]:
@@ -120,7 +125,7 @@ def raw_measures(
     found |= {one.name: _previous(moments, one) for one in possible.previous}
     found |= _previous_physical(moments) if possible.physical else {}
     row = moments.row[moments.start :]
-    order = np.argsort(row, kind="stable")
+    order = unbroken(np.argsort(row, kind="stable"))
     return {"row": row[order]} | {name: found[name][order] for name in possible.names}
 
 
@@ -131,19 +136,29 @@ def _windowed(
     code = m.codes[key]
     transactions, order = _line(m, code, np.arange(len(m.moment)), m.rank)
     measured = order[order >= m.start]
-    found = {}
+    own = code[measured]
+    found, place = {}, {}
     for labels in (False, True):
         chosen = [w for w in windows if (MEASURES[w.measure].adds == "fraud") == labels]
         line, events = _line(m, code, m.late, m.late_rank) if labels else (transactions, order)
         ages = {age for w in chosen for age in w.span(delay)}
-        own, ranks = code[measured], {age: older[age][measured - m.start] for age in ages}
+        for age in ages - place.keys():
+            place[age] = m.places(own, older[age][measured - m.start])
         # how many events of the line came before the moment that is so much older
-        edges = {age: np.searchsorted(line, m.places(own, ranks[age])) for age in ages}
+        edges = {age: np.searchsorted(line, place[age]) for age in ages}
+        running = {}
         for window in chosen:
             measure, (oldest, youngest) = MEASURES[window.measure], window.span(delay)
-            added = np.ones(len(events), np.int64) if labels else m.added[measure.adds][events]
-            total = _largest if measure.total == "max" else _sum
-            found[window.name] = _spread(m, measured, total(added, edges[oldest], edges[youngest]) / measure.scale)
+            begin, end = edges[oldest], edges[youngest]
+            if measure.total == "max":
+                total = _largest(m.added[measure.adds][events], begin, end)
+            elif measure.adds in ("one", "fraud"):
+                total = end - begin
+            else:
+                if measure.adds not in running:
+                    running[measure.adds] = _running(m.added[measure.adds][events])
+                total = running[measure.adds][end] - running[measure.adds][begin]
+            found[window.name] = _spread(m, measured, total / measure.scale)
     return found
 
 
@@ -155,10 +170,9 @@ def _line(m: Moments, code: np.ndarray, events: np.ndarray, rank: np.ndarray) ->
     return places[order], events[there][order]
 
 
-def _sum(added: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Add up what lies from `begin` up to `end`; a running total that overflows still gives a true difference."""
-    running = np.concatenate([[0], np.cumsum(added, dtype=np.int64)])
-    return running[end] - running[begin]
+def _running(added: np.ndarray) -> np.ndarray:
+    """Add up what lies before each place, and before the end; totals that overflow still give a true difference."""
+    return np.concatenate([[0], np.cumsum(added, dtype=np.int64)])
 
 
 def _largest(added: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
