@@ -287,13 +287,14 @@ def _beyond(row: tuple) -> str:
 
 def of_study(study: Study) -> Validation:
     """Answer a validator's questions by what a study found, and say what is watched from now on."""
-    given = _common_answers(study) | study.answers()
-    asked = {part for q in load_register().asked_of(study.name, load_register().questions) for part in q.shown}
+    given, register = _common_answers(study) | study.answers(), load_register()
+    asked = {part for q in register.asked_of(study.name, register.questions) for part in q.shown}
     told = {part: found for part, found in given.items() if part in asked | {"assumptions"}}
     facts = _common_facts(study) | study.facts()
     return Validation(
-        validation_table(study.name, told), assumption_table(study.name, given), monitoring_plan(study.name, facts)
-    )
+        validation_table(study.name, told, register), assumption_table(study.name, given, register),
+        monitoring_plan(study.name, facts, register),
+    )  # fmt: skip
 
 
 def _common_answers(study: Study) -> dict[str, object]:
