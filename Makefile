@@ -50,21 +50,22 @@ lab: $(STAMP) ## Open JupyterLab in notebooks/
 demo: $(STAMP) ## Make the demo bank anew in data/demo
 	@$(BIN)/bankmine demo
 
-check: $(STAMP) ## The fast part of the tests: lint and unit tests
+check: $(STAMP) ## After each change, in under 20 seconds: lint, and unit tests on tiny tables
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/python -m pytest -m "not slow and not browser and not notebook and not property and not seeds" --maxfail 5
+	@$(BIN)/python -m pytest -p no:nbval -n logical --quick --durations 10 --maxfail 5
 
 test: $(STAMP) ## All tests: lint, unit, property, notebooks, failure paths, browser
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest -n logical --dist loadfile -m "not seeds" --nbval-lax --nbval-current-env tests notebooks
+	@$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder -m "not seeds" --durations 10 --nbval-lax \
+	  tests notebooks
 
 house: $(STAMP) ## Print the sizes of the library and the notebooks, for whoever plans the next move
 	@$(BIN)/python tests/house.py
 
-seeds: $(STAMP) ## Check the difficulty of demo banks and the scoreboard on other seeds and sizes
-	@$(BIN)/python -m pytest -m seeds tests
+seeds: $(STAMP) ## Check what is planted and how hard it is to find, and the scoreboard, on other seeds and sizes
+	@$(BIN)/python -m pytest -n logical --dist loadfile -m seeds --durations 10 tests
 
 bench: $(STAMP) ## Measure the speed goals, each as a ratio within one run
 	@$(BIN)/python tests/bench.py

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
@@ -54,12 +53,6 @@ class Stream:
     def ledger(self, folder: Path) -> Path:
         """Copy the ledger that is warmed up."""
         return Path(shutil.copy(self.files / "warm.sqlite", folder / "state.sqlite"))
-
-
-@pytest.fixture(scope="session")
-def stream(small_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Stream:
-    """December of the small bank."""
-    return make_stream(small_bank, tmp_path_factory.mktemp("live"))
 
 
 def make_stream(folder: Path, files: Path) -> Stream:

@@ -44,7 +44,7 @@ def applicants(size: int, seed: int = 3) -> Sample:
     columns = {"debt": debt, '收入 "元"': income, "use": use, "job": job, "late": late,
                "home": pd.Categorical(np.array(HOME, dtype=object)[home]), "constant": np.ones(size),
                "empty": np.full(size, np.nan),
-               "noise": rng.normal(size=size), "debt twice": 2 * debt + 0.01 * rng.normal(size=size),
+               "noise": rng.normal(size=size), "debt twice": 2 * debt + 0.2 * rng.normal(size=size),
                HOSTILE_NAME: rng.normal(size=size)}  # fmt: skip
     return Sample(pd.DataFrame(columns), pd.Series(bad), pd.Series([f"C{i // 2:05}" for i in range(size)]))
 

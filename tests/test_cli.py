@@ -66,6 +66,13 @@ CATALOGUES = {
     ),
     "report elsewhere": ("- {report: ../x, title: a}", ["'../x' is no name"]),
     "lost notebook": ("- {report: 09_lost, title: a}", ["09_lost.ipynb is not there"]),
+    "after nobody": ("- {report: 01_steady, title: a, after: [02_typd]}", ["01_steady comes after '02_typd'"]),
+    "odd order": ("- {report: 01_steady, title: a, after: 02_typed}", ["`after: 02_typed` must be a list of reports"]),
+    "odd name in order": ("- {report: 01_steady, title: a, after: [2]}", ["a list of reports, unlike 2"]),
+    "cycle": (
+        "- {report: 01_steady, title: a, after: [02_typed]}\n- {report: 02_typed, title: b, after: [01_steady]}",
+        ["01_steady after 02_typed after 01_steady", "wait for each other"],
+    ),
     "named twice": ("- {report: 01_steady, title: a}\n- {report: 01_steady, title: b}", ["01_steady twice"]),
     "empty catalogue": ("# nothing yet", ["declares no report"]),
     "catalogue's parameter": ("- {report: 02_typed, title: a, parameters: {nmber: 1}}", ["'nmber'", "number?"]),
@@ -153,10 +160,8 @@ def test_check_says_what_is_wrong_with_three_keys(workspace, tmp_path):
     booked.loc[0:4, "amount"] = "-5"
     booked.loc[5, "account_id"] = "nobody"
     booked.loc[6, "at"] = dt.datetime(2031, 1, 1)
-    booked.loc[7, "transaction_id"] = "T008"
-    booked.loc[8, "transaction_id"] = "T008"
-    booked.loc[9, "is_fraud"] = "perhaps"
-    booked.loc[9, "transaction_id"] = "T009\x1b[31m"
+    booked.loc[7:8, "transaction_id"] = "T008\x1b[31m"
+    booked.loc[9, "is_fraud"] = "perhaps\x1b[31m"
     booked.loc[10, "transaction_id"] = None
     bank["accounts"].loc[8, "product"] = "piggy bank"
     bank["balances"].loc[3, "balance"] = 1e6
@@ -178,7 +183,8 @@ def test_check_says_what_is_wrong_with_three_keys(workspace, tmp_path):
     for rule in ("in account_id: 1 row ", "in at: 1 row ", "in transaction_id: 1 row ", "in product: 1 ",
                  "in is_fraud: 1 value ", "in balance: 1 row "):  # fmt: skip
         assert rule in broken, (rule, lines)
-    assert "e.g. T009\ufffd[31m\n" in done.out
+    assert "e.g. T008\ufffd[31m\n" in done.out
+    assert "e.g. 'perhaps\\x1b[31m' 1 time\n" in done.out
 
 
 def test_check_calls_a_source_unusable(workspace, calls):

@@ -69,15 +69,18 @@ def run(
     if source and "source" in given:
         raise BankmineError("The source is given twice: with --source and with -p source=….")
     source = given.pop("source", source or "demo")
-    from bankmine.bank.sources import find_source
-    from bankmine.report.progress import near, shown
-    from bankmine.report.runner import execute_plan, plan_run
+    from bankmine.report.warm_kernels import warm_process
 
-    if (told := find_source(source)).awaits_generation:
-        print(f"making {told.title}, once: {near(told.data)}", file=sys.stderr)
-    plan = plan_run(reports or [], source, as_of, out.absolute(), given)
-    with shown() as teller:
-        outcomes = execute_plan(plan, jobs, teller)
+    with warm_process() as warm:  # before the imports that take as long as its own
+        from bankmine.bank.sources import find_source
+        from bankmine.report.progress import near, shown
+        from bankmine.report.runner import execute_plan, plan_run
+
+        if (told := find_source(source)).awaits_generation:
+            print(f"making {told.title}, once: {near(told.data)}", file=sys.stderr)
+        plan = plan_run(reports or [], source, as_of, out.absolute(), given)
+        with shown() as teller:
+            outcomes = execute_plan(plan, jobs, teller, warm)
     print(near(plan.out / "index.html"))
     raise typer.Exit(BAD if any(o.error for o in outcomes) else GOOD)
 
@@ -100,13 +103,13 @@ def check(source: Annotated[str, typer.Argument(help=_PLACE)], parameter: _Param
     """Check a source against the contract, or a flat table. Exit code 0: usable; 1: unusable; 2: wrong call."""
     from bankmine.bank.flat import open_flat
     from bankmine.bank.snapshot import read_source
-    from bankmine.bank.sources import ROLES, find_source
+    from bankmine.bank.sources import READING, ROLES, find_source
     from bankmine.report.source_check import check_lines, flat_lines
 
     given = _pairs(parameter or [])
     flat = find_source(source).flat is not None  # a source that is not there is a wrong call
-    if odd := [name for name in given if name not in ROLES or not flat]:
-        raise BankmineError(f"-p {odd[0]}: a check takes {', '.join(ROLES)}, of a flat table only.")
+    if odd := [name for name in given if name not in (*ROLES, *READING) or not flat]:
+        raise BankmineError(f"-p {odd[0]}: a check takes {', '.join((*ROLES, *READING))}, of a flat table only.")
     try:
         lines, problems = (flat_lines(open_flat(source, **given)), []) if flat else check_lines(read_source(source))
     except SourceError as error:

@@ -11,16 +11,20 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from bank_fixtures import AS_OF, CORE, rows_of, small_bank, write_source
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from bankmine.bank import cache, checks
 from bankmine.bank import snapshot as snapshots
 from bankmine.bank.contract import TABLES
-from bankmine.bank.kept import kept_frame, kept_json
+from bankmine.bank.kept import kept_analysis, kept_frame, kept_json
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +34,19 @@ def place(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def source(tmp_path) -> str:
-    """A bank with a broken rule in every sense: a bad row, a bad value and a key that comes twice."""
-    tables = small_bank()
+def spoilt(folder: Path, *names: str) -> str:
+    """Write a bank with a broken rule in every sense: a bad row, a bad value and a key that comes twice."""
+    tables = small_bank(*names)
     rows = tables["transactions"]
     rows.loc[0, "amount"] = -1
     rows.loc[1, "account_id"] = "nobody's"
     tables["transactions"] = rows._append(rows.iloc[-1], ignore_index=True)
-    return str(write_source(tmp_path / "bank", tables))
+    return str(write_source(folder, tables))
+
+
+@pytest.fixture
+def source(tmp_path) -> str:
+    return spoilt(tmp_path / "bank", *CORE)
 
 
 @pytest.fixture
@@ -58,7 +66,8 @@ def entry(place: Path, holds: str) -> Path:
     return found
 
 
-def test_what_is_kept_is_what_would_have_been_checked(source, checked, place):
+def test_what_is_kept_is_what_would_have_been_checked(tmp_path, checked):
+    source = spoilt(tmp_path / "whole", *TABLES)
     first, second = (told(open_source(source).as_of(AS_OF)) for _ in range(2))
     assert len(checked) == len(TABLES)
     assert first == second
@@ -77,7 +86,7 @@ def test_nobody_else_may_read_it(source, place):
 def test_another_day_is_another_entry(source, checked):
     for day in (AS_OF, AS_OF - dt.timedelta(days=1)):
         open_source(source).as_of(day)
-    assert len(checked) == 2 * len(TABLES)
+    assert len(checked) == 2 * len(CORE)
 
 
 def test_altered_data_are_checked_anew(source, checked):
@@ -88,7 +97,7 @@ def test_altered_data_are_checked_anew(source, checked):
     altered.to_parquet(file)
     os.utime(file, ns=(old.st_atime_ns, old.st_mtime_ns))
     assert told(open_source(source).as_of(AS_OF)) != before
-    assert len(checked) == 2 * len(TABLES)
+    assert len(checked) == 2 * len(CORE)
 
 
 @pytest.mark.parametrize("line", ["balance_tolerance: 12.5", "extracted_on: 2025-11-30", "time_zone: Asia/Shanghai"])
@@ -99,7 +108,7 @@ def test_other_words_of_the_source_are_another_entry(source, checked, line):
     kept = [w for w in (words.read_text("utf-8") if words.exists() else "").splitlines() if not w.startswith(key)]
     words.write_text("\n".join([*kept, line]) + "\n", "utf-8")
     open_source(source).as_of(AS_OF)
-    assert len(checked) == 2 * len(TABLES)
+    assert len(checked) == 2 * len(CORE)
 
 
 def test_another_mapping_is_another_entry(tmp_path, checked):
@@ -114,26 +123,53 @@ def test_another_mapping_is_another_entry(tmp_path, checked):
     assert incomes[1] == 2 * incomes[0] > 0
 
 
-def test_other_code_is_another_entry(source, tmp_path):
-    """A copy of the library in which a rule reads otherwise is run on the same cache."""
+@pytest.mark.parametrize(
+    ("altered", "call", "holds"),
+    [
+        (f"bank/{Path(checks.__file__).name}",
+         "from bankmine.bank.snapshot import open_source as o; o('SOURCE').as_of('DAY')", "checks.json"),
+        *((f"{room}/__init__.py",
+           "from bankmine.bank.kept import kept_analysis as k, pd; k('test', 1, lambda: pd.DataFrame({'x': [1]}))",
+           "frame.arrow") for room in ("features", "judging", "topics/segmentation")),
+    ],
+)  # fmt: skip
+def test_other_code_is_another_entry(source, tmp_path, altered, call, holds):
+    """A copy of the library in which a rule or an analysis reads otherwise is run on the same cache."""
     library = Path(cache.__file__).parents[2]
     shutil.copytree(library, tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__", "demobank"))
-    command = f"from bankmine.bank.snapshot import open_source as o; o({source!r}).as_of({str(AS_OF)!r})"
+    command = call.replace("SOURCE", source).replace("DAY", str(AS_OF))
     env = os.environ | {"PYTHONPATH": str(tmp_path / "lib")}
     numbers = []
     for addition in ("", "", "\n# otherwise\n"):
-        with (tmp_path / "lib/bankmine/bank" / Path(checks.__file__).name).open("a") as code:
+        with (tmp_path / "lib/bankmine" / altered).open("a") as code:
             code.write(addition)
         subprocess.run([sys.executable, "-c", command], check=True, env=env)
-        numbers.append(len(list((tmp_path / "cache").glob("*/checks.json"))))
+        numbers.append(len(list((tmp_path / "cache").glob(f"*/{holds}"))))
     assert numbers == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (np.array([1.0, 3.0]), LogisticRegression()),
+        (np.array([1.0, 2.0]), LogisticRegression(C=2)),
+        (np.array([1.0, 2.0]), Ridge()),
+        (np.array([[1.0, 2.0]]), LogisticRegression()),
+    ],
+    ids=["a value", "a setting", "a model", "a shape"],
+)
+def test_an_analysis_of_other_values_is_another_entry(other):
+    made = []
+    for given in ((np.array([1.0, 2.0]), LogisticRegression()), (np.array([1.0, 2.0]), LogisticRegression()), other):
+        kept_analysis("test", given, lambda: made.append(1) or pd.DataFrame({"made": [len(made)]}))
+    assert len(made) == 2
 
 
 def test_those_who_come_together_check_once(source, checked):
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda _: told(open_source(source).as_of(AS_OF)), range(2)))
     assert found[0] == found[1]
-    assert len(checked) == len(TABLES)
+    assert len(checked) == len(CORE)
 
 
 def test_processes_that_come_together_check_once(source, place):
@@ -141,7 +177,7 @@ def test_processes_that_come_together_check_once(source, place):
         f"from bankmine.bank.snapshot import open_source as o; print(len(o({source!r}).as_of({str(AS_OF)!r}).tables))"
     )
     runs = [subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    assert [run.communicate()[0].strip() for run in runs] == [str(len(TABLES))] * 3
+    assert [run.communicate()[0].strip() for run in runs] == [str(len(CORE))] * 3
     assert len(list(place.glob("*/checks.json"))) == 1
 
 
@@ -164,7 +200,7 @@ def test_a_damaged_entry_is_made_anew(source, checked, place, name, harm):
     if harm != "gone":
         file.write_bytes({"cut": content[:middle], "flipped": flipped}[harm])
     assert told(open_source(source).as_of(AS_OF)) == before
-    assert len(checked) == 2 * len(TABLES)
+    assert len(checked) == 2 * len(CORE)
 
 
 def test_what_was_left_half_written_is_made_anew(source, checked, place):
@@ -172,7 +208,7 @@ def test_what_was_left_half_written_is_made_anew(source, checked, place):
     whole = entry(place, "checks.json")
     whole.rename(whole.with_suffix(".part"))
     open_source(source).as_of(AS_OF)
-    assert len(checked) == 2 * len(TABLES)
+    assert len(checked) == 2 * len(CORE)
     assert not list(place.glob("*.part"))
 
 
@@ -207,10 +243,10 @@ def test_frames_come_back_as_they_were():
 
 
 def keep(*keys: str) -> None:
-    """Keep four thousand bytes by each key in a process that then ends, one used later than the other."""
-    for key in keys:
-        command = f"from bankmine.bank.kept import kept_json; kept_json({key * 64!r}, 'of {key}', lambda: 'x' * 4000)"
-        subprocess.run([sys.executable, "-c", command], check=True)
+    """Keep four thousand bytes by each key, one used later than the other, in a process that then ends."""
+    command = "from bankmine.bank.kept import kept_json\n"
+    command += "\n".join(f"kept_json({key * 64!r}, 'of {key}', lambda: 'x' * 4000)" for key in keys)
+    subprocess.run([sys.executable, "-c", command], check=True)
 
 
 def there(place: Path) -> str:
@@ -229,7 +265,8 @@ def test_what_is_in_use_stays(place, monkeypatch):
     kept_json("a" * 64, "in use", lambda: "x" * 4000)
     os.utime(place / ("a" * 64), (0, 0))
     monkeypatch.setenv(cache.GIGABYTES, "0.00001")
-    keep("b", "c")
+    keep("b")  # in a process of its own: what is in use stays
+    keep("c")
     assert there(place) == "ac"
     assert cache.cleared() == [f"1 entries removed from {place}; 1 in use are left"]
     assert there(place) == "a"

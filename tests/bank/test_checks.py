@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bankmine.bank.contract import TABLES
-from bankmine.bank.rules import MEANINGS
+from bankmine.bank.rules import MEANINGS, OF_VALUES
 from bankmine.bank.snapshot import Snapshot, open_source
 
 pytestmark = pytest.mark.slow
@@ -42,9 +42,10 @@ PLANTED = [
     ("transactions", "at", dt.datetime(2026, 1, 1), "in_future", "row"),
     ("transactions", "at", EARLY, "before_parent", "row"),
     ("transactions", "amount", 0, "not_positive", "row"),
-    ("transactions", "amount", "1,000.00", "wrong_type", "row"),
-    ("transactions", "amount", "NaN", "wrong_type", "row"),
-    ("transactions", "direction", "IN", "unknown_value", "row"),
+    ("transactions", "transaction_id", "6.22216E+15", "lost_digits", "row"),
+    ("transactions", "amount", "much", "wrong_type", "row"),
+    ("transactions", "amount", "NaN", "missing_value", "row"),
+    ("transactions", "direction", "UP", "unknown_value", "row"),
     ("applications", "product", "yacht", "unknown_value", "row"),
     ("applications", "term_months", -1, "negative", "value"),
     ("feedback", "rating", "good", "wrong_type", "value"),
@@ -85,7 +86,8 @@ def test_a_planted_violation_is_counted_shown_and_left_out(tmp_path, table, colu
     assert told(snapshot) == [(table, rule, column, level, 4)]
     keys = ("(empty)",) * 3 if rule == "null_key" else tuple(f"Z{i}" for i in range(3))
     day = "" if table != "market" else "2025-01-31 · "
-    assert snapshot.violations().examples[0] == tuple(day + k for k in keys)
+    shown = (f"{value!r} 4 times",) if rule in OF_VALUES else tuple(day + k for k in keys)
+    assert snapshot.violations().examples[0] == shown
     assert snapshot.violations().meaning[0] == MEANINGS[rule]
     left = bank[table].iloc[:-4] if level == "row" else bank[table]
     if level == "value":
@@ -172,8 +174,8 @@ def test_a_row_that_breaks_several_rules_is_counted_by_each_and_left_out_once(tm
 
 def test_a_table_without_a_key_shows_what_it_refers_to_and_when(tmp_path):
     bank = small_bank(*CORE, "events")
-    bank["events"].loc[3, "customer_id"] = "nobody"
-    assert judged(tmp_path, bank).violations().examples[0] == ("nobody · 2025-04-12 08:04:00",)
+    bank["events"].loc[3, "seconds"] = -1
+    assert judged(tmp_path, bank).violations().examples[0] == ("0005 · 2025-04-12 08:04:00",)
 
 
 def test_columns_beyond_the_contract_are_kept(tmp_path):

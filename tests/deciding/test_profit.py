@@ -62,6 +62,7 @@ def test_a_customer_with_many_rows_makes_the_interval_wider():
     assert widths[1] > 2 * widths[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 10_000), st.lists(st.floats(0, 1), min_size=3, max_size=3))
 def test_capacity_is_never_exceeded_and_nothing_is_done_at_a_loss(seed, shares):
@@ -82,6 +83,7 @@ def test_the_highest_are_chosen_and_of_equal_ones_the_smaller_index():
     assert chosen[chosen].index.tolist() == ["a", "c"]
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_full_knowledge_is_never_beaten_and_chance_is_a_straight_line(seed):
@@ -133,6 +135,7 @@ def test_one_outcome_or_none_gives_no_metrics_but_profits(target):
     assert profit_curves.profit_curve(pd.DataFrame({"m": 0.5}, index=ROWS), gain, whose)["profit"].notna().all()
 
 
+@pytest.mark.slow
 def test_a_flat_table_with_costs_of_its_own_reports_profit_by_them():
     told = load_churn_tv_subscriptions(backend=pd)
     costs = profit.told_costs(pd.DataFrame(told.instance_costs))
@@ -146,6 +149,7 @@ def test_a_flat_table_with_costs_of_its_own_reports_profit_by_them():
     assert gain[chosen].sum() > max(gain.sum(), 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1, 6]))
 def test_profit_metrics_are_those_of_the_literature_s_package(seed, digits):

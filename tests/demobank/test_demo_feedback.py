@@ -259,6 +259,7 @@ def test_new_words_come_into_use_by_and_by(tickets):
     assert 0 < 2 * year[2024] < year[2025]
 
 
+@pytest.mark.seeds
 def test_the_topic_can_be_read_but_not_looked_up(tickets):
     later = read_later(tickets, "topic")
     read = f1_score(later.topic, later["read"], average="macro")
@@ -267,6 +268,7 @@ def test_the_topic_can_be_read_but_not_looked_up(tickets):
     assert 0.4 < looked_up < read - 0.15
 
 
+@pytest.mark.seeds
 def test_sarcasm_is_the_hard_part(tickets):
     later = read_later(tickets, "sentiment")
     assert 0.8 < f1_score(later.sentiment, later["read"], average="macro") < 0.95

@@ -57,6 +57,16 @@ def test_how_long_a_new_scheme_goes_unseen(truth, payments):
     assert not any(s.passed for s in scores)
 
 
+def test_the_first_alarm_counts_that_ends_after_the_new_scheme_began(truth, payments):
+    judged = payments.assign(alerted=False, rules=False, likely=False, strange=False)
+    weeks = pd.date_range("2025-06-16", periods=5, freq="7D")
+    told = {}
+    for alarms in ((), (0,), (0, 1, 4), (2, 3)):
+        signs = pd.DataFrame({"week": weeks, "missed_but_strange": [i in alarms for i in range(5)]})
+        told[alarms] = fraud.of_tables(truth, judged, signs)[-1].measure.value
+    assert told == {(): np.inf, (0,): np.inf, (0, 1, 4): 19, (2, 3): 5}
+
+
 def test_days_until_seen_by_hand():
     days, payments = np.array([0.0, 10, 30, 50]), np.array([2.0, 2, 1, 1])
     assert fraud.days_until_seen(days, payments, np.array([2.0, 0, 0, 0])) == 0

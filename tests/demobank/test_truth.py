@@ -51,6 +51,7 @@ def test_rank_slope_and_calibration_know_the_perfect_and_the_useless():
     assert noisy.high < 0.6
 
 
+@pytest.mark.slow
 def test_separation_is_a_share_of_what_the_best_score_does():
     true = RNG.uniform(0.01, 0.6, (400, 3))
     event = np.where(RNG.random(true.shape) < 0.1, np.nan, RNG.random(true.shape) < true)
@@ -65,6 +66,7 @@ def test_separation_is_a_share_of_what_the_best_score_does():
     assert part.low < part.value < part.high < 1
 
 
+@pytest.mark.slow
 def test_agreement_ignores_the_names_of_groups():
     groups = RNG.integers(0, 4, 600)
     assert truth.agreement(np.array(list("dbca"))[groups], groups).value == 1

@@ -180,7 +180,7 @@ def test_only_the_days_of_the_window_count_for_a_label(tmp_path, after, silent):
 
 
 @pytest.mark.property
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(future=FUTURE)
 def test_no_feature_and_no_label_known_by_a_day_changes_with_its_future(frames, found, bank, tmp_path_factory, future):
     altered = open_source(str(write_parquet(alter_future(frames, **future), tmp_path_factory.mktemp("altered"))))

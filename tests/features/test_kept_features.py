@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -10,8 +11,10 @@ from bank_fixtures import AS_OF, small_bank, write_source
 
 from bankmine.bank import cache
 from bankmine.bank.snapshot import Snapshot, open_source
-from bankmine.features import customers
+from bankmine.features import customers, lifecycle, rfm, value
 from bankmine.features.spine import spine_of
+
+pytestmark = pytest.mark.slow
 
 EARLIER = AS_OF - dt.timedelta(days=60)
 
@@ -53,3 +56,19 @@ def test_other_rows_are_another_entry(snapshot, computed):
     customers.customer_tables(snapshot, [AS_OF])
     customers.customer_tables(snapshot, [EARLIER])
     assert len(computed) == 4
+
+
+@pytest.mark.parametrize("fetch", [value.margins, rfm.fetched, lifecycle.stages], ids=["margin", "RFM", "lifecycle"])
+def test_what_is_kept_of_all_customers_is_what_would_be_computed(snapshot, monkeypatch, fetch):
+    first = fetch(snapshot, [EARLIER, AS_OF])
+    pd.testing.assert_frame_equal(fetch(snapshot, [EARLIER, AS_OF]), first)
+    assert set(fetch(snapshot, [EARLIER]).day) < set(first.day)
+    pd.testing.assert_frame_equal(fetch(replace(snapshot, key=""), [EARLIER, AS_OF]), first)
+
+
+def test_margins_by_other_rules_or_of_another_window_are_another_entry(snapshot, monkeypatch):
+    rules = value.load_rules(snapshot.source.currency)
+    first = value.margins(snapshot, [AS_OF]).margin.sum()
+    assert value.margins(snapshot, [AS_OF], days=30).margin.sum() != first
+    monkeypatch.setattr(value, "load_rules", lambda currency: replace(rules, account=rules.account + 1))
+    assert value.margins(snapshot, [AS_OF]).margin.sum() < first

@@ -15,7 +15,6 @@ from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle
-from demobank import generate
 from demobank.scoreboard import customers as scores
 from demobank.scoreboard.truth import Truth
 
@@ -205,8 +204,8 @@ def test_a_real_bank_has_stages(datasets):
     assert stages.stage.value_counts(normalize=True)["lost"] < 0.1
 
 
-def test_stages_agree_with_the_planted_states(tmp_path):
-    snapshot = open_source(str(generate(tmp_path / "bank", customers=1200, months=25, seed=3))).as_of("2025-12-31")
+def test_stages_agree_with_the_planted_states(small_bank):
+    snapshot = open_source(str(small_bank)).as_of("2025-12-31")
     days = [d.date() for d in pd.date_range(end="2025-12-31", periods=12, freq="ME")]
     stages = lifecycle.stages(snapshot, days)
     found = scores.lifecycle(Truth(snapshot.source), stages)

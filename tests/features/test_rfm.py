@@ -30,6 +30,7 @@ def found(frames, tmp_path_factory) -> pd.DataFrame:
     return measures[pd.to_datetime(measures.day) == pd.Timestamp(DAY)].set_index("customer_id").sort_index()
 
 
+@pytest.mark.slow
 def test_measures_are_those_of_the_customers_own_outflows(frames, found):
     t = frames["transactions"].merge(frames["accounts"], on="account_id")
     age = (pd.Timestamp(DAY) - t["at"].dt.normalize()).dt.days

@@ -31,6 +31,7 @@ def figures(target, probabilities, entity=None) -> pd.DataFrame:
     return calibration(target, probabilities, entity).set_index("metric")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (0.5, -0.3), (1.6, 0.4)])
 def test_slope_and_intercept_are_those_of_the_logistic_regression(slope, shift):
     target, probabilities = independent(20_000, slope=slope, shift=shift)
@@ -45,6 +46,7 @@ def test_slope_and_intercept_are_those_of_the_logistic_regression(slope, shift):
     assert slope == 1 or found.value["ece"] > found.value["ece_by_chance"]
 
 
+@pytest.mark.slow
 def test_right_probabilities_are_found_right_nineteen_times_in_twenty():
     hits, chance, rejected = [], [], []
     for seed in range(120):
@@ -111,6 +113,7 @@ def test_what_is_no_probability_is_refused():
             reliability(target, wrong)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-1e6, 1e6), st.booleans()), min_size=2, max_size=80).filter(
@@ -128,6 +131,7 @@ def test_ranks_stay_and_probabilities_are_proper(rows, of_probabilities):
     assert ((probability > 0) & (probability < 1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "method"), [(2000, "sigmoid"), (30_000, "isotonic")])
 def test_distorted_scores_become_probabilities(rows, method):
     target, right = independent(2 * rows, seed=1)

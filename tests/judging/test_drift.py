@@ -49,6 +49,7 @@ def test_the_alarm_is_what_chance_reaches_in_one_of_twenty_cases(n, published):
     assert np.mean(np.array(found) > alarm(10, n, n)) == pytest.approx(0.06, abs=0.025)
 
 
+@pytest.mark.slow
 def test_one_of_twenty_tables_has_a_false_alarm_however_many_columns():
     alarms = [psi_table(columns(1500, s, wide=10), columns(600, s + 1000, wide=10)).shifted.any() for s in range(100)]
     assert np.mean(alarms) <= 0.1
@@ -78,6 +79,7 @@ def test_missing_values_are_a_bin_of_their_own():
     assert one(then.dropna(), now).missing_then == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_any_column_has_a_finite_index_that_is_zero_for_itself(data):

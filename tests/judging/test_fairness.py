@@ -135,6 +135,7 @@ def test_a_predictor_that_tells_but_moves_nothing_is_no_proxy_in_use():
     assert proxies.proxies(sample, woman, pushes).loc["sector", "verdict"] == proxies.SILENT
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000))
 def test_an_attribute_drawn_at_random_has_no_proxy(seed):

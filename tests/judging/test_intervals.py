@@ -33,6 +33,7 @@ def test_with_a_row_a_cluster_the_error_is_that_of_a_mean():
     assert found == pytest.approx(values.std(ddof=1) / np.sqrt(50))
 
 
+@pytest.mark.slow
 def test_intervals_of_clustered_rows_hold_the_truth_and_those_of_single_rows_do_not():
     held = {"error": 0, "wilson": 0, "rows taken as independent": 0}
     for seed in range(400):

@@ -187,6 +187,7 @@ def coded(seed: int = 0, told: float = 0.0) -> tuple[Sample, np.ndarray, np.ndar
     return Sample(predictors, pd.Series(target), pd.Series(np.arange(3000))), train, ~train
 
 
+@pytest.mark.slow
 def test_rates_taken_from_the_test_claim_much_and_deliver_nothing():
     rows = coded()
     table = lie(LogisticRegression(), leak_lab.encoded(*rows), leak_lab.encoded(*rows, before=False))

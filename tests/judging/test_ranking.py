@@ -29,6 +29,7 @@ def values(table: pd.DataFrame, model: str, column: str = "value") -> pd.Series:
     return table[table.model == model].set_index("metric")[column]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(judged(), st.integers(0, 3))
 def test_metrics_of_every_resample_are_those_of_scikit_learn(rows, seed):
@@ -54,6 +55,7 @@ def test_metrics_of_every_resample_are_those_of_scikit_learn(rows, seed):
             assert np.isnan(found["brier"][i])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(judged())
 def test_lift_is_the_mean_over_the_orders_of_tied_rows(rows):
@@ -84,6 +86,7 @@ def test_models_are_matched_to_outcomes_by_index():
     pd.testing.assert_frame_equal(again, straight)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     everyone = alike(200_000, seed=99)
     wanted = ["auc", "average_precision", "ks", "brier", "lift_5", "caught_20"]

@@ -186,6 +186,7 @@ def test_themes_of_a_list_are_counted():
     assert top_themes(table, pd.Index([])).empty
 
 
+@pytest.mark.slow
 def test_reasons_of_other_customers_and_other_seeds_are_compared():
     sample = sample_of(1200)
     model = candidates(sample)["xgboost"]
@@ -223,6 +224,7 @@ def test_a_dictionary_that_cannot_be_said_is_refused(tmp_path, change, message):
         load_reasons(file)
 
 
+@pytest.mark.slow
 def test_plots_are_the_same_each_time_and_take_any_predictor():
     use_theme()
     sample, fitted = explained()

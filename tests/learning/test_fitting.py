@@ -43,6 +43,7 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return bool(np.array_equal(one.to_numpy(), other.to_numpy()))
 
 
+@pytest.mark.slow
 def test_outcomes_of_the_rows_judged_by_change_nothing(applied):
     for other in (
         poisoned(SPLIT.test, target=True),
@@ -54,6 +55,7 @@ def test_outcomes_of_the_rows_judged_by_change_nothing(applied):
         assert vars(again.calibrators["tree"]) == vars(applied.calibrators["tree"])
 
 
+@pytest.mark.slow
 def test_a_row_that_is_judged_knows_nothing_of_the_others(applied):
     again = apply_models(MODELS, poisoned(SPLIT.test[:100], predictors=True), SPLIT)
     assert same(again.probability.iloc[100:], applied.probability.iloc[100:])

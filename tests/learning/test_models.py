@@ -34,6 +34,7 @@ def test_every_model_finds_what_is_there_and_tells_a_chance():
     assert abs(later.mean() - sample.target.mean()).max() < 0.06  # no weights: chances are as frequent as events
 
 
+@pytest.mark.slow
 def test_columns_may_be_constant_empty_hostile_or_many():
     sample = sample_of(800, more=500)
     found = fitted_scores(sample)
@@ -68,6 +69,7 @@ def test_nullable_numbers_are_numbers():
     pd.testing.assert_frame_equal(fitted_scores(nullable), fitted_scores(plain))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     sample = sample_of(800)
     once, again, other = (fitted_scores(sample, seed=seed) for seed in (3, 3, 4))
@@ -75,6 +77,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     assert (once[["forest", "xgboost"]] != other[["forest", "xgboost"]]).any(axis=None)
 
 
+@pytest.mark.slow
 def test_nothing_is_learnt_from_rows_that_are_not_given():
     clean, poisoned = sample_of(800), sample_of(800)
     later = np.arange(800) >= 400
@@ -194,6 +197,7 @@ def test_rare_categories_share_a_column():
     assert (encode.transform(words).sum(axis=0) == [100, 60, 40]).all()
 
 
+@pytest.mark.slow
 def test_models_are_compared_on_the_same_folds():
     sample = sample_of(800)
     folds = [HALVES, HALVES[::-1], (np.arange(200, 600), np.r_[0:200, 600:800])]

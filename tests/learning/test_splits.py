@@ -55,6 +55,7 @@ def known_in_time(sample, earlier, later, delay_days):
     return sample.day.iloc[earlier].max() + pd.Timedelta(days=delay_days) <= sample.day.iloc[later].min()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 30), DELAYS, SIZES, SIZES, SIZES, st.integers(0, 3))
 def test_every_part_was_known_when_the_next_one_began(months, delay, train, tune, test, seed):
@@ -76,6 +77,7 @@ def test_every_part_was_known_when_the_next_one_began(months, delay, train, tune
         np.testing.assert_array_equal(rows, np.flatnonzero(whole))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(6, 30), DELAYS, SIZES, SIZES, SIZES)
 def test_no_later_month_would_have_done(months, delay, train, tune, test):
@@ -91,6 +93,7 @@ def test_no_later_month_would_have_done(months, delay, train, tune, test):
         assert (after + pd.Timedelta(days=delay) > days[later][0]).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 20), DELAYS)
 def test_a_refusal_says_what_would_do(months, delay):
@@ -138,6 +141,7 @@ def test_rows_without_a_day_are_in_no_part():
     assert sample.day.iloc[np.concatenate([split.train, split.tune, split.test])].notna().all()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(8, 30), DELAYS, SIZES, SIZES)
 def test_what_scores_today_learnt_from_all_that_is_known_today(months, delay, train, tune):
@@ -154,6 +158,7 @@ def test_what_scores_today_learnt_from_all_that_is_known_today(months, delay, tr
     assert split.days["tune"][-1] == sample.day[sample.known & (sample.day + pd.Timedelta(days=delay) <= AS_OF)].max()
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(DELAYS, SIZES, SIZES, SIZES)
 def test_no_other_month_end_is_needed(delay, train, tune, test):
@@ -179,6 +184,7 @@ def test_a_day_without_rows_cannot_be_scored():
         for_scoring(dated(24), pd.Timestamp("2025-12-30"), 120)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 20), DELAYS, st.integers(1, 5))
 def test_folds_in_time_keep_the_delay(months, delay, folds):

@@ -1,20 +1,19 @@
-"""Every notebook has the anatomy that the workspace asks for, and runs on a real bank as well."""
+"""Every notebook has the anatomy that the workspace asks for, gives a page, and runs on a real bank as well."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
+from notebook_run import BANKMINE, ROOT, reports_of_the_demo_bank
 
-ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-BANKMINE = Path(sys.executable).with_name("bankmine")
 MARK = "# NBVAL_CHECK_OUTPUT"
 
 
@@ -90,6 +89,32 @@ def test_no_result_is_typed_into_prose(notebook):
     assert not re.search(r"\d[.,]\d{2,}|\d{4,}|\d\.\d+%", prose)
 
 
+@pytest.fixture
+def folder_of_pages(request) -> Path:
+    return reports_of_the_demo_bank(request.session)
+
+
+def told_by(folder: Path, name: str) -> dict:
+    """Return the manifest of a good report that can be read."""
+    manifest = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    assert manifest["status"] == "ok"
+    assert any(f["headline"] for f in manifest["findings"])
+    assert (folder / f"{name}.html").stat().st_size < 1_500_000
+    return manifest
+
+
+@pytest.mark.notebook
+def test_the_page_tells_all_that_the_notebook_found_and_what_it_hands_on_lies_beside_it(
+    file, notebook, folder_of_pages
+):
+    manifest = told_by(folder_of_pages, file.stem)
+    page = BeautifulSoup((folder_of_pages / f"{file.stem}.html").read_text("utf-8"), "html.parser")
+    text = "".join(page.get_text().split())
+    assert page.find("h1").get_text(strip=True) == notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+    assert not [f["id"] for f in manifest["findings"] if "".join(f["text"].split()) not in text]
+    assert {name: (folder_of_pages / name).stat().st_size for name in manifest["files"]} == manifest["files"]
+
+
 @pytest.mark.notebook
 def test_all_reports_run_on_the_real_bank(datasets, tmp_path):
     if not (datasets / "berka").is_dir():
@@ -102,9 +127,4 @@ def test_all_reports_run_on_the_real_bank(datasets, tmp_path):
     assert (tmp_path / "index.html").is_file()
     assert not list(tmp_path.rglob("00_scoreboard*"))  # it scores against planted truth, which a real bank has not
     for file in (f for f in NOTEBOOKS if f.stem != "00_scoreboard"):
-        manifest = json.loads((tmp_path / "berka" / "1994-01-31" / f"{file.stem}.json").read_text("utf-8"))
-        assert manifest["status"] == "ok"
-        assert manifest["source"]["name"] == "berka"
-        assert any(f["headline"] for f in manifest["findings"])
-        page = tmp_path / "berka" / "1994-01-31" / f"{file.stem}.html"
-        assert page.stat().st_size < 1_500_000
+        assert told_by(tmp_path / "berka" / "1994-01-31", file.stem)["source"]["name"] == "berka"

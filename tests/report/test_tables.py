@@ -108,6 +108,7 @@ def test_a_table_is_the_same_on_every_run_and_has_a_caption():
         table(frame, " ")
 
 
+@pytest.mark.slow
 def test_charts_are_small_and_always_the_same():
     def draw():
         use_theme()

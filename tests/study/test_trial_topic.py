@@ -82,14 +82,14 @@ study = loan_uptake.study(source, as_of)
 study"""
 
 
-def test_a_new_topic_gives_a_page_with_all_common_sections(tmp_path):
+def test_a_new_topic_gives_a_page_with_all_common_sections(small_bank, tmp_path):
     lines = (HERE / "loan_uptake.py").read_text("utf-8").splitlines()
     assert len(lines) + sum(len(cells.splitlines()) for cells in SECTIONS.values()) <= 150
     cell, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
     cells = [
         text("# Who takes up a loan?"),
         cell(
-            f'source = "{WORKSPACE / "data" / "sources" / "demo"}"\nas_of = "2025-12-31"',
+            f'source = "{small_bank}"\nas_of = "2025-12-31"',
             metadata={"tags": ["parameters"]},
         ),
         cell(SET_UP),

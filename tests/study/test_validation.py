@@ -135,6 +135,7 @@ def test_limits_lie_around_what_the_model_does_today():
     assert table[["cadence", "action", "owner"]].notna().all().all()
 
 
+@pytest.mark.slow
 @given(st.integers(2, 200), st.integers(2, 20))
 def test_a_larger_month_has_tighter_limits(events, times):
     each = [

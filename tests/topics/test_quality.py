@@ -13,6 +13,9 @@ from thin_banks import THIN, lacking
 
 from bankmine.bank.snapshot import open_source
 from bankmine.topics import quality
+from bankmine.topics.quality.completeness import completeness, emptied_months, left_out_by_region
+from bankmine.topics.quality.rules import DIMENSIONS, ENOUGH_ROWS, broken_rules, left_out_by_month
+from bankmine.topics.quality.volume import silent_days, volume_gaps
 from demobank import generate
 
 pytestmark = pytest.mark.slow
@@ -36,7 +39,7 @@ def snapshot(folder):
 
 
 def test_every_planted_violation_is_found_and_nothing_else(snapshot, planted):
-    rules = planted[planted.rule.isin(quality.DIMENSIONS)]
+    rules = planted[planted.rule.isin(DIMENSIONS)]
     expected = rules.groupby(["table", "rule"]).size().to_dict()
     found = snapshot.violations().groupby(["table", "rule"])["count"].sum().to_dict()
     assert found == expected
@@ -44,7 +47,7 @@ def test_every_planted_violation_is_found_and_nothing_else(snapshot, planted):
 
 
 def test_the_planted_keys_are_gone_and_all_others_are_there(snapshot, planted):
-    gone = planted[(planted.table == "transactions") & planted.rule.isin(quality.DIMENSIONS)]
+    gone = planted[(planted.table == "transactions") & planted.rule.isin(DIMENSIONS)]
     twice = set(gone[gone.rule == "duplicate_key"].key)
     kept = snapshot.transactions.select("transaction_id").to_pandas().transaction_id
     assert not set(kept) & (set(gone.key) - twice)
@@ -56,7 +59,7 @@ def test_the_planted_keys_are_gone_and_all_others_are_there(snapshot, planted):
 def test_the_planted_silence_of_a_channel_is_found_and_no_other(snapshot, planted):
     (key,) = planted[(planted.rule == "timeliness") & (planted.table == "transactions")].key
     region, channel, week = key.split("/")
-    gaps = quality.volume_gaps(snapshot)
+    gaps = volume_gaps(snapshot)
     assert list(zip(gaps.region, gaps.channel, gaps.week.dt.strftime("%Y-%m-%d"), strict=True)) == [
         (region, channel, week)
     ]
@@ -67,20 +70,56 @@ def test_the_column_that_emptied_out_shows_in_its_month(folder, planted):
     (key,) = planted[planted.key.str.startswith("device_id/")].key
     month = pd.Period(key.split("/")[1])
     snapshot = open_source(str(folder)).as_of(month.end_time.date())
-    filled = quality.completeness(snapshot).set_index(["table", "column"])
+    filled = completeness(snapshot).set_index(["table", "column"])
     assert filled.loc[("transactions", "device_id"), "change"] < -0.02
     assert abs(filled.loc[("transactions", "channel"), "change"]) < 0.001
 
 
+def test_the_planted_month_region_and_day_that_are_left_out_are_found_and_no_other(snapshot, planted):
+    told = completeness(snapshot)
+    months, regions, days = emptied_months(snapshot, told), left_out_by_region(snapshot, told), silent_days(snapshot)
+    keys = planted[planted.rule.isin(["completeness", "timeliness"])].groupby(["table", "rule"]).key.agg(set)
+    assert set(months.column + "/" + months.month.dt.strftime("%Y-%m")) == keys["transactions", "completeness"]
+    # so few customers do not tell for sure that education is left out more often
+    assert {"annual_income/河南"} <= set(regions.column + "/" + regions.region) <= keys["customers", "completeness"]
+    assert set(days.channel + "/" + days.day.dt.strftime("%Y-%m-%d")) == keys["events", "timeliness"]
+    assert (months.filled < 0.8 * months.expected).all()
+    assert days["count"].max() == 0
+
+
+@pytest.mark.parametrize(("lost", "found"), [(0.5, ["2025-03-01"]), (0.1, [])])
+def test_a_month_is_told_from_a_fifth_less_on(tmp_path, lost, found):
+    frames = random_bank(seed=5, customers=60, bookings=30_000)
+    booked, rng = frames["transactions"], np.random.default_rng(0)
+    booked["device_id"] = np.where(rng.random(len(booked)) < 0.6, "D1", None)
+    march = booked["at"].between("2025-03-01", "2025-03-31 23:59:59")
+    booked.loc[march & (rng.random(len(booked)) < lost), "device_id"] = None
+    snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of(END)
+    months = emptied_months(snapshot, completeness(snapshot))
+    assert list(months.month.astype(str)) == found
+    assert set(months.column) <= {"device_id"}
+
+
+@pytest.mark.parametrize(("missing", "found"), [(0.2, ["上海"]), (0.03, [])])
+def test_a_region_is_told_from_five_points_less_on(tmp_path, missing, found):
+    frames = random_bank(seed=5, customers=4000, bookings=4000)
+    people, rng = frames["customers"], np.random.default_rng(1)
+    share = np.where(people["region"] == "上海", missing, 0.01)
+    people["education"] = np.where(rng.random(len(people)) < share, None, "master")
+    snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of(END)
+    regions = left_out_by_region(snapshot, completeness(snapshot))
+    assert list(regions[regions.column == "education"].region) == found
+
+
 def test_completeness_is_the_share_that_is_filled(snapshot, folder):
     people = pd.read_parquet(folder / "customers")
-    filled = quality.completeness(snapshot).set_index(["table", "column"]).filled
+    filled = completeness(snapshot).set_index(["table", "column"]).filled
     assert filled[("customers", "annual_income")] == pytest.approx(people.annual_income.notna().mean())
     assert filled[("transactions", "amount")] == 1
 
 
 def test_rules_are_sorted_by_share_and_say_how_bad_they_are(snapshot):
-    rules = quality.broken_rules(snapshot)
+    rules = broken_rules(snapshot)
     assert rules.share.is_monotonic_decreasing
     worst = rules.iloc[0]
     assert worst.severity == ("severe" if worst.share >= 0.01 else "notable")
@@ -94,25 +133,26 @@ def test_a_rule_that_breaks_more_often_of_late_is_rising(tmp_path):
     late = t.index[t["at"] > pd.Timestamp("2025-12-10")]
     t.loc[late[: len(late) // 2], "amount"] = -1.0
     t.loc[t.index[t["at"] < pd.Timestamp("2025-01-01")][:20], "direction"] = "sideways"
-    rules = quality.broken_rules(open_source(str(write_parquet(frames, tmp_path))).as_of(END))
+    rules = broken_rules(open_source(str(write_parquet(frames, tmp_path))).as_of(END))
     trend = rules.set_index("rule").trend
     assert trend["not_positive"] == "rising"
     assert trend["unknown_value"] != "rising"
 
 
 def test_rows_left_out_are_counted_in_the_month_they_are_dated(snapshot, planted):
-    months = quality.left_out_by_month(snapshot)
-    assert (months.delivered >= quality.ENOUGH_ROWS).all()
+    months = left_out_by_month(snapshot)
+    assert (months.delivered >= ENOUGH_ROWS).all()
     booked = months[months.table == "transactions"]
-    dated = planted[(planted.table == "transactions") & planted.rule.isin(set(quality.DIMENSIONS) - {"in_future"})]
+    dated = planted[(planted.table == "transactions") & planted.rule.isin(set(DIMENSIONS) - {"in_future"})]
     assert booked.left_out.sum() == len(dated)
 
 
 def test_a_bank_without_defects_has_no_finding(tmp_path):
     snapshot = open_source(str(write_parquet(random_bank(seed=6), tmp_path))).as_of(END)
-    assert quality.broken_rules(snapshot).empty
-    assert quality.left_out_by_month(snapshot).empty
-    assert quality.volume_gaps(snapshot).empty
+    assert broken_rules(snapshot).empty
+    assert left_out_by_month(snapshot).empty
+    assert volume_gaps(snapshot).empty
+    assert emptied_months(snapshot, completeness(snapshot)).empty
 
 
 def test_gaps_are_rare_where_counts_are_chance(tmp_path):
@@ -120,7 +160,7 @@ def test_gaps_are_rare_where_counts_are_chance(tmp_path):
     frames = random_bank(seed=7, customers=60, bookings=20_000)
     frames["transactions"]["channel"] = rng.choice(["pos", "mobile"], 20_000)
     snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of(END)
-    assert len(quality.volume_gaps(snapshot)) <= 1
+    assert len(volume_gaps(snapshot)) <= 1
 
 
 def test_bookings_that_come_in_bursts_are_no_gap_where_one_fails_to_come(tmp_path):
@@ -130,14 +170,14 @@ def test_bookings_that_come_in_bursts_are_no_gap_where_one_fails_to_come(tmp_pat
     times = pd.concat([t.assign(transaction_id=t.transaction_id + str(copy)) for copy in range(6)])
     frames["transactions"] = times.reset_index(drop=True)
     snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of(END)
-    assert quality.volume_gaps(snapshot).empty
+    assert volume_gaps(snapshot).empty
 
 
 def test_what_comes_in_some_weeks_only_is_not_missed_in_the_others(tmp_path):
     frames = random_bank(seed=8, bookings=12_000)
     t = frames["transactions"]
     t["channel"] = np.where(t["at"].dt.day <= 14, "internal", "pos")
-    assert quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
+    assert volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
 
 
 def test_a_week_at_six_tenths_is_no_gap_however_unlikely(tmp_path):
@@ -148,7 +188,7 @@ def test_a_week_at_six_tenths_is_no_gap_however_unlikely(tmp_path):
     fewer = t.drop(t[week].sample(frac=0.4, random_state=0).index)
     frames["transactions"] = fewer[frames["transactions"].columns]
     assert week.sum() > 150
-    assert quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
+    assert volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
 
 
 def test_a_channel_that_is_silent_everywhere_for_a_week_is_found(tmp_path):
@@ -157,13 +197,16 @@ def test_a_channel_that_is_silent_everywhere_for_a_week_is_found(tmp_path):
     t["channel"] = np.where(t.index % 2, "mobile", "pos")
     silent = (t["channel"] == "mobile") & t["at"].between("2025-09-15", "2025-09-21 23:59:59")
     frames["transactions"] = t[~silent]
-    gaps = quality.volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END))
+    gaps = volume_gaps(open_source(str(write_parquet(frames, tmp_path))).as_of(END))
     assert set(zip(gaps.week.dt.strftime("%Y-%m-%d"), gaps.channel, strict=True)) == {("2025-09-15", "mobile")}
 
 
 NOTHING_WRONG = {
     "to_mend": "no broken rule is severe or rising", "gaps": "no week is missing",
     "by_month": "no row is left out of a month with enough rows",
+    "emptied_table": "no month is filled less than those around",
+    "uneven_table": "no region is recorded less fully than the others", "silent": "the source has no events.channel",
+    "silent_table": "the source has no events.channel",
 }  # fmt: skip
 
 
@@ -178,7 +221,8 @@ NOTHING_WRONG = {
 def test_what_a_thin_bank_lacks_is_said_part_by_part(tmp_path, bank, lacks):
     study = quality.study(str(write_parquet(THIN[bank](), tmp_path)), END)
     assert lacking(study) == NOTHING_WRONG | lacks
-    assert study.verdict["checks"] == 5 - len(lacks)
+    assert study.verdict["checks"] == 7 - len(lacks)
+    assert study.handed_on["quality_findings"].empty
 
 
 def test_what_the_page_says_is_what_the_tables_hold(tmp_path):

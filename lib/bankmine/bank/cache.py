@@ -35,7 +35,9 @@ _READ, _MADE, _PART = ".read", ".made", ".part"
 """Endings of the files by which an entry is locked while it is read and made, and of its folder until it is whole."""
 _OURS = re.compile(r"[0-9a-f]{64}(\.read|\.made|\.part)?")
 """Names of what the cache holds; nothing else is ever touched."""
-_ENGINES = ("duckdb", "ibis-framework", "pandas", "pyarrow")
+_ENGINES = (
+    "duckdb", "ibis-framework", "numpy", "optbinning", "pandas", "pyarrow", "scikit-learn", "scipy", "xgboost-cpu",
+)  # fmt: skip
 _LIBRARY = Path(__file__).resolve().parents[1]
 _held: dict[Path, int] = {}
 """Entries that this process reads, with the descriptors of their locks: held until it ends."""

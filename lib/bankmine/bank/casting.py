@@ -1,14 +1,36 @@
-"""Casting: columns as the contract wants them, whatever the source holds, and without ever failing on a value."""
+"""Casting: columns as the contract wants them, whatever the source holds, and without ever failing on a value.
+
+What text means is told in `forms`; Spark reads Parquet, whose columns have types of their own.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 import ibis
 import ibis.expr.types as ir
+from ibis.util import gen_name
 
-from bankmine.bank.contract import Table
+from bankmine.bank.contract import Column, Table
+from bankmine.bank.files import quoted
+from bankmine.bank.flat_columns import identifier, text_of
+from bankmine.bank.form_kinds import BOOLEAN, DATE, MISSING, NUMBER, Form, Told
+from bankmine.bank.forms import lost_digits, read_forms, trimmed
 
 BAD = "_bad_"
-"""Prefix of the columns that mark values which could not be cast."""
+"""Prefix of the columns that hold the text of values which could not be cast."""
+_KINDS = {"int64": NUMBER, "float64": NUMBER, "boolean": BOOLEAN, "date": DATE, "timestamp": DATE}
+_FREE_TEXT = "text"
+"""The one column of the contract that people write."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """Rows in the contract's types, what is to be said of how they were written, and what makes them unusable."""
+
+    rows: ir.Table
+    remarks: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 def named(raw: ir.Table, table: Table) -> ir.Table:
@@ -17,8 +39,8 @@ def named(raw: ir.Table, table: Table) -> ir.Table:
     return raw.rename({c: near[c] for c in table.names if c in near and c not in raw.columns})
 
 
-def typed(raw: ir.Table, table: Table) -> ir.Table:
-    """Cast the contract's columns and mark in `_bad_<column>` the values that could not be cast.
+def typed(raw: ir.Table, table: Table, told: Told) -> Typed:
+    """Cast the contract's columns and keep in `_bad_<column>` the values that could not be cast.
 
     A late column whose day of becoming known is not given is left out: nobody could say when it was known.
 
@@ -28,14 +50,108 @@ def typed(raw: ir.Table, table: Table) -> ir.Table:
         Rows as the source gives them, columns named as in the contract.
     table : Table
         The contract's table.
+    told : Told
+        What settles values that could be read in two ways.
     """
     columns = [c for c in table.columns if c.name in raw.columns]
     undated = [c.name for c in columns if c.known_on and c.known_on not in raw.columns]
     columns = [c for c in columns if c.name not in undated]
-    casts = {c.name: _cast(raw[c.name], c.type) for c in columns}
-    doubtful = [c.name for c in columns if c.type != "string" and not _is(raw[c.name], c.type)]
-    bad = {BAD + name: _given(raw[name]) & casts[name].isnull() for name in doubtful}
-    return raw.drop(undated).mutate(**casts, **bad)
+    read = _read_texts(raw, table, columns, told) if raw.get_backend().name == "duckdb" else Typed(raw)
+    rows = read.rows
+    casts = {c.name: _cast(rows[c.name], c.type) for c in columns}
+    doubtful = [c.name for c in columns if c.type != "string" and not _is(rows[c.name], c.type)]
+    doubtful = [n for n in doubtful if raw[n].type() == rows[n].type() or table[n].type == "int64"]
+    bad = {BAD + n: _unfit(rows, n, casts[n]) for n in doubtful}
+    return replace(read, rows=rows.drop(undated).mutate(**casts, **bad))
+
+
+def _unfit(rows: ir.Table, name: str, cast: ir.Value) -> ir.StringValue:
+    """Text of the values that are there and could not be cast."""
+    lost = (_given(rows[name]) & cast.isnull()).ifelse(rows[name].cast("string"), ibis.null("string"))
+    return rows[BAD + name].coalesce(lost) if BAD + name in rows.columns else lost
+
+
+def _read_texts(raw: ir.Table, table: Table, columns: list[Column], told: Told) -> Typed:
+    """Read the columns that hold text, by their forms, and tidy up keys and the contract's own values."""
+    con = raw.get_backend()
+    types = {c: str(raw[c].type()).lstrip("!") for c in raw.columns}
+    wanted = {c.name: _KINDS[c.type] for c in columns if c.type != "string" and _is_text(types[c.name], c)}
+    words = [c for c in columns if c.type == "string" and types[c.name] == "string" and c.name != _FREE_TEXT]
+    if not wanted and not words:
+        return Typed(raw)
+    view = con.create_view(gen_name(table.name), raw).get_name()
+    kinds = {n: "DOUBLE" if types[n].startswith("float") else "VARCHAR" for n in wanted}
+    texts = {n: identifier(n) if types[n] == "string" else text_of(n, kinds[n]) for n in wanted}
+    forms = read_forms(con, identifier(view), texts, told, wanted)
+    tidied = _tidied(con, view, table, words)
+    shown = {n: form.sql for n, form in forms.items()} | {n: sql for n, (sql, *_) in tidied.items()}
+    bad = {n: _bad(form, texts[n]) for n, form in forms.items() if form.fits < form.rows}
+    bad |= {n: lost for n, (_, lost, _) in tidied.items() if lost}
+    picked = [f"{shown.get(c, identifier(c))} AS {identifier(c)}" for c in raw.columns]
+    picked += [f"{sql} AS {identifier(BAD + n)}" for n, sql in bad.items()]
+    query = f"SELECT {', '.join(picked)} FROM {identifier(view)}"
+    con.raw_sql(f"CREATE VIEW {identifier(made := gen_name(table.name))} AS {query}")
+    remarks = [line for _, _, lines in tidied.values() for line in lines] + [_told(n, f) for n, f in forms.items()]
+    problems = [f"{table.name}, {n}: {f.why}" for n, f in forms.items() if f.why]
+    return Typed(con.table(made), remarks, problems)
+
+
+def _is_text(kind: str, column: Column) -> bool:
+    """Tell whether a column is text where it should not be; days may be numbers, too, as 20250131."""
+    days = _KINDS[column.type] == DATE and kind.startswith(("int", "float", "uint"))
+    return kind == "string" or days
+
+
+def _bad(form: Form, text: str) -> str:
+    codes = ", ".join(map(quoted, [*MISSING, *(c.lower() for c in form.codes)]))
+    given = f"{trimmed(text)} IS NOT NULL AND lower({trimmed(text)}) NOT IN ({codes})"
+    return f"CASE WHEN {given} AND ({form.sql}) IS NULL THEN {trimmed(text)} END"
+
+
+def _told(name: str, form: Form) -> str:
+    codes = "".join(f", {n:,} times {code!r} for no value" for code, n in form.codes.items())
+    how = f" ({form.words})" if form.words else ""
+    return f"{name}: {form.kind}{how}, {form.fits:,} of {form.rows:,} values fit{codes}"
+
+
+def _tidied(con: ibis.BaseBackend, view: str, table: Table, columns: list[Column]) -> dict[str, tuple]:
+    """Cut blanks around words, write 100.0 as 100 in keys and the contract's values as it does, where there are such.
+
+    Returns SQL of the value, SQL of what is no key, and remarks, for the columns that are changed.
+    """
+    keys = {*table.key, *table.parents}
+    kinds = {
+        "padded": "{c} <> coalesce({t}, '')", "decimals": "regexp_full_match({t}, '[0-9]+[.]0+')",
+        "lost": lost_digits("{t}"), "case": "{t} NOT IN ({v})",
+    }  # fmt: skip
+    found = {}
+    for column in columns:
+        name, text = identifier(column.name), trimmed(identifier(column.name))
+        values = ", ".join(map(quoted, column.values)) or "''"
+        asked = ["padded", *(["decimals", "lost"] if column.name in keys else []), *(["case"] if column.values else [])]
+        counted = [f"count(*) FILTER ({kinds[k].format(c=name, t=text, v=values)})" for k in asked]
+        query = f"SELECT {', '.join(counted)} FROM {identifier(view)}"
+        counts = dict(zip(asked, con.raw_sql(query).fetchone(), strict=True))
+        if any(counts.values()):
+            found[column.name] = _tidy(column, text, values, counts)
+    return found
+
+
+def _tidy(column: Column, text: str, values: str, counts: dict[str, int]) -> tuple[str, str, list[str]]:
+    name, sql, lost, remarks = column.name, text, "", []
+    if n := counts["padded"]:
+        remarks.append(f"{name}: blanks cut from {n:,} values")
+    if n := counts.get("decimals"):
+        sql = f"regexp_replace({sql}, '^([0-9]+)[.]0+$', '\\1')"
+        remarks.append(f"{name}: {n:,} keys like 100.0 are 100")
+    if counts.get("lost"):
+        lost = f"CASE WHEN {lost_digits(text)} THEN {text} END"
+        sql = f"CASE WHEN NOT {lost_digits(text)} THEN {sql} END"
+    if n := counts.get("case"):
+        folded = f"regexp_replace(lower({text}), '[ -]+', '_', 'g')"
+        sql = f"CASE WHEN {folded} IN ({values}) THEN {folded} ELSE {text} END"
+        remarks.append(f"{name}: {n:,} values in another case or unknown")
+    return sql, lost, remarks
 
 
 def _cast(value: ir.Value, target: str) -> ir.Value:

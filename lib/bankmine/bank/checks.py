@@ -19,7 +19,7 @@ from bankmine.bank.casting import BAD
 from bankmine.bank.contract import Table
 from bankmine.bank.readers import few, fits
 from bankmine.bank.reconciliation import unreconciled
-from bankmine.bank.rules import OF_PARENTS, ROW, VALUE, Rule, rules_of_parents, rules_of_rows, with_parents
+from bankmine.bank.rules import OF_PARENTS, OF_VALUES, ROW, VALUE, Rule, rules_of_parents, rules_of_rows, with_parents
 from bankmine.bank.sources import Source
 
 EXAMPLES = 3
@@ -52,6 +52,8 @@ class TableCheck:
     first: datetime.date | None
     last: datetime.date | None
     violations: list[Violation] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """How its values were written, and what was beside its rows."""
 
     @property
     def quarantined(self) -> int:
@@ -113,8 +115,7 @@ def _bit(position: int) -> ir.IntegerScalar:
 
 def _at_hand(judged: ir.Table, rows: ir.Table, table: Table) -> ir.Table:
     """Keep rows and their verdicts in memory."""
-    columns = [c for c in rows.columns if not c.startswith(BAD)]
-    return rows.get_backend().create_table(gen_name(table.name), judged.select(*columns, _VERDICT))
+    return rows.get_backend().create_table(gen_name(table.name), judged.select(*rows.columns, _VERDICT))
 
 
 def _count(judged: ir.Table, table: Table, rules: list[Rule], day: datetime.date) -> tuple[TableCheck, list[Rule]]:
@@ -126,7 +127,9 @@ def _count(judged: ir.Table, table: Table, rules: list[Rule], day: datetime.date
     verdicts = found.to_pyarrow().to_pylist()
     by_rule = {str(i): [v for v in verdicts if v[_VERDICT] >> i & 1] for i in range(len(rules))}
     broken = {i: rule for (i, hits), rule in zip(by_rule.items(), rules, strict=True) if hits}
-    keys = _examples(judged, table, {i: rule.broken for i, rule in broken.items()}) if broken else {}
+    of_keys = {i: rule.broken for i, rule in broken.items() if rule.name not in OF_VALUES}
+    keys = _examples(judged, table, of_keys) if of_keys else {}
+    keys |= {i: _found(judged, rule) for i, rule in broken.items() if rule.name in OF_VALUES}
     violations = [
         Violation(table.name, r.name, r.column, r.level, *_sums(by_rule[i]), keys[i]) for i, r in broken.items()
     ]
@@ -192,6 +195,17 @@ def _examples(rows: ir.Table, table: Table, broken: dict[str, ir.BooleanValue]) 
     for row in found.to_pyarrow().to_pylist():
         labels[row["name"]].append(row["label"])
     return {n: tuple(sorted(shown)) for n, shown in labels.items()}
+
+
+def _found(rows: ir.Table, rule: Rule) -> tuple[str, ...]:
+    """Find the most frequent values that break a rule: of columns without personal data, or keys that are missed."""
+    bad = BAD + rule.column
+    name = bad if bad in rows.columns and rule.name not in OF_PARENTS else rule.column
+    hits = rows.filter(rule.broken).select(value=rows[name].cast("string"))
+    counted = hits.group_by("value").agg(n=hits.count()).order_by(ibis.desc("n"), "value").limit(EXAMPLES)
+    return tuple(
+        f"{row['value']!r} {row['n']:,} time{'s' * (row['n'] != 1)}" for row in counted.to_pyarrow().to_pylist()
+    )
 
 
 def _label(rows: ir.Table, table: Table) -> ir.StringValue:

@@ -7,11 +7,12 @@ keeps its leading zeros and a bad value is counted, not guessed away.
 from __future__ import annotations
 
 import csv
-import gzip
+import re
 import tempfile
 import zipfile
 from collections import Counter
-from itertools import chain
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import adbc_driver_sqlite.dbapi as sqlite
@@ -20,15 +21,21 @@ import fastexcel
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
+from bankmine.bank.encodings import as_utf8, opened
+from bankmine.bank.headings import LOOKED, TOTALS, Beside, Heading, find_heading, is_end
+
 TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".asc", ".asc.gz")
 DATABASES = (".sqlite", ".sqlite3", ".db")
 ENDINGS = (".parquet", *TEXT, ".csv.zip", ".zip", ".xlsx")
 _DELIMITERS = ",;\t|"
-_NO_UTF8 = "it is not UTF-8 text: save it as UTF-8"
+_EMPTY = "it is empty, without even a header"
+_REJECTED = 100
+"""Lines that cannot be read which are looked at; ten ends of a file are more than there can be."""
+_ENDS = 10
 _ALL_ROWS = 2**31 - 2  # SQLite types values, not columns: only all rows of a column tell its type
 
 
-def read_file(con: Backend, name: str, file: Path, spec: dict, as_text: bool = True) -> None:
+def read_file(con: Backend, name: str, file: Path, spec: dict, as_text: bool = True) -> Beside:
     """Make a file, or a folder of Parquet parts, the relation `name`.
 
     Parameters
@@ -40,9 +47,14 @@ def read_file(con: Backend, name: str, file: Path, spec: dict, as_text: bool = T
     file : Path
         File or folder.
     spec : dict
-        `sheet`, `table`, `member` or `options`, as `source.yml` gives them.
+        `sheet`, `table`, `member`, `encoding` or `options`, as `source.yml` gives them.
     as_text : bool
         Whether the cells of a workbook are read as text, rather than as the numbers and dates that they hold.
+
+    Returns
+    -------
+    Beside
+        What is not among its rows.
 
     Raises
     ------
@@ -55,17 +67,20 @@ def read_file(con: Backend, name: str, file: Path, spec: dict, as_text: bool = T
     elif text.endswith(".parquet"):
         _read_parquet(con, name, str(file))
     elif text.endswith(".xlsx"):
-        insert(con, name, _sheet(file, spec.get("sheet", 0), "string" if as_text else None))
+        rows, notes = _sheet(file, spec.get("sheet"), "string" if as_text else None)
+        insert(con, name, rows)
+        return _struck(con, name, notes)
     elif text.endswith(DATABASES):
         with _open_sqlite(file) as connection:
             fetch(con, name, connection, f'SELECT * FROM "{spec.get("table", name)}"')
-    elif text.endswith(".zip"):
-        with tempfile.TemporaryDirectory() as folder:
-            _read_text(con, name, _unzip(file, Path(folder), spec), spec)
     else:
-        if text.endswith(".gz"):
-            _check_whole(file)
-        _read_text(con, name, file, spec)
+        with tempfile.TemporaryDirectory() as folder:
+            whole = _unzip(file, Path(folder), spec) if text.endswith(".zip") else file
+            found, encoding = as_utf8(whole, spec.get("encoding", ""), Path(folder))
+            notes = _read_text(con, name, found, spec)
+            notes.remarks[:0] = [f"{file.name} is {encoding} text, read as such"] if encoding else []
+            return _struck(con, name, notes)
+    return Beside()
 
 
 def fetch(con: Backend, name: str, connection: object, query: str) -> None:
@@ -80,7 +95,7 @@ def fetch(con: Backend, name: str, connection: object, query: str) -> None:
 def insert(con: Backend, name: str, rows: pa.RecordBatchReader | None) -> None:
     """Fill a new table from Arrow; numbers that only the database has a type for come as their text."""
     if rows is None:
-        raise ValueError("it is empty, without even a header")
+        raise ValueError(_EMPTY)
     plain = pa.schema(
         [(f.name, f.type.storage_type if isinstance(f.type, pa.OpaqueType) else f.type) for f in rows.schema]
     )
@@ -111,15 +126,34 @@ def _open_sqlite(file: Path) -> sqlite.Connection:
     return sqlite.connect(f"{file.resolve().as_uri()}?mode=ro")
 
 
-def _sheet(file: Path, sheet: int | str, dtypes: str | None) -> pa.RecordBatchReader | None:
+def _sheet(file: Path, sheet: str | None, dtypes: str | None) -> tuple[pa.RecordBatchReader | None, Beside]:
     """Read a sheet; its headings are read apart, as the reader would number those that are there twice."""
     book = fastexcel.read_excel(file)
-    rows = book.load_sheet(sheet, dtypes=dtypes, schema_sample_rows=None)
-    if not rows.width:
-        return None
-    headings = book.load_sheet(sheet, header_row=None, n_rows=1, dtypes="string").to_arrow()
-    names = _unique([column[0].as_py() or "" for column in headings.columns])
-    return pa.Table.from_batches([rows.to_arrow()]).rename_columns(names).to_reader()
+    sheet, said = (sheet, []) if sheet else _sheet_with_a_table(book)
+    heading = _first_rows(book, sheet)
+    if heading is None:
+        return None, Beside()
+    rows = book.load_sheet(sheet, header_row=heading.row, dtypes=dtypes, schema_sample_rows=None).to_arrow()
+    heading.notes.remarks[:0] = said
+    return pa.Table.from_batches([rows]).rename_columns(_unique(heading.names)).to_reader(), heading.notes
+
+
+def _sheet_with_a_table(book: fastexcel.ExcelReader) -> tuple[str, list[str]]:
+    """Find the first sheet that is no cover: that has two columns and two rows."""
+    first, *others = book.sheet_names
+    for sheet in others:
+        if (found := _first_rows(book, first)) and len([n for n in found.names if n]) > 1:
+            break
+        if (found := _first_rows(book, sheet)) and len([n for n in found.names if n]) > 1:
+            return sheet, [f"sheet {first} holds no table: sheet {sheet} is read"]
+    return first, []
+
+
+def _first_rows(book: fastexcel.ExcelReader, sheet: str) -> Heading | None:
+    columns = book.load_sheet(sheet, header_row=None, n_rows=LOOKED, dtypes="string").to_arrow().columns
+    cells = zip(*(column.to_pylist() for column in columns), strict=True)
+    rows = [[cell or "" for cell in row] for row in cells]
+    return find_heading(rows) if rows else None
 
 
 def _storage(column: pa.Array) -> pa.Array:
@@ -131,45 +165,94 @@ def _read_parquet(con: Backend, name: str, pattern: str) -> None:
     con.raw_sql(f'SELECT 1 FROM "{name}" LIMIT 1')  # a broken file must show now, not in a notebook's third cell
 
 
-def _read_text(con: Backend, name: str, file: Path, spec: dict) -> None:
+def _read_text(con: Backend, name: str, file: Path, spec: dict) -> Beside:
     """Read a text file by its header, not by guessing from its first rows, unless `options` say how."""
     if "options" in spec:
         options = {"all_varchar": True, "header": True} | spec["options"]
         listed = "".join(f", {key} = {quoted(value)}" for key, value in options.items())
-    else:
-        header, delimiter = _header(file)
-        columns = ", ".join(f"{quoted(c)}: 'VARCHAR'" for c in header)
-        listed = (
-            f", auto_detect = false, header = true, delim = {quoted(delimiter)}, quote = '\"', escape = '\"'"
-            f", columns = {{{columns}}}"
-        )
-    try:
-        con.raw_sql(f'CREATE TABLE "{name}" AS SELECT * FROM read_csv({quoted(file)}{listed})')
-    except duckdb.InvalidInputException as error:  # of five lines, of which the reader's user needs these words
-        raise ValueError(_NO_UTF8 if "Invalid unicode" in str(error) else str(error)) from None
+        try:
+            con.raw_sql(f'CREATE TABLE "{name}" AS SELECT * FROM read_csv({quoted(file)}{listed})')
+        except duckdb.InvalidInputException as error:  # whose further lines show a row, and advice on other options
+            raise ValueError(str(error).splitlines()[0]) from None
+        return Beside()
+    heading, delimiter, skip = _header(file)
+    columns = ", ".join(f"{quoted(c)}: 'VARCHAR'" for c in heading.names)
+    con.raw_sql(
+        f'CREATE TABLE "{name}" AS SELECT * FROM read_csv({quoted(file)}, auto_detect = false, header = true,'
+        f" skip = {skip}, delim = {quoted(delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}},"
+        f" store_rejects = true, rejects_limit = {_REJECTED})"
+    )
+    _judge_rejects(con, heading)
+    return heading.notes
 
 
-def _check_whole(file: Path) -> None:
-    """Read a packed file to its end: DuckDB takes one that was cut off on its way for a shorter one."""
-    with gzip.open(file) as stream:
-        while stream.read(1 << 20):
-            pass
+def _judge_rejects(con: Backend, heading: Heading) -> None:
+    """Leave out the end of a report, which has too few values for a row, and refuse a file with any other such line."""
+    query = "SELECT line, error_type, error_message, csv_line FROM reject_errors ORDER BY line, column_idx"
+    found = {row[0]: row[1:] for row in reversed(con.raw_sql(query).fetchall())}
+    for table in ("reject_errors", "reject_scans"):
+        con.raw_sql(f"DROP TABLE {table}")
+    odd = {n: e for n, e in found.items() if not (e[0] == "MISSING COLUMNS" and is_end(e[2]))}
+    if odd or len(found) > _ENDS:
+        line = min(odd or found)
+        kind, message, _ = found[line]
+        values = re.search(r"Found: (\d+)", message)
+        what = f"has {values[1]} values, not {len(heading.names)}" if values else "cannot be read"
+        what = 'opens a quote " that is never closed' if kind == "UNQUOTED VALUE" else what
+        more = f"; {len(odd):,} lines are like that" if len(odd) > 1 else ""
+        raise ValueError(f"line {line:,} {what}{more}")
+    heading.notes.remarks.extend(f"line {line:,} is no row: left out" for line in sorted(found))
 
 
-def _header(file: Path) -> tuple[list[str], str]:
-    """Column names and delimiter of a text file."""
-    unpacked = gzip.open if file.name.lower().endswith(".gz") else open
-    try:
-        with unpacked(file, "rt", encoding="utf-8-sig", newline="") as stream:
-            line = stream.readline()
-            # not by counting: a delimiter of another file may stand within the quotes of this one
-            delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([line], delimiter=d), [])))
-            names = next(csv.reader(chain([line], stream), delimiter=delimiter), [])
-    except UnicodeDecodeError:
-        raise ValueError(_NO_UTF8) from None
-    if not names:
-        raise ValueError("it is empty, without even a header")
-    return _unique(names), delimiter
+def _header(file: Path) -> tuple[Heading, str, int]:
+    """Headings and delimiter of a text file, and how many lines stand before the last line of headings."""
+    with opened(file) as stream:
+        start = [line.decode("utf-8-sig" if i == 0 else "utf-8") for i, line in enumerate(islice(stream, 2 * LOOKED))]
+    if not "".join(start).strip():
+        raise ValueError(_EMPTY)
+    told = re.match(r'"?sep=(.)', start[0])
+    # not by counting: a delimiter of another file may stand within the quotes of this one
+    found = {d: _records(start[bool(told) :], d) for d in (told[1] if told else _DELIMITERS)}
+    headings = {d: find_heading(rows) for d, (rows, _) in found.items()}
+    delimiter = max(headings, key=lambda d: len(headings[d].names))
+    heading, ends = headings[delimiter], found[delimiter][1]
+    if told:
+        heading.notes.remarks[:0] = [f"line 1, {start[0].strip()}, names the delimiter"]
+    before = ends[heading.row - 1] if heading.row else 0
+    return replace(heading, names=_unique(heading.names)), delimiter, before + bool(told)
+
+
+def _records(lines: list[str], delimiter: str) -> tuple[list[list[str]], list[int]]:
+    """Split lines into rows of values, and tell the line in which each row ends."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    rows, ends = [], []
+    for row in islice(reader, LOOKED):
+        rows.append(row)
+        ends.append(reader.line_num)
+    return rows, ends
+
+
+def _struck(con: Backend, name: str, notes: Beside) -> Beside:
+    """Take out of a table what is no row of it, and say so: empty rows, repeated headings, totals."""
+    columns = [row[0] for row in con.raw_sql(f'DESCRIBE "{name}"').fetchall()]
+    cells = ['"' + c.replace('"', '""') + '"::VARCHAR' for c in columns]
+    if len(columns) < 2:
+        return notes
+    blanks = " + ".join(f"({c} IS NULL)::INT" for c in cells[1:])
+    ended = f'2 * ({blanks}) >= {len(cells) - 1} OR rowid = (SELECT max(rowid) FROM "{name}")'
+    kinds = {
+        "empty rows": f"coalesce({', '.join(cells)}) IS NULL",
+        "rows that repeat the headings": " AND ".join(
+            f"trim({cell}) = {quoted(column)}" for cell, column in [*zip(cells, columns, strict=True)][:8]
+        ),
+        "rows of totals or end marks": f"regexp_full_match(trim({cells[0]}), {quoted(TOTALS)}) AND ({ended})",
+    }
+    counted = ", ".join(f"count(*) FILTER ({condition})" for condition in kinds.values())
+    counts = con.raw_sql(f'SELECT {counted} FROM "{name}"').fetchone()
+    notes.remarks.extend(f"{n:,} {kind} left out" for kind, n in zip(kinds, counts, strict=True) if n)
+    if any(counts):
+        con.raw_sql(f'DELETE FROM "{name}" WHERE {" OR ".join(f"({c})" for c in kinds.values())}')
+    return notes
 
 
 def _unique(headings: list[str]) -> list[str]:

@@ -12,15 +12,17 @@ from html import escape as html_text
 
 import pandas as pd
 
-from bankmine.bank.flat_columns import read_columns
 from bankmine.bank.flat_predictors import copies_of, predictors
 from bankmine.bank.flat_rows import Rows, costs_of, entity_of, known_rows
 from bankmine.bank.flat_target import events
+from bankmine.bank.form_kinds import BOOLEAN, DATE, NUMBER, Told
 from bankmine.bank.readers import read_flat
 from bankmine.bank.snapshot import SOURCE_MIME
-from bankmine.bank.sources import FLAT, Source, find_source
+from bankmine.bank.sources import FLAT, Source, find_source, written
 from bankmine.errors import BankmineError, SourceError
 
+_SHOWN = (NUMBER, DATE, BOOLEAN)
+"""Kinds of which single values are shown: they hold no names."""
 _READABLE = {"value": "{:,}".format}
 
 
@@ -71,6 +73,15 @@ class Flat:
     rows: Rows = field(repr=False)
 
     @property
+    def forms(self) -> pd.DataFrame:
+        """How each column is read: `column`, `kind`, `written`, `values`, `fit`, and up to three that do not, `odd`."""
+        told = [
+            (n, "not read" if f.why else f.kind, f.words, f.rows, f.fits, f.odd if f.kind in _SHOWN else ())
+            for n, f in self.rows.forms.items()
+        ]
+        return pd.DataFrame(told, columns=["column", "kind", "written", "values", "fit", "odd"])
+
+    @property
     def title(self) -> str:
         """Title of the source."""
         return self.source.title
@@ -119,8 +130,9 @@ def is_flat(name: str) -> bool:
 
 
 def open_flat(
-    name: str, target: str = "", positive: str = "", id: str = "", time: str = "", as_of: str | datetime.date = ""
-) -> Flat:
+    name: str, target: str = "", positive: str = "", id: str = "", time: str = "", as_of: str | datetime.date = "",
+    decimal: str = "", dates: str = "", encoding: str = "",
+) -> Flat:  # fmt: skip
     """Read a flat table as supervised analyses need it.
 
     Parameters
@@ -134,6 +146,9 @@ def open_flat(
         The value of the target that is the event; '' where the values speak for themselves.
     as_of : str or date
         Last day to know: rows of later days are left out. '' for the table's last.
+    decimal, dates, encoding : str
+        What settles how the file is written where nothing in it does: `.` or `,`; `dmy`, `mdy` or `ymd`; `gbk`. ''
+        where the source's description tells it, or nothing has to.
 
     Raises
     ------
@@ -145,9 +160,14 @@ def open_flat(
     source = find_source(name)
     if source.flat is None:
         raise SourceError(f"Source {source.name} holds the tables of a bank, not one flat table: use open_source.")
-    con, fingerprint = read_flat(source)
+    source = written(source, decimal, dates, encoding)
+    con, fingerprint, notes = read_flat(source)
     asked = {"target": target, "positive": positive, "id": id, "time": time}
-    rows = known_rows(con, source, asked, as_of)
+    asked = {role: notes.names.get(value, value) if role != "positive" else value for role, value in asked.items()}
+    rows = known_rows(
+        con, source, asked, as_of, Told(source.decimal, source.dates, source.missing, bool(source.time_zone))
+    )
+    rows.remarks[:0] = notes.remarks
     happened, event = events(rows.texts(rows.roles["target"]), rows.roles["target"], rows.roles["positive"])
     found, reasons = _predictors(rows, happened)
     dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
@@ -159,10 +179,7 @@ def open_flat(
 def _predictors(rows: Rows, happened: pd.Series) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read what a model may learn from, and tell why each other column is left out."""
     later = {name: str(reason) for name, reason in rows.source.flat.get("drop", {}).items()}
-    taken = {rows.roles[role] for role in ("target", "id", "time")} | set(later)
-    names = [c for c in rows.columns if c not in taken]
-    columns = read_columns(rows.con, names, rows.source.flat.get("categories", []))
-    found, reasons, remarks = predictors(rows.con, columns, rows.index, rows.day)
+    found, reasons, remarks = predictors(rows.con, rows.forms, rows.index, rows.day)
     copies = copies_of(happened, found)
     found, reasons = found.drop(columns=list(copies)), later | reasons | copies
     if not found.shape[1]:

@@ -7,12 +7,15 @@ import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from bankmine.bank.flat_columns import BOOLEAN, CATEGORY, DATE, MOSTLY, NUMBER, OTHER, Column
+from bankmine.bank.form_kinds import BOOLEAN, CATEGORY, DATE, NUMBER, OTHER, Form
+from bankmine.bank.forms import MOSTLY
 from bankmine.bank.sources import FLAT
 
 _SURELY = 5
 """Repetitions to be expected among whole numbers drawn by chance from which their absence means that they are keys: the
 chance of none is below 1 % (birthday problem)."""
+_GLANCE = 1000
+"""Rows in which a column shows whether it can have two values only."""
 _FEW = 20
 """Rows from which on it is no accident that no text is there twice, or that a column says the same as the target."""
 
@@ -24,7 +27,7 @@ def fetch(con: Backend, expressions: list[str]) -> pa.Table:
 
 
 def predictors(
-    con: Backend, columns: list[Column], index: np.ndarray, day: pd.Series | None
+    con: Backend, forms: dict[str, Form], index: np.ndarray, day: pd.Series | None
 ) -> tuple[pd.DataFrame, dict[str, str], list[str]]:
     """Read the columns from which a model may learn.
 
@@ -32,8 +35,8 @@ def predictors(
     ----------
     con : Backend
         DuckDB with the relation `flat`.
-    columns : list of Column
-        What to read.
+    forms : dict of str to Form
+        What to read, and how.
     index : np.ndarray
         Name of each row.
     day : pd.Series, optional
@@ -44,20 +47,32 @@ def predictors(
     tuple of pd.DataFrame, dict and list
         Predictors (float64, bool or category), reason of each column left out, and remarks.
     """
-    reasons = {c.name: why for c in columns if (why := _unfit(c, day is not None))}
-    columns = [c for c in columns if c.name not in reasons]
-    table = fetch(con, [c.sql for c in columns]) if columns else pa.table({})
-    found, remarks = {}, [f"{c.name}: {c.odd:,} values are no {c.kind}, taken as missing" for c in columns if c.odd]
-    for c, values in zip(columns, table.columns, strict=True):
-        found[c.name] = _values(c, values, day).set_axis(index)
-        if c.kind == DATE and (later := int((found[c.name] < 0).sum())):
-            remarks.append(f"{c.name}: {later:,} dates after the day of their row were not known on it: missing")
-            found[c.name] = found[c.name].mask(found[c.name] < 0)
+    reasons = {n: why for n, form in forms.items() if (why := _unfit(form, day is not None))}
+    forms = {n: form for n, form in forms.items() if n not in reasons}
+    table = fetch(con, [form.sql for form in forms.values()]) if forms else pa.table({})
+    index = pd.Index(index)  # the same object for all, or each would be compared with it
+    found, remarks = {}, [line for n, form in forms.items() for line in _missing(n, form)]
+    for (name, form), values in zip(forms.items(), table.columns, strict=True):
+        found[name] = _values(form, values, day).set_axis(index)
+        if form.kind == DATE and (later := int((found[name] < 0).sum())):
+            remarks.append(f"{name}: {later:,} dates after the day of their row were not known on it: missing")
+            found[name] = found[name].mask(found[name] < 0)
     useless = {name: why for name, values in found.items() if (why := _useless(values))}
-    useless |= {c.name: why for c in columns if c.kind == NUMBER and (why := _key(found[c.name]))}
-    since = {c.name: _free(f"days_since_{c.name}", columns) for c in columns if c.kind == DATE}
+    useless |= {n: why for n, form in forms.items() if form.kind == NUMBER and (why := _key(found[n]))}
+    since = {n: _free(f"days_since_{n}", list(forms)) for n, form in forms.items() if form.kind == DATE}
     frame = pd.DataFrame({since.get(n, n): v for n, v in found.items() if n not in useless}, index=index)
     return frame, reasons | useless, remarks
+
+
+def _missing(name: str, form: Form) -> list[str]:
+    """Say how many values of a column are taken as missing, and which."""
+    codes = ", ".join(f"{n:,} times {code!r}" for code, n in form.codes.items())
+    odd, lost = ", ".join(f"{text[:40]!r}" for text in form.odd), form.rows - form.fits
+    if not codes and not lost:
+        return []
+    what = "value" if form.kind == CATEGORY else form.kind
+    shown = ", ".join(part for part in (codes, odd if lost else "") if part)
+    return [f"{name}: {lost + sum(form.codes.values()):,} values are no {what}, taken as missing: {shown}"]
 
 
 def copies_of(target: pd.Series, frame: pd.DataFrame) -> dict[str, str]:
@@ -66,35 +81,36 @@ def copies_of(target: pd.Series, frame: pd.DataFrame) -> dict[str, str]:
     if known.sum() < _FEW:
         return {}
     happened = target[known].to_numpy() == 1
-    two = [name for name in frame if frame[name][known].nunique(dropna=False) == 2]
+    first = frame[known].iloc[:_GLANCE].nunique(dropna=False)
+    two = [name for name in first.index[first <= 2] if frame[name][known].nunique(dropna=False) == 2]
     agree = {n: (pd.factorize(frame[n][known])[0].astype(bool) == happened).mean() for n in two}
     same = [n for n, share in agree.items() if share in (0, 1)]
     return dict.fromkeys(same, "the target under another name: it says the same in every row")
 
 
-def _unfit(column: Column, dated: bool) -> str:
+def _unfit(form: Form, dated: bool) -> str:
     """Say why a column cannot be a predictor, before its values are fetched."""
-    if column.kind == OTHER:
-        return f"of type {column.sql}, neither number, text, boolean nor date"
-    if column.two_ways:
-        return "its numbers could be read in two ways, as with 1,234: write them with a decimal point"
-    if column.kind == DATE and not dated:
+    if form.kind == OTHER:
+        return f"of type {form.sql}, neither number, text, boolean nor date"
+    if form.why:
+        return form.why
+    if form.kind == DATE and not dated:
         return "a date, and there is no time column from which to count its days"
-    if column.kind == CATEGORY and column.rows > _FEW and column.distinct >= MOSTLY * column.rows:
-        return f"it identifies the row: {column.distinct:,} different texts in {column.rows:,} rows"
+    if form.kind == CATEGORY and form.rows > _FEW and form.distinct >= MOSTLY * form.rows:
+        return f"it identifies the row: {form.distinct:,} different texts in {form.rows:,} rows"
     return ""
 
 
-def _values(column: Column, values: pa.ChunkedArray, day: pd.Series | None) -> pd.Series:
-    if column.kind == CATEGORY:
+def _values(form: Form, values: pa.ChunkedArray, day: pd.Series | None) -> pd.Series:
+    if form.kind == CATEGORY:
         found = values.dictionary_encode().to_pandas()
         return found.cat.reorder_categories(sorted(found.cat.categories))
-    if column.kind == DATE:
+    if form.kind == DATE:
         at = values.cast(pa.timestamp("us")).to_pandas(date_as_object=False).astype("datetime64[us]")
         return (day.set_axis(at.index).astype("datetime64[us]") - at.dt.floor("D")).dt.days.astype(float)
-    if column.kind == BOOLEAN and values.null_count == 0:
+    if form.kind == BOOLEAN and values.null_count == 0:
         return values.to_pandas()
-    return values.cast(pa.float64()).to_pandas() if column.kind == NUMBER else values.cast(pa.int8()).to_pandas() * 1.0
+    return values.cast(pa.float64()).to_pandas() if form.kind == NUMBER else values.cast(pa.int8()).to_pandas() * 1.0
 
 
 def _useless(values: pd.Series) -> str:
@@ -110,12 +126,12 @@ def _useless(values: pd.Series) -> str:
 
 def _key(values: pd.Series) -> str:
     """Say where numbers are keys, not amounts: whole ones of which none is there twice, though they lie close."""
-    if values.nunique() < len(values) or not (values % 1 == 0).all():
+    if not (values % 1 == 0).all() or values.nunique() < len(values):
         return ""
     repetitions = len(values) ** 2 / (2 * (values.max() - values.min() + 1))
     return "it identifies the row: whole numbers, none of them twice" if repetitions > _SURELY else ""
 
 
-def _free(name: str, columns: list[Column]) -> str:
+def _free(name: str, names: list[str]) -> str:
     """Return a name that no other column has."""
-    return name if all(c.name != name for c in columns) else _free(f"{name}_", columns)
+    return name if name not in names else _free(f"{name}_", names)

@@ -6,15 +6,18 @@ import calendar
 import datetime
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from ibis.backends.duckdb import Backend
 
 from bankmine.bank.files import quoted
-from bankmine.bank.flat_columns import MOSTLY, column_types, identifier, parse_time, text_of
+from bankmine.bank.flat_columns import column_types, identifier, read_columns, text_of, time_form
 from bankmine.bank.flat_predictors import fetch
+from bankmine.bank.form_kinds import Form, Told
+from bankmine.bank.forms import MOSTLY, lost_digits
 from bankmine.bank.readers import flat_file
 from bankmine.bank.registers import compute, value
 from bankmine.bank.snapshot import parse_day
@@ -22,6 +25,8 @@ from bankmine.bank.sources import COSTS, FLAT, Source
 from bankmine.errors import BankmineError, SourceError
 
 _SHOWN = 12
+_OFTEN = 10
+"""Rows that are alike are copies where there are this many times as many as chance would make."""
 _YEARS = pd.Timestamp("1900-01-01"), pd.Timestamp("2199-12-31")
 """Days beyond are stand-ins such as 9999-12-31, and no time of a row."""
 
@@ -41,6 +46,18 @@ class Rows:
     as_of: datetime.date
     remarks: list[str]
     """What the reader should know of the table; the functions below add to it."""
+    told: Told
+    """What settles forms that could be read in two ways."""
+    time: Form | None
+    """How the moments of the rows are written."""
+
+    @cached_property
+    def forms(self) -> dict[str, Form]:
+        """Form of each column but those that have a role, or are told to have been known later only."""
+        taken = {self.roles[role] for role in ("target", "id", "time")} | set(self.source.flat.get("drop", {}))
+        told = replace(self.told, dates=self.told.dates or self.time.order) if self.time else self.told
+        names = [c for c in self.columns if c not in taken]
+        return read_columns(self.con, names, self.source.flat.get("categories", []), told)
 
     @property
     def columns(self) -> list[str]:
@@ -53,7 +70,7 @@ class Rows:
         return fetch(self.con, [text])[0].to_pandas().set_axis(self.index)
 
 
-def known_rows(con: Backend, source: Source, asked: dict[str, str], as_of: str | datetime.date) -> Rows:
+def known_rows(con: Backend, source: Source, asked: dict[str, str], as_of: str | datetime.date, told: Told) -> Rows:
     """Find the columns that were asked for, and cut the table to what was known at the end of a day.
 
     Raises
@@ -64,17 +81,19 @@ def known_rows(con: Backend, source: Source, asked: dict[str, str], as_of: str |
     roles = {role: value or source.flat.get(role, "") for role, value in asked.items()}
     _check_roles(con, roles, source)
     if not roles["time"]:
-        return Rows(con, source, roles, np.arange(_count(con)), None, _last_day(as_of, None, source), [])
-    sql, days, remarks = _days(con, roles["time"])
+        index = np.arange(_count(con))
+        return Rows(con, source, roles, index, None, _last_day(as_of, None, source), [], told, None)
+    time, days, remarks = _days(con, roles["time"], told)
     last = _last_day(as_of, days, source)
     known = (days <= pd.Timestamp(last)).to_numpy()
     if later := int((days > pd.Timestamp(last)).sum()):
         remarks.append(f"{later:,} rows of days after {last} left out")
-    # from here on this relation hides the delivered one, so that nothing is learnt from a later row, not even a type
-    between = f"BETWEEN {quoted(_YEARS[0].date())} AND {quoted(last)}"
-    con.raw_sql(f"CREATE TEMP TABLE {FLAT} AS SELECT * FROM {FLAT} WHERE ({sql})::DATE {between}")
+    if not known.all():
+        # this relation hides the delivered one, so that nothing is learnt from a later row, not even a type
+        between = f"BETWEEN {quoted(_YEARS[0].date())} AND {quoted(last)}"
+        con.raw_sql(f"CREATE TEMP TABLE {FLAT} AS SELECT * FROM {FLAT} WHERE ({time.sql})::DATE {between}")
     day = days[known].astype("datetime64[ns]").rename("day")
-    return Rows(con, source, roles, np.flatnonzero(known), day, last, remarks)
+    return Rows(con, source, roles, np.flatnonzero(known), day, last, remarks, told, time)
 
 
 def refuse_unknown(given: Iterable[str], columns: list[str], what: str) -> None:
@@ -91,7 +110,8 @@ def refuse_unknown(given: Iterable[str], columns: list[str], what: str) -> None:
 def entity_of(rows: Rows) -> pd.Series:
     """Tell whose each row is; a row without an id is somebody's of its own."""
     if not rows.roles["id"]:
-        return pd.Series(rows.index, index=rows.index, name="entity")
+        return _without_copies(rows)
+    _refuse_lost_digits(rows)
     found = rows.texts(rows.roles["id"])
     alone = found.isna()
     if alone.any():
@@ -102,6 +122,43 @@ def entity_of(rows: Rows) -> pd.Series:
         what = rows.roles["id"] + (f" and {rows.roles['time']}" if rows.day is not None else "")
         rows.remarks.append(f"{again.sum():,} rows repeat the {what} of an earlier one: kept, and never split apart")
     return found
+
+
+def _without_copies(rows: Rows) -> pd.Series:
+    """Take each row for somebody's of its own; but rows that are alike in every column, unless by chance, for one's."""
+    entity = pd.Series(rows.index, index=rows.index, name="entity")
+    alike = fetch(rows.con, [f"hash({FLAT})"])[0].to_pandas().set_axis(rows.index)
+    copies = int(alike.duplicated().sum())
+    if not copies:
+        return entity
+    said = f"{copies:,} rows repeat an earlier one in every column"
+    if _by_chance(rows) * _OFTEN >= copies:
+        rows.remarks.append(f"{said}: kept, as its columns have so few values that rows are alike by chance")
+        return entity
+    rows.remarks.append(f"{said}: taken for one case each with it, and never split apart")
+    return entity.groupby(alike.to_numpy()).transform("min").rename("entity")
+
+
+def _by_chance(rows: Rows) -> float:
+    """Return how many rows would repeat an earlier one if columns had nothing to do with each other."""
+    alike = 1.0
+    for column in rows.columns:
+        counted = f"SELECT count(*)::DOUBLE AS n FROM {FLAT} GROUP BY {identifier(column)}"
+        alike *= rows.con.raw_sql(f"SELECT sum(n * n) / sum(n) ** 2 FROM ({counted})").fetchone()[0]
+    n = len(rows.index)
+    return n * (1 - (1 - alike) ** (n / 2))
+
+
+def _refuse_lost_digits(rows: Rows) -> None:
+    """Refuse ids that a spreadsheet has shortened: those of different customers are the same then."""
+    column = rows.roles["id"]
+    lost = lost_digits(text_of(column, column_types(rows.con)[column]))
+    count, like = rows.con.raw_sql(f"SELECT count(*), min({identifier(column)}) FROM {FLAT} WHERE {lost}").fetchone()
+    if count:
+        raise BankmineError(
+            f"id={column}: {count:,} of its values lost digits when a spreadsheet saved them, like {like}: export the "
+            "column as text."
+        )
 
 
 def costs_of(rows: Rows) -> pd.DataFrame | None:
@@ -150,14 +207,12 @@ def _with_two_values(con: Backend, columns: list[str]) -> list[str]:
     return [c for c, n in zip(columns, different, strict=True) if n == 2]
 
 
-def _days(con: Backend, column: str) -> tuple[str, pd.Series, list[str]]:
-    """Read the day of each row, as SQL and values; a few that cannot be read are left out and told, many refused."""
-    sql, swapped = parse_time(con, column)
-    if swapped:
-        raise BankmineError(
-            f"time={column}: in {swapped:,} rows nobody can tell the day from the month: write days like 2025-12-31."
-        )
-    days = fetch(con, [f"({sql})::TIMESTAMP"])[0].to_pandas().astype("datetime64[us]").dt.floor("D")
+def _days(con: Backend, column: str, told: Told) -> tuple[Form, pd.Series, list[str]]:
+    """Read the day of each row, and how it is written; a few that cannot be read are left out, many refused."""
+    form = time_form(con, column, told)
+    if form.why:
+        raise BankmineError(f"time={column}: {form.why}, or write days like 2025-12-31.")
+    days = fetch(con, [f"({form.sql})::TIMESTAMP"])[0].to_pandas().astype("datetime64[us]").dt.floor("D")
     days = days.where(days.between(*_YEARS))
     share = days.isna().mean()
     if share > 1 - MOSTLY:
@@ -165,7 +220,7 @@ def _days(con: Backend, column: str) -> tuple[str, pd.Series, list[str]]:
             f"time={column}: {share:.1%} of the rows have no day there that can be read{_example(con, column, days)}. "
             "Write days like 2025-12-31, or leave time empty."
         )
-    return sql, days, [f"{days.isna().sum():,} rows without a day in {column} left out"] if share else []
+    return form, days, [f"{days.isna().sum():,} rows without a day in {column} left out"] if share else []
 
 
 def _example(con: Backend, column: str, days: pd.Series) -> str:

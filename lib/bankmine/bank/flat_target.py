@@ -8,13 +8,13 @@ import re
 import numpy as np
 import pandas as pd
 
+from bankmine.bank.form_kinds import PAIRS, UNMISTAKABLE
 from bankmine.errors import BankmineError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_MISSING = ("na", "n/a", "#n/a", "nan", "null", "")
-_SPEAKING = ({"0", "1"}, {"false", "true"}, {"no", "yes"}, {"n", "y"}, {"否", "是"})
+_MISSING = (*UNMISTAKABLE, "na", "")
+_SPEAKING = (("0", "1"), *PAIRS)
 """Pairs of values of which nobody asks which one is the event: the second."""
-_EVENTS = ("1", "true", "yes", "y", "是")
 _SHOWN = 6
 
 
@@ -41,8 +41,8 @@ def events(values: pd.Series, column: str, positive: str) -> tuple[pd.Series, st
     BankmineError
         If it is not clear which value is the event, if it does not occur, or if nothing else does.
     """
-    plain = values.map(_plain, na_action="ignore")
-    plain = plain.mask(plain.str.lower().isin(_MISSING))
+    plain = values.map({text: _plain(text) for text in values.dropna().unique()}).astype(object)
+    plain = plain.mask(plain.map(str.lower, na_action="ignore").isin(_MISSING))
     counts = plain.value_counts()
     if counts.empty:
         raise BankmineError(f"The target {column} is empty in every row: there is nothing to learn from.")
@@ -71,9 +71,8 @@ def _speaking(counts: pd.Series, column: str) -> str:
     """Find the value that is the event where the values say so themselves."""
     values = {v.lower(): v for v in counts.index}
     for pair in _SPEAKING:
-        if len(values) == len(counts) and set(values) <= pair:
-            event = next(e for e in _EVENTS if e in pair)
-            return values.get(event, event)
+        if len(values) == len(counts) and set(values) <= set(pair):
+            return values.get(pair[1], pair[1])
     count = f"{len(counts):,} value{'s' * (len(counts) != 1)}"
     raise BankmineError(f"The target {column} has {count} {_listed(counts)}: say which is the event, positive=….")
 

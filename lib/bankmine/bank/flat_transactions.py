@@ -10,9 +10,10 @@ import pyarrow as pa
 from ibis.util import gen_name
 
 from bankmine.bank.flat import Flat
-from bankmine.bank.flat_columns import NUMBER, column_types, parse_time, read_columns, text_of
+from bankmine.bank.flat_columns import column_types, text_of, time_form
 from bankmine.bank.flat_predictors import fetch
 from bankmine.bank.flat_rows import Rows, refuse_unknown
+from bankmine.bank.form_kinds import NUMBER
 from bankmine.errors import BankmineError
 
 AS_IN_CONTRACT = ("transaction_id", "account_id", "device_id", "counterparty", "country", "channel", "kind", "category")
@@ -90,14 +91,15 @@ def _check(rows: Rows, amount: str, merchant: str) -> None:
 def _read(rows: Rows, amount: str, merchant: str) -> pd.DataFrame:
     """Read the columns of the contract, in the order of the table."""
     types = column_types(rows.con)
-    value = read_columns(rows.con, [amount], [])[0]
-    if value.kind != NUMBER or value.two_ways:
-        raise BankmineError(f"amount={amount}: nobody can tell which numbers these are: write them like 1234.56.")
+    value = rows.forms[amount]
+    if value.kind != NUMBER or value.why:
+        why = value.why or "nobody can tell which numbers these are: write them like 1234.56"
+        raise BankmineError(f"amount={amount}: {why}.")
     names = {name: name for name in AS_IN_CONTRACT if name in types} | ({"merchant_id": merchant} if merchant else {})
     sql = {name: text_of(column, types[column]) for name, column in names.items()}
-    sql |= {"at": f"({parse_time(rows.con, rows.roles['time'])[0]})::TIMESTAMP", "amount": value.sql}
+    sql |= {"at": f"({rows.time.sql})::TIMESTAMP", "amount": value.sql}
     if _KNOWN_ON in types:
-        sql[_KNOWN_ON] = f"({parse_time(rows.con, _KNOWN_ON)[0]})::TIMESTAMP"
+        sql[_KNOWN_ON] = f"({time_form(rows.con, _KNOWN_ON, rows.told).sql})::TIMESTAMP"
     frame = fetch(rows.con, list(sql.values())).rename_columns(list(sql)).to_pandas()
     return frame.astype({n: "datetime64[us]" for n in ("at", _KNOWN_ON) if n in frame})
 

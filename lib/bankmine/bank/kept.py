@@ -10,6 +10,7 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import joblib
 import pandas as pd
 import pyarrow as pa
 from pandas.testing import assert_frame_equal
@@ -19,6 +20,8 @@ from bankmine.bank import cache
 from bankmine.bank.checks import TableCheck, Violation
 
 Checked = tuple[dict[str, ir.Table], dict[str, TableCheck]]
+ANALYSES = ("bank", "features", "learning", "judging", "deciding", "study", "topics")
+"""Rooms of the library whose code any analysis may follow from."""
 _JSON, _CHECKS, _FRAME = "told.json", "checks.json", "frame.arrow"
 
 
@@ -69,6 +72,14 @@ def kept_frame(key: str, what: str, make: Callable[[], pd.DataFrame]) -> pd.Data
 
     folder = cache.opened(key, what, write)
     return made[0] if made else _frame(folder)
+
+
+def kept_analysis(what: str, given: object, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return a data frame that follows from what is given alone, and from the code of analyses; see `kept_frame`.
+
+    Given are values, by which the entry is found: tables, arrays, models not yet fitted, with all their settings.
+    """
+    return kept_frame(cache.digest(what, joblib.hash(given), cache.library(*ANALYSES)), what, make)
 
 
 def _frame(folder: Path) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from ibis.util import gen_name
 
 from bankmine.bank import files
 from bankmine.bank.contract import TABLES
+from bankmine.bank.headings import Beside
 from bankmine.bank.sources import FLAT, Source
 from bankmine.errors import BankmineError, SourceError, told
 
@@ -59,9 +60,18 @@ class Reading:
             _ = self.tables
         return _fingerprint(self.source, self.con)
 
-    @cached_property
+    @property
     def tables(self) -> dict[str, ir.Table]:
         """Contract table -> rows as the source gives them, read when they are first asked for."""
+        return self._read[0]
+
+    @property
+    def notes(self) -> dict[str, Beside]:
+        """Relation -> what was found beside its rows."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, ir.Table], dict[str, Beside]]:
         return _ENGINES[self.engine](self.con, self.source)
 
     def require_unchanged(self) -> None:
@@ -70,21 +80,21 @@ class Reading:
             raise SourceError(f"The files of source {self.source.name} changed while they were read: run it again.")
 
 
-def read_flat(source: Source) -> tuple[Backend, str]:
+def read_flat(source: Source) -> tuple[Backend, str, Beside]:
     """Read a source of one flat table into the relation `flat` of DuckDB, its rows in the order of the file.
 
     Returns
     -------
-    tuple of Backend and str
-        The engine that holds the relation, and the fingerprint of what was read.
+    tuple of Backend, str and Beside
+        The engine that holds the relation, the fingerprint of what was read, and what was beside the rows.
     """
     con = _connect(source)
     con.raw_sql("SET preserve_insertion_order = true")
     if not (loader := source.flat.get("loader")):
         if odd := [f for f in _files(source.relations[FLAT]) if not f.lower().endswith(files.ENDINGS)]:
             raise SourceError(f"{odd[0]} cannot be read: a flat table ends in {', '.join(files.ENDINGS)}.")
-        _load(con, source, as_text=False)
-        return con, _fingerprint(source, con)
+        notes = _load(con, source, as_text=False)
+        return con, _fingerprint(source, con), notes[FLAT]
     package = loader.partition(".")[0]
     if importlib.util.find_spec(package) is None:
         raise SourceError(
@@ -94,7 +104,7 @@ def read_flat(source: Source) -> tuple[Backend, str]:
     with told(f"The loader {loader} of source {source.name} fails"):
         frame = _frame(pkgutil.resolve_name(loader)(backend=pd))
         files.insert(con, FLAT, pa.Table.from_pandas(frame, preserve_index=False).to_reader())
-    return con, hashlib.sha256(_content_hash(con, FLAT).encode()).hexdigest()
+    return con, hashlib.sha256(_content_hash(con, FLAT).encode()).hexdigest(), Beside()
 
 
 def flat_file(source: Source) -> Path:
@@ -121,18 +131,18 @@ def few(rows: pa.Table, con: ibis.BaseBackend) -> ir.Table:
     return con.create_table(gen_name("few"), rows) if con.name == "duckdb" else ibis.memtable(rows)
 
 
-def _read_with_duckdb(con: Backend, source: Source) -> dict[str, ir.Table]:
-    _load(con, source)
+def _read_with_duckdb(con: Backend, source: Source) -> tuple[dict[str, ir.Table], dict[str, Beside]]:
+    notes = _load(con, source)
     con.raw_sql("CREATE SCHEMA mapped")
     for table, sql in source.mappings.items():
         with told(f"{source.folder / table}.sql fails", source.secrets):
             con.raw_sql(f'CREATE TABLE mapped."{table}" AS {sql}')
     mapped = {t: con.table(t, database="mapped") for t in source.mappings}
     there = con.list_tables()
-    return mapped or {t: con.table(t) for t in TABLES if t in there}
+    return (mapped or {t: con.table(t) for t in TABLES if t in there}), notes
 
 
-def _read_with_spark(con: ibis.BaseBackend, source: Source) -> dict[str, ir.Table]:
+def _read_with_spark(con: ibis.BaseBackend, source: Source) -> tuple[dict[str, ir.Table], dict[str, Beside]]:
     found = {} if source.mappings else _relations(source)
     if not found or any(not isinstance(f, str) or Path(f).suffix not in ("", ".parquet") for f in found.values()):
         raise SourceError(f"Source {source.name}: Spark reads Parquet files named as the contract; use engine duckdb.")
@@ -140,7 +150,7 @@ def _read_with_spark(con: ibis.BaseBackend, source: Source) -> dict[str, ir.Tabl
     for table, name in found.items():
         with told(f"{source.data / name} cannot be read"):
             tables[table] = con.read_parquet(str(source.data / name), table_name=table)
-    return tables
+    return tables, {}
 
 
 _ENGINES = {"duckdb": _read_with_duckdb, "spark": _read_with_spark}
@@ -169,15 +179,18 @@ def _frame(data: Any) -> pd.DataFrame:
     return data.data.assign(**{data.target.name: data.target}, **costs)
 
 
-def _load(con: Backend, source: Source, as_text: bool = True) -> None:
-    """Make every raw relation a table or view."""
+def _load(con: Backend, source: Source, as_text: bool = True) -> dict[str, Beside]:
+    """Make every raw relation a table or view, and tell what was found beside the rows of each."""
+    notes = {}
     for name, spec in _relations(source).items():
         file = _first_existing(source, spec)
         with told(f"{file} cannot be read", source.secrets):
-            files.read_file(con, name, file, spec if isinstance(spec, dict) else {}, as_text)
+            given = {"encoding": source.encoding} | (spec if isinstance(spec, dict) else {})
+            notes[name] = files.read_file(con, name, file, given, as_text)
     for name, query in source.database.get("relations", {}).items():
         with told(f"The database of source {source.name} cannot be read (relation {name})", source.secrets):
             _read_query(con, name, query, source)
+    return notes
 
 
 def _fingerprint(source: Source, con: ibis.BaseBackend) -> str:

@@ -13,9 +13,12 @@ from bankmine.bank.contract import TABLES, Column, Table
 
 ROW, VALUE = "row", "value"
 UNKNOWN_PARENT, BEFORE_PARENT = OF_PARENTS = ("unknown_parent", "before_parent")
+OF_VALUES = ("wrong_type", "lost_digits", "unknown_value", UNKNOWN_PARENT)
+"""Rules whose examples are the values that break them; those of all others are keys of rows."""
 
 MEANINGS = {
     "wrong_type": "the value is not of the column's type",
+    "lost_digits": "the key lost digits when a spreadsheet saved it, as 6.22216E+15 did",
     "null_key": "the key is empty",
     "missing_value": "a required value is empty",
     "unknown_value": "the contract does not know the value",
@@ -81,9 +84,10 @@ def with_parents(rows: ir.Table, table: Table, kept: dict[str, ir.Table]) -> ir.
 
 def _column_rules(rows: ir.Table, table: Table, column: Column) -> list[Rule]:
     value, level, found = rows[column.name], ROW if column.required else VALUE, []
-    bad = rows[BAD + column.name] if BAD + column.name in rows.columns else ibis.literal(False)
+    bad = rows[BAD + column.name].notnull() if BAD + column.name in rows.columns else ibis.literal(False)
     if BAD + column.name in rows.columns:
-        found.append(_rule("wrong_type", column.name, level, bad))
+        name = "lost_digits" if column.type == "string" else "wrong_type"
+        found.append(_rule(name, column.name, level, bad))
     if column.required:
         name = "null_key" if column.name in table.key else "missing_value"
         found.append(_rule(name, column.name, level, value.isnull() & ~bad))

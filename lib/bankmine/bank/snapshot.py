@@ -14,9 +14,11 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from bankmine.bank import cache, readers
-from bankmine.bank.casting import BAD, named, typed
+from bankmine.bank.casting import BAD, Typed, named, typed
 from bankmine.bank.checks import TableCheck, check
 from bankmine.bank.contract import TABLES, Table
+from bankmine.bank.currencies import in_one_currency
+from bankmine.bank.form_kinds import Told
 from bankmine.bank.kept import Checked, kept_json, kept_tables
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
@@ -81,9 +83,16 @@ class Bank:
         return self._looked[0]
 
     @cached_property
+    def _typed(self) -> dict[str, Typed]:
+        """Typed rows of each table, in one currency, with what is to be said of them."""
+        s = self.source
+        told = Told(s.decimal, s.dates, s.missing, bool(s.time_zone), percent=0.01)
+        return in_one_currency({name: typed(rows, TABLES[name], told) for name, rows in self.raw.items()}, s)
+
+    @cached_property
     def tables(self) -> dict[str, ir.Table]:
         """Typed rows of each table, unchecked and uncut."""
-        return {name: readers.settle(typed(rows, TABLES[name]), name) for name, rows in self.raw.items()}
+        return {name: readers.settle(found.rows, name) for name, found in self._typed.items()}
 
     @property
     def span(self) -> tuple[datetime.date, datetime.date]:
@@ -105,7 +114,12 @@ class Bank:
             problems += [f"table {name} lacks {', '.join(absent)}"] if absent else []
         if problems:
             return problems, []
-        days = self.tables["transactions"].select(day=ibis._.at.cast("date"))
+        if problems := [f"{p} (in source.yml)" for found in self._typed.values() for p in found.problems]:
+            return problems, []
+        booked = self.tables["transactions"]
+        if BAD + "at" in booked.columns and (why := _unread(booked)):
+            return [why], []
+        days = booked.select(day=ibis._.at.cast("date"))
         days = days.filter(days.day <= ibis.literal(self.source.last_day))
         found = days.aggregate(first=days.day.min(), last=days.day.max()).to_pyarrow().to_pylist()[0]
         return [], [str(day) for day in found.values() if day]
@@ -139,6 +153,9 @@ class Bank:
         checks: dict[str, TableCheck] = {}
         for name, rows in self._known(day).items():
             kept[name], checks[name] = check(rows, TABLES[name], kept, day, self.source)
+            checks[name].remarks = self._typed[name].remarks
+        for relation, notes in self.reading.notes.items():
+            checks[relation if relation in checks else "customers"].remarks[:0] = notes.remarks
         self.reading.require_unchanged()
         return kept, checks
 
@@ -151,6 +168,14 @@ class Bank:
                 f"{day} lies outside the data of source {self.source.name}: give a day from {first} to {last}."
             )
         return day
+
+
+def _unread(booked: ir.Table) -> str:
+    """Say that no booking has a moment that can be read, where there are some."""
+    bad = booked[BAD + "at"]
+    counted = booked.aggregate(n=booked.count(), unread=bad.count(), like=bad.min())
+    n, unread, like = counted.to_pyarrow().to_pylist()[0].values()
+    return f"at of {unread:,} of {n:,} bookings is no timestamp, as {like!r}" if n and unread == n else ""
 
 
 def parse_day(day: str | datetime.date) -> datetime.date:
@@ -253,7 +278,7 @@ def _known(rows: ir.Table, table: Table, day: datetime.date, extracted_on: datet
         bad = BAD + column.name
         # a day that cannot be read never becomes known, but is wrong all along
         if bad in rows.columns and column.known_on != column.name:
-            late[bad] = rows[bad] & known
+            late[bad] = known.ifelse(rows[bad], ibis.null("string"))
     return rows.filter(visible).mutate(**late)
 
 

@@ -12,7 +12,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import unquote
@@ -26,12 +26,16 @@ SOURCES = WORKSPACE / "data" / "sources"
 _KEYS = {
     "title": str, "currency": str, "time_zone": str, "extracted_on": datetime.date, "path": str, "relations": dict,
     "database": dict, "terms": str, "get": str, "generator": str, "arguments": dict, "made_with": str,
-    "balance_tolerance": (int, float), "flat": dict,
+    "balance_tolerance": (int, float), "flat": dict, "decimal": str, "dates": str, "encoding": str, "missing": list,
+    "rates": dict,
 }  # fmt: skip
 _FLAT_KEYS = {
     "file": (str, list, dict), "loader": str, "target": str, "positive": str, "id": str, "time": str,
     "categories": list, "drop": dict, "costs": dict,
 }  # fmt: skip
+READING = ("decimal", "dates", "encoding")
+"""Parameters by which a notebook is told how the file of a flat table is written."""
+_DECIMALS, _ORDERS = (".", ","), ("dmy", "mdy", "ymd")
 FLAT = "flat"
 """Relation that the one table of a flat source is read into."""
 ROLES = ("target", "positive", "id", "time")
@@ -39,7 +43,7 @@ ROLES = ("target", "positive", "id", "time")
 COSTS = ("tp", "fp", "fn", "tn")
 """Kinds of decisions that cost something: true and false positives, false and true negatives."""
 _DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
-_RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict}
+_RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict, "encoding": str}
 _GENERATORS = "bankmine.generators"
 """Entry points by which a package registers a function that makes a bank: `(folder, **arguments)`."""
 _KINDS = {
@@ -62,6 +66,14 @@ class Source:
         Last day the data can speak of: what is dated later is a defect. None where the source does not say.
     balance_tolerance : float
         How far a balance may be from what the flows say, in the source's currency; half a cent unless it is told.
+    decimal, dates : str
+        Decimal sign and order of day, month and year, where nothing in the files settles them.
+    encoding : str
+        Of text files that are not UTF-8, where it cannot be recognised.
+    missing : tuple of str
+        Texts that stand for no value, beside the usual ones: -999.
+    rates : dict
+        Currency -> what one unit of it is worth in the source's; rows in others are left out.
     relations : dict
         Raw relation -> file, list of files (the first that exists is read), or mapping with options.
     database : dict
@@ -81,6 +93,11 @@ class Source:
     relations: dict = field(default_factory=dict)
     database: dict = field(default_factory=dict)
     balance_tolerance: float = 0.005
+    decimal: str = ""
+    dates: str = ""
+    encoding: str = ""
+    missing: tuple[str, ...] = ()
+    rates: dict = field(default_factory=dict)
     terms: str = ""
     get: str = ""
     generator: str = ""
@@ -110,7 +127,8 @@ class Source:
     @property
     def reads(self) -> dict[str, object]:
         """All of what is told that decides what is read, and how it is checked."""
-        names = ("time_zone", "relations", "database", "balance_tolerance", "flat")
+        names = ("time_zone", "relations", "database", "balance_tolerance", "flat", "currency", "decimal", "dates",
+                 "encoding", "missing", "rates")  # fmt: skip
         return {name: getattr(self, name) for name in names} | {"last_day": self.last_day, "sql": self.mappings}
 
     @property
@@ -148,6 +166,21 @@ def find_source(name: str) -> Source:
     if (folder / "source.yml").is_file():
         return _described(folder, slug)
     return Source(name=slug, folder=folder, data=folder, title=folder.name)
+
+
+def written(source: Source, decimal: str = "", dates: str = "", encoding: str = "") -> Source:
+    """Tell how the files of a source are written, beside what it says itself; '' where it is not told.
+
+    Raises
+    ------
+    BankmineError
+        If it is not one of what can be told.
+    """
+    given = {"decimal": decimal.strip(), "dates": dates.strip().lower(), "encoding": encoding.strip()}
+    for name, may in (("decimal", _DECIMALS), ("dates", _ORDERS)):
+        if given[name] and given[name] not in may:
+            raise BankmineError(f"{name}={given[name]}: it may be {' or '.join(may)}.")
+    return replace(source, **{name: value for name, value in given.items() if value})
 
 
 def ensure_generated(source: Source) -> None:
@@ -198,10 +231,22 @@ def _described(folder: Path, name: str) -> Source:
     given.pop("made_with", None)  # provenance for readers
     given.setdefault("title", name)
     data = (folder / _expand(given.pop("path", "."), file)).resolve()
+    given["missing"] = tuple(map(str, given.get("missing", ())))
+    given["rates"] = {str(k): _rate(v, file) for k, v in given.get("rates", {}).items()}
     source = Source(name=name, folder=folder, data=data, **given)
+    try:
+        source = written(source, source.decimal, source.dates, source.encoding)
+    except BankmineError as error:
+        raise SourceError(f"{file}: {error}") from None
     if source.generator:
         generator_of(source)  # refused when it is read, not when it is run
     return source
+
+
+def _rate(value: object, file: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise SourceError(f"{file}: rates must be numbers above zero, not {value!r}.")
+    return float(value)
 
 
 def _check(given: object, keys: dict[str, type], file: Path, what: str) -> None:

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import ibis.expr.types as ir
 import pandas as pd
-from pandas.util import hash_pandas_object
 
-from bankmine.bank import cache
-from bankmine.bank.kept import kept_frame
 from bankmine.bank.snapshot import Snapshot
 from bankmine.features import lifecycle
 from bankmine.features.bookings import activity, totals
 from bankmine.features.holdings import balances, products
 from bankmine.features.service import service
-from bankmine.features.spine import KEYS, beside, spine_of
+from bankmine.features.spine import KEYS, beside, kept, spine_of
 
 _NOT_KNOWN_WITHOUT_EVENTS = ("_mean_", "_share_", "_regularity_", "days_since_", "deposits", "debts", "age_years")
 _OF_LIFECYCLE = {"days_since_own_booking": "quiet_days"}
@@ -81,16 +78,6 @@ def all_known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame) -> pd.Dat
         return pd.concat(parts, axis=1)
 
     return kept(snapshot, "all that is known", keys, computed)
-
-
-def kept(snapshot: Snapshot, what: str, rows: pd.DataFrame | list, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """Return what was computed of a snapshot's customers on days before, from the cache, or make it now.
-
-    It follows from the snapshot, from the rows (keys, or days for all customers), and from the code of these two rooms.
-    """
-    told = hash_pandas_object(rows).to_numpy().tobytes().hex() if isinstance(rows, pd.DataFrame) else rows
-    key = cache.digest(snapshot.key, what, told, cache.library("bank", "features")) if snapshot.key else ""
-    return kept_frame(key, f"{snapshot.source.name}, as of {snapshot.as_of}: {what}, {len(rows):,} rows", make)
 
 
 def fetched(part: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:

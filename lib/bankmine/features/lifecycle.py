@@ -22,7 +22,7 @@ from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.features.bookings import own_outflows
 from bankmine.features.holdings import deposits_on
-from bankmine.features.spine import KEYS, beside, by_period, spine_of
+from bankmine.features.spine import KEYS, beside, by_period, kept, spine_of
 
 REGISTRY = WORKSPACE / "data" / "lifecycle.yml"
 RECENT, GAP, YEAR = 60, 90, 365
@@ -67,7 +67,8 @@ def stages(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> pd.DataFra
 
     Sorted: `customer_id`, `day` (timestamp), `stage` and the measures of the rules. Month ends suit balances best.
     """
-    found = measures(snapshot, spine_of(snapshot, days)).to_pandas()
+    days = list(days) or [snapshot.as_of]
+    found = kept(snapshot, "lifecycle", days, lambda: measures(snapshot, spine_of(snapshot, days)).to_pandas())
     found = found.assign(day=pd.to_datetime(found["day"])).sort_values(list(KEYS)).reset_index(drop=True)
     found.insert(len(KEYS), "stage", assign(load_stages(), found))
     return found

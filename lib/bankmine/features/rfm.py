@@ -8,6 +8,9 @@ the scores of recency and frequency.
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
+
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -15,7 +18,7 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.features.bookings import own_outflows
-from bankmine.features.spine import KEYS, by_period
+from bankmine.features.spine import KEYS, by_period, kept, spine_of
 
 _LOST, _RISK, _SLEEP, _HOPE, _LOYAL = "Hibernating", "At risk", "About to sleep", "Potential loyalists", "Loyal"
 CELLS = (
@@ -53,6 +56,11 @@ def rfm(snapshot: Snapshot, spine: ir.Table, days: int = 365) -> ir.Table:
         frequency=table.frequency.fill_null(0),
         monetary=table.monetary.fill_null(0.0),
     )
+
+
+def fetched(snapshot: Snapshot, days: Sequence[datetime.date]) -> pd.DataFrame:
+    """Fetch the measures of all customers on several days: `customer_id`, `day`, and those of `rfm`."""
+    return kept(snapshot, "RFM", list(days), lambda: rfm(snapshot, spine_of(snapshot, days)).to_pandas())
 
 
 def scores(measures: pd.DataFrame) -> pd.DataFrame:

@@ -8,13 +8,16 @@ which is what makes hundreds of features on a dozen days cheap.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import ibis
 import ibis.expr.types as ir
+import joblib
 import pandas as pd
 from ibis.common.deferred import Deferred
 
+from bankmine.bank import cache
+from bankmine.bank.kept import kept_frame
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 
@@ -32,6 +35,20 @@ def spine_of(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> ir.Table
     each = ibis.array([ibis.literal(d) for d in days]).unnest()
     pairs = snapshot.customers.select("customer_id", "joined_on", day=each)
     return pairs.filter(pairs.joined_on <= pairs.day).select(*KEYS)
+
+
+def kept(
+    snapshot: Snapshot, what: str, rows: pd.DataFrame | Sequence[datetime.date], make: Callable[[], pd.DataFrame],
+    follows: object = None, rooms: Sequence[str] = ("bank", "features"),
+) -> pd.DataFrame:  # fmt: skip
+    """Return what was computed of a snapshot's customers on days before, from the cache, or make it now.
+
+    It follows from the snapshot, from the rows (keys, or days for all customers), from what else is told, as rules that
+    people own, and from the code of rooms of the library.
+    """
+    key = snapshot.key and cache.digest(snapshot.key, what, joblib.hash((rows, follows)), cache.library(*rooms))
+    unit = "rows" if isinstance(rows, pd.DataFrame) else "days"
+    return kept_frame(key, f"{snapshot.source.name}, as of {snapshot.as_of}: {what}, {len(rows):,} {unit}", make)
 
 
 def by_period(rows: ir.Table, spine: ir.Table, edges: Collection[int], measures: dict[str, Deferred]) -> ir.Table:

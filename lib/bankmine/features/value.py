@@ -8,7 +8,8 @@ Costs follow the activities that cause them (Kaplan and Cooper, Cost and Effect,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -24,7 +25,7 @@ from bankmine.bank.registers import read_yaml
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError, one_line
-from bankmine.features.spine import KEYS, beside, by_period
+from bankmine.features.spine import KEYS, beside, by_period, kept, spine_of
 
 REGISTRY = WORKSPACE / "data" / "margin.yml"
 PARTS = ("deposits", "lending", "fees", "cost")
@@ -103,6 +104,17 @@ def margin(snapshot: Snapshot, spine: ir.Table, days: int = 365, rules: MarginRu
             _sums(by_period(held, spine, edges, {m: ibis._[m].sum() for m in ("deposits", "lending", "trail")}))
         )
     return _added_up(beside(spine.select(*KEYS), parts))
+
+
+def margins(snapshot: Snapshot, ends: Sequence[datetime.date], days: int = 365) -> pd.DataFrame:
+    """Fetch the margin of all customers over the days up to each end: `customer_id`, `day` (timestamp), `margin`."""
+    rules = load_rules(snapshot.source.currency)
+
+    def computed() -> pd.DataFrame:
+        return margin(snapshot, spine_of(snapshot, ends), days, rules).select(*KEYS, "margin").to_pandas()
+
+    paid = kept(snapshot, f"margin of {days} days", list(ends), computed, rules)
+    return paid.assign(day=pd.to_datetime(paid["day"]), margin=paid["margin"].astype(float))
 
 
 def tiers(margin: pd.Series, shares: Mapping[str, float] = TIERS) -> pd.Series:

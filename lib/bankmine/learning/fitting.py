@@ -68,7 +68,8 @@ class Calibrator(RegressorMixin, BaseEstimator):
             )
         self.of_probabilities_ = bool(raw.min() >= 0 and raw.max() <= 1)
         evidence = self._evidence(raw)
-        self.centre_, spread = float(evidence.mean()), evidence.std() if np.ptp(evidence) else 1.0
+        # equal scores have no spread, though rounding may see one; those that are nearly equal may have none, either
+        self.centre_, spread = float(evidence.mean()), (evidence.std() if np.ptp(evidence) else 0.0) or 1.0
         slope, self.intercept_ = _curve(outcome, (evidence - self.centre_) / spread)
         self.ordered_ = bool(slope > _FLAT)
         if not self.ordered_:

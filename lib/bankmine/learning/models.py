@@ -23,9 +23,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
-from xgboost import XGBClassifier
 
 from bankmine.errors import BankmineError
+from bankmine.learning.boosting import PLAIN, Boosted, inner_folds
 from bankmine.learning.encoding import Encode, SignedLog, medians
 from bankmine.learning.sample import Sample
 
@@ -111,7 +111,8 @@ def candidates(
     Returns
     -------
     dict of Pipeline
-        `rule`, `logistic`, `tree`, `forest` and `xgboost`. Each takes predictors as they are in a sample.
+        `rule`, `logistic`, `tree`, `forest` and `xgboost`. Each takes predictors as they are in a sample. XGBoost
+        searches its setting where it is fitted by `fit_all` or side by side, unless `model__n_estimators` is set.
 
     Raises
     ------
@@ -171,7 +172,9 @@ def fit_side_by_side(tasks: list[tuple[Pipeline, Sample]]) -> list[tuple[Pipelin
         found = cores(delayed(_encoded)(clone(model["encode"]), sample) for model, sample in alike.values())
         encoded = dict(zip(alike, found, strict=True))
         # the learners that take longest come last: begun first, they leave no core waiting for them in the end
-        todo = [delayed(_fitted)(model, *encoded[key]) for key, (model, _) in zip(seen, tasks, strict=True)]
+        todo = [
+            delayed(_fitted)(model, *encoded[key], sample) for key, (model, sample) in zip(seen, tasks, strict=True)
+        ]
         return cores(todo[::-1])[::-1]
 
 
@@ -211,25 +214,26 @@ def _pipeline(model: BaseEstimator, columns: list[Hashable] | None = None, **bet
     return Pipeline([("encode", Encode(columns)), *between.items(), ("model", model)])
 
 
-def _boosted(predictors: pd.DataFrame, seed: int, monotone: dict[Hashable, int]) -> XGBClassifier:
+def _boosted(predictors: pd.DataFrame, seed: int, monotone: dict[Hashable, int]) -> Boosted:
     # `Encode` puts numbers first, in their order; XGBoost takes columns beyond the constraints as free
     numbers = [c for c, kind in predictors.dtypes.items() if is_numeric_dtype(kind)]
-    return XGBClassifier(
-        n_estimators=120, max_depth=3, learning_rate=0.08, subsample=0.7, min_child_weight=3, reg_lambda=5,
+    return Boosted(
+        **PLAIN | {"n_estimators": None}, subsample=0.7, min_child_weight=3, reg_lambda=5,
         colsample_bytree=min(1.0, max(0.2, _COLUMNS_A_TREE / predictors.shape[1])), max_bin=64, tree_method="hist",
         monotone_constraints=tuple(monotone.get(c, 0) for c in numbers) if monotone else None,
         random_state=seed, n_jobs=1,
     )  # fmt: skip
 
 
-def _encoded(encode: Encode, sample: Sample) -> tuple[Encode, np.ndarray, np.ndarray]:
-    matrix = encode.fit(sample.predictors).transform(sample.predictors)
-    return encode, matrix, sample.target.to_numpy(dtype=float)
+def _encoded(encode: Encode, sample: Sample) -> tuple[Encode, np.ndarray]:
+    return encode, encode.fit(sample.predictors).transform(sample.predictors)
 
 
-def _fitted(model: Pipeline, encode: Encode, matrix: np.ndarray, target: np.ndarray) -> tuple[Pipeline, float]:
+def _fitted(model: Pipeline, encode: Encode, matrix: np.ndarray, sample: Sample) -> tuple[Pipeline, float]:
     start = time.thread_time()
-    rest = clone(model[1:]).fit(matrix, target)
+    searches = isinstance(model["model"], Boosted) and model["model"].n_estimators is None
+    held_out = {"model__folds": inner_folds(sample)} if searches else {}
+    rest = clone(model[1:]).fit(matrix, sample.target.to_numpy(dtype=float), **held_out)
     return Pipeline([("encode", encode), *rest.steps]), time.thread_time() - start
 
 

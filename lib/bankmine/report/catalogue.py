@@ -7,19 +7,21 @@ import datetime
 import difflib
 import re
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import yaml
 
-from bankmine.bank.sources import ROLES, WORKSPACE, Source
+from bankmine.bank.sources import READING, ROLES, WORKSPACE, Source
 from bankmine.errors import BankmineError, told
 
 CATALOGUE = WORKSPACE / "reports.yml"
 NOTEBOOKS = WORKSPACE / "notebooks"
 _KEYS = {
     "report": str, "title": str, "audience": str, "cadence": str, "parameters": dict, "needs_truth": bool,
-    "takes_flat": bool,
+    "takes_flat": bool, "after": list,
 }  # fmt: skip
+_SHAPES = {str: "text", dict: "a mapping of names to values", bool: "true or false", list: "a list of reports"}
 _NAME = re.compile(r"\w[\w-]*")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _KINDS = {
@@ -50,6 +52,8 @@ class Report:
     """Runs on a demo bank only, as it scores against what was planted."""
     takes_flat: bool = False
     """Runs on a flat table as well as on a bank's tables, and takes the parameters that tell its columns."""
+    after: tuple[str, ...] = ()
+    """Reports that it reads from: they run before it."""
 
     @property
     def notebook(self) -> Path:
@@ -93,7 +97,21 @@ def load_catalogue() -> dict[str, Report]:
         raise BankmineError(f"{CATALOGUE} names {twice[0]} twice: remove one.")
     if lost := [r for r in reports if not r.notebook.is_file()]:
         raise BankmineError(f"{CATALOGUE} names {lost[0].name}, but {lost[0].notebook} is not there.")
+    for report in reports:
+        if unknown := [name for name in report.after if name not in names]:
+            raise BankmineError(f"{CATALOGUE}: {report.name} comes after {unknown[0]!r}, which is no report here.")
+    try:
+        in_order(reports).prepare()
+    except CycleError as error:
+        waiting = " after ".join(reversed(error.args[1]))
+        raise BankmineError(f"{CATALOGUE}: {waiting}: reports that wait for each other never run.") from None
     return {r.name: r for r in reports}
+
+
+def in_order(reports: list[Report]) -> TopologicalSorter[str]:
+    """Set up the order in which some reports may run: each after those of them that it reads from, as it names them."""
+    names = {r.name for r in reports}
+    return TopologicalSorter({r.name: [name for name in r.after if name in names] for r in reports})
 
 
 def _declared(entry: object) -> Report:
@@ -104,12 +122,18 @@ def _declared(entry: object) -> Report:
         raise BankmineError(f"{CATALOGUE}: {odd[0]!r} is not understood. Entries hold {', '.join(_KEYS)}.")
     for key, value in entry.items():
         if not isinstance(value, _KEYS[key]):
-            kind = {str: "text", dict: "a mapping of names to values", bool: "true or false"}[_KEYS[key]]
-            raise BankmineError(f"{CATALOGUE}: `{key}: {value}` must be {kind}.")
+            raise BankmineError(f"{CATALOGUE}: `{key}: {value}` must be {_SHAPES[_KEYS[key]]}.")
+    if odd := [name for name in entry.get("after", []) if not isinstance(name, str)]:
+        raise BankmineError(f"{CATALOGUE}: `after` must be {_SHAPES[list]}, unlike {odd[0]!r}.")
     if not _NAME.fullmatch(entry["report"]):
         raise BankmineError(f"{CATALOGUE}: {entry['report']!r} is no name of a notebook.")
     told = {"given" if key == "parameters" else key: value for key, value in entry.items()}
-    return Report(name=told.pop("report"), **told)
+    return Report(name=told.pop("report"), **told | {"after": tuple(told.get("after", ()))})
+
+
+def topic_of(name: str) -> str:
+    """Return what the ids of a report's findings begin with: its name without its number."""
+    return re.sub(r"[^a-z0-9_]", "_", re.sub(r"^\d+_", "", name).lower())
 
 
 def choose(names: list[str]) -> list[Report]:
@@ -178,7 +202,7 @@ def resolve_parameters(
     for name in given:
         if not any(name in p for p in own.values()):
             _refuse_unknown(name, sorted({n for p in own.values() for n in p}))
-        if name in ROLES and not flat and all(r.takes_flat for r in reports if name in own[r.name]):
+        if name in (*ROLES, *READING) and not flat and all(r.takes_flat for r in reports if name in own[r.name]):
             raise BankmineError(f"Parameter {name} tells a column of a flat table: source {source} is a bank's tables.")
     return {r.name: _resolved(r, own[r.name], given) | {"source": source, "as_of": str(as_of)} for r in reports}
 

@@ -25,8 +25,9 @@ from traitlets.config import Config
 
 from bankmine.bank.sources import WORKSPACE
 from bankmine.lacking import NotRun
+from bankmine.report.catalogue import topic_of
 from bankmine.report.findings import bundle
-from bankmine.report.warm_kernels import warmed
+from bankmine.report.warm_kernels import ONE_THREAD, warmed
 
 Progress = Callable[[int, int], None]
 """Told after each cell: cells done, cells in all."""
@@ -117,7 +118,7 @@ def _converse(nb_man: NotebookExecutionManager, kernel_name: str, job: _Job, pri
     job.kernels.add(manager)
     log = private / "kernel.log"
     # the workspace may be relative, and a kernel starts elsewhere
-    env = os.environ | {"BANKMINE_WORKSPACE": str(WORKSPACE)} | job.environment
+    env = ONE_THREAD | os.environ | {"BANKMINE_WORKSPACE": str(WORKSPACE)} | job.environment
     with log.open("wb") as stream:
         try:
             # what a kernel writes beside its cells' outputs is no matter for the command's own outputs
@@ -177,8 +178,7 @@ def _ended(executed: NotebookNode, why: str, notebook: Path) -> NotebookNode:
     """Cut a notebook off after the cell that ended it, which says why at the top of the page."""
     cells = [c for c in executed.cells if _ERROR_CELL not in c.metadata.get("tags", [])]
     last = next(i for i, c in enumerate(cells) if any(o.output_type == "error" for o in c.get("outputs", [])))
-    topic = re.sub(r"[^a-z0-9_]", "_", re.sub(r"^\d+_", "", notebook.stem).lower())
-    told = bundle("Not run: {why}", id=f"{topic}.not_run", headline=True, why=why)
+    told = bundle("Not run: {why}", id=f"{topic_of(notebook.stem)}.not_run", headline=True, why=why)
     kept = [o for o in cells[last].outputs if o.output_type != "error"]
     cells[last].outputs = [*kept, nbformat.v4.new_output("display_data", data=told)]
     executed.cells = cells[: last + 1]

@@ -1,4 +1,4 @@
-"""What a report hands on: tables and models beside it, for other systems, for people and for the next run.
+"""What a report hands on: tables and models beside it, for other systems, people, other reports and the next run.
 
 In a run they are staged and take their places together with the report, if it is good. In JupyterLab they are
 written at once. Every table is keyed by customer and as-of day, so that the days can be put one under the other.
@@ -6,7 +6,9 @@ written at once. Every table is keyed by customer and as-of day, so that the day
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +17,16 @@ import pandas as pd
 from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import SOURCES, WORKSPACE
+from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
+from bankmine.report.catalogue import load_catalogue
+from bankmine.report.provenance import obstacle
 
 if TYPE_CHECKING:  # the runner imports this module, and learns and draws nothing
     from bankmine.study.study import Study
 
-STAGE, REPORTS = "BANKMINE_STAGE", "BANKMINE_REPORTS"
-"""Set by the runner: the folder to stage in, and the folder of the source's reports."""
+STAGE, REPORTS, FAILED = "BANKMINE_STAGE", "BANKMINE_REPORTS", "BANKMINE_FAILED"
+"""Set by the runner: the folder to stage in, that of the source's reports, and the reports that failed in this run."""
 
 
 def hand_on(study: Study) -> dict[str, str] | Lacking:
@@ -100,9 +105,39 @@ def earlier(file: str, snapshot: Snapshot | Flat) -> Path | None:
     return max(found, default=None)
 
 
+def received(report: str, file: str, snapshot: Snapshot | Flat) -> Path:
+    """Return a file that a report of this day handed on, of these data and by the code and registers that are now.
+
+    Parameters
+    ----------
+    report : str
+        Name of the report that wrote it.
+    file : str
+        Its name.
+    snapshot : Snapshot or Flat
+        Tells the source and the day.
+
+    Raises
+    ------
+    BankmineError
+        If the report did not run so, or handed on no such file; it says which report to run.
+    """
+    folder = _reports(snapshot) / str(snapshot.as_of)
+    failed = report in json.loads(os.environ.get(FAILED, "[]"))
+    if why := "failed in this run" if failed else obstacle(load_catalogue()[report], folder, snapshot):
+        source = "" if _is_default(snapshot) else f" --source {shlex.quote(str(snapshot.source.folder))}"
+        raise BankmineError(f"{report} {why}: bankmine run {report}{source} --as-of {snapshot.as_of}")
+    if file not in json.loads((folder / f"{report}.json").read_text("utf-8"))["files"]:
+        raise BankmineError(f"{report} handed on no {file}: its page says why")
+    return folder / file
+
+
 def _reports(snapshot: Snapshot | Flat) -> Path:
     """Folder of the source's reports: the runner's, or the workspace's."""
     if REPORTS in os.environ:
         return Path(os.environ[REPORTS])
-    default = snapshot.source.folder == SOURCES / "demo"
-    return WORKSPACE / "reports" / ("" if default else snapshot.source.name)
+    return WORKSPACE / "reports" / ("" if _is_default(snapshot) else snapshot.source.name)
+
+
+def _is_default(snapshot: Snapshot | Flat) -> bool:
+    return snapshot.source.folder == SOURCES / "demo"

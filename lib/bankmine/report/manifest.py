@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
-import re
 import subprocess
-from functools import cache
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -14,6 +11,7 @@ from nbformat import NotebookNode
 from bankmine.bank.snapshot import SOURCE_MIME
 from bankmine.report.catalogue import Report
 from bankmine.report.findings import collect
+from bankmine.report.provenance import packages
 
 _MAKES_REPORTS = ("lib", "notebooks", "data", "reports.yml", "requirements.lock")
 """What of the workspace a report depends on: a draft elsewhere makes no report doubtful, nor do ignored files."""
@@ -29,7 +27,8 @@ def build_manifest(report: Report, notebook: NotebookNode, base: dict, error: st
     notebook : NotebookNode
         Executed.
     base : dict
-        `source`, `as_of`, `git` and `parameters` of the run; the source as the notebook itself read it takes its place.
+        `source`, `as_of`, `git`, `code`, `parameters` and those of them `given` to the run; the source as the notebook
+        itself read it takes its place.
     error : str or None
         One line on why it failed.
     """
@@ -42,7 +41,7 @@ def build_manifest(report: Report, notebook: NotebookNode, base: dict, error: st
         **base, "source": read or base["source"],
         "started_at": run.get("start_time"), "finished_at": run.get("end_time"), "seconds": run.get("duration"),
         "cells": _seconds_by_cell(notebook), "python": platform.python_version(),
-        "packages": _versions(), "findings": findings, "metrics": _metrics(findings),
+        "packages": packages(), "findings": findings, "metrics": _metrics(findings),
         "alerts": [f["text"] for f in findings if f["alert"]],
     }  # fmt: skip
 
@@ -81,11 +80,3 @@ def _ask_git(workspace: Path, *words: str) -> str | None:
     except FileNotFoundError:  # a workspace that was copied to a machine without git runs as well
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-@cache
-def _versions() -> dict[str, str]:
-    """Versions of the direct dependencies that are installed."""
-    names = [re.split(r"[\[<>=!~; ]", r)[0] for r in importlib.metadata.requires("bankmine") or []]
-    installed = {d.name.lower().replace("_", "-"): d.version for d in importlib.metadata.distributions()}
-    return {n: installed[n] for n in sorted(names) if n in installed}

@@ -20,8 +20,9 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def queued(self, reports: list[str]) -> None:
-        """Tell which reports are about to run."""
+    def queued(self, reports: list[str], first: dict[str, str]) -> None:
+        """Tell which reports are about to run, and why those of them that nobody named."""
+        self._say_first(first)
         self._say(f"running {', '.join(reports)}")
 
     def cell(self, report: str, done: int, cells: int) -> None:
@@ -35,7 +36,12 @@ class Lines:
             self._say(f"FAILED {outcome.report}{took}: {outcome.error}{see}")
         else:
             alerts = f", {outcome.alerts} alert{'s' * (outcome.alerts != 1)}" if outcome.alerts else ""
-            self._say(f"ok     {outcome.report}{took}{alerts}: {near(outcome.page)}")
+            without = f", without {', '.join(outcome.without)}, which failed" if outcome.without else ""
+            self._say(f"ok     {outcome.report}{took}{alerts}{without}: {near(outcome.page)}")
+
+    def _say_first(self, first: dict[str, str]) -> None:
+        for name, why in first.items():
+            self._say(f"first  {name}, as it {why}")
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -49,8 +55,9 @@ class Live(Lines):
         self._bars = bars
         self._tasks = {}
 
-    def queued(self, reports: list[str]) -> None:
+    def queued(self, reports: list[str], first: dict[str, str]) -> None:
         """Draw a bar for each report."""
+        self._say_first(first)
         self._tasks = {r: self._bars.add_task(r, total=None) for r in reports}
 
     def cell(self, report: str, done: int, cells: int) -> None:

@@ -1,4 +1,4 @@
-"""Runner: notebooks become dated reports, in parallel, and one that fails spoils nothing else."""
+"""Runner: notebooks become dated reports, side by side but after those that they read, and none spoils another."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import datetime
 import json
 import signal
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,9 +15,9 @@ import nbformat
 
 from bankmine.bank.flat import Flat, open_flat
 from bankmine.bank.snapshot import Bank, open_source, parse_day
-from bankmine.bank.sources import ROLES, SOURCES, WORKSPACE, Source, find_source
+from bankmine.bank.sources import READING, ROLES, SOURCES, WORKSPACE, Source, find_source
 from bankmine.errors import BankmineError, one_line
-from bankmine.report.catalogue import Report, choose, fitting, resolve_parameters
+from bankmine.report.catalogue import Report, choose, fitting, in_order, load_catalogue, resolve_parameters, topic_of
 from bankmine.report.execution import Kernels, execute
 from bankmine.report.exporter import render
 from bankmine.report.files import (
@@ -30,10 +30,12 @@ from bankmine.report.files import (
     refuse_foreign,
     writing,
 )
-from bankmine.report.handed_on import REPORTS, STAGE
+from bankmine.report.findings import bundle
+from bankmine.report.handed_on import FAILED, REPORTS, STAGE
 from bankmine.report.manifest import build_manifest, git_state
+from bankmine.report.provenance import code_of, obstacle
 from bankmine.report.secrecy import hide
-from bankmine.report.warm_kernels import warm_process
+from bankmine.report.warm_kernels import Warm
 
 DEFAULT_SOURCE = "demo"
 
@@ -48,7 +50,18 @@ class Plan:
     folder: Path
     place: str
     base: dict
+    code: dict[str, str]
     secrets: list[str]
+    given: dict[str, str] = field(default_factory=dict)
+    """Parameters of the command line."""
+    first: dict[str, str] = field(default_factory=dict)
+    """Reports that nobody named and that others read from, and why each is run."""
+
+    def manifest(self, report: Report) -> dict:
+        """Return what is known of a report's run before it begins."""
+        used = self.parameters[report.name]
+        given = {} if report.name in self.first else {n: v for n, v in self.given.items() if n in used}
+        return self.base | {"parameters": used, "given": given, "code": self.code[report.name]}
 
 
 @dataclass(frozen=True)
@@ -60,13 +73,15 @@ class Outcome:
     page: Path | None = None
     seconds: float | None = None
     alerts: int = 0
+    without: tuple[str, ...] = ()
+    """Reports that it reads from and that failed in this run."""
 
 
 class Teller(Protocol):
     """Told how a run goes."""
 
-    def queued(self, reports: list[str]) -> None:
-        """Tell which reports are about to run."""
+    def queued(self, reports: list[str], first: dict[str, str]) -> None:
+        """Tell which reports are about to run, and why those of them that nobody named."""
 
     def cell(self, report: str, done: int, cells: int) -> None:
         """Tell how many cells of a report are done."""
@@ -77,6 +92,9 @@ class Teller(Protocol):
 
 def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given: dict[str, str]) -> Plan:
     """Check all that can be checked before a kernel starts.
+
+    Reports that a named one reads from run first, by their own parameters, unless they are there: good, of this day,
+    these data, this code and these registers.
 
     Parameters
     ----------
@@ -97,14 +115,36 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     BankmineError
         If the source, the day, a report or a parameter is not as it must be.
     """
-    reports = fitting(choose(names), told := find_source(source), named=bool(names))
+    named = fitting(choose(names), told := find_source(source), named=bool(names))
     flat = told.flat is not None
     opened, day = (_flat if flat else _bank)(source, as_of, given)
     place = _place(told)
-    parameters = resolve_parameters(reports, given, place, day, flat)
+    parameters = resolve_parameters(named, given, place, day, flat)
     of_source = out if place == DEFAULT_SOURCE else out / told.name
     refuse_foreign(of_source, place)
-    return Plan(reports, parameters, out, of_source / str(day), place, _base(opened, str(day)), told.secrets)
+    folder = of_source / str(day)
+    first = _not_there(named, opened, folder)
+    known = load_catalogue()
+    reports = [known[name] for name in first] + named
+    parameters |= resolve_parameters(reports[: len(first)], {}, place, day, flat)
+    code = {r.name: code_of(r, told) for r in reports}
+    base = _base(opened, str(day))
+    return Plan(reports, parameters, out, folder, place, base, code, told.secrets, given, first)
+
+
+def _not_there(named: list[Report], opened: Bank | Flat, folder: Path) -> dict[str, str]:
+    """Find the reports that others read from and that are not to be read as they are: name -> why."""
+    known = {r.name: r for r in fitting(list(load_catalogue().values()), opened.source, named=False)}
+    found: dict[str, str] = {}
+    looked = {r.name for r in named}
+    asked = list(named)
+    while asked:
+        for name in [n for n in asked.pop().after if n in known and n not in looked]:
+            looked.add(name)
+            if why := obstacle(known[name], folder, opened):
+                found[name] = why
+                asked.append(known[name])
+    return {name: found[name] for name in known if name in found}
 
 
 def _bank(source: str, as_of: str | None, _: dict[str, str]) -> tuple[Bank, datetime.date]:
@@ -115,11 +155,11 @@ def _bank(source: str, as_of: str | None, _: dict[str, str]) -> tuple[Bank, date
 def _flat(source: str, as_of: str | None, given: dict[str, str]) -> tuple[Flat, datetime.date]:
     """Read a flat table as the notebooks will, so that a wrong name of a column is refused before a kernel starts."""
     day = parse_day(as_of) if as_of is not None else ""
-    flat = open_flat(source, **{role: given[role] for role in ROLES if role in given}, as_of=day)
+    flat = open_flat(source, **{name: given[name] for name in (*ROLES, *READING) if name in given}, as_of=day)
     return flat, flat.as_of
 
 
-def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
+def execute_plan(plan: Plan, jobs: int, teller: Teller, warm: Warm) -> list[Outcome]:
     """Execute a plan and write its reports and the index.
 
     Parameters
@@ -130,6 +170,8 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
         Kernels at a time.
     teller : Teller
         Told of each cell, and of each finished report.
+    warm : Warm
+        What kernels are forked from.
 
     Raises
     ------
@@ -139,27 +181,36 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller) -> list[Outcome]:
     with claimed(plan.folder):
         if plan.place != DEFAULT_SOURCE:
             own(plan.folder.parent, plan.place)
-        teller.queued([r.name for r in plan.reports])
-        with warm_process([r.notebook for r in plan.reports]) as warm:
-            outcomes = _run_all(plan, jobs, teller, Kernels(warm))
+        teller.queued([r.name for r in plan.reports], plan.first)
+        warm.preload([r.notebook for r in plan.reports])
+        outcomes = _run_all(plan, jobs, teller, Kernels(warm.place))
     return outcomes + _index(plan.out, teller)
 
 
 def _run_all(plan: Plan, jobs: int, teller: Teller, kernels: Kernels) -> list[Outcome]:
-    tasks, outcomes = [], []
+    tasks: list[Future] = []
+    outcomes: dict[str, Outcome] = {}
+    reports = {r.name: r for r in plan.reports}
+    order = in_order(plan.reports)
+    order.prepare()
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            for report in plan.reports:
-                tasks.append(pool.submit(_run_one, plan, report, kernels, teller))
-            for task in as_completed(tasks):
-                outcomes.append(task.result())
-                teller.done(outcomes[-1])
+            while order.is_active():
+                for report in (reports[name] for name in order.get_ready()):
+                    failed = {n: o.error for n in report.after if (o := outcomes.get(n)) and o.error}
+                    tasks.append(pool.submit(_run_one, plan, report, kernels, teller, failed))
+                done, running = wait(tasks, return_when=FIRST_COMPLETED)
+                tasks = list(running)
+                for outcome in (task.result() for task in done):
+                    outcomes[outcome.report] = outcome
+                    teller.done(outcome)
+                    order.done(outcome.report)
         except BaseException:  # Ctrl-C above all: no kernel may outlive the run, however often it is pressed
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             kernels.stop(tasks)
             raise
-    return outcomes
+    return list(outcomes.values())
 
 
 def _index(out: Path, teller: Teller) -> list[Outcome]:
@@ -172,21 +223,25 @@ def _index(out: Path, teller: Teller) -> list[Outcome]:
     return []
 
 
-def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller) -> Outcome:
+def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller, failed: dict[str, str]) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="bankmine-") as stage:
-        places = {STAGE: stage, REPORTS: str(plan.folder.parent)}
-        return _run_staged(plan, report, kernels, teller, places)
+        places = {STAGE: stage, REPORTS: str(plan.folder.parent), FAILED: json.dumps(list(failed))}
+        outcome = _run_staged(plan, report, kernels, teller, places, failed)
+        return replace(outcome, without=tuple(failed))
 
 
-def _run_staged(plan: Plan, report: Report, kernels: Kernels, teller: Teller, places: dict[str, str]) -> Outcome:
+def _run_staged(
+    plan: Plan, report: Report, kernels: Kernels, teller: Teller, places: dict[str, str], failed: dict[str, str]
+) -> Outcome:
     parameters = plan.parameters[report.name]
     notebook, error = execute(
         report.notebook, parameters, kernels, lambda done, cells: teller.cell(report.name, done, cells), places
     )
     if kernels.stopped:
         return Outcome(report.name, "interrupted")
+    _warn(notebook, report, failed)
     notebook = nbformat.from_dict(hide(notebook, plan.secrets))
-    manifest = build_manifest(report, notebook, plan.base | {"parameters": parameters}, hide(error, plan.secrets))
+    manifest = build_manifest(report, notebook, plan.manifest(report), hide(error, plan.secrets))
     try:
         page = _write(plan, report, notebook, manifest, {} if error else _staged(places[STAGE]))
     except BankmineError as failure:
@@ -195,6 +250,19 @@ def _run_staged(plan: Plan, report: Report, kernels: Kernels, teller: Teller, pl
         why = f"The page cannot be made: {type(failure).__name__}: {one_line(failure, plan.secrets)}"
         return Outcome(report.name, why, None, manifest["seconds"])
     return Outcome(report.name, manifest["error"], page, manifest["seconds"], len(manifest["alerts"]))
+
+
+def _warn(notebook: nbformat.NotebookNode, report: Report, failed: dict[str, str]) -> None:
+    """Say in a page, below its title, which of the reports that it reads from failed in this run."""
+    if not failed:
+        return
+    says = "{report} failed in this run, and what would be read from it is lacking: {why}"
+    told = [
+        bundle(says, id=f"{topic_of(report.name)}.without_{number}", headline=True, alert=True, report=name, why=why)
+        for number, (name, why) in enumerate(failed.items(), start=1)
+    ]
+    shown = [nbformat.v4.new_output("display_data", data=data) for data in told]
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(outputs=shown))
 
 
 def _staged(stage: str) -> dict[str, bytes]:

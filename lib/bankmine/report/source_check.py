@@ -52,14 +52,23 @@ def flat_lines(flat: Flat) -> list[str]:
     means = [] if flat.costs is None else [f"{c} {v:,.2f}" for c, v in flat.costs.mean().items()]
     costs = [f"costs a row, on average: {', '.join(means)} {flat.currency}".rstrip()] if means else []
     dropped = [f"left out: {c} ({reason})" for c, reason in flat.dropped.itertuples(index=False)]
-    lines = [rows, event, f"predictors: {counts}", *costs, *dropped, *flat.remarks]
+    columns = [_form(*told) for told in flat.forms.itertuples(index=False)]
+    lines = [rows, event, f"predictors: {counts}", *costs, *dropped, *flat.remarks, *columns]
     return [_plain(line, _LONGEST_LINE) for line in lines]
+
+
+def _form(column: str, kind: str, written: str, values: int, fit: int, odd: tuple[str, ...]) -> str:
+    """Tell how a column of a flat table is read, and which values are not."""
+    how = f" ({written})" if written else ""
+    count = f", {fit:,} of {values:,} values fit" if values and kind != "not read" else ""
+    return f"  {column}: {kind}{how}{count}" + (f", not {', '.join(map(repr, odd))}" if odd else "")
 
 
 def _table(bank: Bank, check: TableCheck) -> Iterator[str]:
     span = f"{check.first} to {check.last}" if check.first else "no day"
     left_out = f", {check.quarantined:,} of them left out" if check.quarantined else ""
     yield f"{check.name}: {check.rows:,} rows{left_out}, {span}; {_columns(bank, check.name)}"
+    yield from (_plain(f"  {remark}", _LONGEST_LINE) for remark in check.remarks)
     yield from map(_violation, check.violations)
 
 
@@ -79,7 +88,9 @@ def _columns(bank: Bank, name: str) -> str:
 def _violation(v: Violation) -> str:
     what = ("row" if v.level == ROW else "value") + "s" * (v.count != 1)
     examples = "; ".join(map(_plain, v.examples))
-    return f"  {v.rule} in {v.column}: {v.count:,} {what} left out ({MEANINGS[v.rule]}), e.g. {examples}"
+    known = TABLES[v.table][v.column].values if v.rule == "unknown_value" else ()
+    may = f"; known are {', '.join(known)}" if known else ""
+    return f"  {v.rule} in {v.column}: {v.count:,} {what} left out ({MEANINGS[v.rule]}), e.g. {examples}{may}"
 
 
 def _plain(text: str, longest: int = _LONGEST_KEY) -> str:

@@ -1,5 +1,7 @@
 """Warm kernels: all kernels of a run are forked from one process that has imported what takes seconds.
 
+It is started first of all, so that it imports beside the run itself, which imports as much to check and to execute.
+
 jupyter_client starts a small process as ever, `kernel_stub.py`, which hands its arguments, environment and streams to
 the warm process over a socket, relays signals, and ends as the forked kernel ends. Whoever dies takes the kernel along:
 a stub by its closed connection, the run by the closed standard input of the warm process. Where forking is not safe or
@@ -31,6 +33,14 @@ _PLAIN = ["-m", "ipykernel_launcher"]
 _TOPIC = re.compile(r"from bankmine\.topics import (\w+)")
 """How a notebook imports its topic."""
 _STREAMS = 3
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Environment of kernels: as many run as there are cores, and models are fitted side by side; beyond that, threads
+only wait for each other."""
+_ANY = (
+    "ipykernel.ipkernel", "bankmine.report.findings", "bankmine.report.plots", "bankmine.report.tables",
+    "bankmine.report.handed_on", "bankmine.bank.snapshot",
+)  # fmt: skip
+"""What any notebook imports."""
 
 
 def warmed(argv: list[str], place: Path | None) -> list[str]:
@@ -41,13 +51,30 @@ def warmed(argv: list[str], place: Path | None) -> list[str]:
     return [sys.executable, "-I", "-S", str(_STUB), str(place), *argv[3:]]
 
 
+class Warm:
+    """The process that kernels are forked from, started before it is known for which notebooks."""
+
+    def __init__(self, place: Path | None, process: subprocess.Popen | None) -> None:
+        self.place, self._process = place, process
+        """Socket to reach it at; None where there is none."""
+        self.told = False
+
+    def preload(self, notebooks: list[Path]) -> None:
+        """Have it import the topics of notebooks; from now on kernels can be forked."""
+        if self._process:
+            topics = sorted({topic for file in notebooks for topic in _TOPIC.findall(file.read_text("utf-8"))})
+            with suppress(BrokenPipeError):  # it failed: kernels are plain
+                self._process.stdin.write(" ".join(topics).encode() + b"\n")
+                self._process.stdin.flush()
+            self.told = True
+
+
 @contextmanager
-def warm_process(notebooks: list[Path]) -> Iterator[Path | None]:
-    """Start the process that kernels of several notebooks are to be forked from, and give the socket to reach it at."""
-    if len(notebooks) < 2 or sys.platform != "linux":
-        yield None
+def warm_process() -> Iterator[Warm]:
+    """Start the process that kernels are to be forked from, which imports while a run is still being checked."""
+    if sys.platform != "linux":
+        yield Warm(None, None)
         return
-    topics = sorted({topic for file in notebooks for topic in _TOPIC.findall(file.read_text("utf-8"))})
     # the path of a socket must be short
     with tempfile.TemporaryDirectory(prefix="bankmine-") as folder:
         place = Path(folder) / "warm"
@@ -55,29 +82,36 @@ def warm_process(notebooks: list[Path]) -> Iterator[Path | None]:
             listener.bind(str(place))
             listener.listen(64)
             process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(listener.fileno()), *topics], stdin=subprocess.PIPE,
+                [sys.executable, "-m", __name__, str(listener.fileno())], stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-                pass_fds=[listener.fileno()],
+                pass_fds=[listener.fileno()], env=ONE_THREAD | os.environ,
             )  # fmt: skip
+        warm = Warm(place, process)
         try:
-            yield place
+            yield warm
         finally:
-            process.stdin.close()
+            if not warm.told:  # nothing was forked, and whoever made a wrong call is not to wait for imports
+                process.kill()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
             process.wait()
 
 
-def _preload(topics: list[str]) -> None:
+def _preload() -> None:
     """Import what kernels and topics need; nothing of it may start a thread, which a fork would leave behind."""
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # as a kernel has it before it imports
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel ends itself when this process is gone
-    wanted = ["ipykernel.ipkernel", "bankmine.report", *(f"bankmine.topics.{topic}" for topic in topics)]
+    for name in _ANY:
+        importlib.import_module(name)
+    if not (told := sys.stdin.readline()):
+        sys.exit()
+    wanted = [f"bankmine.topics.{topic}" for topic in told.split()]
     for name in wanted:
         if select.select([sys.stdin], [], [], 0)[0]:  # the run ended while this was still starting
             sys.exit()
         inside = getattr(importlib.import_module(name), "__path__", [])
-        if name not in wanted[:2]:
-            wanted += [module.name for module in pkgutil.iter_modules(inside, f"{name}.")]
-    if "bankmine.study.charts" in sys.modules:
+        wanted += [module.name for module in pkgutil.iter_modules(inside, f"{name}.")]
+    if "bankmine.study.why" in sys.modules:
         importlib.import_module("shap")
 
 
@@ -185,7 +219,9 @@ def _kill(kernel: int) -> None:
 
 if __name__ == "__main__":
     forker = _Forker(int(sys.argv[1]))
-    _preload(sys.argv[2:])
+    _preload()
     if arguments := forker.serve():
         sys.argv = ["ipykernel_launcher", *arguments]
         importlib.import_module("ipykernel.kernelapp").launch_new_instance()
+    else:
+        os._exit(0)  # the run waits for it: nothing is to be tidied up

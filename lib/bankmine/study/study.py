@@ -7,17 +7,20 @@ is the model whose scores, thresholds and limits leave the house; one fitted ane
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+import joblib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from sklearn.pipeline import Pipeline
 
 from bankmine.bank.flat import Flat
+from bankmine.bank.kept import kept_analysis
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.deciding import costs as money
@@ -30,7 +33,7 @@ from bankmine.judging.intervals import shown, wilson_clustered, with_interval
 from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, sentinel
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
-from bankmine.learning import models
+from bankmine.learning import boosting, models
 from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validated
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
@@ -231,12 +234,32 @@ class Study(Headed):
     @part
     def compared(self) -> Compared:
         """Compare candidates on the same earlier folds, and choose one of those that can be explained."""
-        found = cross_validated(self.recipes, self.sample, self.parts.folds).table(self.baseline)
+        recipes, folds = self.recipes, self.parts.folds
+        found = self._kept(
+            "models compared", (recipes, folds, self.baseline),
+            lambda: cross_validated(recipes, self.sample, folds).table(self.baseline),
+        )  # fmt: skip
         names = {"auc": "AUC", "average_precision": "average precision", "auc_gain": f"AUC above {self.baseline}"}
         told = {w: with_interval(found, n) for n, w in names.items()}
         table = pd.DataFrame(told).assign(seconds=found["seconds"])
         able = [name for name in self.explained if name in found.index]
         return Compared(table, str(found.loc[able, "auc"].idxmax()))
+
+    def _kept(self, what: str, given: object, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """Return what follows from the study's rows and what else is given, kept from before or made now."""
+        return kept_analysis(f"{self.source.source.name}, {self.name}: {what}", (self._digest, given), make)
+
+    @cached_property
+    def _digest(self) -> str:
+        return joblib.hash(self.sample)
+
+    @part
+    def setting(self) -> dict[str, str]:
+        """`told`: how boosted trees were set, searched within the rows learnt from, for a finding."""
+        told = {name: boosting.in_words(model) for name, model in self.fitted[0].fitted.items()}
+        if not (found := [f"{name}: {words}" for name, words in told.items() if words]):
+            raise BankmineError("no candidate searches its setting")
+        return {"told": "; ".join(found)}
 
     @part
     def chosen(self) -> str:
@@ -304,8 +327,9 @@ class Study(Headed):
     @part
     def steadiness(self) -> pd.DataFrame:
         """Whether the same model would give the same importance again."""
-        recipe, learnt = self.recipes[self.challenger or self.chosen], self.sample.at(self.split.train)
-        return steadiness(recipe, learnt, self.judged.rows.predictors)
+        recipe, learnt = boosting.settled(self.seen.model), self.sample.at(self.split.train)
+        given = recipe, learnt, self.judged.rows.predictors
+        return self._kept("steadiness", given, lambda: steadiness(*given))
 
     # --- rows scored now
 
@@ -327,7 +351,11 @@ class Study(Headed):
     @part
     def moved(self) -> pd.DataFrame:
         """Predictors of the rows scored now against those learnt from, by stability index, most moved first."""
-        return self._moved_since(self.split.train).sort_values("psi", ascending=False, ignore_index=True)
+        return self._moved_since_learnt.sort_values("psi", ascending=False, ignore_index=True)
+
+    @part
+    def _moved_since_learnt(self) -> pd.DataFrame:
+        return self._moved_since(self.split.train)
 
     def _moved_since(self, train: np.ndarray) -> pd.DataFrame:
         learnt = self.sample.at(train)
@@ -362,16 +390,16 @@ class Study(Headed):
         anew = self.fitted[1]
         chance, own = anew.probability[self.chosen], self.scores
         table = pd.DataFrame({
-            "leaves the house": self._described(self.split, own),
-            "fitted anew": self._described(self.parts.scoring, chance),
+            "leaves the house": self._described(self.split, own, self._moved_since_learnt),
+            "fitted anew": self._described(self.parts.scoring, chance, self._moved_since(self.parts.scoring.train)),
         })  # fmt: skip
         acted = optional(self, "acted_now")
         same = float("nan") if isinstance(acted, Lacking) else float(self._acted(chance, self.today)[acted].mean())
         return Refit(table, float(own.corr(chance, method="spearman")), same)
 
-    def _described(self, split: Split, chance: pd.Series) -> dict[str, object]:
+    def _described(self, split: Split, chance: pd.Series, moved: pd.DataFrame) -> dict[str, object]:
         """Say of a model what it learnt from, how far its inputs have moved since, and on whom its actions fall."""
-        learnt, moved, days = self.sample.at(split.train), self._moved_since(split.train), split.days["train"]
+        learnt, days = self.sample.at(split.train), split.days["train"]
         told = {
             "learnt from": f"{len(learnt):,} rows" + (f" up to {days[-1]:%Y-%m-%d}" if days else ""),
             "events learnt from": int(learnt.target.sum()), "mean chance now": f"{chance.mean():.2%}",
@@ -501,7 +529,8 @@ class Study(Headed):
     @part
     def lies(self) -> pd.DataFrame:
         """What each twin claims and delivers: `leaks.lies`, indexed by twin."""
-        return lies(self.recipes[self.chosen], self.twins).set_index("twin")
+        given = boosting.settled(self.model), self.twins
+        return self._kept("leak lab", given, lambda: lies(*given).set_index("twin"))
 
     @part
     def lies_table(self) -> pd.DataFrame:

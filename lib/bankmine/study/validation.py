@@ -287,14 +287,16 @@ def _beyond(row: tuple) -> str:
 
 def of_study(study: Study) -> Validation:
     """Answer a validator's questions by what a study found, and say what is watched from now on."""
-    given, register = _common_answers(study) | study.answers(), load_register()
+    given = _common_answers(study) | study.answers()
+    register = load_register()
     asked = {part for q in register.asked_of(study.name, register.questions) for part in q.shown}
     told = {part: found for part, found in given.items() if part in asked | {"assumptions"}}
     facts = _common_facts(study) | study.facts()
     return Validation(
-        validation_table(study.name, told, register), assumption_table(study.name, given, register),
+        validation_table(study.name, told, register),
+        assumption_table(study.name, given, register),
         monitoring_plan(study.name, facts, register),
-    )  # fmt: skip
+    )
 
 
 def _common_answers(study: Study) -> dict[str, object]:
@@ -314,7 +316,7 @@ def _common_answers(study: Study) -> dict[str, object]:
         "profit_sensitivity": Lacking("costs are given, or are not told"),
         "assumptions": "listed below",
         "limits": "at the end of this page",
-        "comparison": f"{len(study.recipes)} models on the same folds",
+        "comparison": f"{len(study.recipes)} models on the same folds{_setting(study)}",
         "baseline": f"{study.baseline}, AUC {simple['value']:.3f}",
         "reasons": "themes in words, beeswarm and dependence",
         "performance": f"AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})",
@@ -329,6 +331,11 @@ def _common_answers(study: Study) -> dict[str, object]:
         "fairness": _worst(optional(study, "impact")),
         "consent": Lacking("consent is not told"),
     }
+
+
+def _setting(study: Study) -> str:
+    found = optional(study, "setting")
+    return "" if isinstance(found, Lacking) else f"; {found['told']}"
 
 
 def _money(study: Study) -> str | Lacking:

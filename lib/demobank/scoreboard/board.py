@@ -1,35 +1,28 @@
-"""The whole board: the analyses as their pages run them, each set against what was planted."""
+"""The whole board: what the reports of a day handed on, set against what was planted; nothing is fitted again."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bankmine.bank.snapshot import open_source
+from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.errors import BankmineError
 from bankmine.features.bookings import fell_silent
-from bankmine.features.customers import customer_tables
-from bankmine.features.lifecycle import stages
 from bankmine.features.spine import month_end_before, spine_of
-from bankmine.lacking import Lacking
-from bankmine.learning.blocks import Plan
-from bankmine.topics import churn as leaving
-from bankmine.topics import credit as lending
-from bankmine.topics import fraud as paying
-from bankmine.topics import quality
-from bankmine.topics.churn.study import BankChurn
-from bankmine.topics.fraud.fraud_study import FraudStudy
-from bankmine.topics.segmentation import groups, measures, model
+from bankmine.lacking import Lacking, part
+from bankmine.report.handed_on import received
 from demobank.scoreboard import churn, credit, customers, fraud
 from demobank.scoreboard.truth import Score, Truth, require_passed, scoreboard
 
 _CLOSED = 3
 """Months before the as-of day at which the outcome window of silence is closed."""
-_PAYMENT_DAYS, _BLOCKS = 380, 8
-"""Payments and blocks by which fraud is scored, so that some lie before the new scheme begins."""
+_NOT_SCORED = "not scored"
 
 
 class Board:
@@ -41,16 +34,20 @@ class Board:
         Name or folder of a demo bank.
     as_of : str or date
         Last day that the analyses may know.
+    find : callable
+        Finds a file that a report handed on, as `report.handed_on.received`.
 
     Raises
     ------
     BankmineError
-        If the source has no planted truth.
+        If the source has no planted truth. Where a report did not run, or handed on too little, its scores are lacking
+        and say why.
     """
 
-    def __init__(self, source: str, as_of: str | datetime.date) -> None:
-        self.source, self.as_of = source, as_of
-        self.snapshot = open_source(source).as_of(as_of)
+    def __init__(
+        self, source: str, as_of: str | datetime.date, find: Callable[[str, str, Snapshot], Path] = received
+    ) -> None:
+        self.snapshot, self.find = open_source(source).as_of(as_of), find
         self.truth = Truth(self.snapshot.source)
 
     @property
@@ -58,80 +55,95 @@ class Board:
         """Dated changes that were planted."""
         return self.truth.table("drifts")[["name", "kind", "starts_on", "table", "description"]]
 
+    @property
+    def planted(self) -> dict[str, int]:
+        """How many dated `changes` were planted, and how many `defects` of the data, rows and silences together."""
+        return {"changes": len(self.drifts), "defects": len(self.truth.table("defects"))}
+
     # --- scores, analysis by analysis
 
-    @cached_property
+    @part
     def quality(self) -> list[Score]:
         """Whether bad data is found, and only bad data."""
-        found = quality.volume_gaps(self.snapshot)
-        return [*customers.defects(self.truth, self.snapshot), *customers.gaps(self.truth, found)]
+        found = self._read(customers.QUALITY, "quality_findings")
+        rules = customers.defects(self.truth, self.snapshot, found)
+        return [*rules, *customers.silences(self.truth, found, self.snapshot.as_of)]
 
-    @cached_property
-    def features(self) -> list[Score]:
-        """Whether portraits and the label of silence say what is true."""
+    @part
+    def portraits(self) -> list[Score]:
+        """Whether portraits say what is true."""
+        return customers.portraits(self.truth, self._read(customers.PROFILE, "portraits").set_index("customer_id"))
+
+    @part
+    def silence(self) -> list[Score]:
+        """Whether the label of silence says what is true."""
         day = month_end_before(self.snapshot.as_of, _CLOSED)
         silent = fell_silent(self.snapshot, spine_of(self.snapshot, [day])).to_pandas()
-        return [*customers.portraits(self.truth, self._customers), *customers.silence(self.truth, silent)]
+        return customers.silence(self.truth, silent)
 
-    @cached_property
+    @part
     def segments(self) -> list[Score]:
         """Whether kinds of customers are found without being told what there are, and their stage of life."""
-        registry = measures.load_registry()
-        values = measures.readable(self._customers[measures.is_active(self._customers, registry)], registry)
-        fitted = model.fit(values, registry, self.snapshot.as_of, groups.choose(values, registry).k)
-        ends = [month_end_before(self.snapshot.as_of, months) for months in range(12, 0, -1)]
-        return [
-            *customers.segments(self.truth, fitted.assign_all(self._customers, registry)),
-            *customers.lifecycle(self.truth, stages(self.snapshot, [*ends, self.snapshot.as_of])),
-        ]
+        labels, stages = (self._read(customers.SEGMENTS, name) for name in ("segments", "lifecycle_history"))
+        kinds = customers.segments(self.truth, labels.set_index("customer_id")["segment"])
+        return [*kinds, *customers.lifecycle(self.truth, stages)]
 
-    @cached_property
+    @part
     def churn(self) -> list[Score]:
         """Whether it is foretold who leaves, and for the right reasons."""
-        return [] if self._leavers.obstacle else churn.of_study(self.truth, self._leavers)
+        names = ("churn_judged", "churn_pushes", "churn_suspects")
+        return churn.of_tables(self.truth, *(self._read(churn.CHURN, name) for name in names))
 
-    @cached_property
+    @part
     def credit(self) -> list[Score]:
         """Whether it is foretold who repays, also of those who were refused."""
-        return [] if self._loans.obstacle else credit.of_study(self.truth, self._loans)
+        names = ("credit_judged", "credit_refused", "credit_pairs", "credit_old_proxies")
+        return credit.of_tables(self.truth, *(self._read(credit.CREDIT, name) for name in names))
 
-    @cached_property
+    @part
     def fraud(self) -> list[Score]:
         """Whether planted fraud is found, and a new scheme seen."""
-        return [] if self.no_fraud else fraud.of_study(self.truth, self._payments)
+        judged = self._read(fraud.FRAUD, "fraud_judged", fraud.JUDGED)
+        return fraud.of_tables(self.truth, judged, self._read(fraud.FRAUD, "fraud_signs"))
 
-    @property
-    def no_churn(self) -> dict[str, str] | None:
-        """`why` no model of leaving is scored; None where one is."""
-        return self._leavers.obstacle
-
-    @property
-    def no_credit(self) -> dict[str, str] | None:
-        """`why` no credit model is scored; None where one is."""
-        return self._loans.obstacle
-
-    @property
-    def no_fraud(self) -> dict[str, str] | None:
-        """`why` no model of fraud is scored; None where one is."""
-        looked = self._payments.looked
-        return {"why": looked.why} if isinstance(looked, Lacking) else None
+    def _read(self, report: str, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        return pd.read_parquet(self.find(report, f"{name}.parquet", self.snapshot), columns=columns)
 
     # --- the board
 
     @cached_property
+    def _analyses(self) -> list[tuple[str, list[Score] | Lacking]]:
+        return [
+            (customers.QUALITY, self.quality), (customers.PROFILE, self.portraits), (churn.CHURN, self.silence),
+            (customers.SEGMENTS, self.segments), (churn.CHURN, self.churn), (credit.CREDIT, self.credit),
+            (fraud.FRAUD, self.fraud),
+        ]  # fmt: skip
+
+    @property
     def scores(self) -> list[Score]:
-        """All scores."""
-        return [*self.quality, *self.features, *self.segments, *self.churn, *self.credit, *self.fraud]
+        """All scores that are there."""
+        return [score for _, scores in self._analyses for score in scores]
+
+    @property
+    def not_scored(self) -> dict[str, object] | None:
+        """Which analyses are not scored (`count`), and `why`, in words; None where all are."""
+        lacking = {name: scores.why for name, scores in self._analyses if isinstance(scores, Lacking)}
+        return {"count": len(lacking), "why": "; ".join(lacking.values())} if lacking else None
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """A row a score, as of `truth.scoreboard`."""
         return scoreboard(self.scores)
 
-    @property
+    @cached_property
     def table(self) -> pd.DataFrame:
-        """Every score with its bounds, as a page shows it."""
-        return self.rows[["result", "analysis", "planted", "recovered", "estimate", "bounds"]]
+        """Every score with its bounds, as a page shows it, and a row for what is not scored."""
+        lacking = [
+            {"result": _NOT_SCORED, "analysis": name, "planted": "all that it is scored by", "recovered": scores.why}
+            for name, scores in self._analyses if isinstance(scores, Lacking)
+        ]  # fmt: skip
+        columns = ["result", "analysis", "planted", "recovered", "estimate", "bounds"]
+        return pd.concat([self.rows[columns], pd.DataFrame(lacking, columns=columns).fillna("")], ignore_index=True)
 
     def of(self, analysis: str) -> pd.DataFrame:
         """Return the rows of one analysis, by the name of its notebook."""
@@ -149,14 +161,19 @@ class Board:
         """Scores out of their bounds."""
         return self.table[self.table["result"] == "FAIL"]
 
-    @property
+    @part
     def nearest(self) -> pd.Series:
         """The score that is nearest to a bound that it could miss."""
+        if self.rows["room"].isna().all():
+            raise BankmineError("nothing is scored that could miss a bound")
         return self.rows.loc[self.rows["room"].idxmin()]
 
+    @part
     def chart(self) -> Axes:
         """Draw estimates with their intervals over the bounds that they must keep."""
         board, at = self.rows, self.rows.index[::-1]
+        if board.empty:
+            raise BankmineError("nothing is scored")
         axis = plt.subplots(figsize=(8, 0.4 * len(board) + 1))[1]
         axis.barh(at, board["at_most"] - board["at_least"], left=board["at_least"], color="0.88", label="bounds")
         spread = [board["value"] - board["low"], board["high"] - board["value"]]
@@ -170,21 +187,3 @@ class Board:
     def require_passed(self) -> None:
         """Raise an error that names every failing score."""
         require_passed(self.scores)
-
-    # --- analyses as their pages run them
-
-    @cached_property
-    def _customers(self) -> pd.DataFrame:
-        return customer_tables(self.snapshot, [self.snapshot.as_of])[self.snapshot.as_of]
-
-    @cached_property
-    def _leavers(self) -> BankChurn:
-        return leaving.study(self.source, self.as_of)
-
-    @cached_property
-    def _loans(self) -> lending.CreditStudy:
-        return lending.study(self.source, self.as_of)
-
-    @cached_property
-    def _payments(self) -> FraudStudy:
-        return paying.of_bank(self.snapshot, Plan(blocks=_BLOCKS), days=_PAYMENT_DAYS, learners=["xgboost"])

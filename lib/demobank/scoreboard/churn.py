@@ -8,13 +8,9 @@ that a cause ends, as the competitor's offer does: so levels are compared on the
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
-from bankmine.judging.leaks import sentinel
-from bankmine.study.why import Why
-from bankmine.topics.churn.study import BankChurn
+from bankmine.study.evidence import JUDGED, LEARNT
 from demobank.customers.misleading import LEAKING, SPURIOUS
 from demobank.scoreboard.truth import (
     Measure,
@@ -29,7 +25,7 @@ from demobank.scoreboard.truth import (
     slope,
 )
 
-_LABEL = "06_churn"
+CHURN = "06_churn"
 _TRUE = "true chance to leave"
 _CAUSES = ("activity", "complaint", "digital", "price")
 """Themes of reasons that are planted causes of leaving or their signs: payments and visits fade with the engagement, a
@@ -39,20 +35,11 @@ _RISKIEST = 20
 _FIFTH = 4
 
 
-def of_study(truth: Truth, study: BankChurn) -> list[Score]:
-    """Score what a study of leaving found, by its XGBoost on the rows judged."""
-    learned, rows = study.sample.at(study.split.train), study.judged.rows
-    fitted, score = study.fitted[0].fitted["xgboost"], study.judged.probability["xgboost"]
-    before, judged = (
-        pd.DataFrame({"customer_id": r.entity, "day": r.day, "leaves": r.target}) for r in (learned, rows)
-    )
-    judged = judged.assign(score=score)
-    why = Why(fitted, rows, score, study.reasons)
-    leak = study.suspicious_column()
-    today = study.today.predictors.assign(**{leak.name: leak.loc[study.today.target.index]})
-    careless = replace(learned, predictors=learned.predictors.assign(**{leak.name: leak}))
-    found = [*risk(truth, judged, before), *reasons(truth, judged, why.told)]
-    return [*found, *columns(judged, why.pushes.pushes, sentinel(careless, today))]
+def of_tables(truth: Truth, rows: pd.DataFrame, pushes: pd.DataFrame, suspects: pd.DataFrame) -> list[Score]:
+    """Score what the report handed on of its XGBoost: `churn_judged`, `churn_pushes` and `churn_suspects`."""
+    rows = rows.rename(columns={"chance_xgboost": "score", "outcome": "leaves"}).dropna(subset="leaves")
+    judged, learned = (rows[rows["part"] == name] for name in (JUDGED, LEARNT))
+    return [*risk(truth, judged, learned), *reasons(truth, judged), *columns(pushes, suspects)]
 
 
 def risk(truth: Truth, judged: pd.DataFrame, learned: pd.DataFrame) -> list[Score]:
@@ -75,14 +62,14 @@ def risk(truth: Truth, judged: pd.DataFrame, learned: pd.DataFrame) -> list[Scor
     parted = separation(*(wide[name].to_numpy() for name in ("score", "leaves_soon", "leaves")))
     level, rise = calibration(score, seen * true), slope(score, seen * true)
     return [
-        Score(_LABEL, _TRUE, "rank correlation of the score", rank(score, true), (0.2, 0.6)),
-        Score(_LABEL, _TRUE, "AUC above chance, as a share of the best possible", parted, (0.4, 0.95)),
-        Score(_LABEL, _TRUE, "mean score as a multiple, of what the label sees", level, (0.55, 1.8)),
-        Score(_LABEL, _TRUE, "rise with the score (calibration slope)", rise, (0.4, 2.5)),
+        Score(CHURN, _TRUE, "rank correlation of the score", rank(score, true), (0.2, 0.6)),
+        Score(CHURN, _TRUE, "AUC above chance, as a share of the best possible", parted, (0.4, 0.95)),
+        Score(CHURN, _TRUE, "mean score as a multiple, of what the label sees", level, (0.55, 1.8)),
+        Score(CHURN, _TRUE, "rise with the score (calibration slope)", rise, (0.4, 2.5)),
     ]
 
 
-def reasons(truth: Truth, judged: pd.DataFrame, told: pd.DataFrame) -> list[Score]:
+def reasons(truth: Truth, judged: pd.DataFrame) -> list[Score]:
     """Score the reasons given against the causes.
 
     Parameters
@@ -90,46 +77,42 @@ def reasons(truth: Truth, judged: pd.DataFrame, told: pd.DataFrame) -> list[Scor
     truth : Truth
         Of the bank.
     judged : pd.DataFrame
-        As for `risk`.
-    told : pd.DataFrame
-        Reasons, three a row at most, with the index of `judged`: `rank` and `theme`.
+        As for `risk`, with the themes of the reasons given, `reason_1` the strongest.
     """
     rows = _with_truth(truth, judged)
     listed = rows.index.isin(rows["score"].nlargest(len(rows) // _RISKIEST).index)
-    first = rows.index.isin(told.index[(told["rank"] == 1) & told["theme"].isin(_CAUSES)])
-    falls, upset = (rows.index.isin(told.index[told["theme"] == theme]) for theme in ("activity", "complaint"))
+    first, told = rows["reason_1"].isin(_CAUSES), rows.filter(like="reason_")
+    falls, upset = (told.eq(theme).any(axis=1) for theme in ("activity", "complaint"))
     open_long, fades, active = rows["complaint_unsettled"], rows["state"] == "fading", rows["state"] == "active"
     activity, complaint = "share of whom a reason is falling activity", "share of whom a reason is a complaint"
     return [
-        Score(_LABEL, "causes of leaving", "share of first reasons of the riskiest", _among(first, listed), (0.85, 1)),
-        Score(_LABEL, "customers who fade", activity, _among(falls, fades), (0.45, 1)),
-        Score(_LABEL, "customers who are active", activity, _among(falls, active), (0, 0.4)),
-        Score(_LABEL, "a complaint unsettled for thirty days", complaint, _among(upset, open_long), (0.7, 1)),
-        Score(_LABEL, "no complaint unsettled for so long", complaint, _among(upset, ~open_long), (0, 0.4)),
+        Score(CHURN, "causes of leaving", "share of first reasons of the riskiest", _among(first, listed), (0.85, 1)),
+        Score(CHURN, "customers who fade", activity, _among(falls, fades), (0.45, 1)),
+        Score(CHURN, "customers who are active", activity, _among(falls, active), (0, 0.4)),
+        Score(CHURN, "a complaint unsettled for thirty days", complaint, _among(upset, open_long), (0.7, 1)),
+        Score(CHURN, "no complaint unsettled for so long", complaint, _among(upset, ~open_long), (0, 0.4)),
     ]
 
 
-def columns(judged: pd.DataFrame, pushes: pd.DataFrame, suspects: pd.DataFrame) -> list[Score]:
+def columns(pushes: pd.DataFrame, suspects: pd.DataFrame) -> list[Score]:
     """Score what the model and the leak sentinel made of the columns that were to mislead them.
 
     Parameters
     ----------
-    judged : pd.DataFrame
-        As for `risk`.
     pushes : pd.DataFrame
-        Contributions of each predictor, with the index of `judged`.
+        Contributions of each predictor to the rows of the last day judged.
     suspects : pd.DataFrame
-        The sentinel's table, indexed by predictor, with `suspicious`; the leaking column was put among them.
+        The sentinel's table: `predictor` and `suspicious`; the leaking column was put among them.
     """
-    sizes = pushes[judged["day"] == judged["day"].max()].abs()
+    sizes = pushes.drop(columns=["customer_id", "as_of"]).abs()
     fifth = sizes.mean().nlargest(_FIFTH + 1).index[-1]
     weight = calibration(sizes[SPURIOUS].to_numpy(), sizes[fifth].to_numpy())
-    found = suspects.index[suspects["suspicious"]]
+    found = suspects.loc[suspects["suspicious"], "predictor"]
     noise, other = "weight as a multiple of the fifth strongest predictor's", "share of the finds that were planted"
     return [
-        Score(_LABEL, f"{SPURIOUS}, which causes nothing", noise, weight, (0, 0.5)),
-        Score(_LABEL, f"{LEAKING}, which knows the future", "share found", recall(found, [LEAKING]), (1, 1)),
-        Score(_LABEL, "no other column knows the future", other, precision(found, [LEAKING]), (0.5, 1)),
+        Score(CHURN, f"{SPURIOUS}, which causes nothing", noise, weight, (0, 0.5)),
+        Score(CHURN, f"{LEAKING}, which knows the future", "share found", recall(found, [LEAKING]), (1, 1)),
+        Score(CHURN, "no other column knows the future", other, precision(found, [LEAKING]), (0.5, 1)),
     ]
 
 

@@ -1,6 +1,6 @@
 """Scores of credit: the proxy that was planted, what the refused would have done, and what decisions earn.
 
-As in `scores`, a function takes the truth and what an analysis found.
+A function takes the truth and what an analysis found.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bankmine.judging import proxies
-from bankmine.topics.credit import CreditStudy
+from bankmine.study.evidence import JUDGED
 from demobank.scoreboard.truth import Score, Truth, calibration, precision, rank, recall
 
-_CREDIT = "07_credit_scoring"
+CREDIT = "07_credit_scoring"
 PLANTED_PROXIES = {"employer_sector"}
 """Columns of applications that follow gender and say nothing about default, and that the old rules used."""
 
@@ -30,9 +30,9 @@ def risk(truth: Truth, judged: pd.DataFrame) -> list[Score]:
     given, accepted = judged["probability"].to_numpy(), judged["accepted"].to_numpy(bool)
     what = "true chance of default"
     return [
-        Score(_CREDIT, what, "rank correlation", rank(given, true), (0.4, 0.95)),
+        Score(CREDIT, what, "rank correlation", rank(given, true), (0.4, 0.95)),
         Score(
-            _CREDIT, what, "predicted as a multiple of the true one, of those granted",
+            CREDIT, what, "predicted as a multiple of the true one, of those granted",
             calibration(given[accepted], true[accepted]), (0.6, 1.6),
         ),
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def interaction(truth: Truth, pairs: pd.DataFrame, first: int = 3) -> list[Score
     top = pairs.head(first)
     found = {" × ".join(sorted(pair)) for pair in zip(top["first"], top["second"], strict=True)}
     what = f"share found among the {first} strongest"
-    return [Score(_CREDIT, "high use of lines with many inquiries", what, recall(found, planted), (1, 1))]
+    return [Score(CREDIT, "high use of lines with many inquiries", what, recall(found, planted), (1, 1))]
 
 
 def proxy(truth: Truth, flagged: set[str]) -> list[Score]:
@@ -65,8 +65,8 @@ def proxy(truth: Truth, flagged: set[str]) -> list[Score]:
     planted = PLANTED_PROXIES if silent else set()
     found, true = recall(flagged, planted), precision(flagged, planted)
     return [
-        Score(_CREDIT, "the sector stands in for gender", "share found", found, (1, 1)),
-        Score(_CREDIT, "nothing else does", "share of the finds that were planted", true, (0.5, 1)),
+        Score(CREDIT, "the sector stands in for gender", "share found", found, (1, 1)),
+        Score(CREDIT, "nothing else does", "share of the finds that were planted", true, (0.5, 1)),
     ]
 
 
@@ -79,8 +79,8 @@ def refused(truth: Truth, assumed: pd.DataFrame) -> list[Score]:
     blind, told = (calibration(assumed[name].to_numpy(), true) for name in ("none", "inferred"))
     what = "assumed rate as a multiple of the true one"
     return [
-        Score(_CREDIT, "refused go bad more often than accepted of the same score", what, blind, (0.35, 0.95)),
-        Score(_CREDIT, "the same, by reject inference", what, told, (0.6, 1.5)),
+        Score(CREDIT, "refused go bad more often than accepted of the same score", what, blind, (0.35, 0.95)),
+        Score(CREDIT, "the same, by reject inference", what, told, (0.6, 1.5)),
     ]
 
 
@@ -93,21 +93,18 @@ def decision(truth: Truth, granted: pd.Series, if_good: pd.Series, if_bad: pd.Se
     true = truth.table("applications").set_index("application_id")["probability"].reindex(granted.index)
     hoped = (1 - true) * if_good + true * if_bad
     earned = calibration(np.where(granted, hoped, 0.0), hoped.clip(lower=0).to_numpy())
-    return [Score(_CREDIT, "true chance of default", "share of the profit that it would earn", earned, (0.35, 1))]
+    return [Score(CREDIT, "true chance of default", "share of the profit that it would earn", earned, (0.35, 1))]
 
 
-def of_study(truth: Truth, study: CreditStudy) -> list[Score]:
-    """Score what a study of credit found, by its own models and decisions; nothing where it could make none."""
-    if study.obstacle:
-        return []
-    number, rows = study.beside["application_id"], study.fitted[0].rows
-    judged = pd.DataFrame({"probability": study.fitted[0].probability[study.chosen], "accepted": rows.known})
-    granted, price = ~study.acted.iloc[:, 0].astype(bool), study.costs(rows)
-    told = [s.set_axis(number[rows.target.index]) for s in (granted, price.fp, -price.fn)]
-    assumed = study.inference.refused[["none", "fuzzy × 1.5"]].set_axis(["none", "inferred"], axis=1)
-    old = study.old_proxies
-    return [
-        *risk(truth, judged.set_axis(number[judged.index])), *interaction(truth, study.seen.pairs),
-        *decision(truth, *told), *proxy(truth, set(old.index[old["verdict"] == proxies.PROXY])),
-        *refused(truth, assumed.set_axis(number[assumed.index])),
-    ]  # fmt: skip
+def of_tables(
+    truth: Truth, rows: pd.DataFrame, assumed: pd.DataFrame, pairs: pd.DataFrame, old: pd.DataFrame
+) -> list[Score]:
+    """Score what the report handed on: `credit_judged`, `credit_refused`, `credit_pairs`, `credit_old_proxies`."""
+    judged = rows[rows["part"] == JUDGED].set_index("application_id")
+    foretold = pd.DataFrame({"probability": judged["chance"], "accepted": judged["outcome"].notna()})
+    granted = judged["granted"].astype(bool)
+    told = assumed.set_index("application_id")[["none", "fuzzy × 1.5"]].set_axis(["none", "inferred"], axis=1)
+    decided = decision(truth, granted, judged["if_good"], judged["if_bad"])
+    named = set(old.loc[old["verdict"] == proxies.PROXY, "predictor"])
+    found = [*risk(truth, foretold), *interaction(truth, pairs), *decided, *proxy(truth, named)]
+    return [*found, *refused(truth, told)]

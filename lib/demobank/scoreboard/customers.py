@@ -5,6 +5,7 @@ A function takes the truth and what an analysis found, and returns scores with t
 
 from __future__ import annotations
 
+import datetime
 from functools import reduce
 
 import ibis
@@ -13,44 +14,79 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from bankmine.bank.contract import TABLES
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.snapshot import Snapshot
-from demobank.customers.world import LATENTS, SEGMENTS
+from demobank.customers.world import LATENTS
+from demobank.customers.world import SEGMENTS as KINDS
 from demobank.scoreboard.truth import Score, Truth, agreement, balanced, kappa, precision, rank, recall, share
 
-_QUALITY, _PROFILE, _SEGMENTS, _LABEL = "01_data_quality", "02_profiling", "03_segmentation", "06_churn"
+QUALITY, PROFILE, SEGMENTS, _LABEL = "01_data_quality", "02_profiling", "03_segmentation", "06_churn"
 _ALL = (0.999, 1.0)
+_YOUNG = pd.Timedelta(days=31)
+_SILENCES = {
+    "silent_week": (
+        "transactions", "timeliness", "{region}/{channel}/{since:%Y-%m-%d}",
+        "a week without card terminals in one region", "no other silent week",
+    ),
+    "silent_day": (
+        "events", "timeliness", "{channel}/{since:%Y-%m-%d}",
+        "a day on which the app recorded nothing", "no other silent day",
+    ),
+    "emptied_month": (
+        "transactions", "completeness", "{column}/{since:%Y-%m}",
+        "a month in which {} is left out in part", "no other month left out",
+    ),
+    "left_out_in_region": (
+        "customers", "completeness", "{column}/{region}",
+        "a region in which {} is left out more often", "no other region left out",
+    ),
+}  # fmt: skip
+"""Check -> table and rule of the catalogue, how its key is written, and what is planted and what is not, in words."""
 _INACTIVE = "inactive"
 _STATES = ("new", "active", "fading", "gone")
 _STATE_OF = {"acquisition": "new", "growth": "active", "maturity": "active", "decline": "fading", "lost": "gone"}
 """Stage of life by the rules -> the state that was planted."""
 
 
-def defects(truth: Truth, snapshot: Snapshot) -> list[Score]:
-    """Score the rules: the share of the planted bad rows that was left out, and of what was left out, that was bad."""
+def defects(truth: Truth, snapshot: Snapshot, findings: pd.DataFrame) -> list[Score]:
+    """Score the rules: the share of the planted bad rows that was left out, and of what was left out, that was bad.
+
+    `findings` has the `check` and the `count` of each broken rule.
+    """
     planted = truth.table("defects")
     planted = planted[planted["rule"].isin(MEANINGS)]
     left_out = {name: _left_out(snapshot, name, rows["key"]) for name, rows in planted.groupby("table")}
     scores = [
-        Score(_QUALITY, f"{table}: {MEANINGS[rule]}", "share found", recall(left_out[table], rows["key"]), _ALL)
+        Score(QUALITY, f"{table}: {MEANINGS[rule]}", "share found", recall(left_out[table], rows["key"]), _ALL)
         for (table, rule), rows in planted.groupby(["table", "rule"])
     ]
-    counted = int(snapshot.violations()["count"].sum())
+    counted = int(findings.loc[findings["check"].isin(MEANINGS), "count"].sum())
     true = share(min(sum(map(len, left_out.values())), counted), counted)
-    return [*scores, Score(_QUALITY, "nothing else is wrong", "share of the finds that were planted", true, _ALL)]
+    return [*scores, Score(QUALITY, "nothing else is wrong", "share of the finds that were planted", true, _ALL)]
 
 
-def gaps(truth: Truth, found: pd.DataFrame) -> list[Score]:
-    """Score the search for silent weeks: `found` has `region`, `channel` and `week` of each gap."""
-    planted = truth.table("defects").query("rule == 'timeliness' and table == 'transactions'")["key"]
-    seen = found["region"] + "/" + found["channel"] + "/" + found["week"].dt.strftime("%Y-%m-%d")
-    there, true = recall(seen, planted), precision(seen, planted)
-    return [
-        Score(_QUALITY, "a week without card terminals in one region", "share found", there, (1, 1)),
-        Score(_QUALITY, "no other silent week", "share of the finds that were planted", true, (0.5, 1)),
-    ]
+def silences(truth: Truth, findings: pd.DataFrame, as_of: datetime.date) -> list[Score]:
+    """Score the search for what no rule sees, and of what else was found; what is younger than a month may be missed.
+
+    `findings` has by `check` the `column`, `region`, `channel` and the day (`since`) of each find.
+    """
+    catalogue = truth.table("defects").groupby(["table", "rule"])["key"].agg(list)
+    scores = []
+    for check, (table, rule, written, what, no_other) in _SILENCES.items():
+        keys = pd.Series(catalogue[table, rule])
+        day = pd.to_datetime(keys.str.rpartition("/")[2], format="ISO8601", errors="coerce")
+        planted = keys[~(day > pd.Timestamp(as_of) - _YOUNG)]
+        seen = [written.format(**find) for find in findings[findings["check"] == check].to_dict("records")]
+        for key in planted:
+            there = recall(seen, [key])
+            scores.append(Score(QUALITY, what.format(key.partition("/")[0]), "share found", there, (1, 1)))
+        if len(planted):
+            true = precision(seen, planted)
+            scores.append(Score(QUALITY, no_other, "share of the finds that were planted", true, (0.5, 1)))
+    return scores
 
 
 def portraits(truth: Truth, customers: pd.DataFrame) -> list[Score]:
@@ -61,9 +97,9 @@ def portraits(truth: Truth, customers: pd.DataFrame) -> list[Score]:
     digital, income = rank(remote, used["digital"]), rank(told["annual_income"], told["true_income"])
     rate = rank(used["transactions_90d"], used["purchases_per_day"])
     return [
-        Score(_PROFILE, "digital affinity", "rank correlation of the share of remote bookings", digital, (0.5, 0.95)),
-        Score(_PROFILE, "true income", "rank correlation of the stated income", income, (0.85, 0.99)),
-        Score(_PROFILE, "purchase rate", "rank correlation of the bookings of 90 days", rate, (0.5, 0.98)),
+        Score(PROFILE, "digital affinity", "rank correlation of the share of remote bookings", digital, (0.5, 0.95)),
+        Score(PROFILE, "true income", "rank correlation of the stated income", income, (0.85, 0.99)),
+        Score(PROFILE, "purchase rate", "rank correlation of the bookings of 90 days", rate, (0.5, 0.98)),
     ]
 
 
@@ -77,10 +113,10 @@ def lifecycle(truth: Truth, stages: pd.DataFrame) -> list[Score]:
     fading, active = (rows["state"] == state for state in ("fading", "active"))
     seen, wrong = share((decline & fading).sum(), fading.sum()), share((decline & active).sum(), active.sum())
     return [
-        Score(_SEGMENTS, "stage of life", "balanced accuracy", balanced(told, true), (0.76, 0.88)),
-        Score(_SEGMENTS, "stage of life", "agreement beyond chance (kappa)", kappa(told, true), (0.76, 0.92)),
-        Score(_SEGMENTS, "customers who fade", "share in decline", seen, (0.25, 0.6)),
-        Score(_SEGMENTS, "customers who are active", "share in decline", wrong, (0, 0.05)),
+        Score(SEGMENTS, "stage of life", "balanced accuracy", balanced(told, true), (0.76, 0.88)),
+        Score(SEGMENTS, "stage of life", "agreement beyond chance (kappa)", kappa(told, true), (0.76, 0.92)),
+        Score(SEGMENTS, "customers who fade", "share in decline", seen, (0.25, 0.6)),
+        Score(SEGMENTS, "customers who are active", "share in decline", wrong, (0, 0.05)),
     ]
 
 
@@ -93,14 +129,15 @@ def segments(truth: Truth, labels: pd.Series) -> list[Score]:
     both = truth.table("customers").set_index("customer_id").join(labels.astype(str).rename("found"), how="inner")
     placed, left = both["found"] != _INACTIVE, both["left_on"].notna()
     inside = both[placed]
-    starts = [KMeans(len(SEGMENTS), n_init=1, random_state=s).fit_predict(inside[list(LATENTS)]) for s in range(10)]
+    with threadpool_limits(1):  # threads wait for each other longer than so few rows take
+        starts = [KMeans(len(KINDS), n_init=1, random_state=s).fit_predict(inside[list(LATENTS)]) for s in range(10)]
     best = max(adjusted_rand_score(inside["segment"], start) for start in starts)
     same = agreement(inside["found"].to_numpy(), inside["segment"].to_numpy())
     stays, gone = share((placed & ~left).sum(), (~left).sum()), share((left & ~placed).sum(), (~placed).sum())
     return [
-        Score(_SEGMENTS, "five overlapping kinds of customers", "adjusted Rand index", same, (best - 0.05, 0.95)),
-        Score(_SEGMENTS, "customers who never left", "share in a segment", stays, (0.97, 1)),
-        Score(_SEGMENTS, "customers set apart as inactive", "share that has left", gone, (0.9, 1)),
+        Score(SEGMENTS, "five overlapping kinds of customers", "adjusted Rand index", same, (best - 0.05, 0.95)),
+        Score(SEGMENTS, "customers who never left", "share in a segment", stays, (0.97, 1)),
+        Score(SEGMENTS, "customers set apart as inactive", "share that has left", gone, (0.9, 1)),
     ]
 
 

@@ -1,6 +1,6 @@
 """Scores of fraud: how much of what was planted is found within capacity, by scheme; how soon a new scheme is seen.
 
-As in `scores`, a function takes the truth and what an analysis found. Values are of all planted frauds, also of those
+A function takes the truth and what an analysis found. Values are of all planted frauds, also of those
 that nobody ever noticed and that no label tells of.
 """
 
@@ -11,10 +11,11 @@ from dataclasses import astuple
 import numpy as np
 import pandas as pd
 
-from bankmine.topics.fraud.fraud_study import FraudStudy
 from demobank.scoreboard.truth import Measure, Score, Truth, captured, resampled, share
 
-_FRAUD = "08_fraud"
+FRAUD = "08_fraud"
+JUDGED = ["transaction_id", "day", "alerted", "rules", "likely", "strange"]
+"""Of `fraud_judged` what is scored."""
 _SCHEMES = {
     "account_takeover": ("takeovers of accounts", (0.6, 1)),
     "compromised_card": ("stolen card numbers", (0.3, 0.95)),
@@ -28,17 +29,19 @@ _SEEN = 1 / 3
 _WEEKS = 28
 _LAST = pd.Timedelta(days=84)
 """What is found of the last days is scored."""
-_BEFORE = 8
-"""Weeks at the beginning that signs of a new scheme are held against."""
 
 
-def of_study(truth: Truth, study: FraudStudy) -> list[Score]:
-    """Score what a study of fraud shows its desk: the lists of the last weeks, and when it saw the new scheme."""
-    said = study.looked
+def of_tables(truth: Truth, judged: pd.DataFrame, signs: pd.DataFrame) -> list[Score]:
+    """Score what the report handed on, `fraud_judged` and `fraud_signs`: lists of the last weeks, and the new scheme.
+
+    `signs` has a row a `week`, and whether reported frauds that were `missed_but_strange` raised an alarm.
+    """
     begun = pd.Timestamp(truth.table("drifts").set_index("name").loc[NEW, "starts_on"])
-    alarm = study.signs_against(_BEFORE).first_alarm("missed_but_strange", begun)
-    last = said[said["day"] > said["day"].max() - _LAST]
-    return [*found(truth, last), *new_scheme(truth, said.assign(alerted=said["likely"]), alarm)]
+    ends = pd.to_datetime(signs["week"]) + pd.Timedelta(days=6)
+    alarms = ends[signs["missed_but_strange"] & (ends >= begun)]
+    last = judged[judged["day"] > judged["day"].max() - _LAST]
+    alarm = None if alarms.empty else alarms.min()
+    return [*found(truth, last), *new_scheme(truth, judged.assign(alerted=judged["likely"]), alarm)]
 
 
 def found(truth: Truth, judged: pd.DataFrame) -> list[Score]:
@@ -58,14 +61,14 @@ def found(truth: Truth, judged: pd.DataFrame) -> list[Score]:
     by_rules = captured(value, rows["rules"].to_numpy())
     true = share(rows["alerted"].sum(), judged["alerted"].sum())
     scores = [
-        Score(_FRAUD, "all planted fraud", "share of its value that is alerted", overall, (0.45, 0.95)),
-        Score(_FRAUD, "all planted fraud", "share of its value that expert rules alert", by_rules, (0.15, 0.7)),
-        Score(_FRAUD, "payments on the lists", "share that is planted fraud", true, (0.2, 0.9)),
+        Score(FRAUD, "all planted fraud", "share of its value that is alerted", overall, (0.45, 0.95)),
+        Score(FRAUD, "all planted fraud", "share of its value that expert rules alert", by_rules, (0.15, 0.7)),
+        Score(FRAUD, "payments on the lists", "share that is planted fraud", true, (0.2, 0.9)),
     ]
     for scheme, (name, bounds) in _SCHEMES.items():
         own = rows[rows["scheme"] == scheme]
         part = captured(own["amount"].to_numpy(), own["alerted"].to_numpy())
-        scores.append(Score(_FRAUD, name, "share of its value that is alerted", part, bounds))
+        scores.append(Score(FRAUD, name, "share of its value that is alerted", part, bounds))
     return scores
 
 
@@ -96,9 +99,9 @@ def new_scheme(truth: Truth, judged: pd.DataFrame, alarm: pd.Timestamp | None) -
     known = Measure(*(np.fmin(value, waited) for value in astuple(by_model)))
     until, either = "days until a third of its payments is alerted", "days until that, or an alarm by reported frauds"
     return [
-        Score(_FRAUD, "a new scheme", f"{until} by the anomaly detector", by_detector, (0, 60)),
-        Score(_FRAUD, "a new scheme", f"{until} by the model, retrained", by_model, (0, 100)),
-        Score(_FRAUD, "a new scheme", either, known, (0, 60)),
+        Score(FRAUD, "a new scheme", f"{until} by the anomaly detector", by_detector, (0, 60)),
+        Score(FRAUD, "a new scheme", f"{until} by the model, retrained", by_model, (0, 100)),
+        Score(FRAUD, "a new scheme", either, known, (0, 60)),
     ]
 
 
@@ -120,4 +123,5 @@ def days_until_seen(days: np.ndarray, payments: np.ndarray, seen: np.ndarray) ->
 def _planted(truth: Truth, judged: pd.DataFrame) -> pd.DataFrame:
     """Return the planted frauds among the payments that were judged, with what was said of them."""
     planted = truth.table("fraud").query("fraud").drop(columns="day")
+    judged = judged[judged["transaction_id"].isin(planted["transaction_id"])]
     return planted.merge(judged, on="transaction_id", validate="one_to_one")

@@ -126,7 +126,7 @@ def slope(estimate: np.ndarray, true: np.ndarray) -> Measure:
 
 def agreement(groups: np.ndarray, true: np.ndarray) -> Measure:
     """Measure how far groups are the true ones (adjusted Rand index: 0 by chance, 1 if the same)."""
-    return resampled(adjusted_rand_score, np.asarray(groups), np.asarray(true))
+    return resampled(adjusted_rand_score, *(pd.factorize(np.asarray(labels))[0] for labels in (groups, true)))
 
 
 def balanced(groups: np.ndarray, true: np.ndarray) -> Measure:

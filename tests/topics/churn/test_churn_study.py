@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from bank_fixtures import write_source
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import expected
@@ -16,6 +18,7 @@ from bankmine.errors import BankmineError
 from bankmine.features import value as value_tiers
 from bankmine.features.spine import spine_of
 from bankmine.features.value import margin
+from bankmine.judging.contributions import contributions
 from bankmine.lacking import Lacking
 from bankmine.learning import splits
 from bankmine.study import validation
@@ -24,6 +27,8 @@ from bankmine.topics import churn
 from bankmine.topics.churn import survival
 from bankmine.topics.churn.definition import Definition
 from bankmine.topics.churn.study import BankChurn
+
+pytestmark = pytest.mark.slow
 
 FIRST, LAST = pd.Timestamp("2024-01-01"), pd.Timestamp("2025-12-31")
 SHORT = Definition(gap=0, silent=30, fall=0.0, present=30, bookings=1)
@@ -111,6 +116,27 @@ def test_today_s_customers_are_scored_by_the_model_that_was_judged(bank):
     assert bank.calls.first(3).index.tolist() == listed.index[listed["called"]][:3].tolist()
     assert bank.acted_now.sum() == told["called"]
     pd.testing.assert_frame_equal(bank.handed_on["churn_monitoring"], bank.validation.plan, check_names=False)
+
+
+def test_a_validator_computes_the_page_again_by_what_is_handed_on(bank):
+    files = bank.handed_on
+    rows = files["churn_judged"].reset_index()
+    judged, learnt = (rows[rows["part"] == part] for part in ("judged", "learnt"))
+    assert roc_auc_score(judged["outcome"], judged["chance"]) == pytest.approx(bank.judged.metric("auc")["value"])
+    assert judged["chance"].tolist() == judged[f"chance_{bank.chosen}"].tolist()
+    other = bank.judged.metric("auc", "forest")["value"]
+    assert roc_auc_score(judged["outcome"], judged["chance_forest"]) == pytest.approx(other)
+    assert learnt["outcome"].tolist() == bank.sample.at(bank.split.train).target.tolist()
+    assert learnt["chance"].isna().all()
+    pushes = files["churn_pushes"]
+    last = judged[judged["day"] == judged["day"].max()]
+    assert pushes.index.tolist() == last["customer_id"].tolist()
+    applied = bank.fitted[0]
+    raw = applied.raw.loc[(applied.rows.day == last["day"].iloc[0]).to_numpy(), "xgboost"]
+    base = contributions(applied.fitted["xgboost"], applied.rows.predictors).base
+    assert expit(base + pushes.sum(axis=1)).to_numpy() == pytest.approx(raw.to_numpy(), rel=1e-3)
+    assert files["churn_suspects"].loc["mailing_status", "suspicious"]
+    assert "mailing_status" not in pushes
 
 
 def test_a_model_fitted_anew_stands_beside_it_and_learnt_from_newer_months(bank):
@@ -258,7 +284,7 @@ def opened(file: str, **more: object):
 
 
 def test_any_flat_table_goes_all_the_way(tmp_path):
-    study = opened(flat_file(tmp_path, columns=500))
+    study = opened(flat_file(tmp_path, columns=50))
     assert study.obstacle is None
     assert study.event == f"{TARGET} is 已流失"
     split, scoring = study.split, study.parts.scoring

@@ -89,6 +89,7 @@ def test_later_margins_count_less():
     assert retention.value(margins, plain_rules(horizon=0))["a"] == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_nobody_is_called_at_a_loss_without_leave_or_beyond_capacity(seed, capacity):

@@ -61,6 +61,7 @@ def test_an_agreed_rate_goes_before_the_list_price():
         decision.loan_costs(loans(("fund", 1, 1)), RULES)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_cut_off_earns_at_least_what_any_other_does(seed):
@@ -105,6 +106,7 @@ def test_metrics_of_the_literature_rank_the_better_model_first():
     assert decision.credit_metrics(bad * 0, p.to_frame("one"), decision.loan_costs(beside, RULES)).isna().all(axis=None)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.booleans())
 def test_offers_never_lose_money_and_know_risk_and_product_only(seed, with_income):

@@ -18,6 +18,8 @@ from bankmine.learning.splits import Split, held_out, stratified_folds
 from bankmine.topics.credit.rules import Direction, directions_of, load_directions, signs
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, candidates
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["rule", "raw_logistic", "scorecard", "tree", "forest", "svm", "network", "xgboost"]
 SAID = [
     Direction("debts", ["debt*"], "rising", "credit risk", "less is left"),

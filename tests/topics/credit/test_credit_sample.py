@@ -157,6 +157,7 @@ def applying(folder: Path, *without: str, as_of: str = AS_OF, **columns: object)
     return open_source(str(folder)).as_of(as_of)
 
 
+@pytest.mark.slow
 def test_customers_are_described_as_features_describes_them_at_the_month_end_before(tmp_path):
     snapshot = applying(tmp_path)
     rows = credit_sample.applications(snapshot).sample
@@ -173,6 +174,7 @@ def test_customers_are_described_as_features_describes_them_at_the_month_end_bef
     np.testing.assert_allclose(told[there], wanted.astype(float).to_numpy()[there], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_what_is_known_of_an_application_does_not_change_as_time_passes(tmp_path):
     early, late = (credit_sample.applications(applying(tmp_path, as_of=day)) for day in ("2024-12-31", AS_OF))
     place = late.beside.set_index("application_id").index.get_indexer(early.beside["application_id"])
@@ -182,6 +184,7 @@ def test_what_is_known_of_an_application_does_not_change_as_time_passes(tmp_path
     pd.testing.assert_frame_equal(early.sample.predictors, now)
 
 
+@pytest.mark.slow
 def test_a_bank_that_tells_little_still_has_a_sample(tmp_path):
     found = credit_sample.applications(applying(tmp_path, "balances", **{"评分 <b>": 1.0, "monthly_payment": 55.0}))
     assert found.sample.known.all()  # without a column of decisions, all were granted
@@ -191,6 +194,7 @@ def test_a_bank_that_tells_little_still_has_a_sample(tmp_path):
     assert found.columns.reason["评分 <b>"].startswith("Not listed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -203,6 +207,7 @@ def test_columns_that_cannot_be_used_are_named(tmp_path, columns, message):
         credit_sample.applications(applying(tmp_path, **columns))
 
 
+@pytest.mark.slow
 def test_a_bank_without_outcomes_is_told_so(tmp_path):
     bank = random_bank(3)
     source = open_source(str(write_parquet(bank, tmp_path))).as_of(AS_OF)
@@ -225,6 +230,7 @@ def test_a_flat_table_keeps_protected_columns_beside(tmp_path):
         TableCredit(open_flat(str(file), "bad"))
 
 
+@pytest.mark.slow
 def test_a_case_says_what_is_lacking_instead_of_failing(tmp_path):
     case = BankCredit(applying(tmp_path))
     assert not case.parts

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from samples import HOSTILE, sample_of
+from sklearn.metrics import roc_auc_score
 
 from bankmine.errors import BankmineError
 from bankmine.judging import drift, fairness
@@ -18,6 +19,8 @@ from bankmine.study.validation import OPEN, PARTLY
 from bankmine.topics import credit
 from bankmine.topics.credit import scorecard as credit_models
 from bankmine.topics.credit.points import score_statement
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +165,24 @@ def test_what_is_shown_is_what_is_handed_on(bank):
     assert lines["points"].tolist() == bank.card.lines["points"].tolist()
     most, least = (lines["points"].groupby(level=0).agg(end).sum() for end in ("max", "min"))
     assert scores["score"].between(least, most).all()
+
+
+def test_a_validator_computes_the_page_again_by_what_is_handed_on(bank):
+    files = bank.handed_on
+    rows = files["credit_judged"]
+    judged = rows[rows["part"] == "judged"]
+    known = judged[judged["outcome"].notna()]
+    assert roc_auc_score(known["outcome"], known["chance"]) == pytest.approx(bank.auc["value"])
+    assert judged["granted"].mean() == pytest.approx(bank.decision["share"])
+    earned = known["if_good"].where(known["outcome"] == 0, known["if_bad"])[known["granted"].astype(bool)].sum()
+    assert earned == pytest.approx(bank.decision["profit"])
+    assert rows.loc[rows["part"] == "learnt", "granted"].isna().all()
+    assert judged["application_id"].is_unique
+    assumed = files["credit_refused"]
+    assert assumed["none"].mean() == pytest.approx(bank.inference.table.loc["none", "assumed"])
+    assert not set(assumed["application_id"]) & set(judged["application_id"])
+    pd.testing.assert_frame_equal(files["credit_pairs"], bank.seen.pairs, check_names=False)
+    pd.testing.assert_frame_equal(files["credit_old_proxies"], bank.old_proxies)
 
 
 def test_one_share_granted_stands_everywhere(bank):

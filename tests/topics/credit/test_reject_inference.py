@@ -61,6 +61,7 @@ def test_fuzzy_augmentation_with_the_models_own_probabilities_changes_nothing():
     assert row["assumed"] == pytest.approx(found.table.loc[NONE, "assumed"])
 
 
+@pytest.mark.slow
 def test_the_worse_the_refused_are_taken_to_be_the_fewer_are_approved():
     table = decided(studied(LogisticRegression(), world(), factors=(1.0, 2.0, 3.0)))
     for assumption in (PARCELLING, FUZZY):

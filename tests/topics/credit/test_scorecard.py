@@ -43,6 +43,7 @@ def noise(rng, kind, size):
 # --- bins
 
 
+@pytest.mark.slow
 def test_weights_and_information_value_are_those_of_the_definition(people, model):
     rows, bad = people.predictors.iloc[:4000], people.target.iloc[:4000]
     for name in ("debt", "home", "late"):
@@ -58,7 +59,9 @@ def test_weights_and_information_value_are_those_of_the_definition(people, model
 
 def test_the_bins_are_those_of_optbinning_with_readable_edges(people, model):
     values, bad = people.predictors["debt"].iloc[:4000].to_numpy(), people.target.iloc[:4000].to_numpy()
-    theirs = OptimalBinning(monotonic_trend="ascending", max_n_prebins=12).fit(values, bad)
+    share = 25 / bad.sum()
+    theirs = OptimalBinning(monotonic_trend="ascending", max_n_prebins=round(0.6 / share), min_prebin_size=share)
+    theirs.fit(values, bad)
     ours = model.bins_["debt"]
     table = theirs.binning_table.build(add_totals=False)
     assert list(ours.good) == [*table["Non-event"].to_list()[: ours.missing], 0]
@@ -105,6 +108,35 @@ def _bin_of(bins, category):
     return next(i for i, group in enumerate(bins.groups) if category in group)
 
 
+@pytest.mark.parametrize("low", [False, True])
+def test_codes_have_a_bin_of_their_own_that_no_trend_binds(low):
+    rng = np.random.default_rng(0)
+    late = rng.poisson(1.0, 6000).astype(float)
+    bad = (rng.random(6000) < 0.05 + 0.08 * late.clip(max=6)).astype(int)
+    late[:60], bad[:60] = 98, np.arange(60) % 30 == 0  # "not told", and hardly ever bad
+    late[60] = 400  # one row is no code
+    values = pd.Series(-late if low else late)
+    bins = fit_bins(values, bad, "falling" if low else "rising")
+    place = bins.positions(values)
+    assert bins.codes == ((1, 0) if low else (0, 1))
+    assert set(place[:61]) == {0 if low else bins.missing - 1}
+    assert not set(place[61:]) & set(place[:61])
+    assert bins.trend == ("falling" if low else "rising")
+    assert bins.woe[place[0]] > bins.woe[place[61:]].max() - 1e-9
+    tail = pd.Series(np.exp(rng.normal(0, 3, 6000)))
+    assert fit_bins(tail, bad).codes == (0, 0)
+
+
+def test_more_bins_are_made_where_the_data_carry_them():
+    rng = np.random.default_rng(0)
+    values = pd.Series(rng.random(40_000))
+    bad = (rng.random(40_000) < 0.02 + 0.3 * values**3).astype(int)
+    few, many = (fit_bins(values[:n], bad[:n]) for n in (1500, 40_000))
+    assert many.missing > 1.5 * few.missing
+    rows = (many.good + many.bad)[: many.missing]
+    assert (rows >= 400).all()
+
+
 @pytest.mark.parametrize("values", [[np.nan] * 60, [7.0] * 60, [np.inf, -np.inf] * 30, [np.nan, 1.0] + [np.nan] * 58])
 def test_nothing_can_be_told_of_a_characteristic_without_values(values):
     bad = np.arange(60) % 3 == 0
@@ -117,6 +149,7 @@ def test_nothing_can_be_told_of_a_characteristic_without_values(values):
     assert len(bin_table(words)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["number", "flag", "words"])
 def test_noise_is_seldom_taken_for_information(kind):
     passed = 0
@@ -128,6 +161,7 @@ def test_noise_is_seldom_taken_for_information(kind):
     assert passed <= 7  # 3 are expected; 8 or more are seen once in a hundred times
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_true_information_value():
     rates, share, held = np.array([0.1, 0.2, 0.35]), np.array([0.5, 0.3, 0.2]), 0
     good, bad = share * (1 - rates), share * rates
@@ -140,6 +174,7 @@ def test_intervals_hold_the_true_information_value():
     assert held >= 88
 
 
+@pytest.mark.slow
 def test_turns_are_seen_where_they_are(people):
     rows, bad = people.predictors.iloc[:4000], people.target.iloc[:4000].to_numpy()
     found = nonmonotone(rows, bad, ScorecardModel().fit(rows, bad).bins_)
@@ -164,6 +199,7 @@ def test_every_predictor_is_kept_or_has_a_reason(people, model):
     assert (table.loc[table["kept"], "coefficient_high"] < 0).all()
 
 
+@pytest.mark.slow
 def test_reasons_follow_the_rules(people):
     rows, bad = people.predictors, people.target
 
@@ -217,6 +253,7 @@ def test_points_are_the_rounded_log_odds_of_the_regression(people, model):
     assert card.score(rows).equals(card.points_of(rows).sum(axis=1).rename("score"))
 
 
+@pytest.mark.slow
 def test_another_scale_tells_the_same_chances_in_other_points(people, model):
     rows = people.predictors.iloc[:4000]
     other = ScorecardModel(Scale(0, 1, 100), trends={"use": "valley"}).fit(rows, people.target.iloc[:4000])
@@ -250,6 +287,7 @@ def test_a_scorecard_ranks_those_it_has_not_seen(people, model):
     assert (model.predict(later) == (chance > 0.5)).all()
 
 
+@pytest.mark.slow
 def test_nothing_is_learnt_from_rows_that_are_not_given(people, model):
     again = clone(model).fit(people.predictors.iloc[:4000], people.target.iloc[:4000])
     pd.testing.assert_frame_equal(again.card_.table, model.card_.table)
@@ -259,6 +297,7 @@ def test_nothing_is_learnt_from_rows_that_are_not_given(people, model):
     assert model.card_.score(changed).iloc[:4000].equals(model.card_.score(people.predictors).iloc[:4000])
 
 
+@pytest.mark.slow
 def test_odd_columns_do_no_harm():
     sample = sample_of(800, more=20)
     fitted = ScorecardModel().fit(sample.predictors.iloc[:400], sample.target.iloc[:400])

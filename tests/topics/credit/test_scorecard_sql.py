@@ -46,6 +46,7 @@ def table_of(rows: pd.DataFrame) -> pa.Table:
     return pa.table({"row": pa.array(range(len(rows))), **arrays})
 
 
+@pytest.mark.slow
 def test_every_kind_of_characteristic_is_in_the_card(card):
     assert {bins.kind for bins in card.bins.values()} == {"number", "flag", "words"}
     assert {HOSTILE_NAME, '收入 "元"', "home"} <= set(card.bins)

@@ -56,6 +56,7 @@ def test_an_old_alarm_is_told_but_asks_nobody_to_act():
     assert replace(watched, weeks=quiet).raised["now"] == 1
 
 
+@pytest.mark.slow
 def test_without_change_alarms_are_rare():
     alarms = [alerts.weekly(BESIDE, *seen(0.0, s)).weeks["missed_but_strange_alarm"].sum() for s in range(10)]
     assert sum(alarms) <= 6  # of about 200 weeks

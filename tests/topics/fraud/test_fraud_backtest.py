@@ -112,6 +112,7 @@ def judged() -> backtest.Backtest:
     return backtest.judge(SAMPLE, BESIDE, JUDGED, RULES)
 
 
+@pytest.mark.slow
 def test_every_model_says_something_of_every_payment_judged(judged):
     assert list(judged.scores) == ["random", "amount", "rules", *backtest.LEARNERS]
     assert judged.scores.notna().all(axis=None)
@@ -141,6 +142,7 @@ def test_the_chosen_model_goes_back_further_than_the_others_and_says_the_same(ju
     assert list(newest.before) == [last]
 
 
+@pytest.mark.slow
 def test_probabilities_are_rates_though_frauds_were_weighted_and_the_rest_thinned(judged, monkeypatch):
     expected = judged.probability.groupby(judged.block).sum()
     happened = judged.payments.target.groupby(judged.block).sum()
@@ -153,6 +155,7 @@ def test_probabilities_are_rates_though_frauds_were_weighted_and_the_rest_thinne
         assert 0.5 < told.sum() / happened.iloc[-1] < 1.6
 
 
+@pytest.mark.slow
 def test_the_future_changes_no_score_of_an_earlier_block(judged):
     """Labels that became known in the first block or later are gone, and features from the second on are drawn anew."""
     rng = np.random.default_rng(0)
@@ -172,6 +175,7 @@ def test_the_future_changes_no_score_of_an_earlier_block(judged):
     )
 
 
+@pytest.mark.slow
 def test_payments_whose_labels_are_not_known_yet_are_judged_by_a_model_of_the_day(judged):
     start = SAMPLE.day.max() - pd.Timedelta(days=3)
     _, fitted, probability = backtest.judge_newest(SAMPLE, BESIDE, JUDGED, judged, start)

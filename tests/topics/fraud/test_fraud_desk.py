@@ -62,6 +62,7 @@ def test_shares_of_the_desk_by_hand():
     assert told["delay_days"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.floats(0.001, 0.5))
 def test_no_day_has_more_alerts_than_hands(seed, share):
@@ -179,6 +180,7 @@ def test_wrong_rules_are_refused(tmp_path, changed, said):
         desk.load_desk("CNY", tmp_path / "g.yml")
 
 
+@pytest.mark.slow
 def test_by_expected_saving_earns_most_and_never_looks_at_a_loss(judged):
     _, own, probability = judged
     rules = replace(RULES, capacity=0.05)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from fraud_payments import payments
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from bankmine.judging import leaks as leak_lab
 from bankmine.learning import models
 from bankmine.learning.blocks import Plan, blocks
 from bankmine.topics.fraud import leaks as fraud_leaks
+
+pytestmark = pytest.mark.slow
 
 SAMPLE, BESIDE, KEYS = payments()
 BLOCK = blocks(SAMPLE, BESIDE.known_on, Plan(train=60, delay=7, test=20, blocks=1, settled=25))[0]

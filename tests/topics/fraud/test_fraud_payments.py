@@ -74,6 +74,7 @@ def test_what_was_known_at_a_moment_is_told_again(found):
     assert (before == 1).sum() < (found.sample.target == 1).sum()
 
 
+@pytest.mark.slow
 def test_a_bank_without_labels_devices_or_kinds_is_judged_all_the_same(tmp_path):
     tables = tiny_bank("customers", "accounts", "transactions")
     gone = ["is_fraud", "fraud_known_on", "kind", "channel", "device_id", "merchant_id", "counterparty", "country"]
@@ -115,6 +116,7 @@ def opened(frame: pd.DataFrame, folder: Path, **how) -> FraudStudy:
     return fraud.study(str(folder / "payments.csv"), **told)
 
 
+@pytest.mark.slow
 def test_a_flat_table_is_measured_in_the_order_of_time_whatever_that_of_its_rows(tmp_path):
     frame = payments()
     found = opened(frame, tmp_path).found
@@ -160,6 +162,7 @@ def test_a_flat_table_with_few_frauds_says_so(tmp_path):
     assert "4 of 2" in opened(frame, tmp_path).obstacle["why"]
 
 
+@pytest.mark.slow
 def test_the_handbook_is_a_source():
     file = Path(os.environ.get("BANKMINE_DATASETS", "data/external")) / "fraud_handbook"
     if not file.is_dir():

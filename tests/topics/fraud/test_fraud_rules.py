@@ -48,6 +48,7 @@ def test_points_add_up_and_what_the_source_lacks_is_not_run(tmp_path):
     assert told["lacks"].tolist() == ["", "", "gone"]
 
 
+@pytest.mark.slow
 def test_one_payment_alone_gets_the_same_points_as_among_others():
     sample, _, _ = payments(days=5)
     rules = [fraud_rules.ExpertRule(**RULE | {"condition": "amount > 100 and (new_device or strange > 1)"})]

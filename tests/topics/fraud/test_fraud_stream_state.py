@@ -126,6 +126,7 @@ def test_any_history_is_measured_as_the_batch_does(events):
     assert differing(found, batch_of(told)) == []
 
 
+@pytest.mark.slow
 @given(EVENTS, st.randoms())
 def test_order_of_arrival_and_loading_at_once_change_nothing(events, chance):
     """Within the day that late ones are waited for."""

@@ -20,6 +20,8 @@ from bankmine.features.spine import month_end_before
 from bankmine.topics.profiling import portraits as profiling
 from bankmine.topics.profiling import study
 
+pytestmark = pytest.mark.slow
+
 DAYS = [dt.date(2025, 6, 30), dt.date(2025, 5, 31), dt.date(2023, 1, 1)]
 
 

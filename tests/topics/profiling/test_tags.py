@@ -18,6 +18,7 @@ def tag(rule: str, id: str = "some") -> tags.Tag:
     return tags.Tag(id, "Some", "某", "rule", "what it means", rule, "retail", "monthly", "ordinary")
 
 
+@pytest.mark.slow
 def test_every_registered_tag_is_complete_and_can_be_assigned(tmp_path):
     snapshot = open_source(str(write_parquet(random_bank(), tmp_path))).as_of("2025-06-30")
     customers = features(snapshot).to_pandas().set_index("customer_id")

@@ -81,6 +81,7 @@ def test_nothing_to_hold_is_not_a_number():
     assert value.tiers(losses).eq("basic").all()
 
 
+@pytest.mark.slow
 def test_the_share_of_the_top_is_that_of_the_curve_and_its_interval_holds_the_true_one():
     margin = skewed(500)
     curve = vt.capture_curve(margin)
@@ -143,6 +144,7 @@ def test_what_separates_two_groups_comes_first_with_its_size():
     assert found.loc[["noise", "skewed"], "difference"].abs().max() < 0.25
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_difference_holds_the_true_one():
     held = 0
     for _ in range(200):

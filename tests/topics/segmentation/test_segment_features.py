@@ -27,6 +27,7 @@ def written(tmp_path, change) -> object:
     return file
 
 
+@pytest.mark.slow
 def test_every_registered_feature_is_complete_and_can_be_computed_of_a_bank(tmp_path):
     snapshot = open_source(str(write_parquet(random_bank(), tmp_path))).as_of("2025-06-30")
     found = features(snapshot).to_pandas().set_index("customer_id")

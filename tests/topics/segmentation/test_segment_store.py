@@ -38,6 +38,7 @@ def file(model, tmp_path):
     return _saved(model, tmp_path / "segments.json")
 
 
+@pytest.mark.slow
 def test_saved_segments_assign_as_the_original_does(model, bank, file):
     again = segment_store.load(file)
     pd.testing.assert_series_equal(again.assign(bank), model.assign(bank))

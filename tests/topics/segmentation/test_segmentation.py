@@ -74,6 +74,7 @@ def test_the_label_is_the_group_that_is_most_probable_by_the_normal_density(seed
     assert (groups.distance(points) >= 0).all()
 
 
+@pytest.mark.slow
 def test_five_kinds_are_counted_as_five_and_the_argument_names_the_criteria(choice):
     assert choice.k == 5
     assert choice.table.loc[5, "merit"] == choice.table["merit"].max()
@@ -82,6 +83,7 @@ def test_five_kinds_are_counted_as_five_and_the_argument_names_the_criteria(choi
     assert choice.table["silhouette"].iloc[1:].between(-1, 1).all()
 
 
+@pytest.mark.slow
 def test_the_number_has_the_largest_product_of_the_criteria_among_those_of_segments_that_are_large_enough(choice):
     table = choice.table
     gain, clear = table["gap"] - table["gap"].iloc[0], table["silhouette"]
@@ -95,6 +97,7 @@ def test_the_number_has_the_largest_product_of_the_criteria_among_those_of_segme
     assert "below 5%" in none_large.argument
 
 
+@pytest.mark.slow
 def test_customers_of_one_kind_are_one_segment():
     choice = choose(structureless(), REGISTRY)
     assert choice.k == 1
@@ -103,6 +106,7 @@ def test_customers_of_one_kind_are_one_segment():
     assert model.names == (ALL,)
 
 
+@pytest.mark.slow
 def test_segments_of_the_same_customers_are_the_same_again(model, bank, segments):
     again = fit(bank, REGISTRY, DAY, 5)
     assert again.names == model.names
@@ -211,6 +215,7 @@ def test_a_profile_gives_each_segment_and_all_with_intervals(bank, segments):
     assert table.loc["age", ALL].startswith("40")
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     rng, held = np.random.default_rng(0), []
     for _ in range(300):
@@ -271,6 +276,7 @@ def test_the_picture_shows_what_it_says(model, bank, segments):
     assert all(found.axes)
 
 
+@pytest.mark.slow
 def test_a_source_without_channels_categories_and_birth_dates_has_segments_all_the_same():
     bank = customers(600)
     bank = bank.drop(columns=[c for c in bank if c.startswith(("channel_", "category_")) or c == "age_years"])

@@ -27,6 +27,7 @@ def test_views_that_follow_from_each_other_agree_fully():
     assert (row["corrected"], row["p"] < 1e-9) == (pytest.approx(1), True)
 
 
+@pytest.mark.slow
 def test_without_agreement_the_interval_starts_at_zero():
     found = [
         views.association(pd.DataFrame({"one": RNG.integers(0, 8, 500), "other": RNG.integers(0, 6, 500)})).iloc[0]
@@ -36,6 +37,7 @@ def test_without_agreement_the_interval_starts_at_zero():
     assert np.mean([row.cramers_v for row in found]) > 0.1 > 0.04 > np.mean([row.corrected for row in found])
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_true_agreement():
     held = 0
     for _ in range(60):

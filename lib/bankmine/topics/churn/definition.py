@@ -17,11 +17,12 @@ import pandas as pd
 from ibis import _
 
 from bankmine.bank.contract import DEPOSITS
+from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.bookings import own_outflows
 from bankmine.features.holdings import deposits_on
-from bankmine.features.spine import KEYS, by_period, spine_of
+from bankmine.features.spine import KEYS, by_period, kept, spine_of
 from bankmine.judging.intervals import wilson, wilson_clustered
 
 CLOSURE, SILENT = "closure", "silent"
@@ -103,6 +104,18 @@ def labels(
     return table.mutate(leaves=table.closed | table.silent, kind=kind).drop("moved", "stays", "emptied")
 
 
+def outcomes(
+    snapshot: Snapshot, days: Sequence[datetime.date], definition: Definition, lengths: Sequence[int] = (),
+    watch: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Fetch `labels` of all customers known on some days."""
+
+    def computed() -> pd.DataFrame:
+        return labels(snapshot, spine_of(snapshot, days), definition, lengths, watch).to_pandas()
+
+    return kept(snapshot, "who left", list(days), computed, (definition, lengths, watch), ANALYSES)
+
+
 def remaining(snapshot: Snapshot, table: ir.Table, fall: float) -> ir.Table:
     """Say who `holds` an account on a `day`, who still `stays` at the `end`, and whose deposits were `emptied` by then.
 
@@ -164,7 +177,7 @@ def sensitivity(snapshot: Snapshot, days: Sequence[datetime.date], definition: D
             f"No window of {LENGTHS[0]} days after a gap of {definition.gap} has closed by {snapshot.as_of}: "
             "give earlier days."
         )
-    rows = labels(snapshot, spine_of(snapshot, past[known[-1]]), definition, known, WATCH).to_pandas()
+    rows = outcomes(snapshot, past[known[-1]], definition, known, WATCH)
     rows = rows[rows.present & rows.leaves.notna()]
     end = pd.to_datetime(rows.end)
     rows = rows.assign(

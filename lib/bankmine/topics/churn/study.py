@@ -16,8 +16,8 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding.costs import Costs, profit_metrics
 from bankmine.errors import BankmineError
 from bankmine.features import value
-from bankmine.features.spine import KEYS, spine_of
-from bankmine.features.value import margin
+from bankmine.features.spine import KEYS
+from bankmine.features.value import margins
 from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.lacking import part
@@ -31,7 +31,8 @@ from bankmine.study.study import Study
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
 from bankmine.topics.churn.customer_months import customer_months, undated
-from bankmine.topics.churn.definition import Definition, funnel, labels, sensitivity
+from bankmine.topics.churn.definition import Definition, funnel, outcomes, sensitivity
+from bankmine.topics.churn.evidence import evidence
 from bankmine.topics.churn.retention import RetentionRules
 
 TUNE, TEST = 2, 3
@@ -45,7 +46,7 @@ _PERSONAL = (*_PROTECTED, "education", "occupation", "region", "city_tier", "ann
 def study(
     source: str, as_of: str | datetime.date, *, gap: int = 30, silent: int = 90, fall: float = 0.0, present: int = 30,
     bookings: int = 3, train: int = 6, every: int = 2, target: str = "", positive: str = "", id: str = "",
-    time: str = "", delay: int = 0,
+    time: str = "", delay: int = 0, decimal: str = "", dates: str = "", encoding: str = "",
 ) -> BankChurn | TableChurn:  # fmt: skip
     """Open a source and set up the study of who leaves; nothing is fitted before it is asked for.
 
@@ -59,7 +60,7 @@ def study(
         What leaving means, for a bank: see `Definition`.
     train, every : int
         Month ends to learn from, and months from one to the next, of a bank.
-    target, positive, id, time : str
+    target, positive, id, time, decimal, dates, encoding : str
         As for `open_flat`, for a flat table.
     delay : int
         Days after which the outcome of a row of a flat table is known.
@@ -72,7 +73,7 @@ def study(
     """
     definition = Definition(gap=gap, silent=silent, fall=fall, present=present, bookings=bookings)
     if is_flat(source):
-        return TableChurn(open_flat(source, target, positive, id, time, as_of), delay)
+        return TableChurn(open_flat(source, target, positive, id, time, as_of, decimal, dates, encoding), delay)
     return BankChurn(open_source(source).as_of(as_of), definition, train, every)
 
 
@@ -148,7 +149,7 @@ class BankChurn(Churn):
     def __init__(self, snapshot: Snapshot, definition: Definition, train: int = 6, every: int = 2) -> None:
         self.definition, self.train = definition, train
         days = splits.month_ends(snapshot.as_of, definition.horizon, train, TUNE, TEST, every)
-        self.outcomes = labels(snapshot, spine_of(snapshot, days), definition).to_pandas()
+        self.outcomes = outcomes(snapshot, days, definition)
         super().__init__(snapshot, definition.event, customer_months(snapshot, self.outcomes))
 
     def divide(self) -> Parts:
@@ -221,9 +222,7 @@ class BankChurn(Churn):
         Indexed by `customer_id` and `day`; queried once, whoever asks.
         """
         days = sorted(self.sample.day.dt.date.unique())
-        paid = margin(self.snapshot, spine_of(self.snapshot, days)).select(*KEYS, "margin").to_pandas()
-        paid = paid.assign(day=pd.to_datetime(paid["day"]), margin=paid["margin"].astype(float))
-        paid = paid.set_index(list(KEYS)).sort_index()
+        paid = margins(self.snapshot, days).set_index(list(KEYS)).sort_index()
         tier = paid.groupby("day")["margin"].transform(lambda worth: value.tiers(worth).astype(str))
         return paid.assign(tier=tier)
 
@@ -360,10 +359,10 @@ class BankChurn(Churn):
         return {"success_below": found["break_even"]}
 
     def files(self) -> dict[str, pd.DataFrame | str]:
-        """Hand on the list of whom to call."""
+        """Hand on the list of whom to call, and what a validator computes figures again by."""
         watchlist = self.calls.list.copy()
         watchlist.attrs["list"] = True  # people work through it
-        return {"watchlist": watchlist}
+        return {"watchlist": watchlist, **evidence(self)}
 
 
 def _thinned(sample: Sample, rows: np.ndarray) -> np.ndarray:

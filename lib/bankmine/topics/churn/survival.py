@@ -14,9 +14,11 @@ from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.statistics import multivariate_logrank_test, proportional_hazard_test
 from sklearn.model_selection import train_test_split
 
+from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.bookings import own_outflows
+from bankmine.features.spine import kept
 from bankmine.judging.intervals import CONFIDENCE, draws, interval
 from bankmine.learning.sample import Sample
 from bankmine.topics.churn.definition import CLOSURE, LENGTH, SILENT, Definition, remaining
@@ -49,7 +51,11 @@ def followed(snapshot: Snapshot, sample: Sample, definition: Definition) -> pd.D
     first = first[first.origin < pd.Timestamp(snapshot.as_of)]
     if first.empty:
         raise BankmineError(f"Nobody was looked at before {snapshot.as_of}, so that nobody can be followed: add days.")
-    departures = _departures(snapshot, definition, first.origin.min().date()).to_pandas()
+    since = first.origin.min().date()
+    departures = kept(
+        snapshot, "departures", [since], lambda: _departures(snapshot, definition, since).to_pandas(), definition,
+        ANALYSES,
+    )  # fmt: skip
     found = first.reset_index(names="row").merge(departures, on="customer_id")
     found = found.assign(left_on=pd.to_datetime(found.left_on))
     found = found[found.left_on > found.origin].sort_values("left_on", kind="stable").drop_duplicates("row")

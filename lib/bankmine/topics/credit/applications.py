@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from bankmine.bank.flat import Flat
+from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import features
-from bankmine.features.spine import KEYS
+from bankmine.features.spine import KEYS, kept
 from bankmine.judging.intervals import wilson_clustered
 from bankmine.learning.columns import ALLOWED, PROTECTED, REFUSED, load_columns, uses
 from bankmine.learning.sample import Sample, flat_sample
@@ -82,7 +83,9 @@ def applications(snapshot: Snapshot) -> Applications:
     if lacking := snapshot.lacking("applications.defaulted", "applications.outcome_known_on"):
         raise BankmineError(f"Credit needs {' and '.join(lacking)}, which {snapshot.source.name} does not have.")
     columns = _columns(snapshot)
-    rows = _rows(snapshot, columns).to_pandas().sort_values(list(_IDENTITY), ignore_index=True)
+    day = [snapshot.as_of]
+    rows = kept(snapshot, "applications", day, lambda: _rows(snapshot, columns).to_pandas(), columns, ANALYSES)
+    rows = rows.sort_values(list(_IDENTITY), ignore_index=True)
     if rows.empty:
         raise BankmineError(f"{snapshot.source.name} has no application up to {snapshot.as_of}: take a later day.")
     beside, day = _beside(rows, columns), pd.to_datetime(rows["applied_on"])

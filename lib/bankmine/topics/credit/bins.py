@@ -2,7 +2,8 @@
 
 Bins are found by optbinning (Navas-Palencia, "Optimal binning: mathematical programming formulation", arXiv:2001.08025,
 2020): a tree proposes, and constraint programming joins neighbours so that the information value is highest while the
-bad rate moves one way. Missing values have a bin of their own; rare categories share one with those that come up later.
+bad rate moves one way. Missing values have a bin of their own, and so have codes, as 98 of a count of payments, which
+lie beyond a gap; rare categories share one with those that come up later.
 """
 
 from __future__ import annotations
@@ -27,15 +28,18 @@ TRENDS = {"rising": "ascending", "falling": "descending", "valley": "valley_heur
 """How risk may move with a number, and what optbinning calls it."""
 MISSING, OTHER = "missing", "other or new"
 _EITHER_WAY = "auto_asc_desc"
-_PREBINS = 12
-"""Bins that the tree proposes. More take longer, and the scorecards foretell no better."""
-_SMALLEST = 0.05
-"""Least share of the known values in each bin (Siddiqi, Credit Risk Scorecards, 2006, chapter 6)."""
+_SMALLEST, _AT_LEAST, _RARER = 0.05, 0.01, 25
+"""Least share of the known values in each bin (Siddiqi, Credit Risk Scorecards, 2006, chapter 6); less, down to a
+hundredth, where so small a share holds as many rows of the rarer outcome."""
+_FULL, _PREBINS = 0.6, 30
+"""Bins that the tree proposes, as part of those that there could be, and at most."""
+_CODES = 3
+"""Different codes at either end of a number, at most."""
 _LEVEL = 1e-9
 """Difference of weights of evidence below which neighbouring bins are of the same risk."""
-_FREEDOM = 6
-"""Degrees of freedom of the binning of a number. By simulation: with bins chosen for it, what is noise reaches the
-information value that chi-square of about as many reaches in one case of twenty."""
+_FREEDOM = (6, 7)
+"""Degrees of freedom of the binning of a number, of the most bins the latter. By simulation: with bins chosen for it,
+what is noise reaches the information value that chi-square of about as many reaches in one case of twenty."""
 _DRAWN_BY = 20
 """Rows at the mean rate that count beside those of the bins of missing and of rare values, which may hold few."""
 _LARGEST = 1e30
@@ -62,6 +66,8 @@ class Bins:
     """Training rows with the event, in each bin."""
     freedom: int
     """What the binning could choose from, as degrees of freedom; at least 1."""
+    codes: tuple[int, int] = (0, 0)
+    """Bins of a number, below and above the others, that hold codes: risk does not move along with these."""
 
     @property
     def missing(self) -> int:
@@ -115,7 +121,7 @@ class Bins:
     @property
     def trend(self) -> str:
         """How risk moves with a number: one of `TRENDS`, or "" where there is nothing to move over."""
-        steps = np.diff(self.woe[: self.missing])
+        steps = np.diff(self.woe[self.codes[0] : self.missing - self.codes[1]])
         steps = np.sign(steps[np.abs(steps) > _LEVEL])
         if self.kind == WORDS or not len(steps):
             return ""
@@ -142,27 +148,43 @@ def fit_bins(values: pd.Series, bad: np.ndarray, trend: str | None = None) -> Bi
     Where no trend (one of `TRENDS`) is given, risk rises or falls with a number, whichever tells more.
     """
     kind = FLAG if is_bool_dtype(values.dtype) else NUMBER if is_numeric_dtype(values.dtype) else WORDS
-    bad, edges, groups = np.asarray(bad, dtype=int), np.empty(0), ()
+    bad, edges, groups, codes = np.asarray(bad, dtype=int), np.empty(0), (), (0, 0)
     if kind == WORDS:
         groups, freedom = _of_words(values, bad)
     else:
-        edges, freedom = _of_numbers(_numbers(values), bad, TRENDS[trend] if trend else _EITHER_WAY)
+        edges, freedom, codes = _of_numbers(_numbers(values), bad, TRENDS[trend] if trend else _EITHER_WAY)
     none = np.empty(0)
     place = Bins(values.name, kind, edges, groups, none, none, freedom).positions(values)
     size = len(groups) + 2 if kind == WORDS else len(edges) + 2
     good, events = (np.bincount(place, weights=part, minlength=size) for part in (1 - bad, bad))
-    return Bins(values.name, kind, edges, groups, good, events, freedom)
+    return Bins(values.name, kind, edges, groups, good, events, freedom, codes)
 
 
-def _of_numbers(values: np.ndarray, bad: np.ndarray, trend: str) -> tuple[np.ndarray, int]:
-    """Return edges and degrees of freedom."""
+def _of_numbers(values: np.ndarray, bad: np.ndarray, trend: str) -> tuple[np.ndarray, int, tuple[int, int]]:
+    """Return edges, degrees of freedom, and bins of codes below and above."""
     known = ~np.isnan(values)
-    distinct = np.unique(values[known])
-    freedom = min(_FREEDOM, max(len(distinct) - 1, 1)) + int(not known.all())
+    distinct, rows = np.unique(values[known], return_counts=True)
+    freedom = min(_FREEDOM[_proposed(bad)[1] == _PREBINS], max(len(distinct) - 1, 1)) + int(not known.all())
     if len(distinct) < 2:
-        return np.empty(0), freedom
-    found = _optimal("numerical", trend).fit(values[known].clip(-_LARGEST, _LARGEST), bad[known]).splits
-    return np.array([_short(edge, distinct) for edge in found]), freedom
+        return np.empty(0), freedom, (0, 0)
+    first, last = _codes_above(-distinct[::-1], rows[::-1]), len(distinct) - _codes_above(distinct, rows)
+    codes = int(first > 0), int(last < len(distinct))
+    here = known & (values >= distinct[first]) & (values <= distinct[last - 1])
+    found = _optimal("numerical", trend, bad[here]).fit(values[here].clip(-_LARGEST, _LARGEST), bad[here]).splits
+    edges = [distinct[first]] * codes[0] + list(found) + [distinct[last - 1 + codes[1]]] * codes[1]
+    return np.array([_short(edge, distinct) for edge in edges]), freedom + sum(codes), codes
+
+
+def _codes_above(distinct: np.ndarray, rows: np.ndarray) -> int:
+    """Count the highest values that are codes: a gap parts them from the others that is wider than those all together.
+
+    A single row of such a value is an outlier, many are somebody's way of saying what a number cannot.
+    """
+    for count in range(1, min(_CODES, len(distinct) - 3) + 1):
+        rest = distinct[:-count]
+        if distinct[-count] - rest[-1] > rest[-1] - rest[0] and rows[-count:].sum() >= RARE:
+            return count
+    return 0
 
 
 def _of_words(values: pd.Series, bad: np.ndarray) -> tuple[tuple[tuple[str, ...], ...], int]:
@@ -174,15 +196,22 @@ def _of_words(values: pd.Series, bad: np.ndarray) -> tuple[tuple[tuple[str, ...]
     freedom = max(len(often) + apart - 1, 1)
     if len(often) < 2:
         return tuple((categories[i],) for i in often), freedom
-    found = _optimal("categorical", _EITHER_WAY).fit(code[here], bad[here]).splits
+    found = _optimal("categorical", _EITHER_WAY, bad[here]).fit(code[here], bad[here]).splits
     return tuple(tuple(categories[int(i)] for i in sorted(group)) for group in found), freedom
 
 
-def _optimal(kind: str, trend: str) -> OptimalBinning:
+def _optimal(kind: str, trend: str, bad: np.ndarray) -> OptimalBinning:
+    share, most = _proposed(bad)
     # a seed for the tree that proposes, although of one column it has nothing to draw
     return OptimalBinning(
-        dtype=kind, monotonic_trend=trend, max_n_prebins=_PREBINS, min_prebin_size=_SMALLEST, random_state=0,
+        dtype=kind, monotonic_trend=trend, max_n_prebins=most, min_prebin_size=share, random_state=0,
     )  # fmt: skip
+
+
+def _proposed(bad: np.ndarray) -> tuple[float, int]:
+    """Return the least share of a bin, and how many bins the tree proposes: the more, the more the data carry."""
+    share = float(np.clip(_RARER / max(min(bad.sum(), (1 - bad).sum()), 1), _AT_LEAST, _SMALLEST))
+    return share, min(round(_FULL / share), _PREBINS)
 
 
 def _short(edge: float, distinct: np.ndarray) -> float:
@@ -218,9 +247,9 @@ def _codes(values: pd.Series) -> tuple[np.ndarray, list[str]]:
 # A scorecard does not turn by itself, as what turns can be noise or an accident of whom the bank accepted. Where it is
 # seen here and those who lend can say why, `data/credit_directions.yml` may say so.
 
-_FREEDOM_OF_A_TURN = 10
-"""Degrees of freedom that a turn adds. By simulation: of noise, bins that may turn tell more by as much as
-chi-square of so many in one case of twenty."""
+_FREEDOM_OF_A_TURN = (10, 13)
+"""Degrees of freedom that a turn adds, of the most bins the latter. By simulation: of noise, bins that may turn tell
+more by as much as chi-square of so many in one case of twenty."""
 
 
 def nonmonotone(predictors: pd.DataFrame, target: np.ndarray, bins: dict[Hashable, Bins]) -> pd.DataFrame:
@@ -229,11 +258,11 @@ def nonmonotone(predictors: pd.DataFrame, target: np.ndarray, bins: dict[Hashabl
     Of numbers with three different values or more whose bins go one way: `turned` is `valley` or `peak`, `by_chance`
     what a turn gains where there is none, and `turns` whether it gains more than that.
     """
-    rows = []
+    rows, freedom = [], _FREEDOM_OF_A_TURN[_proposed(target)[1] == _PREBINS]
     for name, found in bins.items():
         if found.kind == NUMBER and found.trend not in ("valley", "peak") and predictors[name].nunique() > 2:
             turned = max((fit_bins(predictors[name], target, t) for t in ("valley", "peak")), key=lambda b: b.value)
-            chance = chi2.ppf(CONFIDENCE, _FREEDOM_OF_A_TURN) * found.unit
+            chance = chi2.ppf(CONFIDENCE, freedom) * found.unit
             gain = turned.value - found.value
             rows.append((name, found.trend, turned.trend, found.value, turned.value, chance, gain > chance))
     columns = ["predictor", "trend", "turned", "iv", "iv_turned", "by_chance", "turns"]

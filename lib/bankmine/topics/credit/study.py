@@ -29,6 +29,7 @@ from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import models
+from bankmine.learning.boosting import PLAIN
 from bankmine.learning.columns import ALLOWED
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split
@@ -46,6 +47,7 @@ from bankmine.topics.credit.applications import (
     vintages,
 )
 from bankmine.topics.credit.card import Card
+from bankmine.topics.credit.evidence import evidence
 from bankmine.topics.credit.rules import load_credit_rules, load_directions
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, Scale, Scorecard, candidates
 
@@ -57,6 +59,7 @@ _OUTCOME_MONTHS = 12
 def study(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
     delay: int = 0, test: int = 4, base: float = 600, odds: float = 50, pdo: float = 20,
+    decimal: str = "", dates: str = "", encoding: str = "",
 ) -> CreditStudy:  # fmt: skip
     """Open a source and set up the study of who repays; nothing is fitted before it is asked for.
 
@@ -66,7 +69,7 @@ def study(
         Name or path of a bank, or of a flat table.
     as_of : str or date
         Last day to know.
-    target, positive, id, time : str
+    target, positive, id, time, decimal, dates, encoding : str
         As for `open_flat`, for a flat table.
     delay : int
         Days after which the outcome of a row of a flat table is known.
@@ -82,7 +85,7 @@ def study(
     """
     scale = Scale(base, odds, pdo)
     if is_flat(source):
-        return TableCredit(open_flat(source, target, positive, id, time, as_of), delay, scale)
+        return TableCredit(open_flat(source, target, positive, id, time, as_of, decimal, dates, encoding), delay, scale)
     return BankCredit(open_source(source).as_of(as_of), test, scale)
 
 
@@ -516,9 +519,15 @@ class BankCredit(CreditStudy):
         past = self.applications.decisions
         begins = self.sample.day.iloc[self.deciding.test].min()
         past = past.at(past.known & (self.sample.day < begins).to_numpy())
-        habits = models.fit_all({"xgboost": models.candidates(past)["xgboost"]}, past)["xgboost"]
-        moved_by = contributions(habits, past.predictors).pushes
-        return proxies.proxies(past, self._refused_more[1].loc[past.target.index], moved_by)
+        # explained on the rows that it learnt from and judged by none: no setting is searched
+        recipe = models.candidates(past)["xgboost"].set_params(model__n_estimators=PLAIN["n_estimators"])
+        group = self._refused_more[1].loc[past.target.index]
+
+        def found() -> pd.DataFrame:
+            habits = models.fit_all({"xgboost": recipe}, past)["xgboost"]
+            return proxies.proxies(past, group, contributions(habits, past.predictors).pushes)
+
+        return self._kept("stand-ins in earlier refusals", (recipe, past, group), found)
 
     @part
     def old_proxies_table(self) -> pd.DataFrame:
@@ -556,6 +565,10 @@ class BankCredit(CreditStudy):
         """The `low` and `high` share of applicants to whom the cut-off grants credit, by assumption."""
         found = self.inferred["share granted"]
         return {"low": found.min(), "high": found.max()}
+
+    def files(self) -> dict[str, pd.DataFrame | str]:
+        """Return also what a validator computes figures again by."""
+        return super().files() | evidence(self)
 
     def answers(self) -> dict[str, object]:
         """Say what a bank tells beside."""

@@ -71,7 +71,8 @@ _SHARES = (0.001, 0.002, 0.01, 0.02)
 def study(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
     amount: str = "", merchant: str = "", delay: int = 14, days: int = 390, train: int = 90, test: int = 28,
-    blocks: int = 8, compared: int = COMPARED, settled: int = 30,
+    blocks: int = 8, compared: int = COMPARED, settled: int = 30, decimal: str = "", dates: str = "",
+    encoding: str = "",
 ) -> FraudStudy:  # fmt: skip
     """Open a source and set up the study of its fraud; nothing is fitted before it is asked for.
 
@@ -81,7 +82,7 @@ def study(
         Name or path of a bank, or of a flat table of transactions.
     as_of : str or date
         Last day to know.
-    target, positive, id, time : str
+    target, positive, id, time, decimal, dates, encoding : str
         As for `open_flat`, for a flat table: `id` is the customer, `time` the moment.
     amount, merchant : str
         Columns of a flat table.
@@ -103,7 +104,7 @@ def study(
     plan = Plan(train, delay, test, blocks, settled)
     if not is_flat(source):
         return of_bank(open_source(source).as_of(as_of), plan, days, compared=compared)
-    flat = open_flat(source, target, positive, id, time, as_of)
+    flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, encoding)
     found = payments_of_table(flat, amount, merchant, delay, days)
     return FraudStudy(flat, flat.event, found, plan, compared=compared)
 

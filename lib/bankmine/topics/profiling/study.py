@@ -65,6 +65,11 @@ class Profile(Headed):
         """All customers on the day, with their features and what the bank knows of the person."""
         return self._on_day[self.day]
 
+    @part
+    def handed_on(self) -> dict[str, pd.DataFrame]:
+        """What was measured of each customer, in numbers."""
+        return {"portraits": self.customers.select_dtypes("number")}
+
     # --- who they are
 
     @part

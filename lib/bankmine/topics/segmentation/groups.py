@@ -13,6 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from bankmine.bank.kept import kept_analysis
 from bankmine.errors import BankmineError
 from bankmine.topics.segmentation.measures import Registry
 
@@ -140,7 +141,7 @@ def kmeans(points: np.ndarray, k: int, seed: int, starts: int = STARTS) -> tuple
     k = min(k, distinct(points))
     if k == 1:
         return np.zeros(len(points), dtype=int), float(((points - points.mean(axis=0)) ** 2).sum())
-    with threadpool_limits(1, user_api="openmp"):
+    with threadpool_limits(1):
         found = KMeans(k, n_init=starts, random_state=seed).fit(points)
     return found.labels_, float(found.inertia_)
 
@@ -183,7 +184,9 @@ def _mixture(points: np.ndarray, labels: np.ndarray) -> Groups:
     mixture = GaussianMixture(
         len(start.weights), covariance_type="tied", weights_init=start.weights, means_init=start.means,
         precisions_init=start.precision, reg_covar=_RIDGE, max_iter=200, random_state=0,
-    ).fit(points)  # fmt: skip
+    )  # fmt: skip
+    with threadpool_limits(1):
+        mixture.fit(points)
     return Groups(mixture.weights_, mixture.means_, mixture.precisions_)
 
 
@@ -250,7 +253,7 @@ def choose(values: pd.DataFrame, registry: Registry, seed: int = 0) -> Choice:
         )
     if distinct(points) < 3:
         return Choice(1, "No feature differs between customers, so there is nothing to divide them by.", _criteria([]))
-    return _chosen(criteria(points, seed))
+    return _chosen(kept_analysis("numbers of segments", (points, seed), lambda: criteria(points, seed)))
 
 
 def criteria(points: np.ndarray, seed: int = 0) -> pd.DataFrame:

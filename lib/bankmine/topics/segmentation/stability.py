@@ -15,6 +15,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from bankmine.bank.kept import kept_analysis
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import interval
 from bankmine.topics.segmentation.groups import Groups, group, sample
@@ -56,16 +57,16 @@ class Verdict:
 
 def bootstrap(model: Segmentation, values: pd.DataFrame, rounds: int = 30, seed: int = 0) -> Reproduction:
     """Form segments of bootstrap samples of the customers a model was formed of (`_MOST` of them), and assign all."""
-    points, k = _some(model.points(values), seed), len(model.names)
+    points = _some(model.points(values), seed)
     rng = np.random.default_rng(seed)
     draws = [rng.integers(0, len(points), len(points)) for _ in range(rounds)]
-    return _compared(points, model.groups, [group(points[rows], k, seed) for rows in draws])
+    return _again(model, points, [(rows, seed) for rows in draws])
 
 
 def seeds(model: Segmentation, values: pd.DataFrame, rounds: int = 10) -> Reproduction:
     """Form segments of the same customers from other random starts; see `bootstrap`."""
-    points, k = _some(model.points(values), 0), len(model.names)
-    return _compared(points, model.groups, [group(points, k, seed) for seed in range(1, rounds + 1)])
+    points = _some(model.points(values), 0)
+    return _again(model, points, [(np.arange(len(points)), seed) for seed in range(1, rounds + 1)])
 
 
 def segments_found_again(model: Segmentation, found: Reproduction) -> pd.DataFrame:
@@ -86,7 +87,12 @@ def verdict(model: Segmentation, values: pd.DataFrame, found: Reproduction, seed
     points, k = _some(model.points(values), seed), len(model.names)
     if k < 2:
         return Verdict("none", _criteria([]))
-    again, clear = np.max([_structureless(points, k, seed + cloud) for cloud in range(_CLOUDS)], axis=0)
+    clouds = range(seed, seed + _CLOUDS)
+    found_in = kept_analysis(
+        "segments of structureless clouds", (points, k, clouds),
+        lambda: pd.DataFrame([_structureless(points, k, cloud) for cloud in clouds], columns=["again", "clear"]),
+    )  # fmt: skip
+    again, clear = found_in.max(skipna=False)
     agreement, silhouette = found.agreement.mean(), _silhouette(points, model.groups.labels(points))
     table = _criteria([
         ("adjusted Rand index, bootstrap", agreement, again, FOUND_AGAIN, agreement >= FOUND_AGAIN),
@@ -116,6 +122,18 @@ def _structureless(points: np.ndarray, k: int, seed: int) -> tuple[float, float]
 
 def _some(points: np.ndarray, seed: int) -> np.ndarray:
     return points[sample(len(points), _MOST, seed)]
+
+
+def _again(model: Segmentation, points: np.ndarray, drawn: list[tuple[np.ndarray, int]]) -> Reproduction:
+    """Form segments of the points of each draw, by its seed, and compare them with the model's on all points."""
+    k = len(model.names)
+
+    def made() -> pd.DataFrame:
+        found = _compared(points, model.groups, [group(points[rows], k, seed) for rows, seed in drawn])
+        return pd.DataFrame(np.column_stack([found.agreement, found.overlap])).add_prefix("of_")
+
+    table = kept_analysis("segments found again", (points, model.groups, k, drawn), made).to_numpy()
+    return Reproduction(table[:, 0], table[:, 1:])
 
 
 def _compared(points: np.ndarray, first: Groups, others: list[Groups]) -> Reproduction:

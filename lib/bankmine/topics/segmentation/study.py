@@ -15,8 +15,8 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle, rfm
 from bankmine.features.customers import PORTRAIT, customer_tables
-from bankmine.features.spine import month_end_before, spine_of
-from bankmine.features.value import TIERS, margin, not_counted, tiers
+from bankmine.features.spine import month_end_before
+from bankmine.features.value import TIERS, margins, not_counted, tiers
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import heat
@@ -211,9 +211,9 @@ class SegmentStudy(Headed):
 
     def _margins(self, ends: list[datetime.date], **window: int) -> pd.DataFrame:
         """Return margins of the window up to each day: a row a customer, a column a day."""
-        paid = margin(self.source, spine_of(self.source, ends), **window).to_pandas()
-        paid = paid.assign(day=pd.to_datetime(paid["day"]).dt.date)
-        return paid.pivot_table(index="customer_id", columns="day", values="margin").astype(float)
+        paid = margins(self.source, ends, **window)
+        paid = paid.pivot_table(index="customer_id", columns="day", values="margin")
+        return paid.set_axis(paid.columns.date, axis=1)
 
     @part
     def worth(self) -> pd.Series:
@@ -297,9 +297,9 @@ class SegmentStudy(Headed):
     @part
     def _rfm(self) -> dict[datetime.date, pd.DataFrame]:
         days = [self.day, self.quarter_ago, self.half_year_ago]
-        spends = rfm.rfm(self.source, spine_of(self.source, days)).to_pandas()
-        by_day = spends.groupby(pd.to_datetime(spends["day"]).dt.date)
-        return {day: rfm.scores(rows.set_index("customer_id")) for day, rows in by_day}
+        spends = rfm.fetched(self.source, days)
+        by_day = spends.groupby(pd.to_datetime(spends["day"]))
+        return {day.date(): rfm.scores(rows.set_index("customer_id")) for day, rows in by_day}
 
     @part
     def views(self) -> pd.DataFrame:
@@ -368,6 +368,10 @@ class SegmentStudy(Headed):
         first = pd.Timestamp(self.source.customers.joined_on.min().to_pandas())
         days = [*(d for d in ends if pd.Timestamp(d) >= first), self.day]
         return movement.history(lifecycle.stages(self.source, days))
+
+    @part
+    def _history(self) -> pd.DataFrame:
+        return self._lived.melt(var_name="day", value_name="stage", ignore_index=False).dropna()
 
     @part
     def stage(self) -> pd.Series:
@@ -452,6 +456,7 @@ class SegmentStudy(Headed):
             "segments": optional(self, "segment").to_frame("segment"),
             "value_tiers": optional(self, "_valued"),
             "lifecycle": optional(self, "stage").to_frame("stage"),
+            "lifecycle_history": optional(self, "_history"),
             "movers": optional(self, "movers"),
             MODEL: optional(self, "_saved"),
         }
