@@ -63,7 +63,8 @@ def kept_frame(key: str, what: str, make: Callable[[], pd.DataFrame]) -> pd.Data
     def write(folder: Path) -> bool:
         made.append(make())
         try:
-            feather.write_feather(pa.Table.from_pandas(made[0]), folder / _FRAME)
+            # not compressed, it is read from where the system holds it, in a third of the time
+            feather.write_feather(pa.Table.from_pandas(made[0]), folder / _FRAME, compression="uncompressed")
             assert_frame_equal(_frame(folder), made[0], check_exact=True, check_freq=False)
         except (AssertionError, pa.ArrowException):  # a type that the file does not know
             return False
@@ -82,7 +83,7 @@ def kept_analysis(what: str, given: object, make: Callable[[], pd.DataFrame]) ->
 
 
 def _frame(folder: Path) -> pd.DataFrame:
-    return feather.read_table(folder / _FRAME).to_pandas(date_as_object=False)
+    return feather.read_table(folder / _FRAME, memory_map=True).to_pandas(date_as_object=False)
 
 
 def _write(folder: Path, con: ibis.BaseBackend, tables: dict[str, ir.Table], checks: dict[str, TableCheck]) -> bool:
