@@ -17,6 +17,8 @@ from bankmine.learning.fitting import cross_validated
 from bankmine.learning.models import candidates, fit_all, scores
 from bankmine.learning.sample import Sample
 
+pytestmark = pytest.mark.slow
+
 
 def drawn(odds, size=3000, columns=6, seed=1):
     """Rows of their own entities whose log-odds are a function of the columns."""
