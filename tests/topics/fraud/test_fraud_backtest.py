@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,11 +139,35 @@ def test_the_chosen_model_goes_back_further_than_the_others_and_says_the_same(ju
     pd.testing.assert_frame_equal(newest.scores[learnt], judged.scores.loc[judged.block == last, learnt])
     assert newest.sample.target.equals(newest.payments.target)
     assert len(newest.fired.holds) == len(newest.fired.points) == len(newest.block) == len(newest.probability)
-    assert newest.fitted == found.fitted[-1:]
+    assert newest.fitted is found.fitted
     assert list(newest.before) == [last]
 
 
 @pytest.mark.slow
+def test_what_was_kept_is_what_would_be_told_again(judged):
+    kept, asked = {}, []
+
+    def keep(what, given, make):
+        asked.append((what, joblib.hash(given)))
+        if asked[-1] not in kept:
+            kept[asked[-1]] = make()
+        return kept[asked[-1]]
+
+    first, again = (backtest.judge(SAMPLE, BESIDE, JUDGED, RULES, keep=keep) for _ in range(2))
+    assert len(kept) == 1
+    assert set(again.fitted.models) == {backtest.CHOSEN}  # the rest is not fitted again
+    for found in (first, again):
+        pd.testing.assert_frame_equal(found.scores, judged.scores)
+        pd.testing.assert_series_equal(found.probability, judged.probability)
+    last = SAMPLE.at(judged.blocks[-1].test)
+    told, same = (found.fitted.chance(backtest.CHOSEN, last) for found in (first, again))
+    pd.testing.assert_series_equal(told, same)
+    pd.testing.assert_series_equal(told, judged.scores.loc[last.target.index, backtest.CHOSEN])
+    backtest.judge(SAMPLE, BESIDE, replace(JUDGED, train=40), RULES, keep=keep)
+    backtest.judge(SAMPLE, BESIDE, JUDGED, RULES, compared=1, keep=keep)
+    assert len(kept) == 3
+
+
 def test_probabilities_are_rates_though_frauds_were_weighted_and_the_rest_thinned(judged, monkeypatch):
     expected = judged.probability.groupby(judged.block).sum()
     happened = judged.payments.target.groupby(judged.block).sum()

@@ -185,3 +185,4 @@ def test_what_is_kept_is_what_would_be_measured(tmp_path, monkeypatch, bank):
     other = payments_of_bank(snapshot, days=10, delay=90)
     assert other.sample.target.notna().sum() < made.sample.target.notna().sum()
     assert not other.sample.predictors.equals(made.sample.predictors)
+    assert made.key == again.key != other.key  # what models said of them is found by it, too

@@ -125,6 +125,12 @@ def test_signs_are_handed_on_as_the_page_shows_them(study):
         assert file[sign].tolist() == study.signs.weeks[f"{sign}_alarm"].tolist()
 
 
+def test_twins_lie_by_the_recipe_that_is_used_with_the_columns_of_their_mistake(study):
+    found = study.lies["ap_claims"]
+    assert found["honest"] == study.lies.loc["honest", "ap_delivers"]
+    assert found["risk without delay"] != found["honest"]  # the recipe names its columns, the twin has more
+
+
 def test_what_was_fitted_anew_stays_and_stands_beside(study):
     table = study.refit.table
     assert list(table) == ["leaves the house", "fitted anew, stays"]

@@ -12,7 +12,7 @@ else nothing of a block has settled when the next begins, and odds are corrected
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -167,8 +167,8 @@ class Backtest:
     """First day of a block -> what the chosen model had said of the payments of the block before it."""
     fired: Fired
     """Expert rules that hold of each payment."""
-    fitted: list[Fitted]
-    """One a block."""
+    fitted: Fitted
+    """The models of the last block; of those the chosen one is always there."""
     calibrators: list[Calibrator | None]
     """One a block, of its chosen model; None where no fraud of the block before was known."""
     block: pd.Series
@@ -184,7 +184,7 @@ class Backtest:
             kept, self.compared, self.sample.at(rows), self.payments.of(index), self.scores.loc[index],
             self.probability[index], {block.start: self.before[block.start] for block in kept},
             replace(self.fired, holds=self.fired.holds.loc[index], points=self.fired.points[index]),
-            self.fitted[-self.compared :], self.calibrators[-self.compared :], self.block[index],
+            self.fitted, self.calibrators[-self.compared :], self.block[index],
         )  # fmt: skip
 
 
@@ -195,42 +195,62 @@ def cut(sample: Sample, known_on: pd.Series, plan: Plan) -> tuple[list[Block], l
     return warm, found[len(warm) :]
 
 
+Keep = Callable[[str, object, Callable[[], pd.DataFrame]], pd.DataFrame]
+"""Returns what follows from what is given, by a name, kept from before or made."""
+
+
+def _made(what: str, given: object, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    return make()
+
+
 def judge(
-    sample: Sample, payments: Payments, plan: Plan, rules: list[ExpertRule], learners: Sequence[str] = LEARNERS,
-    chosen: str = CHOSEN, compared: int | None = None, seed: int = 0,
+    sample: Sample, payments: Payments, plan: Plan, rules: list[ExpertRule], chosen: str = CHOSEN,
+    compared: int | None = None, seed: int = 0, keep: Keep = _made,
 ) -> Backtest:  # fmt: skip
     """Judge the newest payments whose labels are settled, block by block; errors are those of `blocks.blocks`.
 
-    Of `learners` one is `chosen`: the model by which alerts are raised. All of them judge the last `compared` blocks,
-    or all where no number is given; the chosen one and the detector judge all.
+    By the `chosen` one of the learners alerts are raised. It and the detector judge all blocks, the others the last
+    `compared`, or all where no number is given. What they say is taken from `keep`.
     """
     warm, judging = cut(sample, payments.known_on, plan)
     newest = judging[-(compared or len(judging)) :]
     names = {block.start: [chosen] for block in warm} | {block.start: [chosen, ANOMALY] for block in judging}
-    names |= {block.start: [*learners, ANOMALY] for block in newest}
-    cores = Parallel(n_jobs=-1, backend="threading")
-    # the newest take longest and begin first; each block has draws of its own, so that a block can be judged alone
-    tasks = [*judging[::-1], *warm]
-    with threadpool_limits(1, user_api="blas"):  # for all of them: each would give back what another still needs
-        done = cores(delayed(_one)(sample, block, names[block.start], seed) for block in tasks)
-    told = dict(zip([block.start for block in tasks], done, strict=True))
+    names |= {block.start: list(LEARNERS) for block in newest}
+    fits = []
+
+    def tell() -> pd.DataFrame:
+        # the newest take longest and begin first; each block has draws of its own, so that a block can be judged alone
+        tasks = [*judging[::-1], *warm]
+        done = _side_by_side(delayed(_one)(sample, block, names[block.start], seed) for block in tasks)
+        fits.append(done[0][0])
+        return pd.concat([said for _, said in done])
+
+    said = keep("payments judged", (plan, chosen, len(newest), seed), tell)
+    fitted = fits[0] if fits else fit(sample, judging[-1], [chosen], seed=seed)
+    told = {block.start: said.loc[sample.target.index[block.test]] for block in [*warm, *judging]}
     rows = sample.at(np.concatenate([block.test for block in judging]))
     own = payments.of(rows.target.index)
     held = fired(rules, rows.predictors)
     last = rows.target.index[-sum(len(block.test) for block in newest) :]
     at_random = pd.Series(np.random.default_rng(seed).random(len(last)), index=last)
     simple = {"amount": own.amount, "rules": score(held, own.amount)}
-    learnt = pd.concat([told[block.start][1] for block in judging])
+    learnt = pd.concat([told[block.start] for block in judging])
     scores = pd.DataFrame(simple).join([at_random.rename("random"), learnt])
     columns = ["random", *simple, *(name for name in LEARNERS if name in learnt)]
     before = {block.start: _before(told, block.start, chosen) for block in judging}
-    calibrators = cores(delayed(calibrator)(before[b.start], payments, b.start, plan.delay) for b in judging)
-    probability = [calibrated(told[block.start][1][chosen], by) for block, by in zip(judging, calibrators, strict=True)]
+    calibrators = _side_by_side(delayed(calibrator)(before[b.start], payments, b.start, plan.delay) for b in judging)
+    probability = [calibrated(told[block.start][chosen], by) for block, by in zip(judging, calibrators, strict=True)]
     starts = np.repeat(pd.DatetimeIndex([b.start for b in judging]), [len(b.test) for b in judging])
     return Backtest(
         judging, len(newest), rows, own, scores[columns], pd.concat(probability), before, held,
-        [told[block.start][0] for block in judging], calibrators, pd.Series(starts, rows.target.index),
+        fitted, calibrators, pd.Series(starts, rows.target.index),
     )  # fmt: skip
+
+
+def _side_by_side(tasks: Iterable) -> list:
+    """Do tasks on all cores, each on one: of limits of their own each would give back what another still needs."""
+    with threadpool_limits(1, user_api="blas"):
+        return Parallel(n_jobs=-1, backend="threading")(tasks)
 
 
 def judge_newest(
@@ -264,7 +284,7 @@ def _one(sample: Sample, block: Block, learners: list[str], seed: int) -> tuple[
     return fitted, fitted.scores(sample.at(block.test))
 
 
-def _before(told: dict[pd.Timestamp, tuple[Fitted, pd.DataFrame]], start: pd.Timestamp, chosen: str) -> pd.Series:
+def _before(told: dict[pd.Timestamp, pd.DataFrame], start: pd.Timestamp, chosen: str) -> pd.Series:
     """Return what the chosen model had said in the block before one; nothing where there is none."""
     earlier = [s for s in told if s < start]
-    return told[max(earlier)][1][chosen] if earlier else pd.Series(dtype=float)
+    return told[max(earlier)][chosen] if earlier else pd.Series(dtype=float)

@@ -12,7 +12,6 @@ figures of the headlines are of these.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
@@ -32,10 +31,11 @@ from bankmine.errors import BankmineError
 from bankmine.judging import drift
 from bankmine.judging.intervals import shown, wide, with_interval
 from bankmine.judging.leaks import Twin
+from bankmine.judging.leaks import lies as twins_lie
 from bankmine.judging.reasons import load_reasons, readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import blocks as in_blocks
-from bankmine.learning import models
+from bankmine.learning import boosting, models
 from bankmine.learning.blocks import Block, Plan
 from bankmine.learning.fitting import Applied
 from bankmine.learning.sample import Sample
@@ -110,13 +110,12 @@ def study(
 
 
 def of_bank(
-    snapshot: Snapshot, plan: Plan | None = None, days: int | None = None, learners: Sequence[str] = LEARNERS,
-    compared: int = COMPARED,
-) -> FraudStudy:  # fmt: skip
-    """Set up the study of a bank's fraud, of the last `days` or of all, with the chosen one among the `learners`."""
+    snapshot: Snapshot, plan: Plan | None = None, days: int | None = None, compared: int = COMPARED
+) -> FraudStudy:
+    """Set up the study of a bank's fraud, of the last `days` or of all."""
     plan = plan or Plan()
     found = payments_of_bank(snapshot, plan.delay, days)
-    return FraudStudy(snapshot, "confirmed fraud", found, plan, learners, compared)
+    return FraudStudy(snapshot, "confirmed fraud", found, plan, compared)
 
 
 class FraudStudy(Study):
@@ -133,12 +132,11 @@ class FraudStudy(Study):
     lied_in: ClassVar[str] = "ap"
 
     def __init__(
-        self, source: Snapshot | Flat, event: str, found: FraudSample, plan: Plan, learners: Sequence[str] = LEARNERS,
-        compared: int = COMPARED,
-    ) -> None:  # fmt: skip
+        self, source: Snapshot | Flat, event: str, found: FraudSample, plan: Plan, compared: int = COMPARED
+    ) -> None:
         super().__init__(source, event, found.sample)
-        self.found, self.plan, self.learners, self.delay = found, plan, learners, plan.delay
-        self.newest, self.payments = compared, found.payments
+        self.found, self.plan, self.newest, self.delay = found, plan, compared, plan.delay
+        self.payments = found.payments
 
     @cached_property
     def desk(self) -> DeskRules:
@@ -149,6 +147,11 @@ class FraudStudy(Study):
     def rules(self) -> list[ExpertRule]:
         """The expert rules."""
         return load_rules()
+
+    @cached_property
+    def _digest(self) -> str:
+        """Names the payments by what they were measured from, where that has a name: to read them all takes longer."""
+        return self.found.key or super()._digest
 
     # --- payments
 
@@ -225,7 +228,7 @@ class FraudStudy(Study):
     def history(self) -> Backtest:
         """Payments judged block by block, by all models in the newest blocks; what the other parts are made from."""
         require_frauds(self.source, self.found)
-        return judge(self.sample, self.payments, self.plan, self.rules, self.learners, compared=self.newest)
+        return judge(self.sample, self.payments, self.plan, self.rules, compared=self.newest, keep=self._kept)
 
     @part
     def backtest(self) -> Backtest:
@@ -247,13 +250,13 @@ class FraudStudy(Study):
     def fitted(self) -> tuple[Applied]:
         """The model of the last block, and what the chosen models of all blocks said of theirs."""
         tested = self.backtest
-        last, by = tested.fitted[-1].models[CHOSEN], tested.calibrators[-1]
+        last, by = tested.fitted.models[CHOSEN], tested.calibrators[-1]
         said = tested.probability.rename(CHOSEN).to_frame()
         return (Applied(tested.sample, {CHOSEN: last}, {CHOSEN: by}, tested.scores[[CHOSEN]], said),)
 
     def chances(self, rows: Sample) -> pd.Series:
         """Return the calibrated chance of fraud of payments, by the model that leaves the house."""
-        return calibrated(self.backtest.fitted[-1].chance(CHOSEN, rows), self.backtest.calibrators[-1])
+        return calibrated(self.backtest.fitted.chance(CHOSEN, rows), self.backtest.calibrators[-1])
 
     @property
     def months(self) -> float:
@@ -511,7 +514,7 @@ class FraudStudy(Study):
     @part
     def live_model(self) -> FraudModel:
         """The model that leaves the house, as it judges payments one by one."""
-        fitted, columns = self.backtest.fitted[-1], self.found.columns
+        fitted, columns = self.backtest.fitted, self.found.columns
         return streaming_model(
             self.model, fitted.learnt.predictors, columns, load_reasons(self.reasons), threshold=self.threshold,
             day=(self.backtest.blocks[-1].start - pd.Timedelta(days=1)).date(), factor=fitted.factor,
@@ -525,7 +528,7 @@ class FraudStudy(Study):
         own, last = self.scores[anew.index], self.backtest.blocks[-1]
         keys = self.found.beside[["transaction_id"]]
         lists = [list_of_alerts(self.payments.of(c.index), c, keys, self.desk) for c in (own, anew)]
-        sides = zip((last, block), (self.backtest.fitted[-1], fitted), (own, anew), lists, strict=True)
+        sides = zip((last, block), (self.backtest.fitted, fitted), (own, anew), lists, strict=True)
         table = pd.DataFrame({
             name: self._side(*side)
             for name, side in zip(("leaves the house", "fitted anew, stays"), sides, strict=True)
@@ -572,18 +575,12 @@ class FraudStudy(Study):
         told = {"by": readable(worst["by"]), "kind": worst["kind"], "lost": worst["lost"]}
         return told | {"currency": self.currency}
 
-    def signs_against(self, reference: int) -> Signs | Lacking:
-        """Follow the signs of a new scheme by week against so many weeks at the beginning."""
-        tested = self.history
-        if isinstance(tested, Lacking):
-            return tested
-        explained = tested.fired.holds.any(axis=1)
-        return weekly(tested.payments, self.looked["likely"], self.looked["strange_twice"], explained, reference)
-
     @part
     def signs(self) -> Signs:
         """Signs of a new scheme by week, against the first weeks."""
-        return self.signs_against(REFERENCE)
+        tested, seen = self.history, self.looked
+        explained = tested.fired.holds.any(axis=1)
+        return weekly(tested.payments, seen["likely"], seen["strange_twice"], explained, REFERENCE)
 
     @part
     def looked(self) -> pd.DataFrame:
@@ -613,6 +610,13 @@ class FraudStudy(Study):
     def twins(self) -> list[Twin]:
         """Toy twins that make mistakes common in public work on fraud, the honest one first."""
         return leaks.twins(self.sample, self.backtest.blocks[-1], self.payments.moment, self.found.beside)
+
+    @part
+    def lies(self) -> pd.DataFrame:
+        """What each twin claims and delivers, by the recipe that is used, which takes the columns of the twin, too."""
+        recipe = boosting.settled(self.model).set_params(encode__columns=None)
+        given = recipe, self.backtest.blocks[-1].start
+        return self._kept("leak lab", given, lambda: twins_lie(recipe, self.twins).set_index("twin"))
 
     def answers(self) -> dict[str, object]:
         """Say what is particular to fraud for a validator."""

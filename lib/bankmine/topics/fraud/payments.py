@@ -70,6 +70,8 @@ class FraudSample:
     """What was measured, and by how many days labels are late."""
     remarks: tuple[str, ...] = ()
     """What was left out of a flat table."""
+    key: str = ""
+    """By which they are found in the cache; "" where what they were measured from has no name."""
 
     def __len__(self) -> int:
         return len(self.beside)
@@ -116,7 +118,7 @@ def fraud_sample(
     beside = pd.DataFrame({c.removeprefix(_BESIDE): both.pop(c) for c in list(both) if c.startswith(_BESIDE)})
     target = known_target(beside, end, specification.delay, "label_at" in known.columns)
     whose, day = beside["customer"].rename("entity"), beside["at"].dt.normalize().rename("day")
-    return FraudSample(Sample(both, target, whose, day), beside, known.columns, specification)
+    return FraudSample(Sample(both, target, whose, day), beside, known.columns, specification, key=key)
 
 
 def _measured(known: ir.Table, as_of: datetime.date, specification: Specification, days: int | None) -> pd.DataFrame:
