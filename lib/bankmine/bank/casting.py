@@ -5,6 +5,7 @@ What text means is told in `forms`; Spark reads Parquet, whose columns have type
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import ibis
@@ -39,7 +40,13 @@ def named(raw: ir.Table, table: Table) -> ir.Table:
     return raw.rename({c: near[c] for c in table.names if c in near and c not in raw.columns})
 
 
-def typed(raw: ir.Table, table: Table, told: Told) -> Typed:
+Counts = dict[str, dict[str, int]]
+"""By column, how many of its words need tidying up, by why."""
+Keep = Callable[[str, Callable[[], object]], object]
+"""Returns what follows from the source alone, by a name, kept from before or made."""
+
+
+def typed(raw: ir.Table, table: Table, told: Told, keep: Keep) -> Typed:
     """Cast the contract's columns and keep in `_bad_<column>` the values that could not be cast.
 
     A late column whose day of becoming known is not given is left out: nobody could say when it was known.
@@ -52,11 +59,13 @@ def typed(raw: ir.Table, table: Table, told: Told) -> Typed:
         The contract's table.
     told : Told
         What settles values that could be read in two ways.
+    keep : callable
+        Keeps how many words need tidying up, for which all rows are read.
     """
     columns = [c for c in table.columns if c.name in raw.columns]
     undated = [c.name for c in columns if c.known_on and c.known_on not in raw.columns]
     columns = [c for c in columns if c.name not in undated]
-    read = _read_texts(raw, table, columns, told) if raw.get_backend().name == "duckdb" else Typed(raw)
+    read = _read_texts(raw, table, columns, told, keep) if raw.get_backend().name == "duckdb" else Typed(raw)
     rows = read.rows
     casts = {c.name: _cast(rows[c.name], c.type) for c in columns}
     doubtful = [c.name for c in columns if c.type != "string" and not _is(rows[c.name], c.type)]
@@ -71,7 +80,7 @@ def _unfit(rows: ir.Table, name: str, cast: ir.Value) -> ir.StringValue:
     return rows[BAD + name].coalesce(lost) if BAD + name in rows.columns else lost
 
 
-def _read_texts(raw: ir.Table, table: Table, columns: list[Column], told: Told) -> Typed:
+def _read_texts(raw: ir.Table, table: Table, columns: list[Column], told: Told, keep: Keep) -> Typed:
     """Read the columns that hold text, by their forms, and tidy up keys and the contract's own values."""
     con = raw.get_backend()
     types = {c: str(raw[c].type()).lstrip("!") for c in raw.columns}
@@ -83,7 +92,8 @@ def _read_texts(raw: ir.Table, table: Table, columns: list[Column], told: Told) 
     kinds = {n: "DOUBLE" if types[n].startswith("float") else "VARCHAR" for n in wanted}
     texts = {n: identifier(n) if types[n] == "string" else text_of(n, kinds[n]) for n in wanted}
     forms = read_forms(con, identifier(view), texts, told, wanted)
-    tidied = _tidied(con, view, table, words)
+    untidy = keep(f"untidy words of {table.name}", lambda: _untidy(con, view, table, words))
+    tidied = {c.name: _tidy(c, untidy[c.name]) for c in words if c.name in untidy}
     shown = {n: form.sql for n, form in forms.items()} | {n: sql for n, (sql, *_) in tidied.items()}
     bad = {n: _bad(form, texts[n]) for n, form in forms.items() if form.fits < form.rows}
     bad |= {n: lost for n, (_, lost, _) in tidied.items() if lost}
@@ -114,30 +124,40 @@ def _told(name: str, form: Form) -> str:
     return f"{name}: {form.kind}{how}, {form.fits:,} of {form.rows:,} values fit{codes}"
 
 
-def _tidied(con: ibis.BaseBackend, view: str, table: Table, columns: list[Column]) -> dict[str, tuple]:
-    """Cut blanks around words, write 100.0 as 100 in keys and the contract's values as it does, where there are such.
-
-    Returns SQL of the value, SQL of what is no key, and remarks, for the columns that are changed.
-    """
+def _untidy(con: ibis.BaseBackend, view: str, table: Table, columns: list[Column]) -> Counts:
+    """Count blanks around words, keys like 100.0, shortened keys, and values that are not the contract's, if any."""
     keys = {*table.key, *table.parents}
+    # what is rare is looked for first by what costs little
     kinds = {
-        "padded": "{c} <> coalesce({t}, '')", "decimals": "regexp_full_match({t}, '[0-9]+[.]0+')",
-        "lost": lost_digits("{t}"), "case": "{t} NOT IN ({v})",
-    }  # fmt: skip
+        "padded": "{c} <> coalesce({t}, '')",
+        "decimals": "contains({c}, '.') AND regexp_full_match({t}, '[0-9]+[.]0+')",
+        "lost": f"contains({{c}}, '+') AND {lost_digits('{t}')}",
+        "case": "{t} NOT IN ({v})",
+    }
     found = {}
     for column in columns:
-        name, text = identifier(column.name), trimmed(identifier(column.name))
-        values = ", ".join(map(quoted, column.values)) or "''"
+        name, text, values = _written(column)
         asked = ["padded", *(["decimals", "lost"] if column.name in keys else []), *(["case"] if column.values else [])]
         counted = [f"count(*) FILTER ({kinds[k].format(c=name, t=text, v=values)})" for k in asked]
         query = f"SELECT {', '.join(counted)} FROM {identifier(view)}"
         counts = dict(zip(asked, con.raw_sql(query).fetchone(), strict=True))
         if any(counts.values()):
-            found[column.name] = _tidy(column, text, values, counts)
+            found[column.name] = counts
     return found
 
 
-def _tidy(column: Column, text: str, values: str, counts: dict[str, int]) -> tuple[str, str, list[str]]:
+def _written(column: Column) -> tuple[str, str, str]:
+    """Write SQL for a column's name, for its trimmed text, and for the contract's values."""
+    name = identifier(column.name)
+    return name, trimmed(name), ", ".join(map(quoted, column.values)) or "''"
+
+
+def _tidy(column: Column, counts: dict[str, int]) -> tuple[str, str, list[str]]:
+    """Cut blanks around words, write 100.0 as 100 in keys and the contract's values as it does.
+
+    Returns SQL of the value, SQL of what is no key, and remarks.
+    """
+    _, text, values = _written(column)
     name, sql, lost, remarks = column.name, text, "", []
     if n := counts["padded"]:
         remarks.append(f"{name}: blanks cut from {n:,} values")

@@ -87,7 +87,11 @@ class Bank:
         """Typed rows of each table, in one currency, with what is to be said of them."""
         s = self.source
         told = Told(s.decimal, s.dates, s.missing, bool(s.time_zone), percent=0.01)
-        return in_one_currency({name: typed(rows, TABLES[name], told) for name, rows in self.raw.items()}, s)
+
+        def keep(what: str, make: Callable[[], object]) -> object:
+            return kept_json(self._key(what), f"{s.name}: {what}", make)
+
+        return in_one_currency({name: typed(rows, TABLES[name], told, keep) for name, rows in self.raw.items()}, s)
 
     @cached_property
     def tables(self) -> dict[str, ir.Table]:

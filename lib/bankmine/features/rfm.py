@@ -60,7 +60,7 @@ def rfm(snapshot: Snapshot, spine: ir.Table, days: int = 365) -> ir.Table:
 
 def fetched(snapshot: Snapshot, days: Sequence[datetime.date]) -> pd.DataFrame:
     """Fetch the measures of all customers on several days: `customer_id`, `day`, and those of `rfm`."""
-    return kept(snapshot, "RFM", list(days), lambda: rfm(snapshot, spine_of(snapshot, days)).to_pandas())
+    return kept(snapshot, "RFM", list(days), lambda: rfm(snapshot, spine_of(snapshot, days)).order_by(KEYS).to_pandas())
 
 
 def scores(measures: pd.DataFrame) -> pd.DataFrame:

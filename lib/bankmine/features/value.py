@@ -111,7 +111,8 @@ def margins(snapshot: Snapshot, ends: Sequence[datetime.date], days: int = 365) 
     rules = load_rules(snapshot.source.currency)
 
     def computed() -> pd.DataFrame:
-        return margin(snapshot, spine_of(snapshot, ends), days, rules).select(*KEYS, "margin").to_pandas()
+        paid = margin(snapshot, spine_of(snapshot, ends), days, rules).select(*KEYS, "margin")
+        return paid.order_by(KEYS).to_pandas()
 
     paid = kept(snapshot, f"margin of {days} days", list(ends), computed, rules)
     return paid.assign(day=pd.to_datetime(paid["day"]), margin=paid["margin"].astype(float))

@@ -8,7 +8,7 @@ is the model whose scores, thresholds and limits leave the house; one fitted ane
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -268,9 +268,23 @@ class Study(Headed):
 
     @part
     def fitted(self) -> tuple[Applied, Applied]:
-        """All models on the rows judged by, and the chosen one fitted anew for the rows scored now."""
-        anew = {self.chosen: self.recipes[self.chosen]}
-        return tuple(apply_side_by_side([(self.recipes, self.deciding), (anew, self.parts.scoring)], self.sample))
+        """Models on the rows judged by, and the chosen one fitted anew for the rows scored now.
+
+        Of those that are neither explained nor the challenger, what they say is kept and they are not there.
+        """
+        needed = {*self.explained, self.challenger}
+        ours = {name: model for name, model in self.recipes.items() if name in needed}
+        others = {name: model for name, model in self.recipes.items() if name not in needed}
+        tasks = [(ours, self.deciding), ({self.chosen: ours[self.chosen]}, self.parts.scoring)]
+        done: list[Applied] = []
+
+        def tell() -> pd.DataFrame:
+            done.extend(apply_side_by_side([*tasks, (others, self.deciding)], self.sample))
+            return done.pop().probability
+
+        said = self._kept("what other models say", (others, self.deciding), tell)
+        judged, anew = done or apply_side_by_side(tasks, self.sample)
+        return replace(judged, probability=judged.probability.join(said)[list(self.recipes)]), anew
 
     @property
     def deciding(self) -> Split:

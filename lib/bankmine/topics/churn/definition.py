@@ -111,7 +111,9 @@ def outcomes(
     """Fetch `labels` of all customers known on some days."""
 
     def computed() -> pd.DataFrame:
-        return labels(snapshot, spine_of(snapshot, days), definition, lengths, watch).to_pandas()
+        return (
+            labels(snapshot, spine_of(snapshot, days), definition, lengths, watch).order_by([*KEYS, "end"]).to_pandas()
+        )
 
     return kept(snapshot, "who left", list(days), computed, (definition, lengths, watch), ANALYSES)
 

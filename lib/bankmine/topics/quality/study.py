@@ -9,8 +9,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
+from bankmine.features.spine import kept
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.heading import Headed
@@ -113,7 +115,10 @@ class Quality(Headed):
     @part
     def by_month(self) -> Axes:
         """Draw the rows left out by the month they are dated, by table."""
-        months = left_out_by_month(self.source)
+        day = [self.source.as_of]
+        months = kept(
+            self.source, "rows left out by month", day, lambda: left_out_by_month(self.source), rooms=ANALYSES
+        )
         if months.empty:
             raise BankmineError("no row is left out of a month with enough rows")
         axis = sns.lineplot(months, x="month", y="per_10k", hue="table", style="table")
