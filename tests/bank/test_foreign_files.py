@@ -14,6 +14,8 @@ from bankmine.bank.snapshot import Snapshot, open_source, read_source
 from bankmine.errors import BankmineError
 from bankmine.report.source_check import check_lines, flat_lines
 
+pytestmark = pytest.mark.slow
+
 LAST = "2025-12-31"
 HEAD = "id;age;limit;left"
 ROWS = [f"C{i:03};{20 + i % 40};{100 * (i % 9)},5;{int(i % 4 == 0)}" for i in range(60)]

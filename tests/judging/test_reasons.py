@@ -67,6 +67,7 @@ def test_contributions_add_up_to_the_log_odds(rows, gap, name):
     )
 
 
+@pytest.mark.slow
 def test_of_other_models_no_reasons_are_told():
     sample, fitted = explained()
     with pytest.raises(BankmineError, match="explain xgboost or logistic"):

@@ -23,6 +23,7 @@ def fitted_scores(sample, train=slice(0, 400), **options):
     return scores(fit_all(candidates(sample, **options), sample.at(np.arange(len(sample))[train])), sample)
 
 
+@pytest.mark.slow
 def test_every_model_finds_what_is_there_and_tells_a_chance():
     sample = sample_of(1500)
     found = fitted_scores(sample, slice(0, 1000))
@@ -131,6 +132,7 @@ def test_other_predictors_than_those_learnt_from_are_refused():
         scores(fitted, words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_chance_moves_one_way_only_where_it_is_asked_to(sign):
     sample = sample_of(800)

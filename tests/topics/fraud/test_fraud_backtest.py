@@ -124,6 +124,7 @@ def test_every_model_says_something_of_every_payment_judged(judged):
     assert ranked["xgboost"] > max(ranked["amount"], ranked["rules"])
 
 
+@pytest.mark.slow
 def test_the_chosen_model_goes_back_further_than_the_others_and_says_the_same(judged):
     found = backtest.judge(SAMPLE, BESIDE, JUDGED, RULES, compared=1)
     last, first = judged.blocks[-1].start, judged.blocks[0].start
