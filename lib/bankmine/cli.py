@@ -103,13 +103,13 @@ def check(source: Annotated[str, typer.Argument(help=_PLACE)], parameter: _Param
     """Check a source against the contract, or a flat table. Exit code 0: usable; 1: unusable; 2: wrong call."""
     from bankmine.bank.flat import open_flat
     from bankmine.bank.snapshot import read_source
-    from bankmine.bank.sources import READING, ROLES, find_source
+    from bankmine.bank.sources import OF_TABLES, find_source
     from bankmine.report.source_check import check_lines, flat_lines
 
     given = _pairs(parameter or [])
     flat = find_source(source).flat is not None  # a source that is not there is a wrong call
-    if odd := [name for name in given if name not in (*ROLES, *READING) or not flat]:
-        raise BankmineError(f"-p {odd[0]}: a check takes {', '.join((*ROLES, *READING))}, of a flat table only.")
+    if odd := [name for name in given if name not in OF_TABLES or not flat]:
+        raise BankmineError(f"-p {odd[0]}: a check takes {', '.join(OF_TABLES)}, of a flat table only.")
     try:
         lines, problems = (flat_lines(open_flat(source, **given)), []) if flat else check_lines(read_source(source))
     except SourceError as error:

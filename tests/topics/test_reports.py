@@ -56,6 +56,7 @@ def customers() -> pd.DataFrame:
     left = np.where(chance < 1 / (1 + np.exp(2.2 - 0.08 * (idle - 30))), "已流失", "在户").astype(object)
     left[-50:] = None
     table = pd.DataFrame({"客户编号": [f"K{i:04}" for i in range(700)], "静默天数": idle.round(), "是否流失": left})
+    table["离网分"] = np.where(table["是否流失"] == "已流失", 0.97, 0.001) + rng.random(700) / 100  # made afterwards
     return table.assign(**{"常量": 1, "<b>余额</b> (元)": rng.lognormal(8, 1, 700).round(2)})
 
 
@@ -84,7 +85,9 @@ def payments(size: int = 12_000) -> pd.DataFrame:
     moment = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.sort(rng.uniform(0, 120 * 86_400, size)).round(), "s")
     return pd.DataFrame({
         "时间": moment.strftime("%Y-%m-%d %H:%M:%S"), "卡号": [f"K{i}" for i in card], "金额": amount,
-        "<b>商户</b>": [f"S{i}" for i in shop], "欺诈": np.where(fraud, "是", "否"),
+        "<b>商户</b>": [f"S{i}" for i in shop], "欺诈": np.where(fraud, "是", "否"), "lat": rng.normal(40, 3, size),
+        "dob": [f"19{60 + i % 40}-0{1 + i % 9}-11" for i in card], "unix_time": moment.astype(np.int64) // 10**9,
+        "职业": [("教师", "司机", "医生")[i % 3] for i in card],
     })  # fmt: skip
 
 
@@ -93,6 +96,12 @@ def what_is_lacking_is_said(report: Report) -> None:
     assert "静默天数" in report.page
     assert report.figures["churn.rate.rows"] == 650
     assert report.figures["churn.auc.low"] > 0.6
+    first = report.manifest["findings"][0]
+    assert first["id"] == "churn.leak"
+    assert first["alert"]
+    assert first["headline"]
+    assert report.page.index("With 离网分 left out: alone it tells nearly") < report.page.index("Is leaving rising?")
+    assert "With 离网分 left out: the model ranks leavers" in report.page
     assert "churn.profit" not in report.told
     assert "the table tells no costs" in report.page
 
@@ -129,6 +138,10 @@ def the_list_and_the_model_are_those_of_the_page(report: Report) -> None:
     model = load(report.folder / "fraud_model.json")
     assert figures["fraud.threshold.threshold"] == pytest.approx(model.threshold)
     assert model.kinds == ()
+    assert {"lat", "days_since_dob", "职业"} <= set(model.attributes)
+    assert ", ".join(model.attributes) in next(
+        f["text"] for f in report.manifest["findings"] if f["id"] == "fraud.attributes"
+    )
     assert pd.read_parquet(report.folder / "fraud_monitoring.parquet")["status"].ne("crossed").any()
 
 

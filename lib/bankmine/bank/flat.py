@@ -7,13 +7,15 @@ as missing, what the source's own list names as known later is left out, and the
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from html import escape as html_text
 
 import pandas as pd
 
-from bankmine.bank.flat_predictors import copies_of, predictors
-from bankmine.bank.flat_rows import Rows, costs_of, entity_of, known_rows
+from bankmine.bank.flat_leaks import telling
+from bankmine.bank.flat_predictors import SINCE, copies_of, predictors
+from bankmine.bank.flat_rows import Rows, costs_of, entity_of, known_rows, refuse_unknown
 from bankmine.bank.flat_target import events
 from bankmine.bank.form_kinds import BOOLEAN, DATE, NUMBER, Told
 from bankmine.bank.readers import read_flat
@@ -55,6 +57,8 @@ class Flat:
         `column` and `reason` of what is no predictor.
     remarks : tuple of str
         What else was found, for the reader.
+    leaks : pd.DataFrame
+        Predictors that alone tell nearly everything of the target: `auc`, and whether it is `kept`, as asked for.
     rows : Rows
         The table itself, for those who need more of it than predictors.
     """
@@ -70,6 +74,7 @@ class Flat:
     costs: pd.DataFrame | None
     dropped: pd.DataFrame
     remarks: tuple[str, ...]
+    leaks: pd.DataFrame
     rows: Rows = field(repr=False)
 
     @property
@@ -131,7 +136,8 @@ def is_flat(name: str) -> bool:
 
 def open_flat(
     name: str, target: str = "", positive: str = "", id: str = "", time: str = "", as_of: str | datetime.date = "",
-    decimal: str = "", dates: str = "", encoding: str = "",
+    decimal: str = "", dates: str = "", clock: str = "", encoding: str = "", keep: str = "",
+    own: Collection[str] = (),
 ) -> Flat:  # fmt: skip
     """Read a flat table as supervised analyses need it.
 
@@ -146,9 +152,13 @@ def open_flat(
         The value of the target that is the event; '' where the values speak for themselves.
     as_of : str or date
         Last day to know: rows of later days are left out. '' for the table's last.
-    decimal, dates, encoding : str
-        What settles how the file is written where nothing in it does: `.` or `,`; `dmy`, `mdy` or `ymd`; `gbk`. ''
-        where the source's description tells it, or nothing has to.
+    decimal, dates, clock, encoding : str
+        What settles how the file is written where nothing in it does: `.` or `,`; `dmy`, `mdy` or `ymd`; `hours`, where
+        the time counts them; `gbk`. '' where the source's description tells it, or nothing has to.
+    keep : str
+        Columns, with commas between them, that models learn from though they alone tell nearly everything.
+    own : collection of str
+        Columns that are told with the row by what they are, as the amount of a payment, whatever they tell.
 
     Raises
     ------
@@ -160,30 +170,45 @@ def open_flat(
     source = find_source(name)
     if source.flat is None:
         raise SourceError(f"Source {source.name} holds the tables of a bank, not one flat table: use open_source.")
-    source = written(source, decimal, dates, encoding)
+    source = written(source, decimal, dates, clock, encoding)
     con, fingerprint, notes = read_flat(source)
     asked = {"target": target, "positive": positive, "id": id, "time": time}
     asked = {role: notes.names.get(value, value) if role != "positive" else value for role, value in asked.items()}
-    rows = known_rows(
-        con, source, asked, as_of, Told(source.decimal, source.dates, source.missing, bool(source.time_zone))
-    )
+    told = Told(source.decimal, source.dates, source.missing, bool(source.time_zone), clock=source.clock)
+    rows = known_rows(con, source, asked, as_of, told)
     rows.remarks[:0] = notes.remarks
     happened, event = events(rows.texts(rows.roles["target"]), rows.roles["target"], rows.roles["positive"])
-    found, reasons = _predictors(rows, happened)
+    found, reasons, leaks = _predictors(rows, happened, _kept(keep, rows), own)
     dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
     entity, costs = entity_of(rows), costs_of(rows)
-    parts = found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks), rows
+    parts = found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks), leaks, rows
     return Flat(source, fingerprint, rows.as_of, *parts)
 
 
-def _predictors(rows: Rows, happened: pd.Series) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read what a model may learn from, and tell why each other column is left out."""
+def _kept(keep: str, rows: Rows) -> set[str]:
+    """Tell which columns are kept whatever they tell: those of the description, and those asked for."""
+    asked = [keep] if keep in rows.columns else [name for part in keep.split(",") if (name := part.strip())]
+    refuse_unknown(asked, rows.columns, "keep")
+    return {*asked, *rows.source.flat.get("keep", [])}
+
+
+def _predictors(
+    rows: Rows, happened: pd.Series, keep: set[str], own: Collection[str]
+) -> tuple[pd.DataFrame, dict[str, str], pd.DataFrame]:
+    """Read what a model may learn from, tell why each other column is left out, and what alone tells nearly all."""
     later = {name: str(reason) for name, reason in rows.source.flat.get("drop", {}).items()}
     found, reasons, remarks = predictors(rows.con, rows.forms, rows.index, rows.day)
     copies = copies_of(happened, found)
-    found, reasons = found.drop(columns=list(copies)), later | reasons | copies
+    found = found.drop(columns=list(copies))
+    auc = telling(found.drop(columns=[c for c in own if c in found]), happened)
+    kept = [name.removeprefix(SINCE) in keep or name in keep for name in auc.index]
+    leaks = pd.DataFrame({"auc": auc, "kept": kept}).rename_axis("predictor")
+    known = {n: f"alone it tells nearly everything (AUC {a:.3f}): keep={n.removeprefix(SINCE)} if it was known before"
+             for n, a in auc[~leaks["kept"]].items()}  # fmt: skip
+    found, reasons = found.drop(columns=list(known)), later | reasons | copies | known
+    remarks += [f"{n}: alone it tells nearly everything (AUC {a:.3f}), kept as asked" for n, a in auc[kept].items()]
     if not found.shape[1]:
         why = "".join(f" {name}: {reason}." for name, reason in list(reasons.items())[:3])
         raise BankmineError(f"{rows.source.title} has no column to learn from beside {rows.roles['target']}.{why}")
     rows.remarks.extend(remarks)
-    return found, reasons
+    return found, reasons, leaks

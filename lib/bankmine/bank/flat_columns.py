@@ -9,10 +9,13 @@ from ibis.backends.duckdb import Backend
 from bankmine.bank import form_dates as dates
 from bankmine.bank.form_kinds import BOOLEAN, CATEGORY, DATE, NUMBER, OTHER, Form, Told
 from bankmine.bank.forms import count_all, read_forms, trimmed
-from bankmine.bank.sources import FLAT
+from bankmine.bank.sources import CLOCKS, FLAT
 
 _COMPACT = (19000101, 21001231)
 _STAND_INS = (0, 99999999, 99991231, 99990101, 19000101)
+STARTS = "2000-01-01"
+"""Day from which hours and the like are counted, as the file does not tell it."""
+_MOST_SECONDS = 200 * 366 * 86_400
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UTINYINT",
             "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
 
@@ -61,6 +64,8 @@ def read_columns(con: Backend, names: list[str], categories: list[str], told: To
 def time_form(con: Backend, name: str, told: Told) -> Form:
     """Find the way in which the values of a column are moments; other columns settle what it leaves open."""
     kind = column_types(con)[name]
+    if told.clock:
+        return _counted(con, name, kind, told)
     if kind.startswith(("DATE", "TIMESTAMP")):
         return _typed(name, kind)
     wanted = {name: DATE}
@@ -69,6 +74,17 @@ def time_form(con: Backend, name: str, told: Told) -> Form:
         return found
     texts = {n: identifier(n) for n, k in column_types(con).items() if k == "VARCHAR" and n != name}
     return read_forms(con, FLAT, {name: text_of(name, kind)} | texts, told, wanted)[name]
+
+
+def _counted(con: Backend, name: str, kind: str, told: Told) -> Form:
+    """Read numbers that count hours or the like as moments."""
+    text = {name: text_of(name, kind)}
+    found = _typed(name, kind) if kind in _NUMERIC else read_forms(con, FLAT, text, told, {name: NUMBER})[name]
+    start, size = "1970-01-01" if told.clock == "unix" else STARTS, CLOCKS[told.clock]
+    # what would lie beyond all days is no moment
+    seconds = f"CASE WHEN ({found.sql}) BETWEEN 0 AND {_MOST_SECONDS / size} THEN ({found.sql}) * {size} END"
+    moment = f"TIMESTAMP '{start}' + to_microseconds(round(({seconds}) * 1000000)::BIGINT)"
+    return replace(found, kind=DATE, sql=moment, words=f"{told.clock} from {start}")
 
 
 def _typed(name: str, kind: str) -> Form:

@@ -11,6 +11,8 @@ from bankmine.bank.form_kinds import BOOLEAN, CATEGORY, DATE, NUMBER, OTHER, For
 from bankmine.bank.forms import MOSTLY
 from bankmine.bank.sources import FLAT
 
+SINCE = "days_since_"
+"""Begins the name of a predictor that is made of a date."""
 _SURELY = 5
 """Repetitions to be expected among whole numbers drawn by chance from which their absence means that they are keys: the
 chance of none is below 1 % (birthday problem)."""
@@ -59,7 +61,7 @@ def predictors(
             found[name] = found[name].mask(found[name] < 0)
     useless = {name: why for name, values in found.items() if (why := _useless(values))}
     useless |= {n: why for n, form in forms.items() if form.kind == NUMBER and (why := _key(found[n]))}
-    since = {n: _free(f"days_since_{n}", list(forms)) for n, form in forms.items() if form.kind == DATE}
+    since = {n: _free(f"{SINCE}{n}", list(forms)) for n, form in forms.items() if form.kind == DATE}
     frame = pd.DataFrame({since.get(n, n): v for n, v in found.items() if n not in useless}, index=index)
     return frame, reasons | useless, remarks
 

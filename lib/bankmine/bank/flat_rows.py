@@ -14,14 +14,14 @@ import pandas as pd
 from ibis.backends.duckdb import Backend
 
 from bankmine.bank.files import quoted
-from bankmine.bank.flat_columns import column_types, identifier, read_columns, text_of, time_form
+from bankmine.bank.flat_columns import STARTS, column_types, identifier, read_columns, text_of, time_form
 from bankmine.bank.flat_predictors import fetch
 from bankmine.bank.form_kinds import Form, Told
 from bankmine.bank.forms import MOSTLY, lost_digits
 from bankmine.bank.readers import flat_file
 from bankmine.bank.registers import compute, value
 from bankmine.bank.snapshot import parse_day
-from bankmine.bank.sources import COSTS, FLAT, Source
+from bankmine.bank.sources import CLOCKS, COSTS, FLAT, Source
 from bankmine.errors import BankmineError, SourceError
 
 _SHOWN = 12
@@ -84,6 +84,8 @@ def known_rows(con: Backend, source: Source, asked: dict[str, str], as_of: str |
         index = np.arange(_count(con))
         return Rows(con, source, roles, index, None, _last_day(as_of, None, source), [], told, None)
     time, days, remarks = _days(con, roles["time"], told)
+    if told.clock not in ("", "unix"):
+        remarks.append(f"{roles['time']} counts {told.clock} from a day that is not told: {STARTS} stands for it")
     last = _last_day(as_of, days, source)
     known = (days <= pd.Timestamp(last)).to_numpy()
     if later := int((days > pd.Timestamp(last)).sum()):
@@ -188,6 +190,7 @@ def _check_roles(con: Backend, roles: dict[str, str], source: Source) -> None:
         refuse_unknown([roles[role]] if roles[role] else [], columns, role)
     refuse_unknown(source.flat.get("drop", {}), columns, "drop")
     refuse_unknown(source.flat.get("categories", []), columns, "categories")
+    refuse_unknown(source.flat.get("keep", []), columns, "keep")
     if not roles["target"]:
         two = _with_two_values(con, columns)
         hint = f" Columns with two values: {', '.join(two[:_SHOWN])}." if two else ""
@@ -211,14 +214,15 @@ def _days(con: Backend, column: str, told: Told) -> tuple[Form, pd.Series, list[
     """Read the day of each row, and how it is written; a few that cannot be read are left out, many refused."""
     form = time_form(con, column, told)
     if form.why:
-        raise BankmineError(f"time={column}: {form.why}, or write days like 2025-12-31.")
+        clocks = "" if told.clock else f" Where it counts hours or the like, say clock={' or clock='.join(CLOCKS)}."
+        raise BankmineError(f"time={column}: {form.why}, or write days like 2025-12-31.{clocks}")
     days = fetch(con, [f"({form.sql})::TIMESTAMP"])[0].to_pandas().astype("datetime64[us]").dt.floor("D")
     days = days.where(days.between(*_YEARS))
     share = days.isna().mean()
     if share > 1 - MOSTLY:
         raise BankmineError(
             f"time={column}: {share:.1%} of the rows have no day there that can be read{_example(con, column, days)}. "
-            "Write days like 2025-12-31, or leave time empty."
+            "Write days like 2025-12-31, say clock=hours or the like where it counts them, or leave time empty."
         )
     return form, days, [f"{days.isna().sum():,} rows without a day in {column} left out"] if share else []
 

@@ -11,7 +11,7 @@ from ibis.util import gen_name
 
 from bankmine.bank.flat import Flat
 from bankmine.bank.flat_columns import column_types, text_of, time_form
-from bankmine.bank.flat_predictors import fetch
+from bankmine.bank.flat_predictors import SINCE, fetch
 from bankmine.bank.flat_rows import Rows, refuse_unknown
 from bankmine.bank.form_kinds import NUMBER
 from bankmine.errors import BankmineError
@@ -45,12 +45,12 @@ class FlatTransactions:
 
 
 def transactions_of(flat: Flat, amount: str, merchant: str = "", delay: int = 7) -> FlatTransactions:
-    """Read the rows of a flat table as transactions of the customers that its `id` tells, at its `time`.
+    """Read the rows of a flat table as transactions of the customers that its `id` tells, if any, at its `time`.
 
     Parameters
     ----------
     flat : Flat
-        With `id`, `time` and `target`.
+        With `time` and `target`.
     amount, merchant : str
         Columns with the amount and the merchant; '' where there is no merchant.
     delay : int
@@ -69,9 +69,11 @@ def transactions_of(flat: Flat, amount: str, merchant: str = "", delay: int = 7)
     usual = frame["at"].dt.normalize() + pd.Timedelta(days=delay)
     frame[_KNOWN_ON] = frame[_KNOWN_ON].fillna(usual) if _KNOWN_ON in frame else usual
     kept, remarks = _kept(frame.set_axis(flat.target.index), amount)
+    if not rows.roles["id"]:
+        remarks.append("No column tells whose transactions they are: each is somebody else's, who has no habits")
     told = kept["target"].notna() & (kept[_KNOWN_ON] <= pd.Timestamp(flat.as_of))
     kept = kept.assign(is_fraud=(kept["target"] == 1).astype("boolean").where(told))
-    spoken_for = [c for c in flat.predictors if c in (amount, merchant, *AS_IN_CONTRACT, f"days_since_{_KNOWN_ON}")]
+    spoken_for = [c for c in flat.predictors if c in (amount, merchant, *AS_IN_CONTRACT, f"{SINCE}{_KNOWN_ON}")]
     others = flat.predictors.drop(columns=spoken_for).loc[kept.index].set_axis(kept["transaction_id"].to_numpy())
     table = pa.Table.from_pandas(kept.drop(columns="target"), preserve_index=False)
     target = kept.set_index("transaction_id")["target"]
@@ -79,9 +81,8 @@ def transactions_of(flat: Flat, amount: str, merchant: str = "", delay: int = 7)
 
 
 def _check(rows: Rows, amount: str, merchant: str) -> None:
-    for role, what in (("id", "whose transaction a row is"), ("time", "when it was")):
-        if not rows.roles[role]:
-            raise BankmineError(f"Say which column of {rows.source.title} tells {what}: {role}=….")
+    if not rows.roles["time"]:
+        raise BankmineError(f"Say which column of {rows.source.title} tells when a transaction was: time=….")
     if not amount:
         raise BankmineError(f"Say which column of {rows.source.title} holds the amounts: amount=….")
     refuse_unknown([amount], rows.columns, "amount")

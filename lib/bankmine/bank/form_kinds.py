@@ -36,7 +36,7 @@ _SHAPES = 2000
 
 @dataclass(frozen=True)
 class Told:
-    """What a source tells of how its files write: `decimal`, `dates`, `missing`, and whether it has a time zone."""
+    """What a source tells of how its files write, and whether it has a time zone."""
 
     decimal: str = ""
     dates: str = ""
@@ -44,6 +44,8 @@ class Told:
     zone: bool = False
     percent: float = 1.0
     """What one percent is worth: 1, or 0.01 where the contract wants fractions."""
+    clock: str = ""
+    """What the time of a flat table counts, where it is a number."""
 
 
 @dataclass(frozen=True)

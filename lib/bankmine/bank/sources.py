@@ -27,19 +27,23 @@ _KEYS = {
     "title": str, "currency": str, "time_zone": str, "extracted_on": datetime.date, "path": str, "relations": dict,
     "database": dict, "terms": str, "get": str, "generator": str, "arguments": dict, "made_with": str,
     "balance_tolerance": (int, float), "flat": dict, "decimal": str, "dates": str, "encoding": str, "missing": list,
-    "rates": dict,
+    "rates": dict, "clock": str,
 }  # fmt: skip
 _FLAT_KEYS = {
     "file": (str, list, dict), "loader": str, "target": str, "positive": str, "id": str, "time": str,
-    "categories": list, "drop": dict, "costs": dict,
+    "categories": list, "drop": dict, "keep": list, "costs": dict,
 }  # fmt: skip
-READING = ("decimal", "dates", "encoding")
+READING = ("decimal", "dates", "clock", "encoding")
 """Parameters by which a notebook is told how the file of a flat table is written."""
-_DECIMALS, _ORDERS = (".", ","), ("dmy", "mdy", "ymd")
+CLOCKS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "unix": 1}
+"""What a time that is a number may count, in seconds: from a moment that is not told, or from 1970."""
+_MAY_BE = {"decimal": (".", ","), "dates": ("dmy", "mdy", "ymd"), "clock": tuple(CLOCKS)}
 FLAT = "flat"
 """Relation that the one table of a flat source is read into."""
 ROLES = ("target", "positive", "id", "time")
 """Parameters by which a notebook is told what the columns of a flat table are."""
+OF_TABLES = (*ROLES, *READING, "keep")
+"""All parameters that a notebook has for a flat table, whatever its topic."""
 COSTS = ("tp", "fp", "fn", "tn")
 """Kinds of decisions that cost something: true and false positives, false and true negatives."""
 _DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
@@ -68,6 +72,8 @@ class Source:
         How far a balance may be from what the flows say, in the source's currency; half a cent unless it is told.
     decimal, dates : str
         Decimal sign and order of day, month and year, where nothing in the files settles them.
+    clock : str
+        What the time of a flat table counts, where it is a number: hours, or unix seconds.
     encoding : str
         Of text files that are not UTF-8, where it cannot be recognised.
     missing : tuple of str
@@ -79,8 +85,8 @@ class Source:
     database : dict
         `driver`, `uri_env` and `relations` (name -> query) of a database.
     flat : dict
-        `file` or `loader`, `target`, `positive`, `id`, `time`, `categories`, `drop` and `costs` of a flat table, as far
-        as they are told; None where the source is a bank's tables.
+        `file` or `loader`, `target`, `positive`, `id`, `time`, `categories`, `drop`, `keep` and `costs` of a flat
+        table, as far as they are told; None where the source is a bank's tables.
     """
 
     name: str
@@ -95,6 +101,7 @@ class Source:
     balance_tolerance: float = 0.005
     decimal: str = ""
     dates: str = ""
+    clock: str = ""
     encoding: str = ""
     missing: tuple[str, ...] = ()
     rates: dict = field(default_factory=dict)
@@ -128,7 +135,7 @@ class Source:
     def reads(self) -> dict[str, object]:
         """All of what is told that decides what is read, and how it is checked."""
         names = ("time_zone", "relations", "database", "balance_tolerance", "flat", "currency", "decimal", "dates",
-                 "encoding", "missing", "rates")  # fmt: skip
+                 "clock", "encoding", "missing", "rates")  # fmt: skip
         return {name: getattr(self, name) for name in names} | {"last_day": self.last_day, "sql": self.mappings}
 
     @property
@@ -168,7 +175,7 @@ def find_source(name: str) -> Source:
     return Source(name=slug, folder=folder, data=folder, title=folder.name)
 
 
-def written(source: Source, decimal: str = "", dates: str = "", encoding: str = "") -> Source:
+def written(source: Source, decimal: str = "", dates: str = "", clock: str = "", encoding: str = "") -> Source:
     """Tell how the files of a source are written, beside what it says itself; '' where it is not told.
 
     Raises
@@ -176,8 +183,9 @@ def written(source: Source, decimal: str = "", dates: str = "", encoding: str = 
     BankmineError
         If it is not one of what can be told.
     """
-    given = {"decimal": decimal.strip(), "dates": dates.strip().lower(), "encoding": encoding.strip()}
-    for name, may in (("decimal", _DECIMALS), ("dates", _ORDERS)):
+    given = {"decimal": decimal.strip(), "dates": dates.strip().lower(), "clock": clock.strip().lower()}
+    given["encoding"] = encoding.strip()
+    for name, may in _MAY_BE.items():
         if given[name] and given[name] not in may:
             raise BankmineError(f"{name}={given[name]}: it may be {' or '.join(may)}.")
     return replace(source, **{name: value for name, value in given.items() if value})
@@ -235,7 +243,7 @@ def _described(folder: Path, name: str) -> Source:
     given["rates"] = {str(k): _rate(v, file) for k, v in given.get("rates", {}).items()}
     source = Source(name=name, folder=folder, data=data, **given)
     try:
-        source = written(source, source.decimal, source.dates, source.encoding)
+        source = written(source, source.decimal, source.dates, source.clock, source.encoding)
     except BankmineError as error:
         raise SourceError(f"{file}: {error}") from None
     if source.generator:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils.parallel import Parallel, delayed
 
+from bankmine.bank.flat_leaks import alone
 from bankmine.judging.intervals import draws, interval
 from bankmine.judging.ranking import figures
 from bankmine.learning.encoding import WeightOfEvidence, edges_of
@@ -188,7 +188,7 @@ def sentinel(learned: Sample, scored: pd.DataFrame | None = None) -> pd.DataFram
         rows = rows.at(np.sort(np.random.default_rng(0).choice(len(rows), _MOST_ROWS, replace=False)))
     if rows.target.nunique() < 2:
         return pd.DataFrame(columns=_COLUMNS).rename_axis("predictor")
-    auc = _alone(rows.predictors, rows.target).sort_values(ascending=False, kind="stable")
+    auc = alone(rows.predictors, rows.target).sort_values(ascending=False, kind="stable")
     names = list(auc.index[:_TOP])
     whose = codes(learned.entity)[0]
     changes = [_changes(learned, whose, name) for name in names]
@@ -199,32 +199,6 @@ def sentinel(learned: Sample, scored: pd.DataFrame | None = None) -> pd.DataFram
     table["why"] = [_why(*signs) for signs in zip(table["auc"], following, changes, heard, strict=True)]
     table["suspicious"] = table["why"] != ""
     return table[_COLUMNS].rename_axis("predictor")
-
-
-def _alone(predictors: pd.DataFrame, target: pd.Series) -> pd.Series:
-    """Return the AUC of each predictor, at least 0.5; a missing value is a level of its own, below all others.
-
-    That of numbers follows from their mean rank among the events (Mann and Whitney, Annals of Mathematical Statistics
-    18, 1947).
-    """
-    numbers = predictors.select_dtypes(["number", "bool"]).astype(float)
-    events, others = (target == 1).sum(), (target == 0).sum()
-    ranks = numbers.rank(na_option="top")[target == 1].mean()
-    found = (ranks - (events + 1) / 2) / others
-    halves = np.arange(len(target)) % 2 == 0
-    words = predictors.columns.difference(numbers.columns, sort=False)
-    counted = {
-        name: np.where(halves, *(_rates(predictors[name], target, half) for half in (~halves, halves)))
-        for name in words
-    }
-    found = pd.concat([found, pd.Series({n: roc_auc_score(target, rate) for n, rate in counted.items()}, dtype=float)])
-    return found.where(found >= 0.5, 1 - found)
-
-
-def _rates(values: pd.Series, target: pd.Series, among: np.ndarray) -> np.ndarray:
-    """Return for each row how often the event came for its category among some rows."""
-    text = values.astype("string").fillna("")
-    return text.map(target[among].groupby(text[among]).mean()).fillna(target[among].mean()).to_numpy(float)
 
 
 def _changes(rows: Sample, whose: np.ndarray, name: str) -> bool | None:

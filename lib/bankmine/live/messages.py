@@ -15,6 +15,7 @@ from typing import NoReturn
 from bankmine.bank.contract import TABLES
 from bankmine.errors import BankmineError
 from bankmine.topics.fraud.measures import PHYSICAL
+from bankmine.topics.fraud.stream_model import FraudModel
 from bankmine.topics.fraud.stream_state import Transaction
 
 _LONGEST_WORD = 200
@@ -36,6 +37,8 @@ class Message:
     transaction: Transaction
     """Its customer is "" where the message does not tell whose account it is."""
     direction: str
+    attributes: dict[str, object]
+    """What else it brings along, as it stands in the message."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ def read(line: bytes) -> Message | Label:
 
     A transaction has the fields of the contract's table `transactions`; required are `transaction_id`, `account_id`,
     `at` (ISO 8601, local time), `amount` and `direction`. An account that is not known yet needs its `customer_id` and
-    may have its `product`; with a customer no account is needed. A label has `transaction_id`, `is_fraud` and
-    `fraud_known_on`. A FaultError says what else it is.
+    may have its `product`; with a customer no account is needed. `attributes` holds what else a model takes. A label
+    has `transaction_id`, `is_fraud` and `fraud_known_on`. A FaultError says what else it is.
     """
     told = _object(line)
     return _label(told) if "is_fraud" in told and "amount" not in told else _transaction(told)
@@ -107,7 +110,25 @@ def _transaction(told: dict) -> Message:
         balance=None if after is None else after + amount,
         **{name: _word(told, column) for name, column in _WORDS.items()},
     )
-    return Message(transaction, direction)
+    attributes = told.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise FaultError("attributes is no object of fields")
+    return Message(transaction, direction, attributes)
+
+
+def attributes_of(message: Message, model: FraudModel) -> dict[str, float | str | None]:
+    """Read the attributes that a model takes: words, and numbers or yes and no; a null is missing."""
+    told = message.attributes
+    if absent := [name for name in model.attributes if name not in told]:
+        raise FaultError(f"attributes lacks {absent[0]}: send null where it is not known")
+    return {name: _word(told, name) if name in model.spoken else _size(told, name) for name in model.attributes}
+
+
+def _size(told: dict, name: str) -> float:
+    if isinstance(told[name], bool):
+        return float(told[name])
+    number = _number(told, name)
+    return math.nan if number is None else number
 
 
 def _label(told: dict) -> Label:

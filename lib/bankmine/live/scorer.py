@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bankmine.live.ledger import Ledger
 from bankmine.live.memory import restore
-from bankmine.live.messages import FaultError, Label, Message
+from bankmine.live.messages import FaultError, Label, Message, attributes_of
 from bankmine.topics.fraud.measures import DAY, SECOND
 from bankmine.topics.fraud.stream_model import FraudModel, learnt_of
 from bankmine.topics.fraud.stream_state import Transaction
@@ -16,6 +16,7 @@ from bankmine.topics.fraud.stream_state import Transaction
 _AHEAD = DAY
 """How far clocks may be ahead: whatever came from the future would make the state forget the present."""
 _DIGITS = 6
+Attributes = dict[str, float | str | None]
 
 
 class Scorer:
@@ -44,11 +45,11 @@ class Scorer:
         known, answer = self._ledger.find(t.transaction_id) or (None, None)
         if known is not None and not _same(t, known):
             raise FaultError("transaction_id has come before, with other content")
-        return answer or self._judge(t, known is None)
+        return answer or self._judge(t, attributes_of(message, self._model), known is None)
 
-    def _judge(self, t: Transaction, new: bool) -> str:
+    def _judge(self, t: Transaction, attributes: Attributes, new: bool) -> str:
         self._check_time(t)
-        answer = self._judged(t)
+        answer = self._judged(t, attributes)
         with self._ledger.commit():
             if not new:
                 self._ledger.answer(t.transaction_id, answer)
@@ -59,8 +60,8 @@ class Scorer:
                 self._state.add(t)
         return answer
 
-    def _judged(self, t: Transaction) -> str:
-        columns = learnt_of(self._model, t, self._state.measures(t))
+    def _judged(self, t: Transaction, attributes: Attributes) -> str:
+        columns = learnt_of(self._model, t, self._state.measures(t), attributes)
         row = self._model.rows(columns)
         chance = float(self._model.chance(row)[0])
         told = {"transaction_id": t.transaction_id, "score": round(chance, _DIGITS)}

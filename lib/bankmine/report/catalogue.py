@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from bankmine.bank.sources import READING, ROLES, WORKSPACE, Source
+from bankmine.bank.sources import OF_TABLES, ROLES, WORKSPACE, Source
 from bankmine.errors import BankmineError, told
 
 CATALOGUE = WORKSPACE / "reports.yml"
@@ -202,7 +202,7 @@ def resolve_parameters(
     for name in given:
         if not any(name in p for p in own.values()):
             _refuse_unknown(name, sorted({n for p in own.values() for n in p}))
-        if name in (*ROLES, *READING) and not flat and all(r.takes_flat for r in reports if name in own[r.name]):
+        if name in OF_TABLES and not flat and all(r.takes_flat for r in reports if name in own[r.name]):
             raise BankmineError(f"Parameter {name} tells a column of a flat table: source {source} is a bank's tables.")
     return {r.name: _resolved(r, own[r.name], given) | {"source": source, "as_of": str(as_of)} for r in reports}
 

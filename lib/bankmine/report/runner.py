@@ -15,7 +15,7 @@ import nbformat
 
 from bankmine.bank.flat import Flat, open_flat
 from bankmine.bank.snapshot import Bank, open_source, parse_day
-from bankmine.bank.sources import READING, ROLES, SOURCES, WORKSPACE, Source, find_source
+from bankmine.bank.sources import OF_TABLES, SOURCES, WORKSPACE, Source, find_source
 from bankmine.errors import BankmineError, one_line
 from bankmine.report.catalogue import Report, choose, fitting, in_order, load_catalogue, resolve_parameters, topic_of
 from bankmine.report.execution import Kernels, execute
@@ -155,7 +155,7 @@ def _bank(source: str, as_of: str | None, _: dict[str, str]) -> tuple[Bank, date
 def _flat(source: str, as_of: str | None, given: dict[str, str]) -> tuple[Flat, datetime.date]:
     """Read a flat table as the notebooks will, so that a wrong name of a column is refused before a kernel starts."""
     day = parse_day(as_of) if as_of is not None else ""
-    flat = open_flat(source, **{name: given[name] for name in (*ROLES, *READING) if name in given}, as_of=day)
+    flat = open_flat(source, **{name: given[name] for name in OF_TABLES if name in given}, as_of=day)
     return flat, flat.as_of
 
 

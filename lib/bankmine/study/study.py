@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from sklearn.pipeline import Pipeline
 
 from bankmine.bank.flat import Flat
+from bankmine.bank.flat_leaks import nearly_all
 from bankmine.bank.kept import kept_analysis
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
@@ -40,6 +41,7 @@ from bankmine.learning.splits import Parts, Split, at_random, in_order
 from bankmine.study import charts, validation
 from bankmine.study.heading import Headed
 from bankmine.study.judged import RANKS, Judged
+from bankmine.study.leak import Leak
 from bankmine.study.why import Seen, Why
 
 BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "highest chance first", "by lot"
@@ -192,6 +194,15 @@ class Study(Headed):
     def split(self) -> Split:
         """Rows to learn from, to calibrate by and to be judged by."""
         return self.parts.split
+
+    @cached_property
+    def leak(self) -> Leak:
+        """Predictors that alone tell nearly everything of the outcome, left out of a flat table unless kept."""
+        if isinstance(self.source, Flat):
+            return Leak(self.source.leaks, asked=True)
+        suspects = optional(self, "suspects")
+        auc = pd.Series(dtype=float) if isinstance(suspects, Lacking) else suspects["auc"]
+        return Leak(pd.DataFrame({"auc": nearly_all(auc, self.known.target), "kept": True}), asked=False)
 
     @property
     def obstacle(self) -> dict[str, str] | None:

@@ -142,8 +142,7 @@ def test_bad_rows_of_a_flat_table_are_left_out_and_told(tmp_path):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"id": ""}, "whose transaction a row is: id="),
-        ({"time": ""}, "when it was: time="),
+        ({"time": ""}, "when a transaction was: time="),
         ({"amount": ""}, "holds the amounts"),
         ({"amount": "shop"}, "amount=shop: nobody can tell"),
         ({"merchant": "shopp"}, "Did you mean shop"),
@@ -153,6 +152,27 @@ def test_bad_rows_of_a_flat_table_are_left_out_and_told(tmp_path):
 def test_what_a_flat_table_must_tell(tmp_path, how, message):
     with pytest.raises(BankmineError, match=message):
         opened(payments(200), tmp_path, **how)
+
+
+def test_payments_of_nobody_have_no_habits(tmp_path):
+    found = opened(payments(), tmp_path, id="").found
+    assert any("each is somebody else's" in remark for remark in found.remarks)
+    assert not [name for name in found.sample.predictors if name.startswith("customer_")]
+    assert {"merchant_count_7d", "hour", "v1"} <= set(found.sample.predictors)
+
+
+def test_hours_are_counted_from_a_day_that_stands_for_the_one_not_told(tmp_path):
+    frame = payments()
+    hours = (frame["when"] - frame["when"].min().normalize()) // pd.Timedelta(hours=1)
+    study = opened(frame.assign(when=hours), tmp_path, clock="hours")
+    moments = study.found.beside.set_index("transaction_id")["at"]
+    expected = pd.Timestamp("2000-01-01") + pd.to_timedelta(hours.to_numpy(), "h")
+    assert (moments[frame["transaction_id"]].to_numpy() == expected.to_numpy()).all()
+    assert any("2000-01-01 stands for it" in remark for remark in study.source.remarks)
+    with pytest.raises(BankmineError, match="clock=hours"):
+        opened(frame.assign(when=hours), tmp_path)
+    with pytest.raises(BankmineError, match="clock=weeks: it may be seconds or"):
+        opened(frame.assign(when=hours), tmp_path, clock="weeks")
 
 
 def test_a_flat_table_with_few_frauds_says_so(tmp_path):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from live_stream import NOW
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
@@ -17,8 +20,11 @@ from bankmine.errors import BankmineError
 from bankmine.judging.contributions import contributions
 from bankmine.judging.reasons import in_one_line, load_reasons, reasons
 from bankmine.learning.encoding import Encode
+from bankmine.live.command import answer_all
+from bankmine.live.ledger import open_ledger
+from bankmine.live.scorer import Scorer
 from bankmine.topics.fraud.alerts import REASONS
-from bankmine.topics.fraud.stream_model import FraudModel, as_json, load, streaming_model
+from bankmine.topics.fraud.stream_model import FraudModel, as_json, checked, load, streaming_model
 
 ROWS = 4_000
 
@@ -111,14 +117,44 @@ def test_a_file_that_is_not_there_is_told_where_it_comes_from(tmp_path):
         load(tmp_path / "none.json")
 
 
+def test_what_is_no_measure_is_brought_along(stream, rows, tmp_path):
+    rng = np.random.default_rng(0)
+    wide = rows.assign(
+        lat=rng.normal(size=len(rows)), member=rng.random(len(rows)) < 0.5,
+        job=pd.Categorical(rng.choice(["clerk", "'x\""], len(rows))),
+    )  # fmt: skip
+    wide.loc[wide.index[::7], "lat"] = np.nan
+    target = ((rows.amount > rows.amount.median()) ^ (wide.lat > 0) ^ (wide.job == "clerk")).astype(float)
+    trees = Pipeline([("encode", Encode()), ("model", XGBClassifier(n_estimators=20))]).fit(wide, target)
+    asked = {"threshold": 0.5, "day": stream.model.day}
+    model = load(
+        saved(streaming_model(trees, wide, stream.model.known, load_reasons(REASONS), **asked), tmp_path / "m")
+    )
+    assert set(model.attributes) == {"lat", "member", "job"}
+    matrix = model.matrix(columns(wide))
+    np.testing.assert_array_equal(matrix, trees["encode"].transform(wide))
+    told = {"lat": 0.25, "member": True, "job": "clerk"}
+    parts = [told, told | {"job": None, "lat": None}, {"lat": 0.25, "member": True}, told | {"lat": "1"}, [1]]
+    lines = [json.dumps({"transaction_id": f"n{i}", "customer_id": "c", "at": "2025-12-01T10:00:00", "amount": 5.5,
+                         "direction": "out", "attributes": part}) for i, part in enumerate(parts)]  # fmt: skip
+    ledger, out = open_ledger(tmp_path / "state.sqlite"), io.BytesIO()
+    scorer = Scorer(ledger, replace(model, kinds=()), lambda: NOW)
+    answer_all(scorer, io.BytesIO("\n".join(lines).encode()), out)
+    ledger.close()
+    good, empty, *wrong = (json.loads(line) for line in out.getvalue().splitlines())
+    assert {"score", "reasons"} <= good.keys() & empty.keys()
+    assert good["score"] != empty["score"]
+    assert [one["error"] for one in wrong] == [
+        "attributes lacks job: send null where it is not known", "lat is no number",
+        "attributes is no object of fields",
+    ]  # fmt: skip
+
+
 def test_what_cannot_be_had_in_real_time_is_refused(stream, rows):
-    target = (rows.amount > rows.amount.median()).astype(float)
-    wide = rows.assign(anomaly=0.5)
-    trees = Pipeline([("encode", Encode()), ("model", XGBClassifier(n_estimators=2))]).fit(wide, target)
     line = Pipeline([("encode", Encode(["hour"])), ("model", LogisticRegression())])
     asked = {"threshold": 0.5, "day": stream.model.day}
-    with pytest.raises(BankmineError, match="'anomaly', which is no feature of a transaction"):
-        streaming_model(trees, wide, stream.model.known, load_reasons(REASONS), **asked)
+    with pytest.raises(BankmineError, match="'hour ', which is no feature of a transaction"):
+        checked(replace(stream.model, attributes=(), features=("hour ", *stream.model.features[1:])))
     with pytest.raises(BankmineError, match="LogisticRegression cannot be kept"):
         streaming_model(line, rows, stream.model.known, load_reasons(REASONS), **asked)
     with pytest.raises(BankmineError, match="threshold, factor or delay"):

@@ -60,7 +60,7 @@ def test_measures_are_those_of_the_batch(measured, stream):
 
 def test_predictors_are_those_of_the_batch(measured, stream):
     some = range(0, MANY, 7)
-    found = [learnt_of(stream.model, stream.transactions[i], measured[i]) for i in some]
+    found = [learnt_of(stream.model, stream.transactions[i], measured[i], {}) for i in some]
     predictors = stream.predictors.iloc[some]
     assert set(predictors) <= set(found[0])
     words = {name for name in predictors if not is_numeric_dtype(predictors[name].dtype)}

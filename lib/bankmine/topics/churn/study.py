@@ -46,7 +46,8 @@ _PERSONAL = (*_PROTECTED, "education", "occupation", "region", "city_tier", "ann
 def study(
     source: str, as_of: str | datetime.date, *, gap: int = 30, silent: int = 90, fall: float = 0.0, present: int = 30,
     bookings: int = 3, train: int = 6, every: int = 2, target: str = "", positive: str = "", id: str = "",
-    time: str = "", delay: int = 0, decimal: str = "", dates: str = "", encoding: str = "",
+    time: str = "", delay: int = 0, decimal: str = "", dates: str = "", clock: str = "", encoding: str = "",
+    keep: str = "",
 ) -> BankChurn | TableChurn:  # fmt: skip
     """Open a source and set up the study of who leaves; nothing is fitted before it is asked for.
 
@@ -60,7 +61,7 @@ def study(
         What leaving means, for a bank: see `Definition`.
     train, every : int
         Month ends to learn from, and months from one to the next, of a bank.
-    target, positive, id, time, decimal, dates, encoding : str
+    target, positive, id, time, decimal, dates, clock, encoding, keep : str
         As for `open_flat`, for a flat table.
     delay : int
         Days after which the outcome of a row of a flat table is known.
@@ -73,7 +74,8 @@ def study(
     """
     definition = Definition(gap=gap, silent=silent, fall=fall, present=present, bookings=bookings)
     if is_flat(source):
-        return TableChurn(open_flat(source, target, positive, id, time, as_of, decimal, dates, encoding), delay)
+        flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, keep)
+        return TableChurn(flat, delay)
     return BankChurn(open_source(source).as_of(as_of), definition, train, every)
 
 

@@ -59,7 +59,7 @@ _OUTCOME_MONTHS = 12
 def study(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
     delay: int = 0, test: int = 4, base: float = 600, odds: float = 50, pdo: float = 20,
-    decimal: str = "", dates: str = "", encoding: str = "",
+    decimal: str = "", dates: str = "", clock: str = "", encoding: str = "", keep: str = "",
 ) -> CreditStudy:  # fmt: skip
     """Open a source and set up the study of who repays; nothing is fitted before it is asked for.
 
@@ -69,7 +69,7 @@ def study(
         Name or path of a bank, or of a flat table.
     as_of : str or date
         Last day to know.
-    target, positive, id, time, decimal, dates, encoding : str
+    target, positive, id, time, decimal, dates, clock, encoding, keep : str
         As for `open_flat`, for a flat table.
     delay : int
         Days after which the outcome of a row of a flat table is known.
@@ -85,7 +85,8 @@ def study(
     """
     scale = Scale(base, odds, pdo)
     if is_flat(source):
-        return TableCredit(open_flat(source, target, positive, id, time, as_of, decimal, dates, encoding), delay, scale)
+        flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, keep)
+        return TableCredit(flat, delay, scale)
     return BankCredit(open_source(source).as_of(as_of), test, scale)
 
 

@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from sklearn.pipeline import Pipeline
 
 from bankmine.bank.flat import Flat, is_flat, open_flat
+from bankmine.bank.flat_transactions import AS_IN_CONTRACT
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding import costs as money
 from bankmine.deciding import policies as by_policy
@@ -72,7 +73,7 @@ def study(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
     amount: str = "", merchant: str = "", delay: int = 14, days: int = 390, train: int = 90, test: int = 28,
     blocks: int = 8, compared: int = COMPARED, settled: int = 30, decimal: str = "", dates: str = "",
-    encoding: str = "",
+    clock: str = "", encoding: str = "", keep: str = "",
 ) -> FraudStudy:  # fmt: skip
     """Open a source and set up the study of its fraud; nothing is fitted before it is asked for.
 
@@ -82,7 +83,7 @@ def study(
         Name or path of a bank, or of a flat table of transactions.
     as_of : str or date
         Last day to know.
-    target, positive, id, time, decimal, dates, encoding : str
+    target, positive, id, time, decimal, dates, clock, encoding, keep : str
         As for `open_flat`, for a flat table: `id` is the customer, `time` the moment.
     amount, merchant : str
         Columns of a flat table.
@@ -104,7 +105,8 @@ def study(
     plan = Plan(train, delay, test, blocks, settled)
     if not is_flat(source):
         return of_bank(open_source(source).as_of(as_of), plan, days, compared=compared)
-    flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, encoding)
+    own = (amount, merchant, *AS_IN_CONTRACT)
+    flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, keep, own)
     found = payments_of_table(flat, amount, merchant, delay, days)
     return FraudStudy(flat, flat.event, found, plan, compared=compared)
 
@@ -180,7 +182,7 @@ class FraudStudy(Study):
     @property
     def left_out(self) -> dict[str, str]:
         """What was `left` out of a flat table, in words."""
-        return {"left": " ".join(self.found.remarks) or "Nothing was left out of them."}
+        return {"left": " ".join(f"{r}." for r in self.found.remarks) or "Nothing was left out of them."}
 
     @property
     def late(self) -> dict[str, float]:
@@ -518,8 +520,15 @@ class FraudStudy(Study):
         return streaming_model(
             self.model, fitted.learnt.predictors, columns, load_reasons(self.reasons), threshold=self.threshold,
             day=(self.backtest.blocks[-1].start - pd.Timedelta(days=1)).date(), factor=fitted.factor,
-            calibrator=self.backtest.calibrators[-1], delay=self.delay, kinds=KINDS if "kind" in columns else (),
+            calibrator=self.backtest.calibrators[-1], delay=self.delay,
+            kinds=KINDS if self.snapshot and "kind" in columns else (),  # of a table all rows are judged
         )  # fmt: skip
+
+    @property
+    def attributes(self) -> dict[str, str] | None:
+        """Names of the `fields` that a transaction must bring along to be judged as it arrives; None if none."""
+        names = self.live_model.attributes
+        return {"fields": ", ".join(map(str, names))} if names else None
 
     @part
     def refit(self) -> Refit:

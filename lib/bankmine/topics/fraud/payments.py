@@ -192,8 +192,12 @@ def payments_of_table(
         raise BankmineError(f"No row of {flat.title} is a transaction. {' '.join(f'{r}.' for r in read.remarks)}")
     found = fraud_sample(history(read.rows), flat.as_of, replace(SPECIFICATION, delay=delay), days)
     names = found.beside["transaction_id"]
-    others = read.others.rename(columns={c: f"{c}_" for c in read.others if c in found.sample.predictors})
-    predictors = pd.concat([found.sample.predictors, others.loc[names].set_axis(names.index)], axis=1)
+    measured = found.sample.predictors
+    if not flat.rows.roles["id"]:  # nothing is known of the habits of a customer who comes once
+        habits = [c for c in measured if c.startswith("customer_") or len(measured[c].drop_duplicates()) == 1]
+        measured = measured.drop(columns=habits)
+    others = read.others.rename(columns={c: f"{c}_" for c in read.others if c in measured})
+    predictors = pd.concat([measured, others.loc[names].set_axis(names.index)], axis=1)
     never_told = read.target.loc[names].isna().to_numpy()
     sample = replace(found.sample, predictors=predictors, target=found.sample.target.mask(never_told))
     return replace(found, sample=sample, remarks=read.remarks)

@@ -86,6 +86,13 @@ class FraudModel:
     """One for each of the numbers, then of the words."""
     calibrator: Calibrator | None = None
     """Makes a rate of the chance."""
+    attributes: tuple[str, ...] = ()
+    """Features and words that are no measures: a transaction has to bring them along."""
+
+    @cached_property
+    def spoken(self) -> frozenset[str]:
+        """Names of the words."""
+        return frozenset(word.name for word in self.words)
 
     @property
     def specification(self) -> Specification:
@@ -136,19 +143,27 @@ class FraudModel:
         return pd.factorize(np.array([p.theme for p in self.phrases], dtype=object))[0]
 
 
-def learnt_of(model: FraudModel, t: Transaction, measures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def learnt_of(
+    model: FraudModel, t: Transaction, measures: Mapping[str, np.ndarray], attributes: Mapping[str, float | str | None]
+) -> dict[str, np.ndarray]:
     """Return the features and words of a transaction that was measured: arrays of length 1."""
     columns = columns_of(t, measures, model.known)
-    return columns | derive(columns)
+    brought = {name: np.array([value], dtype=object if name in model.spoken else float)
+               for name, value in attributes.items()}  # fmt: skip
+    return columns | derive(columns) | brought
+
+
+def _measured(model: FraudModel) -> Collection[str]:
+    """Tell what is there of each transaction that arrives, whatever it brings along."""
+    measures = {name: np.array([np.nan]) for name in model.specification.names}
+    return learnt_of(model, Transaction("", 0, 1.0, ""), measures, {})
 
 
 def checked(model: FraudModel) -> FraudModel:
     """Return a model; a BankmineError says so where its parts fit neither each other nor this version's features."""
-    nothing = Transaction("", 0, 1.0, "")
-    measures = {name: np.array([np.nan]) for name in model.specification.names}
-    there = learnt_of(model, nothing, measures)
-    if missing := [name for name in (*model.features, *(word.name for word in model.words)) if name not in there]:
-        raise BankmineError(f"The model takes {missing[0]!r}, which is no feature of a transaction: fit it without.")
+    there = {*_measured(model), *model.attributes}
+    if missing := [name for name in (*model.features, *model.spoken) if name not in there]:
+        raise BankmineError(f"The model takes {missing[0]!r}, which is no feature of a transaction: save it anew.")
     width = len(model.features) + sum(word.width for word in model.words)
     if model.booster.num_features() != width or len(model.phrases) != len(model.features) + len(model.words):
         raise BankmineError("The model's trees take other features than it names: save it anew.")
@@ -157,7 +172,7 @@ def checked(model: FraudModel) -> FraudModel:
     return model
 
 
-FORMAT = "bankmine fraud model 2"
+FORMAT = "bankmine fraud model 3"
 _CALIBRATION = (
     "method", "rows", "events", "centre", "slope", "intercept", "of_probabilities", "ordered", "steps",
 )  # fmt: skip
@@ -170,7 +185,10 @@ def as_json(model: FraudModel) -> str:
         "format": FORMAT,
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "xgboost": xgboost.__version__},
         "day": model.day.isoformat(),
-        **{name: getattr(model, name) for name in ("features", "known", "delay", "kinds", "threshold", "factor")},
+        **{
+            name: getattr(model, name)
+            for name in ("features", "known", "delay", "kinds", "threshold", "factor", "attributes")
+        },
         "words": [asdict(word) for word in model.words],
         "phrases": [asdict(phrase) for phrase in model.phrases],
         "calibrator": model.calibrator and {name: getattr(model.calibrator, f"{name}_") for name in _CALIBRATION},
@@ -202,7 +220,7 @@ def _built(told: dict) -> FraudModel:
         raise ValueError("its trees tell no chances")
     phrases = tuple(_phrase(phrase) for phrase in told["phrases"])
     words = tuple(_word(**word) for word in told["words"])
-    texts = {name: tuple(map(str, told[name])) for name in ("features", "known", "kinds")}
+    texts = {name: tuple(map(str, told[name])) for name in ("features", "known", "kinds", "attributes")}
     numbers = {name: float(told[name]) for name in ("threshold", "factor")}
     day = datetime.date.fromisoformat(told["day"])
     delay = int(told["delay"])
@@ -262,8 +280,8 @@ def streaming_model(
     """Make of a fitted model (`Encode` and XGBoost) one that is applied to transactions as they arrive.
 
     `predictors` are rows it learnt from, which say what is typical; `known` the columns of their history; the other
-    parts are those of `FraudModel`. A BankmineError says so if the model is no XGBoost, or takes what cannot be had of
-    a transaction as it arrives.
+    parts are those of `FraudModel`. What else the model takes, a transaction brings along as attributes. A
+    BankmineError says so if it is no XGBoost.
     """
     if not hasattr(model["model"], "get_booster"):
         raise BankmineError(f"{type(model['model']).__name__} cannot be kept for real time: keep xgboost.")
@@ -278,7 +296,7 @@ def streaming_model(
         model["model"].get_booster(), tuple(encode.numbers_), tuple(_words(encode)), there, delay, tuple(kinds),
         threshold, factor, day, phrases, calibrator,
     )  # fmt: skip
-    return checked(found)
+    return checked(replace(found, attributes=tuple(c for c in encode.columns_ if c not in _measured(found))))
 
 
 def _words(encode: Encode) -> list[Word]:
