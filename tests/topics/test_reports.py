@@ -100,7 +100,7 @@ def what_is_lacking_is_said(report: Report) -> None:
     assert first["id"] == "churn.leak"
     assert first["alert"]
     assert first["headline"]
-    assert report.page.index("With 离网分 left out: alone it tells nearly") < report.page.index("Is leaving rising?")
+    assert report.page.index("With 离网分 left out: alone it tells nearly") < report.page.rindex("Is leaving rising?")
     assert "With 离网分 left out: the model ranks leavers" in report.page
     assert "churn.profit" not in report.told
     assert "the table tells no costs" in report.page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 SURE, NEARLY = 0.99, 0.95
 """A predictor alone tells nearly everything from an AUC of SURE on, or from NEARLY on if none below it comes near."""
@@ -41,9 +40,6 @@ def alone(predictors: pd.DataFrame, target: pd.Series) -> pd.Series:
     18, 1947); a category counts by how often the event came in the other half of the rows.
     """
     numbers = predictors.select_dtypes(["number", "bool"]).astype(float)
-    events, others = (target == 1).sum(), (target == 0).sum()
-    ranks = numbers.rank(na_option="top")[target == 1].mean()
-    found = (ranks - (events + 1) / 2) / others
     # at random, as every second row may be an event
     halves = np.random.default_rng(0).random(len(target)) < 0.5
     words = predictors.columns.difference(numbers.columns, sort=False)
@@ -51,7 +47,9 @@ def alone(predictors: pd.DataFrame, target: pd.Series) -> pd.Series:
         name: np.where(halves, *(_rates(predictors[name], target, half) for half in (~halves, halves)))
         for name in words
     }
-    found = pd.concat([found, pd.Series({n: roc_auc_score(target, rate) for n, rate in counted.items()}, dtype=float)])
+    values = pd.concat([numbers, pd.DataFrame(counted, index=predictors.index, dtype=float)], axis=1)
+    events, others = (target == 1).sum(), (target == 0).sum()
+    found = (values.rank(na_option="top")[target == 1].mean() - (events + 1) / 2) / others
     return found.where(found >= 0.5, 1 - found)
 
 
