@@ -30,6 +30,10 @@ PROJECT = Path(__file__).parents[1]
 TYPED = PARAMETERS + "\nnumber = 3  # how many\nshare = 0.5\nsure = True\nday = '2025-01-31'\nnames = ['a']\nwho = ''"
 LINES = {
     "unknown source": (["run", "--source", "demmo"], ["'demmo'", "Did you mean demo?"]),
+    "empty source": (["run", "--source", ""], ["source is given as nothing", "variable not set"]),
+    "empty source of -p": (["run", "-p", "source="], ["source is given as nothing"]),
+    "empty folder": (["run", "--out", ""], ["folder is given as nothing", "variable not set"]),
+    "blank folder": (["index", "--out", " "], ["folder is given as nothing"]),
     "no date": (["run", "--as-of", "31.12.2025"], ["'31.12.2025' is not a date", "like 2025-12-31"]),
     "empty date": (["run", "--as-of", ""], ["is not a date"]),
     "date outside": (["run", "--as-of", "2031-01-31"], ["2031-01-31 lies outside", "2025-01-05 to 2025-12-31"]),

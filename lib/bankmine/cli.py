@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -15,18 +17,30 @@ from typer.exceptions import TyperException
 from bankmine.errors import BankmineError, SourceError
 
 GOOD, BAD, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+_INTERRUPTED = "bankmine: interrupted; what was finished is kept, nothing half-written is left."
+_PATIENCE = 1.0
+"""Seconds."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _PLACE = "Name in data/sources, or path of a folder, or of the file of a flat table."
 _Parameters = Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A notebook's parameter.")]
-_Out = Annotated[Path, typer.Option(help="Folder of the reports.")]
+
+
+def _place(given: str | Path) -> Path:
+    """Refuse an empty place, as a variable that is not set leaves it: it would be where the command was called."""
+    if not str(given).strip():
+        raise BankmineError("A folder is given as nothing: is a variable not set? Name it, or leave the option out.")
+    return Path(given)
+
+
+_Out = Annotated[Path, typer.Option(help="Folder of the reports.", parser=_place)]
 
 
 def main() -> None:
     """Run the command and turn what goes wrong into one line and an exit code."""
-    # A scheduler that loses patience sends SIGTERM: that ends a run as orderly as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked_to_end = _listen_for_signals()
+    os.umask(os.umask(0o077) | 0o027)  # what is written is nobody's business beyond the group
     # jsonschema does without this module, which compiles for two seconds a grammar that no notebook needs.
     sys.modules.setdefault("rfc3987_syntax", None)
     try:
@@ -34,13 +48,44 @@ def main() -> None:
     except TyperException as error:
         code = _refuse(f"{error.format_message().rstrip('.')}. See bankmine --help.")
     except BankmineError as error:
-        code = _refuse(str(error))
+        code = INTERRUPTED if asked_to_end.is_set() else _refuse(str(error))
     except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception:  # a library may have an error of its own for being interrupted
+        if not asked_to_end.is_set():
+            raise
         code = INTERRUPTED
     if code == INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would only spoil the exit code
-        print("bankmine: interrupted; what was finished is kept, nothing half-written is left.", file=sys.stderr)
+        print(_INTERRUPTED, file=sys.stderr)
     sys.exit(code)
+
+
+def _listen_for_signals() -> threading.Event:
+    """End on SIGTERM, by which a scheduler loses patience, as orderly as on Ctrl-C; return what tells that it came.
+
+    Python hears of a signal between two of its own steps only. Where a library keeps it from that for a second, as
+    while a database does not answer, the process ends at once: nothing is half-written then, as all files are renamed.
+    """
+    heard = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        heard.set()
+        signal.default_int_handler(number, frame)
+
+    def watch() -> None:
+        while number := os.read(reading, 1):
+            if number[0] in (signal.SIGINT, signal.SIGTERM) and not heard.wait(_PATIENCE):
+                print(_INTERRUPTED, file=sys.stderr, flush=True)
+                os._exit(INTERRUPTED)
+
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=watch, daemon=True).start()
+    return heard
 
 
 def _refuse(message: str) -> int:
@@ -66,9 +111,10 @@ def run(
 ) -> None:
     """Execute notebooks into dated reports. Exit code 0: all good; 1: one failed; 2: wrong call, nothing ran."""
     given = _pairs(parameter or [])
-    if source and "source" in given:
+    if source is not None and "source" in given:
         raise BankmineError("The source is given twice: with --source and with -p source=….")
-    source = given.pop("source", source or "demo")
+    if not (source := given.pop("source", "demo" if source is None else source)).strip():
+        raise BankmineError("The source is given as nothing: is a variable not set? Name it, or leave the option out.")
     from bankmine.report.warm_kernels import warm_process
 
     with warm_process() as warm:  # before the imports that take as long as its own

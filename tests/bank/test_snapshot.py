@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import duckdb
 import pandas as pd
 import pytest
 from bank_fixtures import AS_OF, CORE, EXTRACTED_ON, rows_of, small_bank, write_csv, write_source
@@ -218,3 +219,58 @@ def test_the_same_day_again_gives_the_same(bank, at_midyear):
     again = bank.as_of("2025-06-30")
     assert again.overview().equals(at_midyear.overview())
     assert rows_of(again.transactions) == rows_of(at_midyear.transactions)
+
+
+# --- a day that nobody asked for
+
+
+def with_bookings(*moments: str) -> dict[str, pd.DataFrame]:
+    """The small bank with further bookings at some moments."""
+    bank = small_bank()
+    own = bank["transactions"]
+    own = own[pd.to_datetime(own["at"]) < pd.Timestamp("2025-07-01")]
+    more = [own.iloc[[0]].assign(transaction_id=f"X{i}", at=pd.Timestamp(m)) for i, m in enumerate(moments)]
+    return bank | {"transactions": pd.concat([own, *more], ignore_index=True)}
+
+
+def regular(first: str, last: str) -> list[str]:
+    """Two bookings on every day, so that one more is next to nothing."""
+    return [f"{day:%Y-%m-%d} {hour}:00" for day in pd.date_range(first, last) for hour in (9, 15)]
+
+
+def test_one_booking_long_after_all_others_does_not_move_the_day_of_reports(tmp_path):
+    usual = regular("2025-01-01", "2025-06-30")
+    bank = open_source(str(write_source(tmp_path / "a", with_bookings(*usual, "2025-11-03 10:00"))))
+    with pytest.raises(BankmineError, match=r"2025-11-03.*--as-of 2025-06-30, or --as-of 2025-11-30"):
+        _ = bank.newest
+    assert bank.as_of("2025-11-30").as_of == dt.date(2025, 11, 30)
+    steady = open_source(str(write_source(tmp_path / "b", with_bookings(*usual, "2025-07-03 10:00"))))
+    assert steady.newest == steady.span[1] == dt.date(2025, 7, 31)
+
+
+def test_a_booking_after_today_does_not_either(tmp_path):
+    ahead = dt.date.today() + 40 * DAY
+    usual = regular("2025-01-01", "2025-06-30")
+    told = with_bookings(*usual, f"{ahead} 10:00")
+    bank = open_source(str(write_source(tmp_path, told, extracted_on=ahead + DAY)))
+    with pytest.raises(BankmineError, match=f"{ahead}, which is after today: say --as-of 2025-06-30"):
+        _ = bank.newest
+
+
+ODD_MOMENTS = ["infinity", "-infinity", "0044-03-15 (BC) 00:00:00", "20000-01-01"]
+
+
+@pytest.mark.parametrize("odd", ODD_MOMENTS)
+def test_a_moment_that_no_calendar_has_is_left_out_and_counted(tmp_path, odd):
+    folder = write_source(tmp_path / "bank", small_bank())
+    for table, column in (("transactions", "at"), ("accounts", "closed_on"), ("customers", "birth_date")):
+        file, kind = folder / f"{table}.parquet", "TIMESTAMP" if column == "at" else "DATE"
+        with duckdb.connect() as con:
+            con.execute(f"CREATE TABLE t AS SELECT * FROM '{file}'")
+            con.execute(f"UPDATE t SET \"{column}\" = {kind} '{odd}' WHERE rowid = 1")
+            con.execute(f"COPY t TO '{file}'")
+    found = open_source(str(folder)).as_of(AS_OF).violations()
+    wrong = found[found["rule"] == "wrong_type"]
+    assert {("transactions", "at"), ("accounts", "closed_on"), ("customers", "birth_date")} <= set(
+        zip(wrong["table"], wrong["column"], strict=True)
+    )

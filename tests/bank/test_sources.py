@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -241,6 +244,12 @@ def test_sql_in_another_encoding(tmp_path):
         ("database: {uri: 'postgresql://u:p@h/d'}", "unknown keys: uri"),
         ("generator: os:system", "no generator is called 'os:system'; installed are demobank"),
         ("generator: 'demobank:generate'", "no generator is called 'demobank:generate'"),
+        (
+            "relations: {kunde: {file: x.csv, options: {\"header=true); COPY (SELECT 1) TO 'x'; --\": 1}}}",
+            "options of relation kunde has unknown keys",
+        ),
+        ("relations: {kunde: {file: x.csv, options: {skip: [1]}}}", "skip must be a whole number"),
+        ("relations: {kunde: {file: x.csv, options: {header: 1}}}", "header must be true or false"),
         ("time_zone: Middle/Earth", "time_zone 'Middle/Earth' is not known"),
     ],
 )
@@ -440,6 +449,40 @@ def test_a_database_that_is_down(database):
     assert QUOTED not in text
 
 
+@pytest.fixture
+def silent():
+    """A server that takes calls and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener
+
+
+def test_a_database_that_does_not_answer(database, silent):
+    text = message(database(f"postgresql://bank:{QUOTED}@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2"))
+    assert "the server did not answer in time" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_even_what_waits_for_a_database(database, silent, number):
+    folder = database(f"postgresql://bank:{QUOTED}@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=600")
+    command = Path(sys.executable).with_name("bankmine")
+    waiting = subprocess.Popen([command, "check", folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    held, _ = silent.accept()
+    waiting.send_signal(number)
+    out, err = waiting.communicate()
+    held.close()
+    assert waiting.returncode == 130
+    assert (out, err) == ("", "bankmine: interrupted; what was finished is kept, nothing half-written is left.\n")
+
+
+def test_a_query_that_takes_too_long(database, uri):
+    told = {name: f"SELECT * FROM {name}" for name in CORE[:2]} | {"transactions": "SELECT pg_sleep(600)"}
+    text = message(database(f"{uri}?options=-c%20statement_timeout%3D200", told))
+    assert "relation transactions" in text
+    assert "statement timeout" in text
+
+
 def test_a_query_that_fails(database, uri):
     text = message(database(uri, {"customers": f"SELECT '{QUOTED}' FROM nowhere"}))
     assert "relation customers" in text
@@ -452,3 +495,24 @@ def test_a_missing_variable_and_an_unknown_driver(database, monkeypatch):
     folder = database("x")
     monkeypatch.delenv("BANK_URI")
     assert "needs the environment variable BANK_URI" in message(folder)
+
+
+# --- what unpacks to more than anybody meant
+
+BOMBS = {
+    "zip": lambda file, text: zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED).writestr("customers.csv", text),
+    "csv.gz": lambda file, text: file.write_bytes(gzip.compress(text)),
+    "xlsx": lambda file, text: zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED).writestr("xl/workbook.xml", text),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("BANKMINE_UNPACK_GB", "0.001")
+    write_csv(small_bank(*CORE), tmp_path)
+    (tmp_path / "customers.csv").unlink()
+    BOMBS[kind](tmp_path / f"customers.{kind}", b"customer_id,joined_on\n" + b"C1,2020-01-01\n" * 100_000)
+    text = message(tmp_path)
+    assert "unpacked it has more than 0.001 GB: set BANKMINE_UNPACK_GB if that is right" in text
+    monkeypatch.setenv("BANKMINE_UNPACK_GB", "much")
+    assert "must be a number of gigabytes" in message(tmp_path)

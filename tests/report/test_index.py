@@ -168,8 +168,51 @@ def test_good_and_failed_runs_of_one_day(tmp_path):
     report(tmp_path, "2025-12-31", finished="2026-01-01T01:00:00Z", alerts=["Look."])
     report(tmp_path, "2025-12-31", failed=True, finished="2026-01-01T02:00:00Z")
     page = soup(tmp_path)
-    assert matrix(page) == [["2025-12-31", "✕ FAILED ▲ 1 alert"], ["2025-11-30", "✓ OK"]]
+    # a good run takes away what failed before it, so that what is there failed later, whatever a clock said
+    assert matrix(page) == [["2025-12-31", "✕ FAILED ▲ 1 alert"], ["2025-11-30", "✕ FAILED ✓ OK"]]
     assert page.select_one(".said").a["href"] == "2025-12-31/06_churn.html"
+
+
+def test_a_failure_is_not_hidden_by_a_clock_that_went_back(tmp_path):
+    report(tmp_path, "2025-12-31", finished="2026-01-01T02:00:00Z")
+    report(tmp_path, "2025-12-31", failed=True, finished="2026-01-01T01:00:00Z")
+    assert text(soup(tmp_path).select_one(".counts")) == "1 report: ✕ 1 failed or unreadable"
+
+
+def test_a_run_that_ended_after_now_is_marked(tmp_path):
+    report(tmp_path, "2025-12-31", finished="2999-01-01T00:00:00Z")
+    page = soup(tmp_path)
+    assert "which is after now: a clock is wrong" in text(page.select_one(".error"))
+    assert matrix(page) == [["2025-12-31", "✓ OK"]]
+
+
+def test_a_page_that_is_lost_is_told(tmp_path):
+    report(tmp_path, "2025-12-31")
+    (tmp_path / "2025-12-31" / "06_churn.html").unlink()
+    page = soup(tmp_path)
+    assert "Its page is lost: run it again." in text(page.select_one(".error"))
+    assert page.h3.a is None
+
+
+CRAFTED = {
+    "a format that fills the memory": {"findings": [found("x", "x", {"n": "999999999d"}, n=3)]},
+    "a number beyond all": {"findings": [found("x", "x", {}, n=10**400)]},
+    "an id that is a list": {"findings": [found("x", "x", {}, n=1) | {"id": [1]}]},
+    "no number": {"findings": [found("x", "x", {}, n=float("nan"))]},
+}
+
+
+@pytest.mark.parametrize("changes", CRAFTED.values(), ids=CRAFTED)
+def test_crafted_manifests_end_no_run(tmp_path, changes):
+    report(tmp_path, "2025-11-30", **changes)
+    report(tmp_path, "2025-12-31", **changes)
+    assert matrix(soup(tmp_path))[0] == ["2025-12-31", "✓ OK"]
+
+
+def test_a_manifest_without_end_is_unreadable(tmp_path):
+    report(tmp_path, "2025-12-31")
+    (tmp_path / "2025-12-31" / "06_churn.json").write_text("[" * 200_000, "utf-8")
+    assert matrix(soup(tmp_path)) == [["2025-12-31", "✕ unreadable"]]
 
 
 @pytest.mark.parametrize(

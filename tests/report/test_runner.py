@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import psutil
 import pytest
 from bank_fixtures import CORE, small_bank, write_csv, write_source, write_sqlite
@@ -266,7 +267,13 @@ def test_secrets_show_nowhere(tmp_path):
     uri = (write_sqlite(small_bank(*CORE), tmp_path / "vault") / "bank.sqlite").as_uri() + "?mode=ro&cache=private"
     root = make_workspace(tmp_path / "work", {
         "01_prints": ["import os\nfrom IPython.display import HTML\nimport html", "print(os.environ['BANK_URI'])",
-                      "HTML(html.escape(os.environ['BANK_URI']))", "[os.environ['BANK_URI']]"],
+                      "HTML(html.escape(os.environ['BANK_URI']))", "[os.environ['BANK_URI']]",
+                      "import sys\nhalf = os.environ['BANK_URI'][:9]\nprint(half, end='', flush=True)",
+                      "sys.stdout.write(half)\nsys.stdout.flush()\nsys.stdout.write(os.environ['BANK_URI'][9:])",
+                      "import pandas as pd\nfrom bankmine.bank.snapshot import open_source\n"
+                      "from bankmine.report.handed_on import write_table\n"
+                      "write_table(pd.DataFrame({'note': [f\"see {os.environ['BANK_URI']}\"]}), 'notes', "
+                      "open_source(source).as_of(as_of))"],
         "02_raises": ["import os", "os.write(2, os.environ['BANK_URI'].encode())",
                       "raise ValueError(os.environ['BANK_URI'])"],
     })  # fmt: skip
@@ -280,8 +287,12 @@ def test_secrets_show_nowhere(tmp_path):
     assert "FAILED 02_raises" in done.err
     assert "ValueError: ***" in done.err
     made = contents(root / "reports")
-    assert len(made) == 8
-    everything = "\n".join([done.out, done.err, *(b.decode("utf-8") for b in made.values())])
+    assert len(made) == 9, done.err
+    (table,) = root.rglob("notes.parquet")
+    assert pd.read_parquet(table)["note"].tolist() == ["see ***"]
+    assert all(file.stat().st_mode & 0o027 == 0 for file in (root / "reports").rglob("*"))
+    pages = (b.decode("utf-8") for name, b in made.items() if not str(name).endswith(".parquet"))
+    everything = "\n".join([done.out, done.err, *pages])
     assert everything.count("***") >= 4
     for form in (uri, html.escape(uri)):
         assert form not in everything

@@ -21,6 +21,7 @@ from bankmine.bank.forms import lost_digits, read_forms, trimmed
 BAD = "_bad_"
 """Prefix of the columns that hold the text of values which could not be cast."""
 _KINDS = {"int64": NUMBER, "float64": NUMBER, "boolean": BOOLEAN, "date": DATE, "timestamp": DATE}
+_MOMENTS, _LAST_YEAR = ("date", "timestamp"), 9999
 _FREE_TEXT = "text"
 """The one column of the contract that people write."""
 
@@ -187,12 +188,16 @@ def _cast(value: ir.Value, target: str) -> ir.Value:
     kind = value.type()
     if target == "boolean" and kind.is_numeric():
         return (value == 1).ifelse(True, (value == 0).ifelse(False, ibis.null("boolean")))
-    return (value if kind.is_temporal() else _text(value)).try_cast(target)
+    found = (value if kind.is_temporal() else _text(value)).try_cast(target)
+    if target not in _MOMENTS:
+        return found
+    # infinity has no year, and beyond these other libraries know no day
+    return found.year().between(1, _LAST_YEAR).ifelse(found, ibis.null(target))
 
 
 def _is(value: ir.Value, target: str) -> bool:
-    """Tell whether a column has the type already, so that no value of it can be bad; any but floats, which can be ∞."""
-    return target != "float64" and str(value.type()).removeprefix("!") == target
+    """Tell whether a column has the type already, so that no value of it can be bad; days and floats can be ∞."""
+    return target not in ("float64", *_MOMENTS) and str(value.type()).removeprefix("!") == target
 
 
 def _number(value: ir.Value) -> ir.FloatingValue:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import os
+import re
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -36,9 +38,32 @@ _UNCLEAR = (
 )
 
 
+UNPACK = "BANKMINE_UNPACK_GB"
+"""Environment variable: how large a file may become when it is unpacked."""
+_MOST_GIGABYTES = "20"
+
+
 def opened(file: Path) -> BinaryIO:
     """Open a file, or what is packed in it, as bytes."""
-    return gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb")
+    return _Packed(file) if file.name.lower().endswith(".gz") else file.open("rb")
+
+
+def refuse_bomb(size: int) -> None:
+    """Raise a ValueError if a file is larger, when it is unpacked, than anything that was meant to be read."""
+    bound = os.environ.get(UNPACK) or _MOST_GIGABYTES
+    if not re.fullmatch(r"\d+(\.\d+)?", bound):
+        raise ValueError(f"{UNPACK} must be a number of gigabytes, as 20, not {bound!r}")
+    if size > float(bound) * 1e9:
+        raise ValueError(f"unpacked it has more than {float(bound):g} GB: set {UNPACK} if that is right")
+
+
+class _Packed(gzip.GzipFile):
+    """A packed file whose bytes are counted as they come, as nothing in it tells how many there are."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        refuse_bomb(self.tell())
+        return found
 
 
 def as_utf8(file: Path, encoding: str, folder: Path) -> tuple[Path, str]:

@@ -11,6 +11,7 @@ import re
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,8 @@ import fastexcel
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from bankmine.bank.encodings import as_utf8, opened
+from bankmine.bank import work
+from bankmine.bank.encodings import as_utf8, opened, refuse_bomb
 from bankmine.bank.headings import LOOKED, TOTALS, Beside, Heading, find_heading, is_end
 
 TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".asc", ".asc.gz")
@@ -74,7 +76,7 @@ def read_file(con: Backend, name: str, file: Path, spec: dict, as_text: bool = T
         with _open_sqlite(file) as connection:
             fetch(con, name, connection, f'SELECT * FROM "{spec.get("table", name)}"')
     else:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=work.folder()) as folder:
             whole = _unzip(file, Path(folder), spec) if text.endswith(".zip") else file
             found, encoding = as_utf8(whole, spec.get("encoding", ""), Path(folder))
             notes = _read_text(con, name, found, spec)
@@ -99,10 +101,20 @@ def insert(con: Backend, name: str, rows: pa.RecordBatchReader | None) -> None:
     plain = pa.schema(
         [(f.name, f.type.storage_type if isinstance(f.type, pa.OpaqueType) else f.type) for f in rows.schema]
     )
-    batches = (pa.RecordBatch.from_arrays([_storage(c) for c in b.columns], schema=plain) for b in rows)
-    con.con.register("_arriving", pa.RecordBatchReader.from_batches(plain, batches))
+    failures: list[Exception] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for b in rows:
+                yield pa.RecordBatch.from_arrays([_storage(c) for c in b.columns], schema=plain)
+        except Exception as failure:  # the engine would tell it with all of its way through
+            failures.append(failure)
+
+    con.con.register("_arriving", pa.RecordBatchReader.from_batches(plain, batches()))
     con.raw_sql(f'CREATE TABLE "{name}" AS SELECT * FROM _arriving')
     con.con.unregister("_arriving")
+    if failures:
+        raise failures[0]
 
 
 def sheets_of(book: Path) -> list[str]:
@@ -128,6 +140,8 @@ def _open_sqlite(file: Path) -> sqlite.Connection:
 
 def _sheet(file: Path, sheet: str | None, dtypes: str | None) -> tuple[pa.RecordBatchReader | None, Beside]:
     """Read a sheet; its headings are read apart, as the reader would number those that are there twice."""
+    with zipfile.ZipFile(file) as archive:
+        refuse_bomb(sum(part.file_size for part in archive.infolist()))
     book = fastexcel.read_excel(file)
     sheet, said = (sheet, []) if sheet else _sheet_with_a_table(book)
     heading = _first_rows(book, sheet)
@@ -269,4 +283,5 @@ def _unzip(file: Path, folder: Path, spec: dict) -> Path:
         member = spec.get("member") or (members[0] if len(members) == 1 else None)
         if member is None:
             raise ValueError(f"it holds {len(members)} text files: name one as `member:` in source.yml")
+        refuse_bomb(archive.getinfo(member).file_size)  # no more of it is unpacked than it says here
         return Path(archive.extract(member, folder))

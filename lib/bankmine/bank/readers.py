@@ -19,7 +19,7 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
-from bankmine.bank import files
+from bankmine.bank import files, work
 from bankmine.bank.contract import TABLES
 from bankmine.bank.headings import Beside
 from bankmine.bank.sources import FLAT, Source
@@ -33,9 +33,12 @@ _REFUSALS = {
     "Connection refused": "no server answers there; is it running?",
     "could not translate host name": "the host is not known",
     "timeout": "the server did not answer in time",
+    "timed out": "the server did not answer in time",
     "does not exist": "the server has no such database or user",
     "unable to open database file": "there is no such file",
 }
+_CONNECT_SECONDS, _STATEMENT_SECONDS = 10, 3600
+"""How long a database may take to answer, and for one query; its URI may say otherwise."""
 _AT_HAND = 60_000_000
 """Values of a table that may be kept in memory, which takes about a gigabyte."""
 
@@ -168,6 +171,7 @@ def _connect(source: Source) -> Backend:
     """Open an in-process DuckDB that never reaches for the network; times with a zone become the bank's local time."""
     con = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
     con.raw_sql("SET preserve_insertion_order = false")  # memory stays flat on large scans
+    con.raw_sql(f"SET temp_directory = {files.quoted(work.folder())}")
     with told(f"Source {source.name}: time_zone {source.time_zone!r} is not known"):
         con.raw_sql(f"SET TimeZone = {files.quoted(source.time_zone or 'UTC')}")
     return con
@@ -252,13 +256,24 @@ def _read_query(con: Backend, name: str, query: str, source: Source) -> None:
         raise SourceError(
             f"Source {source.name} needs the environment variable {variable}: set it to the database's URI."
         )
+    uri = os.environ[variable]
     try:
-        connection = driver.connect(os.environ[variable])
+        connection = driver.connect(_patient(uri) if driver is postgresql else uri)
     except Exception as error:
         why = next((why for words, why in _REFUSALS.items() if words in str(error)), "the URI is not understood")
         raise SourceError(f"The database of source {source.name} cannot be reached: {why}. See {variable}.") from None
     with connection:
+        if driver is postgresql and "statement_timeout" not in uri:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET statement_timeout = '{_STATEMENT_SECONDS}s'")
         files.fetch(con, name, connection, query)
+
+
+def _patient(uri: str) -> str:
+    """Let a server answer in some seconds, if the URI does not say how long to wait."""
+    if "connect_timeout" in uri:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?' if '://' in uri else ' '}connect_timeout={_CONNECT_SECONDS}"
 
 
 def _update(digest: hashlib._Hash, name: str, file: Path) -> None:

@@ -24,6 +24,8 @@ from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
 from bankmine.errors import BankmineError, SourceError, UnusableSourceError
 
+_MONTH, _STOPPED = 31, 0.05
+"""Bookings have all but stopped where this many days have less than this part of what a month usually has."""
 SOURCE_MIME = "application/vnd.bankmine.source+json"
 """Type of the output by which a notebook tells the runner what it has read."""
 
@@ -101,14 +103,45 @@ class Bank:
     @property
     def span(self) -> tuple[datetime.date, datetime.date]:
         """First day of the bookings, and last day of the month of the last one: snapshots make sense between them."""
+        first, last, _ = self._days
+        return first, _month_end(last)
+
+    @property
+    def newest(self) -> datetime.date:
+        """Last day of the month of the last booking, where no day is asked for; see `stray`."""
+        if why := self.stray:
+            raise BankmineError(why)
+        return self.span[1]
+
+    @property
+    def stray(self) -> str:
+        """Say why the last booking may be misdated, so that its day is not to be taken unasked; empty where it is not.
+
+        It is, where it lies after today, or bookings have all but stopped before it.
+        """
+        _, last, steady = self._days
+        if last > datetime.date.today():
+            return (
+                f"The last booking of source {self.source.name} is of {last}, which is after today: say --as-of "
+                f"{_month_end(steady)}, or another day."
+            )
+        if _month_end(steady) < _month_end(last):
+            return (
+                f"The last booking of source {self.source.name} is of {last}, but after {steady} they have all but "
+                f"stopped: say --as-of {_month_end(steady)}, or --as-of {_month_end(last)} if that is right."
+            )
+        return ""
+
+    @property
+    def _days(self) -> tuple[datetime.date, ...]:
+        """Of the bookings the first day, the last, and the last on which they had not all but stopped."""
         if not self._looked[1]:
             raise UnusableSourceError(f"Source {self.source.name} holds no bookings up to {self.source.last_day}.")
-        first, last = map(datetime.date.fromisoformat, self._looked[1])
-        return first, last.replace(day=calendar.monthrange(last.year, last.month)[1])
+        return tuple(map(datetime.date.fromisoformat, self._looked[1]))
 
     @cached_property
     def _looked(self) -> tuple[list[str], list[str]]:
-        """Problems, and the first and the last day of the bookings."""
+        """Problems, and the days of `_days`."""
         return kept_json(self._key(), f"{self.source.name}: whether it can be used", self._look)
 
     def _look(self) -> tuple[list[str], list[str]]:
@@ -125,8 +158,11 @@ class Bank:
             return [why], []
         days = booked.select(day=ibis._.at.cast("date"))
         days = days.filter(days.day <= ibis.literal(self.source.last_day))
-        found = days.aggregate(first=days.day.min(), last=days.day.max()).to_pyarrow().to_pylist()[0]
-        return [], [str(day) for day in found.values() if day]
+        counts = days.group_by("day").agg(n=days.count()).order_by("day").to_pandas()
+        if counts.empty:
+            return [], []
+        steady = _last_steady(pd.Series(counts["n"].to_numpy(), pd.DatetimeIndex(counts["day"])))
+        return [], [str(pd.Timestamp(day).date()) for day in (counts["day"].iloc[0], counts["day"].iloc[-1], steady)]
 
     def _key(self, *parts: object) -> str:
         """Name what follows from this source in the cache; nothing is kept of other engines than DuckDB."""
@@ -172,6 +208,16 @@ class Bank:
                 f"{day} lies outside the data of source {self.source.name}: give a day from {first} to {last}."
             )
         return day
+
+
+def _last_steady(counts: pd.Series) -> pd.Timestamp:
+    """Find the last day up to which a month has a fair share of the bookings that months usually have."""
+    usual = counts.groupby(counts.index.to_period("M")).sum().median()
+    return counts.index[counts.rolling(f"{_MONTH}D").sum() >= _STOPPED * usual].max()
+
+
+def _month_end(day: datetime.date) -> datetime.date:
+    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
 def _unread(booked: ir.Table) -> str:

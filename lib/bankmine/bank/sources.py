@@ -48,10 +48,18 @@ COSTS = ("tp", "fp", "fn", "tn")
 """Kinds of decisions that cost something: true and false positives, false and true negatives."""
 _DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
 _RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict, "encoding": str}
+_OPTIONS = {
+    "all_varchar": bool, "comment": str, "dateformat": str, "decimal_separator": str, "delim": str, "encoding": str,
+    "escape": str, "header": bool, "ignore_errors": bool, "max_line_size": int, "new_line": str,
+    "normalize_names": bool, "null_padding": bool, "nullstr": str, "parallel": bool, "quote": str, "sep": str,
+    "skip": int, "strict_mode": bool, "thousands": str, "timestampformat": str,
+}  # fmt: skip
+"""Options of DuckDB's `read_csv` that a source may use, as literals."""
 _GENERATORS = "bankmine.generators"
 """Entry points by which a package registers a function that makes a bank: `(folder, **arguments)`."""
 _KINDS = {
-    str: "text", dict: "a mapping", list: "a list", datetime.date: "a date like 2025-12-31", (int, float): "a number",
+    str: "text", bool: "true or false", int: "a whole number", dict: "a mapping", list: "a list",
+    datetime.date: "a date like 2025-12-31", (int, float): "a number",
 }  # fmt: skip
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -266,7 +274,8 @@ def _check(given: object, keys: dict[str, type], file: Path, what: str) -> None:
         raise SourceError(f"{file}: {what} has unknown keys: {names}. It may hold {', '.join(keys)}.")
     for key, value in given.items():
         kind = keys[key]
-        if not isinstance(value, kind) or isinstance(value, datetime.datetime | bool):
+        wrong = datetime.datetime if kind is bool else datetime.datetime | bool
+        if not isinstance(value, kind) or isinstance(value, wrong):
             raise SourceError(f"{file}: {key} must be {_KINDS.get(kind, 'text or a list')}, not {value!r}.")
 
 
@@ -279,6 +288,7 @@ def _check_places(given: dict, file: Path) -> None:
     for name, spec in given.get("relations", {}).items():
         if isinstance(spec, dict):
             _check(spec, _RELATION_KEYS, file, f"relation {name}")
+            _check(spec.get("options", {}), _OPTIONS, file, f"options of relation {name}")
         if not (spec.get("file") if isinstance(spec, dict) else spec):
             raise SourceError(f"{file}: relation {name} names no file.")
 

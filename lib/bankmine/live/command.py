@@ -64,7 +64,7 @@ def _warm(ledger: Ledger, source: str, as_of: str | None, kinds: tuple[str, ...]
     from bankmine.live.warm_up import warm_up
 
     bank = open_source(source)
-    snapshot = bank.as_of(bank.span[1] if as_of is None else as_of)
+    snapshot = bank.as_of(bank.newest if as_of is None else as_of)
     print(f"bankmine: {warm_up(ledger, snapshot, kinds):,} transactions to warm up.", file=sys.stderr)
 
 

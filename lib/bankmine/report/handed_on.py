@@ -21,6 +21,7 @@ from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.provenance import obstacle
+from bankmine.report.secrecy import hide
 
 if TYPE_CHECKING:  # the runner imports this module, and learns and draws nothing
     from bankmine.study.study import Study
@@ -71,13 +72,19 @@ def _write(name: str, content: pd.DataFrame | str, snapshot: Snapshot | Flat) ->
     path = place_for(name if isinstance(content, str) else f"{name}.parquet", snapshot)
     part = path.with_name(f".{path.name}.part")
     if isinstance(content, str):
-        part.write_text(content, "utf-8")
+        part.write_text(hide(content, snapshot.source.secrets), "utf-8")
     else:
-        keyed = content.reset_index()
+        keyed = _blanked(content.reset_index(), snapshot.source.secrets)
         keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
         keyed.to_parquet(part, index=False)
     part.replace(path)
     return path
+
+
+def _blanked(frame: pd.DataFrame, secrets: list[str]) -> pd.DataFrame:
+    """Blank what must not leave, wherever it stands in text."""
+    words = frame.select_dtypes(exclude=["number", "bool", "datetime"]) if secrets else frame[[]]
+    return frame.assign(**{c: [hide(v, secrets) for v in values.tolist()] for c, values in words.items()})
 
 
 def _write_list(name: str, frame: pd.DataFrame, snapshot: Snapshot | Flat) -> Path:
@@ -87,7 +94,9 @@ def _write_list(name: str, frame: pd.DataFrame, snapshot: Snapshot | Flat) -> Pa
     as_text = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
     with pd.ExcelWriter(part, engine="xlsxwriter", engine_kwargs=as_text) as writer:
         writer.book.set_properties({"created": pd.Timestamp(snapshot.as_of).to_pydatetime()})
-        frame.reset_index().to_excel(writer, sheet_name=name[:31], index=False, freeze_panes=(1, 1))
+        _blanked(frame.reset_index(), snapshot.source.secrets).to_excel(
+            writer, sheet_name=name[:31], index=False, freeze_panes=(1, 1)
+        )
     part.replace(path)
     return path
 

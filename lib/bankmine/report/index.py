@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +17,11 @@ from bankmine.report.template import environment
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 SHOWN_DATES = 12
 # [[fill]align][sign] at the head of a format spec; a difference brings its own sign.
+_SPEC = re.compile(r"(.?[<>=^])?[-+ ]?\d?[,_]?(\.\d{1,2})?[a-zA-Z%]?")
+"""Format specs that a manifest may ask for: a wide one would fill the memory."""
+_LARGEST = 1e300
+_CLOCKS = timedelta(minutes=10)
+"""By how much clocks may differ."""
 SIGN = re.compile(r"^((?:.?[<>=^])?)[-+ ]")
 
 
@@ -77,19 +83,15 @@ def write_index(out: Path) -> Path:
 
 
 def _runs(out: Path) -> Iterator[Run]:
-    """Yield a run for every manifest; one that failed and was repeated with success is history."""
+    """Yield a run for every manifest; a good run takes away what failed before it, whatever a clock said."""
     files = (file.relative_to(out) for pattern in ("*/[!.]*.json", "*/*/[!.]*.json") for file in out.glob(pattern))
-    # what a report hands on as JSON, as a model, has no page beside it
-    told = [f for f in files if DAY.fullmatch(f.parent.name) and (out / f).with_suffix(".html").is_file()]
-    runs = {file: _run(out, file) for file in told}
-    for file, run in runs.items():
-        good = runs.get(file.with_name(f"{run.report}.json"))
-        if run.status != "failed" or good is run or good is None or good.finished_at <= run.finished_at:
+    for file in files:
+        if DAY.fullmatch(file.parent.name) and (run := _run(out, file)):
             yield run
 
 
-def _run(out: Path, file: Path) -> Run:
-    """Read a manifest; one that cannot be read is a run too, and says so."""
+def _run(out: Path, file: Path) -> Run | None:
+    """Read a manifest; one that cannot be read is a run too, and says so, but a report may hand on JSON of its own."""
     name, failed = file.stem.removesuffix(".failed"), file.stem.endswith(".failed")
     page = file.with_suffix(".html")
     where = {
@@ -99,8 +101,13 @@ def _run(out: Path, file: Path) -> Run:
         "page": quote(page.as_posix()) if (out / page).exists() else "",
     }
     try:
-        return Run(**where, **_read(out / file))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found = Run(**where, **_read(out / file))
+        if not found.page:
+            found.error = f"{found.error} Its page is lost: run it again.".strip()
+        return found
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        if not where["page"]:
+            return None
         status = "failed" if failed else "unreadable"
         return Run(**where, status=status, error=f"The manifest {file.name} cannot be read: {_one_line(error)}")
 
@@ -109,13 +116,16 @@ def _read(file: Path) -> dict:
     manifest = json.loads(file.read_text(encoding="utf-8"))
     if manifest["status"] not in ("ok", "failed"):
         raise ValueError(f"status {manifest['status']!r}")
+    error, ended = str(manifest.get("error") or ""), str(manifest.get("finished_at") or "")
+    if ended and datetime.fromisoformat(ended).astimezone(UTC) > datetime.now(UTC) + _CLOCKS:
+        error = f"{error} It ended at {ended[:16]}, which is after now: a clock is wrong.".strip()
     return {
         "status": manifest["status"],
         "title": str(manifest["title"]),
         "source": str((manifest.get("source") or {}).get("title") or ""),
         "audience": str(manifest.get("audience") or ""),
-        "error": str(manifest.get("error") or ""),
-        "finished_at": str(manifest.get("finished_at") or ""),
+        "error": error,
+        "finished_at": ended,
         "alerts": [str(alert) for alert in manifest.get("alerts") or []],
         "findings": [_finding(found) for found in manifest.get("findings") or []],
     }
@@ -123,11 +133,11 @@ def _read(file: Path) -> dict:
 
 def _finding(found: dict) -> dict:
     """Keep what the index needs of a finding, and notice here where something is missing."""
-    numbers = {n: v for n, v in found["values"].items() if v is None or type(v) in (int, float)}
-    spec = dict(found.get("formats") or {})
+    numbers = {n: v for n, v in found["values"].items() if v is None or (type(v) in (int, float) and abs(v) < _LARGEST)}
+    spec = {name: told for name, told in dict(found.get("formats") or {}).items() if _SPEC.fullmatch(str(told))}
     return {
-        "id": found["id"],
-        "text": found["text"],
+        "id": str(found["id"]),
+        "text": str(found["text"]),
         "headline": bool(found["headline"]),
         "numbers": numbers,
         "spec": spec,
@@ -156,7 +166,7 @@ def _source(runs: list[Run]) -> dict:
 def _latest(runs: list[Run]) -> dict:
     """Return a report's newest run, its last good one, and the headlines of the latter beside the run before it."""
     good = [run for run in runs if run.status == "ok"]
-    newest = max(runs, key=lambda run: (run.as_of, run.finished_at))
+    newest = max(runs, key=lambda run: (run.as_of, run.status == "failed", run.finished_at))
     last, before = (good[-1] if good else None), (good[-2] if len(good) > 1 else None)
     return {
         "run": newest,

@@ -41,10 +41,10 @@ def obstacle(report: Report, folder: Path, source: Bank | Snapshot | Flat) -> st
         return "failed when it last ran"
     try:
         told = json.loads((folder / f"{report.name}.json").read_text("utf-8"))
-        data, code, given, files = told["source"]["fingerprint"], told["code"], told["given"], told["files"]
+        data, code, given, files = told["source"]["fingerprint"], told["code"], told["given"], dict(told["files"])
     except FileNotFoundError:
         return "has not run"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "has run, but its manifest does not tell how"
     if data != source.fingerprint:
         return "has run on other data"

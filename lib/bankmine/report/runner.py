@@ -13,6 +13,7 @@ from typing import Protocol
 
 import nbformat
 
+from bankmine.bank import work
 from bankmine.bank.flat import Flat, open_flat
 from bankmine.bank.snapshot import Bank, open_source, parse_day
 from bankmine.bank.sources import OF_TABLES, SOURCES, WORKSPACE, Source, find_source
@@ -34,7 +35,7 @@ from bankmine.report.findings import bundle
 from bankmine.report.handed_on import FAILED, REPORTS, STAGE
 from bankmine.report.manifest import build_manifest, git_state
 from bankmine.report.provenance import code_of, obstacle
-from bankmine.report.secrecy import hide
+from bankmine.report.secrecy import hide, whole
 from bankmine.report.warm_kernels import Warm
 
 DEFAULT_SOURCE = "demo"
@@ -149,7 +150,7 @@ def _not_there(named: list[Report], opened: Bank | Flat, folder: Path) -> dict[s
 
 def _bank(source: str, as_of: str | None, _: dict[str, str]) -> tuple[Bank, datetime.date]:
     bank = open_source(source)
-    return bank, bank.valid_day(as_of) if as_of is not None else bank.span[1]
+    return bank, bank.valid_day(as_of) if as_of is not None else bank.newest
 
 
 def _flat(source: str, as_of: str | None, given: dict[str, str]) -> tuple[Flat, datetime.date]:
@@ -224,7 +225,7 @@ def _index(out: Path, teller: Teller) -> list[Outcome]:
 
 
 def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller, failed: dict[str, str]) -> Outcome:
-    with tempfile.TemporaryDirectory(prefix="bankmine-") as stage:
+    with tempfile.TemporaryDirectory(dir=work.folder()) as stage:
         places = {STAGE: stage, REPORTS: str(plan.folder.parent), FAILED: json.dumps(list(failed))}
         outcome = _run_staged(plan, report, kernels, teller, places, failed)
         return replace(outcome, without=tuple(failed))
@@ -240,6 +241,9 @@ def _run_staged(
     if kernels.stopped:
         return Outcome(report.name, "interrupted")
     _warn(notebook, report, failed)
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = whole(cell.outputs)
     notebook = nbformat.from_dict(hide(notebook, plan.secrets))
     manifest = build_manifest(report, notebook, plan.manifest(report), hide(error, plan.secrets))
     try:

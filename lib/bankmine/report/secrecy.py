@@ -5,6 +5,17 @@ from __future__ import annotations
 import html
 
 
+def whole(outputs: list[dict]) -> list[dict]:
+    """Join what a cell wrote to the same stream in pieces: a secret that was cut in two would escape."""
+    found: list[dict] = []
+    for output in outputs:
+        if found and output.get("output_type") == "stream" and output.get("name") == found[-1].get("name"):
+            found[-1]["text"] += output["text"]
+        else:
+            found.append(output)
+    return found
+
+
 def hide(told: object, secrets: list[str]) -> object:
     """Blank secrets wherever text stands: a notebook may have printed its environment, as text or as HTML."""
     if isinstance(told, dict):

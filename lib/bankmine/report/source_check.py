@@ -39,7 +39,7 @@ def check_lines(bank: Bank) -> tuple[list[str], list[str]]:
         for c in checks.values()
         if TABLES[c.name].required and c.kept < max(c.rows * USABLE_SHARE, 1)
     ]
-    return lines + without, spoilt
+    return [*lines, *without, *([bank.stray] if bank.stray else [])], spoilt
 
 
 def flat_lines(flat: Flat) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,6 +12,8 @@ from random_bank import random_bank
 from thin_banks import THIN, lacking
 
 from bankmine.topics.segmentation import study
+from bankmine.topics.segmentation.model import to_text
+from bankmine.topics.segmentation.study import MODEL
 
 pytestmark = pytest.mark.slow
 DAY = dt.date(2025, 12, 31)
@@ -40,6 +43,33 @@ def test_what_a_thin_bank_lacks_is_said_part_by_part(tmp_path, bank, lacks):
     found = study(str(write_parquet(THIN[bank](), tmp_path)), DAY)
     assert lacking(found) == ONE_SEGMENT | lacks
     assert found.segments["k"] == 1
+
+
+@pytest.mark.parametrize("content", [b"\x80\x04cos\nsystem\n.", b"{}", b"[" * 100_000, b""])
+def test_damaged_segments_of_an_earlier_report_are_set_aside(tmp_path, content):
+    (tmp_path / "2025-11-30").mkdir()
+    (tmp_path / "2025-11-30" / MODEL).write_bytes(content)
+    folder = str(write_parquet(random_bank(seed=2, customers=80, bookings=2500), tmp_path / "bank"))
+    found = study(folder, DAY, earlier=lambda name, _: tmp_path / "2025-11-30" / name)
+    assert found.set_aside["day"] == "2025-11-30"
+    assert "holds no segments of this version" in found.set_aside["why"]
+    assert found.model.day == DAY
+
+
+def test_segments_that_are_whole_are_used_and_those_of_other_rules_set_aside(tmp_path):
+    folder = str(write_parquet(random_bank(seed=2, customers=80, bookings=2500), tmp_path / "bank"))
+    before = study(folder, DAY)
+    (tmp_path / "2025-11-30").mkdir()
+    kept = tmp_path / "2025-11-30" / MODEL
+    kept.write_text(to_text(replace(before.model, day=dt.date(2025, 11, 30))), "utf-8")
+    again = study(folder, DAY, earlier=lambda *_: kept)
+    assert again.set_aside is None
+    assert again.model.day == dt.date(2025, 11, 30)
+    other = replace(before.model, definitions=before.model.definitions | {"active": "transactions_365d >= 1"})
+    kept.write_text(to_text(other), "utf-8")
+    changed = study(folder, DAY, earlier=lambda *_: kept)
+    assert "defines active anew" in changed.set_aside["why"]
+    assert changed.model.day == DAY
 
 
 def test_who_is_active_and_in_which_cell_is_what_the_tables_hold(tmp_path):

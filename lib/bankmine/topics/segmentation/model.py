@@ -17,7 +17,7 @@ import pandas as pd
 import sklearn
 from sklearn.pipeline import Pipeline
 
-from bankmine.errors import BankmineError
+from bankmine.errors import BankmineError, one_line
 from bankmine.topics.segmentation.groups import Groups, Standardise, Unskew, group, prepared
 from bankmine.topics.segmentation.measures import Registry, is_active, readable
 
@@ -54,18 +54,19 @@ class Segmentation:
         return self._named(self.groups.labels(self.points(values)), values.index)
 
     def assign_all(self, customers: pd.DataFrame, registry: Registry) -> pd.Series:
-        """Assign all customers of a day, given their features; those who do not meet the rule are inactive.
-
-        An error tells if the registry defines something otherwise than when the segments were formed.
-        """
-        now = definitions(registry)
-        if changed := [id for id, value in self.definitions.items() if now.get(id) != value]:
-            raise BankmineError(f"The registry defines {', '.join(changed)} anew since {self.day}: form segments anew.")
+        """Assign all customers of a day, given their features; those who do not meet the rule are inactive."""
+        self.require_same(registry)
         active = is_active(customers, registry)
         found = pd.Series(INACTIVE, index=customers.index, name="segment", dtype=object)
         if active.any():
             found[active] = self.assign(readable(customers[active], registry)).astype(object)
         return found.astype(pd.CategoricalDtype([*self.names, INACTIVE]))
+
+    def require_same(self, registry: Registry) -> None:
+        """Raise a BankmineError if the registry defines something otherwise than when the segments were formed."""
+        now = definitions(registry)
+        if changed := [id for id, value in self.definitions.items() if now.get(id) != value]:
+            raise BankmineError(f"The registry defines {', '.join(changed)} anew since {self.day}: form segments anew.")
 
     def _named(self, labels: np.ndarray, index: pd.Index) -> pd.Series:
         return pd.Series(pd.Categorical.from_codes(labels, list(self.names)), index=index, name="segment")
@@ -142,8 +143,10 @@ def load(path: Path) -> Segmentation:
         raise BankmineError(f"There are no saved segments at {path}: form them anew.")
     try:
         return _built(json.loads(path.read_text("utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BankmineError(f"{path} holds no segments of this version: form them anew ({error}).") from None
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError) as error:
+        raise BankmineError(
+            f"{path.name} holds no segments of this version ({one_line(error)}): form them anew."
+        ) from None
 
 
 def versions() -> dict[str, str]:

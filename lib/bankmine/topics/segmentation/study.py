@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -114,7 +115,24 @@ class SegmentStudy(Headed):
     @part
     def model(self) -> Segmentation:
         """Segments that customers are sorted into: those of an earlier report, else those formed now."""
-        return load(self.kept) if self.kept else self.formed
+        return self._earlier[0] or self.formed
+
+    @cached_property
+    def _earlier(self) -> tuple[Segmentation | None, str]:
+        """Segments of an earlier report, where there are some and they can be used; else why they cannot."""
+        if not self.kept:
+            return None, ""
+        try:
+            found = load(self.kept)
+            found.require_same(self.registry)
+        except BankmineError as error:
+            return None, str(error)
+        return found, ""
+
+    @property
+    def set_aside(self) -> dict[str, str] | None:
+        """Why segments of an earlier report, of the folder `day`, cannot be used; None where nothing is wrong."""
+        return {"day": self.kept.parent.name, "why": self._earlier[1].rstrip(".")} if self._earlier[1] else None
 
     @part
     def segment(self) -> pd.Series:
@@ -478,5 +496,5 @@ class SegmentStudy(Headed):
         return {
             "customers": told if isinstance(told, Lacking) else "{active:,} active of {customers:,}".format(**told),
             "active": self.registry.definition,
-            "segments": "of an earlier report" if self.kept else "formed now",
+            "segments": "of an earlier report" if self._earlier[0] else "formed now",
         }
