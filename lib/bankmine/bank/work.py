@@ -77,3 +77,4 @@ def _leave(process: int) -> None:
         mine = _mine.pop(process)
         shutil.rmtree(mine, ignore_errors=True)
         mine.with_suffix(_HELD).unlink(missing_ok=True)
+        _clear(mine.parent)  # kernels are ended, not asked to end

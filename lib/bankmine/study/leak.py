@@ -32,7 +32,9 @@ class Leak:
         what += [f"{_listed(kept)} {'kept, as asked' if self.asked else 'among the predictors'}"] if kept else []
         who = "alone it tells" if len(self.found) == 1 else "each alone tells"
         told = f"With {' and '.join(what)}: {who} nearly everything of the outcome"
-        again = f"If it was known before, run again with keep={left[0].removeprefix(SINCE)}." if left else ""
+        name = left[0].removeprefix(SINCE) if left else ""
+        named = f"keep={name}" if len(name) <= _SHORT else "keep= and its name"
+        again = f"If it was known before, run again with {named}." if left else ""
         advice = f"Only what is written after the event tells so much. {again or 'Make sure when it is written.'}"
         return {"told": told, "auc": self.found["auc"].max(), "advice": advice}
 
