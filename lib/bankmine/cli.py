@@ -18,6 +18,7 @@ from bankmine.errors import BankmineError, SourceError
 
 GOOD, BAD, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 _INTERRUPTED = "bankmine: interrupted; what was finished is kept, nothing half-written is left."
+_LONGEST_PATH = 120
 _PATIENCE = 1.0
 """Seconds."""
 
@@ -49,6 +50,8 @@ def main() -> None:
         code = _refuse(f"{error.format_message().rstrip('.')}. See bankmine --help.")
     except BankmineError as error:
         code = INTERRUPTED if asked_to_end.is_set() else _refuse(str(error))
+    except OSError as error:  # a path that is too long, leads nowhere, or may not be entered; too many open files
+        code = INTERRUPTED if asked_to_end.is_set() else _refuse(_of_system(error))
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception:  # a library may have an error of its own for being interrupted
@@ -86,6 +89,12 @@ def _listen_for_signals() -> threading.Event:
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     threading.Thread(target=watch, daemon=True).start()
     return heard
+
+
+def _of_system(error: OSError) -> str:
+    name = str(error.filename or "")
+    shown = name if len(name) <= _LONGEST_PATH else f"{name[:_LONGEST_PATH]}…"
+    return f"{shown or 'The system'}: {error.strerror or type(error).__name__}. Give another place, or mend this one."
 
 
 def _refuse(message: str) -> int:

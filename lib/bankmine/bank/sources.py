@@ -171,7 +171,10 @@ def find_source(name: str) -> Source:
     named = SOURCES / name
     if re.fullmatch(r"\w[\w-]*", name) and (named / "source.yml").is_file():
         return _described(named, name)
-    folder = Path(name).expanduser().resolve()
+    try:
+        folder = Path(name).expanduser().resolve()
+    except RuntimeError as error:  # a link that leads to itself, or the home of nobody
+        raise SourceError(f"Source {name!r} leads nowhere: {error}.") from None
     if folder.is_file():
         told = {"relations": {FLAT: folder.name}, "flat": {}}
         return Source(_slug(folder.name.partition(".")[0], "table"), folder, folder.parent, folder.name, **told)

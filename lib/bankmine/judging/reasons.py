@@ -172,7 +172,10 @@ def _check_words(reason: Reason, file: Path) -> None:
 def wrong_with(words: str, given: dict[str, object]) -> str:
     """Say why words cannot be filled with what is given; "" if they can."""
     try:
-        asked = [field for _, field, _, _ in string.Formatter().parse(words) if field is not None]
+        parsed = [(field, spec) for _, field, spec, _ in string.Formatter().parse(words) if field is not None]
+        if wide := [spec for _, spec in parsed if not re.fullmatch(r"\D*\d{0,2}\D*\d{0,2}\D*", spec)]:
+            return f"{wide[0][:20]!r} is no format for a number in a sentence"  # it may fill the memory
+        asked = [field for field, _ in parsed]
         if unknown := [field for field in asked if field not in given]:
             return f"{{{unknown[0]}}} is not there"
         words.format(**given)

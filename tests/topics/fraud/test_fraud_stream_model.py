@@ -23,6 +23,7 @@ from bankmine.learning.encoding import Encode
 from bankmine.live.command import answer_all
 from bankmine.live.ledger import open_ledger
 from bankmine.live.scorer import Scorer
+from bankmine.topics.fraud import stream_model
 from bankmine.topics.fraud.alerts import REASONS
 from bankmine.topics.fraud.stream_model import FraudModel, as_json, checked, load, streaming_model
 
@@ -100,6 +101,32 @@ FILES = {
     "a pickle": lambda text: pickle.dumps(text),
     "XGBoost's own": lambda text: json.dumps(json.loads(text)["trees"]),
 }
+
+
+def tree(told: dict) -> dict:
+    return told["trees"]["learner"]["gradient_booster"]["model"]["trees"][0]
+
+
+FORGED = {
+    "a child beyond the tree": lambda told: tree(told)["left_children"].__setitem__(0, 1_000_000),
+    "a tree that goes round": lambda told: tree(told)["right_children"].__setitem__(0, 0),
+    "a feature beyond all": lambda told: tree(told)["split_indices"].__setitem__(0, 1_000_000),
+    "a tree in pieces": lambda told: tree(told)["split_conditions"].pop(),
+    "features in another order": lambda told: told["features"].reverse(),
+    "a format that fills the memory": lambda told: told["phrases"][0]["spoken"].update(high="{value:1000000000}"),
+    "one that does so by its digits": lambda told: told["phrases"][0]["spoken"].update(high="{value:.1000000000f}"),
+}
+
+
+@pytest.mark.parametrize("change", FORGED.values(), ids=FORGED)
+def test_a_file_whose_checksum_was_made_anew_does_no_harm(stream, tmp_path, change):
+    told = json.loads((stream.files / "model.json").read_text("utf-8"))
+    del told["checksum"]
+    change(told)
+    file = tmp_path / "forged.json"
+    file.write_text(json.dumps(told | {"checksum": stream_model._checksum(told)}, ensure_ascii=False), "utf-8")
+    with pytest.raises(BankmineError, match="save it anew"):
+        load(file)
 
 
 @pytest.mark.parametrize("made", FILES.values(), ids=FILES)

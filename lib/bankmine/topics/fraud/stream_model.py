@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -110,7 +111,7 @@ class FraudModel:
 
     def chance(self, rows: DMatrix) -> np.ndarray:
         """Return the chance of fraud of each of some rows."""
-        told = self.booster.predict(rows).astype(np.float64)
+        told = self.booster.predict(rows, validate_features=False).astype(np.float64)
         told = told * self.factor / (1 - told + told * self.factor)
         return told if self.calibrator is None else self.calibrator.predict(told)
 
@@ -120,7 +121,7 @@ class FraudModel:
         `columns` has arrays of length 1, `row` is the same from `rows`; themes that raise the odds by less than 5 % are
         no reasons.
         """
-        parts = self.booster.predict(row, pred_contribs=True)[0, :-1].astype(np.float64)
+        parts = self.booster.predict(row, pred_contribs=True, validate_features=False)[0, :-1].astype(np.float64)
         pushes = np.bincount(self._origin, weights=parts)
         themes = np.bincount(self._themes, weights=pushes)
         strongest = [t for t in np.argsort(-themes, kind="stable")[:k] if themes[t] >= LEAST]
@@ -165,6 +166,8 @@ def checked(model: FraudModel) -> FraudModel:
     if missing := [name for name in (*model.features, *model.spoken) if name not in there]:
         raise BankmineError(f"The model takes {missing[0]!r}, which is no feature of a transaction: save it anew.")
     width = len(model.features) + sum(word.width for word in model.words)
+    if model.booster.feature_names != _columns(model):
+        raise BankmineError("The model's trees take other features than it names, or in another order: save it anew.")
     if model.booster.num_features() != width or len(model.phrases) != len(model.features) + len(model.words):
         raise BankmineError("The model's trees take other features than it names: save it anew.")
     if not (0 <= model.threshold <= 1 and 0 < model.factor < np.inf and 0 <= model.delay <= 365):
@@ -214,6 +217,7 @@ def _built(told: dict) -> FraudModel:
         raise ValueError(f"its format is not {FORMAT!r}")
     if told.pop("checksum", None) != _checksum(told):
         raise ValueError("it is damaged: the checksum differs")
+    _check_trees(told["trees"]["learner"])  # what leads out of a tree would end the process
     booster = xgboost.Booster({"nthread": 1})
     booster.load_model(bytearray(json.dumps(told["trees"]), "utf-8"))
     if told["trees"]["learner"]["objective"]["name"] != "binary:logistic":
@@ -230,6 +234,26 @@ def _built(told: dict) -> FraudModel:
             booster, words=words, delay=delay, day=day, phrases=phrases, calibrator=calibrator, **texts, **numbers
         )
     )
+
+
+def _check_trees(learner: dict) -> None:
+    """Raise a ValueError where a tree leads out of itself or round in a circle, or asks for a feature beyond all."""
+    features = int(learner["learner_model_param"]["num_feature"])
+    for tree in learner["gradient_booster"]["model"]["trees"]:
+        names = ("left_children", "right_children", "split_indices", "split_conditions", "default_left")
+        left, right, asked, *rest = (np.asarray(tree[name], dtype=float) for name in names)
+        if len({len(left), len(right), len(asked), *map(len, rest), int(tree["tree_param"]["num_nodes"])}) > 1:
+            raise ValueError("a tree has parts of different length")
+        node, leaf = np.arange(len(left)), left == -1
+        inside = (left > node) & (right > node) & (left < len(left)) & (right < len(left))
+        if not (inside | (leaf & (right == -1))).all() or not ((asked >= 0) & (asked < features)).all():
+            raise ValueError("a tree leads out of itself")
+
+
+def _columns(model: FraudModel) -> list[str]:
+    """Name the columns of the matrix, so that trees and features cannot be exchanged against each other."""
+    words = [f"{word.name}:{i}" for word in model.words for i in range(word.width)]
+    return [re.sub(r"[\[\]<]", "_", name) for name in (*model.features, *words)]
 
 
 def _calibrator(told: dict) -> Calibrator:
@@ -293,9 +317,10 @@ def streaming_model(
     phrases = tuple(Phrase(str(themes[c]), spoken(c, some[c], dictionary), _typical(some[c])) for c in encode.columns_)
     there = tuple(c for c in ("label_at", *(f.name for f in fields(Transaction))) if c in known)
     found = FraudModel(
-        model["model"].get_booster(), tuple(encode.numbers_), tuple(_words(encode)), there, delay, tuple(kinds),
+        model["model"].get_booster().copy(), tuple(encode.numbers_), tuple(_words(encode)), there, delay, tuple(kinds),
         threshold, factor, day, phrases, calibrator,
     )  # fmt: skip
+    found.booster.feature_names = _columns(found)
     return checked(replace(found, attributes=tuple(c for c in encode.columns_ if c not in _measured(found))))
 
 
