@@ -499,6 +499,16 @@ def test_a_missing_variable_and_an_unknown_driver(database, monkeypatch):
 
 # --- what unpacks to more than anybody meant
 
+
+def test_a_cell_at_the_far_corner_of_a_workbook_is_refused(tmp_path):
+    write_csv(small_bank(*CORE), tmp_path)
+    (tmp_path / "customers.csv").unlink()
+    with pd.ExcelWriter(tmp_path / "customers.xlsx", engine="xlsxwriter") as writer:
+        small_bank()["customers"].to_excel(writer, index=False)
+        next(iter(writer.sheets.values())).write(1_048_575, 16_383, "x")
+    assert "as far out as column 16,384 or row 1,048,576" in message(tmp_path)
+
+
 BOMBS = {
     "zip": lambda file, text: zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED).writestr("customers.csv", text),
     "csv.gz": lambda file, text: file.write_bytes(gzip.compress(text)),

@@ -13,6 +13,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 
@@ -140,8 +141,7 @@ def _open_sqlite(file: Path) -> sqlite.Connection:
 
 def _sheet(file: Path, sheet: str | None, dtypes: str | None) -> tuple[pa.RecordBatchReader | None, Beside]:
     """Read a sheet; its headings are read apart, as the reader would number those that are there twice."""
-    with zipfile.ZipFile(file) as archive:
-        refuse_bomb(sum(part.file_size for part in archive.infolist()))
+    _refuse_far_corners(file)
     book = fastexcel.read_excel(file)
     sheet, said = (sheet, []) if sheet else _sheet_with_a_table(book)
     heading = _first_rows(book, sheet)
@@ -150,6 +150,36 @@ def _sheet(file: Path, sheet: str | None, dtypes: str | None) -> tuple[pa.Record
     rows = book.load_sheet(sheet, header_row=heading.row, dtypes=dtypes, schema_sample_rows=None).to_arrow()
     heading.notes.remarks[:0] = said
     return pa.Table.from_batches([rows]).rename_columns(_unique(heading.names)).to_reader(), heading.notes
+
+
+_MOST_CELLS = 200_000_000
+_WIDE, _ROW = re.compile(rb'<c r="([A-Z]{2,3})\d'), re.compile(rb'<row [^>]{0,99}?r="(\d{1,9})"')
+_LETTERS, _OVERLAP, _PIECE = 26, 200, 1 << 22
+
+
+def _refuse_far_corners(file: Path) -> None:
+    """Raise a ValueError over a workbook that unpacks to too much, or whose sheets are read as billions of cells.
+
+    One cell in the last column and row is enough for that: the reader lays out all that lie before it.
+    """
+    with zipfile.ZipFile(file) as archive:
+        refuse_bomb(sum(part.file_size for part in archive.infolist()))
+        for name in (n for n in archive.namelist() if n.startswith("xl/worksheets/")):
+            columns, rows, before = _LETTERS, 0, b""
+            with archive.open(name) as stream:
+                while piece := stream.read(_PIECE):
+                    text = before + piece
+                    columns = max(columns, max(map(_column, set(_WIDE.findall(text))), default=0))
+                    rows = max(rows, max(map(int, set(_ROW.findall(text))), default=0))
+                    before = text[-_OVERLAP:]
+            if columns * rows > _MOST_CELLS:
+                raise ValueError(
+                    f"{name} has a cell as far out as column {columns:,} or row {rows:,}: remove it, or save it as csv"
+                )
+
+
+def _column(letters: bytes) -> int:
+    return reduce(lambda number, letter: number * _LETTERS + letter - ord("A") + 1, letters, 0)
 
 
 def _sheet_with_a_table(book: fastexcel.ExcelReader) -> tuple[str, list[str]]:
