@@ -29,16 +29,16 @@ display({"text/plain": "31 days", "application/vnd.bankmine.finding+json": found
 MOODY = """\
 import os
 
-match os.environ.get("MOOD"):
+match os.environ.get("BANKMINE_MOOD"):
     case "bad":
         raise ValueError("the <b>roof</b> is leaking")
     case "wait":
-        open(os.environ["GATE"]).read()"""
+        open(os.environ["BANKMINE_GATE"]).read()"""
 
 BIG = """\
 import os
 
-if os.environ.get("MOOD") == "bad":
+if os.environ.get("BANKMINE_MOOD") == "bad":
     os.kill(os.getpid(), 9)  # as the system does where memory runs out"""
 # Imports take most of a refused call's time, so many of them share an interpreter; it reads calls and tells what became
 # of each.

@@ -26,7 +26,7 @@ before = earlier("model.txt", snapshot)
 finding("{before}", id="writes.before", before=before.read_text() if before else "nothing")
 place_for("model.txt", snapshot).write_text(as_of)
 write_table(pd.DataFrame({"group": ["a", "b"]}, index=["C1", "C2"]), "groups", snapshot)
-if os.environ.get("MOOD") == "bad":
+if os.environ.get("BANKMINE_MOOD") == "bad":
     raise ValueError("too late")
 """
 
@@ -67,7 +67,7 @@ def test_a_later_day_finds_what_an_earlier_one_left_and_not_its_own(workspace):
 def test_a_failing_report_leaves_the_tables_of_the_good_one(workspace):
     _, folder = run(workspace, "2025-12-31")
     before = contents(folder)
-    code, _ = run(workspace, "2025-12-31", MOOD="bad")
+    code, _ = run(workspace, "2025-12-31", BANKMINE_MOOD="bad")
     assert code == 1
     after = contents(folder)
     assert all(after[name] == before[name] for name in ("groups.parquet", "model.txt", "01_writes.html"))
@@ -83,7 +83,7 @@ def test_lists_that_people_work_through_are_xlsx_too_in_which_text_is_no_formula
     listed.attrs["list"] = True
     study = SimpleNamespace(
         handed_on={"calls": listed, "limits": limits, "card.sql": "select 1"},
-        source=SimpleNamespace(as_of="2025-12-31"),
+        source=SimpleNamespace(as_of="2025-12-31", source=SimpleNamespace(secrets=[])),
     )
     written = []
     for place in ("once", "again"):

@@ -24,9 +24,9 @@ snapshot = open_source(source).as_of(as_of)
 snapshot
 """
 WRITES = """
-if os.environ.get("MOOD") == "wait":
-    open(os.environ["GATE"]).read()
-if os.environ.get("MOOD") == "bad":
+if os.environ.get("BANKMINE_MOOD") == "wait":
+    open(os.environ["BANKMINE_GATE"]).read()
+if os.environ.get("BANKMINE_MOOD") == "bad":
     raise ValueError("the well is dry")
 place_for("water.txt", snapshot).write_text(f"water of {number}")
 """
@@ -99,7 +99,7 @@ def test_what_is_stale_runs_again_and_is_not_read(workspace):
 
 def test_a_report_whose_predecessor_failed_says_so_and_reads_nothing_old(workspace):
     assert bankmine(workspace, "run").code == 0
-    done = bankmine(workspace, "run", MOOD="bad")
+    done = bankmine(workspace, "run", BANKMINE_MOOD="bad")
     assert done.code == 1
     assert "ok     00_cup" in done.err
     assert "1 alert, without 01_well, which failed: " in done.err
@@ -120,7 +120,7 @@ def test_a_predecessor_whose_page_cannot_be_made_has_failed_as_well(workspace):
     """It leaves no page that tells of its failure, and the good one of before is not read."""
     assert bankmine(workspace, "run").code == 0
     (workspace / "reports" / DAY / "01_well.failed.html").mkdir()
-    done = bankmine(workspace, "run", MOOD="bad")
+    done = bankmine(workspace, "run", BANKMINE_MOOD="bad")
     assert done.code == 1
     assert read(workspace).startswith("01_well failed in this run")
 
@@ -128,7 +128,7 @@ def test_a_predecessor_whose_page_cannot_be_made_has_failed_as_well(workspace):
 def test_an_interrupted_run_starts_nothing_that_waited(workspace, tmp_path):
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    process = start(workspace, "run", MOOD="wait", GATE=str(gate))
+    process = start(workspace, "run", BANKMINE_MOOD="wait", BANKMINE_GATE=str(gate))
     holding = wait_at(gate, process)
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=DEADLINE)[1]

@@ -100,7 +100,7 @@ def test_the_manifest_says_how_a_report_came_to_be(day):
 
 def test_notebooks_that_fail_spoil_nothing(workspace, day):
     before = contents(day)
-    done = bankmine(workspace, "run", MOOD="bad")
+    done = bankmine(workspace, "run", BANKMINE_MOOD="bad")
     assert done.code == 1
     assert f"ValueError: the <b>roof</b> is leaking See reports/{DAY}/02_moody.failed.html\n" in done.err
     big = next(line for line in done.err.splitlines() if line.startswith("FAILED 03_big"))
@@ -138,11 +138,11 @@ def test_a_good_run_gives_the_same_again_and_takes_failed_pages_away(workspace, 
 @pytest.mark.parametrize("notebooks", [1, 2])
 def test_kernels_of_a_run_are_forked_from_one_process(tmp_path, notebooks):
     asks = "import os\nfrom pathlib import Path\nprint(Path(f'/proc/{os.getppid()}/cmdline').read_text(), os.getppid())"
-    own = "import sys\nprint('seaborn' in sys.modules, os.environ['OWN'], Path.cwd().name, __name__)"
+    own = "import sys\nprint('seaborn' in sys.modules, os.environ['BANKMINE_OWN'], Path.cwd().name, __name__)"
     uses = "if False:\n    from bankmine.topics import quality"
     every = {"01_one": [asks, own, uses], "02_two": [asks, own]}
     root = make_workspace(tmp_path, dict(list(every.items())[:notebooks]))
-    assert bankmine(root, "run", OWN="mine").code == 0
+    assert bankmine(root, "run", BANKMINE_OWN="mine").code == 0
     told = [
         "".join(o["text"] for c in nbformat.read(f, 4).cells for o in c.get("outputs", []))
         for f in sorted(root.rglob("0*.ipynb"))
@@ -201,7 +201,7 @@ def test_a_full_disk_leaves_earlier_reports_whole(workspace):
 
 
 def test_a_second_run_of_the_same_day_is_refused_and_the_first_ends_well(workspace, day, gate):
-    first = start(workspace, "run", "2", MOOD="wait", GATE=str(gate))
+    first = start(workspace, "run", "2", BANKMINE_MOOD="wait", BANKMINE_GATE=str(gate))
     holding = wait_at(gate, first)
     refused(bankmine(workspace, "run", "1"), "Another run", DAY)
     os.close(holding)
@@ -213,7 +213,7 @@ def test_a_second_run_of_the_same_day_is_refused_and_the_first_ends_well(workspa
 @pytest.mark.parametrize("reports", ALONE_OR_FORKED)
 def test_an_interrupted_run_leaves_no_kernel_and_no_file(workspace, gate, number, reports):
     before = contents(workspace / "reports")
-    process = start(workspace, "run", *reports, MOOD="wait", GATE=str(gate))
+    process = start(workspace, "run", *reports, BANKMINE_MOOD="wait", BANKMINE_GATE=str(gate))
     holding = wait_at(gate, process)
     kernels = psutil.Process(process.pid).children(recursive=True)
     assert kernels
@@ -230,7 +230,7 @@ def test_an_interrupted_run_leaves_no_kernel_and_no_file(workspace, gate, number
 
 @pytest.mark.parametrize("reports", ALONE_OR_FORKED)
 def test_a_run_that_was_killed_holds_nothing_up(workspace, day, gate, reports):
-    process = start(workspace, "run", *reports, MOOD="wait", GATE=str(gate))
+    process = start(workspace, "run", *reports, BANKMINE_MOOD="wait", BANKMINE_GATE=str(gate))
     holding = wait_at(gate, process)
     kernels = psutil.Process(process.pid).children(recursive=True)
     process.kill()
@@ -266,7 +266,9 @@ def test_a_read_only_folder_of_reports_is_refused_before_anything_runs(workspace
 def test_secrets_show_nowhere(tmp_path):
     uri = (write_sqlite(small_bank(*CORE), tmp_path / "vault") / "bank.sqlite").as_uri() + "?mode=ro&cache=private"
     root = make_workspace(tmp_path / "work", {
-        "01_prints": ["import os\nfrom IPython.display import HTML\nimport html", "print(os.environ['BANK_URI'])",
+        "01_prints": ["import os\nassert 'OTHER_PASSWORD' not in os.environ",
+                      "given = open('/proc/self/environ', 'rb').read()\nassert b'OTHER_PASSWORD' not in given",
+                      "from IPython.display import HTML\nimport html", "print(os.environ['BANK_URI'])",
                       "HTML(html.escape(os.environ['BANK_URI']))", "[os.environ['BANK_URI']]",
                       "import sys\nhalf = os.environ['BANK_URI'][:9]\nprint(half, end='', flush=True)",
                       "sys.stdout.write(half)\nsys.stdout.flush()\nsys.stdout.write(os.environ['BANK_URI'][9:])",
@@ -282,7 +284,7 @@ def test_secrets_show_nowhere(tmp_path):
         root / "data" / "sources" / "vault",
         database={"driver": "sqlite", "uri_env": "BANK_URI", "relations": relations},
     )
-    done = bankmine(root, "run", "--source", "vault", BANK_URI=uri)
+    done = bankmine(root, "run", "--source", "vault", BANK_URI=uri, OTHER_PASSWORD="geheim")
     assert done.code == 1
     assert "FAILED 02_raises" in done.err
     assert "ValueError: ***" in done.err

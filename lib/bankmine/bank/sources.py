@@ -61,6 +61,7 @@ _KINDS = {
     str: "text", bool: "true or false", int: "a whole number", dict: "a mapping", list: "a list",
     datetime.date: "a date like 2025-12-31", (int, float): "a number",
 }  # fmt: skip
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -118,6 +119,8 @@ class Source:
     generator: str = ""
     arguments: dict = field(default_factory=dict)
     flat: dict | None = None
+    variables: tuple[str, ...] = ()
+    """Names of the environment variables that it is read by."""
 
     @property
     def awaits_generation(self) -> bool:
@@ -249,10 +252,12 @@ def _described(folder: Path, name: str) -> Source:
     _check_places(given, file)
     given.pop("made_with", None)  # provenance for readers
     given.setdefault("title", name)
-    data = (folder / _expand(given.pop("path", "."), file)).resolve()
+    path = given.pop("path", ".")
+    data = (folder / _expand(path, file)).resolve()
+    variables = (*(match[0] for match in _VARIABLE.findall(str(path))), given.get("database", {}).get("uri_env", ""))
     given["missing"] = tuple(map(str, given.get("missing", ())))
     given["rates"] = {str(k): _rate(v, file) for k, v in given.get("rates", {}).items()}
-    source = Source(name=name, folder=folder, data=data, **given)
+    source = Source(name=name, folder=folder, data=data, variables=tuple(filter(None, variables)), **given)
     try:
         source = written(source, source.decimal, source.dates, source.clock, source.encoding)
     except BankmineError as error:
@@ -319,7 +324,7 @@ def _expand(path: str, file: Path) -> str:
             raise SourceError(f"{file} needs the environment variable {match[1]}: set it to the folder of the data.")
         return str((WORKSPACE / found).resolve()) if match[1] in os.environ else found
 
-    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", value, str(path))
+    return _VARIABLE.sub(value, str(path))
 
 
 def _text(file: Path) -> str:

@@ -27,7 +27,7 @@ from bankmine.bank.sources import WORKSPACE
 from bankmine.lacking import NotRun
 from bankmine.report.catalogue import topic_of
 from bankmine.report.findings import bundle
-from bankmine.report.warm_kernels import ONE_THREAD, warmed
+from bankmine.report.warm_kernels import harmless_environment, warmed
 
 Progress = Callable[[int, int], None]
 """Told after each cell: cells done, cells in all."""
@@ -118,7 +118,7 @@ def _converse(nb_man: NotebookExecutionManager, kernel_name: str, job: _Job, pri
     job.kernels.add(manager)
     log = private / "kernel.log"
     # the workspace may be relative, and a kernel starts elsewhere
-    env = ONE_THREAD | os.environ | {"BANKMINE_WORKSPACE": str(WORKSPACE)} | job.environment
+    env = harmless_environment() | {"BANKMINE_WORKSPACE": str(WORKSPACE)} | job.environment
     with log.open("wb") as stream:
         try:
             # what a kernel writes beside its cells' outputs is no matter for the command's own outputs

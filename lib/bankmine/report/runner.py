@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import signal
 import tempfile
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -53,6 +54,8 @@ class Plan:
     base: dict
     code: dict[str, str]
     secrets: list[str]
+    variables: tuple[str, ...]
+    """Of the environment, that a kernel needs to read the source."""
     given: dict[str, str] = field(default_factory=dict)
     """Parameters of the command line."""
     first: dict[str, str] = field(default_factory=dict)
@@ -130,7 +133,7 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     parameters |= resolve_parameters(reports[: len(first)], {}, place, day, flat)
     code = {r.name: code_of(r, told) for r in reports}
     base = _base(opened, str(day))
-    return Plan(reports, parameters, out, folder, place, base, code, told.secrets, given, first)
+    return Plan(reports, parameters, out, folder, place, base, code, told.secrets, told.variables, given, first)
 
 
 def _not_there(named: list[Report], opened: Bank | Flat, folder: Path) -> dict[str, str]:
@@ -227,6 +230,7 @@ def _index(out: Path, teller: Teller) -> list[Outcome]:
 def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller, failed: dict[str, str]) -> Outcome:
     with tempfile.TemporaryDirectory(dir=work.folder()) as stage:
         places = {STAGE: stage, REPORTS: str(plan.folder.parent), FAILED: json.dumps(list(failed))}
+        places |= {name: os.environ[name] for name in plan.variables if name in os.environ}
         outcome = _run_staged(plan, report, kernels, teller, places, failed)
         return replace(outcome, without=tuple(failed))
 

@@ -33,6 +33,11 @@ _PLAIN = ["-m", "ipykernel_launcher"]
 _TOPIC = re.compile(r"from bankmine\.topics import (\w+)")
 """How a notebook imports its topic."""
 _STREAMS = 3
+_HARMLESS = re.compile(
+    r"(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|TZ|TMPDIR|TERM|NO_COLOR|LD_LIBRARY_PATH|JAVA_HOME|VIRTUAL_ENV)"
+    r"|(LC|XDG|BANKMINE|JUPYTER|JPY|IPYTHON|MPL|PYTHON|OMP|OPENBLAS|MKL|CONDA|SPARK|PYSPARK|HADOOP)_?\w*"
+)
+"""Names of environment variables that a kernel is given whatever the source: where things are, and how to compute."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 """Environment of kernels: as many run as there are cores, and models are fitted side by side; beyond that, threads
 only wait for each other."""
@@ -69,6 +74,11 @@ class Warm:
             self.told = True
 
 
+def harmless_environment() -> dict[str, str]:
+    """Return what a kernel may know of this process's environment: not the secrets of other sources and programs."""
+    return ONE_THREAD | {name: value for name, value in os.environ.items() if _HARMLESS.fullmatch(name)}
+
+
 @contextmanager
 def warm_process() -> Iterator[Warm]:
     """Start the process that kernels are to be forked from, which imports while a run is still being checked."""
@@ -84,7 +94,7 @@ def warm_process() -> Iterator[Warm]:
             process = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(listener.fileno())], stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-                pass_fds=[listener.fileno()], env=ONE_THREAD | os.environ,
+                pass_fds=[listener.fileno()], env=harmless_environment(),
             )  # fmt: skip
         warm = Warm(place, process)
         try:
