@@ -14,6 +14,8 @@ from bank_fixtures import small_bank, write_source
 from bankmine.bank import cache, work
 from bankmine.bank.snapshot import open_source
 
+pytestmark = pytest.mark.slow
+
 HELD = """
 import sys
 from bankmine.bank.work import folder

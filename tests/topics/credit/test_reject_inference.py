@@ -22,6 +22,8 @@ from bankmine.topics.credit.rules import load_credit_rules
 from demobank.scoreboard.credit import decision, refused
 from demobank.scoreboard.truth import Truth
 
+pytestmark = pytest.mark.slow
+
 
 def world(seed: int = 0, size: int = 4000, seen: float = 1.0) -> tuple[Sample, Sample, pd.DataFrame, np.ndarray]:
     """Accepted, later accepted, refused; the old decision knew something that no column holds, weighted by `seen`."""

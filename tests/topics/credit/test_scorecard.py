@@ -23,6 +23,8 @@ from bankmine.topics.credit.bins import MISSING, OTHER, TRENDS, fit_bins, nonmon
 from bankmine.topics.credit.points import REGISTRY, PointsLost
 from bankmine.topics.credit.scorecard import Scale, ScorecardModel, Selection, bin_table, vif
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def people():

@@ -15,6 +15,8 @@ from bankmine.errors import BankmineError
 from bankmine.topics.credit.points import score_statement
 from bankmine.topics.credit.scorecard import Scorecard, ScorecardModel
 
+pytestmark = pytest.mark.slow
+
 TABLE = '申请 "new"; --'
 
 

@@ -18,6 +18,8 @@ from bankmine.learning.blocks import Plan, blocks, newest, table
 from bankmine.topics.fraud import backtest
 from bankmine.topics.fraud.rules import ExpertRule
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(train=40, delay=10, test=14, blocks=3, settled=25)
 SAMPLE, BESIDE, _ = payments()
 
