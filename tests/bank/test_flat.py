@@ -318,7 +318,7 @@ def test_rows_without_or_with_repeated_ids_are_kept_and_told(tmp_path):
     flat = open_flat(str(write(table, tmp_path)), "left", id="customer", time="month")
     assert flat.entity.nunique() == 32  # thirty, all of them in February, and two of nobody
     assert "2 rows without customer" in flat.remarks[0]
-    assert "1 rows repeat the customer and month of an earlier one" in flat.remarks[1]
+    assert "1 rows repeat the customer and the day of month of an earlier one" in flat.remarks[1]
     plain = open_flat(str(write(table, tmp_path)), "left")
     assert plain.entity.is_unique
 

@@ -121,7 +121,7 @@ def entity_of(rows: Rows) -> pd.Series:
     found = found.where(~alone, "row " + found.index.astype(str).to_series(found.index)).rename("entity")
     again = found.duplicated() if rows.day is None else pd.concat([found, rows.day], axis=1).duplicated()
     if again.any():
-        what = rows.roles["id"] + (f" and {rows.roles['time']}" if rows.day is not None else "")
+        what = rows.roles["id"] + (f" and the day of {rows.roles['time']}" if rows.day is not None else "")
         rows.remarks.append(f"{again.sum():,} rows repeat the {what} of an earlier one: kept, and never split apart")
     return found
 

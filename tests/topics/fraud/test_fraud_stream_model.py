@@ -28,6 +28,7 @@ from bankmine.topics.fraud.alerts import REASONS
 from bankmine.topics.fraud.stream_model import FraudModel, as_json, checked, load, streaming_model
 
 ROWS = 4_000
+LAT = "纬度\t[<\x01"
 
 
 def saved(model: FraudModel, file: Path) -> Path:
@@ -147,21 +148,21 @@ def test_a_file_that_is_not_there_is_told_where_it_comes_from(tmp_path):
 def test_what_is_no_measure_is_brought_along(stream, rows, tmp_path):
     rng = np.random.default_rng(0)
     wide = rows.assign(
-        lat=rng.normal(size=len(rows)), member=rng.random(len(rows)) < 0.5,
+        **{LAT: rng.normal(size=len(rows))}, member=rng.random(len(rows)) < 0.5,
         job=pd.Categorical(rng.choice(["clerk", "'x\""], len(rows))),
     )  # fmt: skip
-    wide.loc[wide.index[::7], "lat"] = np.nan
-    target = ((rows.amount > rows.amount.median()) ^ (wide.lat > 0) ^ (wide.job == "clerk")).astype(float)
+    wide.loc[wide.index[::7], LAT] = np.nan
+    target = ((rows.amount > rows.amount.median()) ^ (wide[LAT] > 0) ^ (wide.job == "clerk")).astype(float)
     trees = Pipeline([("encode", Encode()), ("model", XGBClassifier(n_estimators=20))]).fit(wide, target)
     asked = {"threshold": 0.5, "day": stream.model.day}
     model = load(
         saved(streaming_model(trees, wide, stream.model.known, load_reasons(REASONS), **asked), tmp_path / "m")
     )
-    assert set(model.attributes) == {"lat", "member", "job"}
+    assert set(model.attributes) == {LAT, "member", "job"}
     matrix = model.matrix(columns(wide))
     np.testing.assert_array_equal(matrix, trees["encode"].transform(wide))
-    told = {"lat": 0.25, "member": True, "job": "clerk"}
-    parts = [told, told | {"job": None, "lat": None}, {"lat": 0.25, "member": True}, told | {"lat": "1"}, [1]]
+    told = {LAT: 0.25, "member": True, "job": "clerk"}
+    parts = [told, told | {"job": None, LAT: None}, {LAT: 0.25, "member": True}, told | {LAT: "1"}, [1]]
     lines = [json.dumps({"transaction_id": f"n{i}", "customer_id": "c", "at": "2025-12-01T10:00:00", "amount": 5.5,
                          "direction": "out", "attributes": part}) for i, part in enumerate(parts)]  # fmt: skip
     ledger, out = open_ledger(tmp_path / "state.sqlite"), io.BytesIO()
@@ -172,7 +173,7 @@ def test_what_is_no_measure_is_brought_along(stream, rows, tmp_path):
     assert {"score", "reasons"} <= good.keys() & empty.keys()
     assert good["score"] != empty["score"]
     assert [one["error"] for one in wrong] == [
-        "attributes lacks job: send null where it is not known", "lat is no number",
+        "attributes lacks job: send null where it is not known", f"{LAT} is no number",
         "attributes is no object of fields",
     ]  # fmt: skip
 

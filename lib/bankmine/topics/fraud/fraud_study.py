@@ -386,16 +386,21 @@ class FraudStudy(Study):
         }  # fmt: skip
 
     @part
-    def reached(self) -> dict[str, float]:
+    def reached(self) -> dict[str, object]:
         """Share of the frauds' amount that is listed or stopped: `value`, `low`, `high`, with so many `alerts` a day.
 
         `kept` is the money saved as a share of the same amount: less what would be recovered anyway, what looking
-        does not stop, what later payments of stopped accounts would have been, and the costs of the desk.
+        does not stop, what later payments of stopped accounts would have been, and the costs of the desk, as far as
+        these are known for the currency: `less` says it.
         """
         own, judged = self.backtest.payments, self.judged
         lost = own.amount[own.target == 1].sum() / own.day.nunique()
         told = judged.metric("value_saved")[["value", "low", "high"]].to_dict()
-        return told | {"alerts": judged.metric("alerts_a_day")["value"], "kept": self.saved["profit"] / lost}
+        known = "less what is recovered anyway, what looking fails to stop, and what the desk costs"
+        unknown = "and nothing is taken off, as data/fraud.yml tells no costs for this currency"
+        less = known if self.desk.counted else unknown
+        kept = self.saved["profit"] / lost
+        return told | {"alerts": judged.metric("alerts_a_day")["value"], "kept": kept, "less": less}
 
     @part
     def promise(self) -> dict[str, object]:
@@ -527,7 +532,7 @@ class FraudStudy(Study):
     @property
     def attributes(self) -> dict[str, str] | None:
         """Names of the `fields` that a transaction must bring along to be judged as it arrives; None if none."""
-        names = self.live_model.attributes
+        names = () if isinstance(self.handed_on, Lacking) else self.live_model.attributes
         return {"fields": ", ".join(map(str, names))} if names else None
 
     @part

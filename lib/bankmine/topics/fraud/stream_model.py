@@ -11,7 +11,6 @@ import datetime
 import hashlib
 import json
 import platform
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -251,9 +250,12 @@ def _check_trees(learner: dict) -> None:
 
 
 def _columns(model: FraudModel) -> list[str]:
-    """Name the columns of the matrix, so that trees and features cannot be exchanged against each other."""
+    """Name the columns of the matrix, so that trees and features cannot be exchanged against each other.
+
+    By digests, as XGBoost takes not every character in a name, and reads some of its own file as others.
+    """
     words = [f"{word.name}:{i}" for word in model.words for i in range(word.width)]
-    return [re.sub(r"[\[\]<]", "_", name) for name in (*model.features, *words)]
+    return [hashlib.sha256(name.encode()).hexdigest()[:16] for name in (*model.features, *words)]
 
 
 def _calibrator(told: dict) -> Calibrator:
