@@ -77,6 +77,15 @@ def test_it_is_kept_where_that_is_asked_for_and_told_all_the_same(tmp_path):
         opened(frame, tmp_path, keep="scor")
 
 
+def test_the_target_under_another_name_is_a_leak_too(tmp_path):
+    frame = table(state=np.where(LEFT, "gone", "here"))
+    flat = opened(frame, tmp_path)
+    assert set(flat.predictors) == {"age"}
+    assert flat.leaks["auc"].to_dict() == {"state": 1.0}
+    assert "under another name" in flat.dropped.set_index("column")["reason"]["state"]
+    assert set(opened(frame, tmp_path, keep="state").predictors) == {"age", "state"}
+
+
 def test_a_date_that_tells_all_is_named_as_it_is_kept(tmp_path):
     day = pd.Timestamp("2025-06-30")
     frame = table(month=day.date(), closed=[str((day - pd.Timedelta(days=5 if gone else 900 + i)).date())

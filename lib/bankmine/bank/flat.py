@@ -198,14 +198,13 @@ def _predictors(
     """Read what a model may learn from, tell why each other column is left out, and what alone tells nearly all."""
     later = {name: str(reason) for name, reason in rows.source.flat.get("drop", {}).items()}
     found, reasons, remarks = predictors(rows.con, rows.forms, rows.index, rows.day)
-    copies = copies_of(happened, found)
-    found = found.drop(columns=list(copies))
     auc = telling(found.drop(columns=[c for c in own if c in found]), happened)
     kept = [name.removeprefix(SINCE) in keep or name in keep for name in auc.index]
     leaks = pd.DataFrame({"auc": auc, "kept": kept}).rename_axis("predictor")
     known = {n: f"alone it tells nearly everything (AUC {a:.3f}): keep={n.removeprefix(SINCE)} if it was known before"
              for n, a in auc[~leaks["kept"]].items()}  # fmt: skip
-    found, reasons = found.drop(columns=list(known)), later | reasons | copies | known
+    known |= {n: why for n, why in copies_of(happened, found).items() if n not in keep}
+    found, reasons = found.drop(columns=list(known)), later | reasons | known
     remarks += [f"{n}: alone it tells nearly everything (AUC {a:.3f}), kept as asked" for n, a in auc[kept].items()]
     if not found.shape[1]:
         why = "".join(f" {name}: {reason}." for name, reason in list(reasons.items())[:3])
