@@ -39,6 +39,8 @@ _REFUSALS = {
 }
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 10, 3600
 """How long a database may take to answer, and for one query; its URI may say otherwise."""
+_MEMORY = "3GB"
+"""Of the engine, beside what analyses take; beyond it queries work on disk."""
 _AT_HAND = 60_000_000
 """Values of a table that may be kept in memory, which takes about a gigabyte."""
 
@@ -129,6 +131,15 @@ def fits(rows: ir.Table) -> bool:
     return rows.get_backend().name == "duckdb" and rows.count().to_pyarrow().as_py() * len(rows.columns) <= _AT_HAND
 
 
+def spooled(rows: ir.Table) -> ir.Table:
+    """Compute rows once for several queries: kept in memory where they are few, else on disk."""
+    if fits(rows):
+        return rows.cache()
+    con, file = rows.get_backend(), work.folder() / f"{gen_name('spooled')}.parquet"
+    con.to_parquet(rows, file)
+    return con.read_parquet(file)
+
+
 def few(rows: pa.Table, con: ibis.BaseBackend) -> ir.Table:
     """Give a few rows to an engine; DuckDB gets a table of its own, as its joins cannot filter all that is Arrow's."""
     return con.create_table(gen_name("few"), rows) if con.name == "duckdb" else ibis.memtable(rows)
@@ -171,6 +182,7 @@ def _connect(source: Source) -> Backend:
     """Open an in-process DuckDB that never reaches for the network; times with a zone become the bank's local time."""
     con = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
     con.raw_sql("SET preserve_insertion_order = false")  # memory stays flat on large scans
+    con.raw_sql(f"SET memory_limit = '{_MEMORY}'")
     con.raw_sql(f"SET temp_directory = {files.quoted(work.folder())}")
     with told(f"Source {source.name}: time_zone {source.time_zone!r} is not known"):
         con.raw_sql(f"SET TimeZone = {files.quoted(source.time_zone or 'UTC')}")

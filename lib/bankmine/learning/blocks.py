@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bankmine.errors import BankmineError
-from bankmine.learning.sample import Sample
+from bankmine.learning.sample import Panel, Sample
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Block:
     """Positions of these and of the payments since, up to the block: for what needs no label."""
     test: np.ndarray
     """Positions of the rows that are judged."""
+    share: float = 1.0
+    """Which part of all rows without a known fraud those to learn from are: those of a panel."""
 
     @property
     def teaches(self) -> bool:
@@ -73,7 +75,7 @@ class Block:
         return Sample(rows.predictors, target, rows.entity, rows.day)
 
 
-def blocks(sample: Sample, known_on: pd.Series, plan: Plan) -> list[Block]:
+def blocks(sample: Sample, known_on: pd.Series, plan: Plan, panel: Panel | None = None) -> list[Block]:
     """Cut the newest payments whose labels are settled into blocks, oldest first.
 
     Parameters
@@ -84,6 +86,8 @@ def blocks(sample: Sample, known_on: pd.Series, plan: Plan) -> list[Block]:
         Day on which each payment became known as fraud, NaT where it did not; same index.
     plan : Plan
         Lengths.
+    panel : Panel, optional
+        Whose rows are judged and learnt from; of others only what is known as fraud is learnt from.
 
     Returns
     -------
@@ -96,7 +100,8 @@ def blocks(sample: Sample, known_on: pd.Series, plan: Plan) -> list[Block]:
         If no label is settled, no block has a full window to learn from, or the newest no known fraud to learn from.
     """
     days = _days(sample)
-    settled = days[sample.known & (days <= days.max(initial=0) - plan.settled)]
+    panel = panel or _everybody(sample)
+    settled = days[sample.known & panel.rows & (days <= days.max(initial=0) - plan.settled)]
     if not len(settled):
         raise BankmineError(
             f"No payment is {plan.settled} days old with a label: take a later as-of day, tell that labels are settled "
@@ -111,13 +116,15 @@ def blocks(sample: Sample, known_on: pd.Series, plan: Plan) -> list[Block]:
             f"{needed} days of payments are needed, {plan.train} of them to learn from, and there are "
             f"{end - days.min()}: give a longer history, or fewer days to learn from."
         )
-    found = [_block(sample, days, known_on, plan, start) for start in able]
+    found = [_block(sample, days, known_on, plan, panel, start) for start in able]
     _require_both(found[-1])
     first = max((i + 1 for i, block in enumerate(found) if not block.teaches), default=0)
     return [block for block in found[first:] if len(block.test)]
 
 
-def newest(sample: Sample, known_on: pd.Series, plan: Plan, start: pd.Timestamp) -> Block:
+def newest(
+    sample: Sample, known_on: pd.Series, plan: Plan, start: pd.Timestamp, panel: Panel | None = None
+) -> Block:
     """Return the block that begins on a day and lasts to the end: to judge payments whose labels are not known yet.
 
     Raises
@@ -128,7 +135,7 @@ def newest(sample: Sample, known_on: pd.Series, plan: Plan, start: pd.Timestamp)
     days, first = _days(sample), int(pd.Timestamp(start).to_datetime64().astype("datetime64[D]").astype(int))
     if days.max() < first:
         raise BankmineError(f"There is no payment from {pd.Timestamp(start):%Y-%m-%d} on: give an earlier day.")
-    block = _block(sample, days, known_on, plan, first, int(days.max()) + 1)
+    block = _block(sample, days, known_on, plan, panel or _everybody(sample), first, int(days.max()) + 1)
     _require_both(block)
     return block
 
@@ -154,18 +161,23 @@ def _days(sample: Sample) -> np.ndarray:
     return sample.day.to_numpy().astype("datetime64[D]").astype(int)
 
 
+def _everybody(sample: Sample) -> Panel:
+    return Panel(np.ones(len(sample), bool), 1.0)
+
+
 def _block(
-    sample: Sample, days: np.ndarray, known_on: pd.Series, plan: Plan, start: int, end: int | None = None
+    sample: Sample, days: np.ndarray, known_on: pd.Series, plan: Plan, panel: Panel, start: int, end: int | None = None
 ) -> Block:
     known_by = known_on.reindex(sample.target.index).to_numpy().astype("datetime64[D]")
     first, last = (np.datetime64(int(d), "D") for d in (start, start + plan.test if end is None else end))
-    until = start - plan.delay
-    train = np.flatnonzero((days >= until - plan.train) & (days < until))
-    known = (known_by[train] < first).astype(float)  # NaT, no fraud known, is below nothing
-    recent = np.flatnonzero((days >= start - plan.train - plan.delay) & (days < start))
+    until, known = start - plan.delay, known_by < first  # NaT, no fraud known, is below nothing
+    # a fraud of others that nobody knew yet would be one more payment that passes for genuine than there were
+    train = np.flatnonzero((days >= until - plan.train) & (days < until) & (panel.rows | known))
+    recent = np.flatnonzero((days >= start - plan.train - plan.delay) & (days < start) & panel.rows)
     here = (days >= start) & (days < int(last.astype(int)))
-    test = np.flatnonzero(here if end is not None else here & sample.known)
-    return Block(pd.Timestamp(first), pd.Timestamp(last), train, known, recent, test)
+    test = np.flatnonzero(here if end is not None else here & sample.known & panel.rows)
+    spans = pd.Timestamp(first), pd.Timestamp(last)
+    return Block(*spans, train, known[train].astype(float), recent, test, panel.share)
 
 
 def _require_both(block: Block) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from bankmine.bank.flat import Flat
 from bankmine.errors import BankmineError
 
+_DIGITS = 8
 CONFIDENCE = 0.95
 """Of all intervals: how often they hold what is true of all rows that there could be, not only of these."""
 
@@ -56,6 +58,21 @@ class Sample:
     def using(self, columns: list[str]) -> Sample:
         """Return the same rows with some of the predictors."""
         return replace(self, predictors=self.predictors[columns])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Customers drawn at random from a large bank: models learn from their rows and are judged by them."""
+
+    rows: np.ndarray
+    """Mask of the rows that are theirs; others are learnt from where they have the event, or only scored."""
+    share: float
+    """Which part of all customers they are; 1 where all are in it."""
+
+
+def drawn(entity: ir.StringValue, share: float) -> ir.BooleanValue:
+    """Say who is in a panel of about a share of all: by a digest of the id, so that it is the same ones each month."""
+    return entity.hexdigest("md5").substr(0, _DIGITS) < f"{round(share * 16**_DIGITS):0{_DIGITS}x}"
 
 
 def unbroken(rows: np.ndarray) -> np.ndarray | slice:

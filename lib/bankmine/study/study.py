@@ -109,6 +109,8 @@ class Study(Headed):
     """How the reasons of rows are found."""
     delay: int = 0
     """Days after which the outcome of a row of a flat table is known."""
+    share: float = 1.0
+    """Which part of a large bank's customers is learnt from and judged, drawn at random."""
 
     def __init__(self, source: Snapshot | Flat, event: str, sample: Sample) -> None:
         self.source, self.event, self.sample = source, event, sample
@@ -160,6 +162,11 @@ class Study(Headed):
         return {}
 
     # --- rows
+
+    @property
+    def stands_for(self) -> float:
+        """How many customers of the bank each of those judged is one of; what is counted a month or a day is of all."""
+        return 1 / self.share
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -460,7 +467,7 @@ class Study(Headed):
         """
         rows = self.fitted[0].rows
         gain = money.realised(rows.target, self.costs(rows))
-        return policies.profit_of(self.acted, gain, rows.entity, rows.day)
+        return policies.profit_of(self.acted, gain, rows.entity, rows.day) * self.stands_for
 
     @part
     def profit(self) -> dict[str, object]:
@@ -502,7 +509,9 @@ class Study(Headed):
         rows, chance = self.fitted[0].rows, self.fitted[0].probability[self.chosen]
         gain = money.realised(rows.target, self.costs(rows))
         ranked = pd.DataFrame({BY_PROFIT: money.expected(chance, self.costs(rows)), BY_RISK: chance})
-        return charts.profit(policies.profit_curve(ranked, gain, rows.entity, rows.day), self.per, self.currency)
+        curve = policies.profit_curve(ranked, gain, rows.entity, rows.day)
+        counted = ["actions", "profit", "low", "high"]
+        return charts.profit(curve.assign(**curve[counted] * self.stands_for), self.per, self.currency)
 
     # --- evidence
 
@@ -590,7 +599,9 @@ class Study(Headed):
 
     def _facts(self) -> dict[str, object]:
         told = self.rate
-        return {
+        panel = f"customers drawn at random, {self.share:.0%} of all, are learnt from and judged; amounts and numbers a "
+        panel += "month or a day are those of the whole bank, and lists are of all"
+        return ({"panel": panel} if self.share < 1 else {}) | {
             "event": self.event,
             "rows": f"{len(self.sample):,}, {told['rows']:,} with a known outcome; {told['rate']:.2%} have the event",
             "split": self.parts if isinstance(self.parts, Lacking) else self.parts.how,

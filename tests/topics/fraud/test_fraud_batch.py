@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bankmine.topics.fraud import batch
 from bankmine.topics.fraud.batch import raw_measures
 from bankmine.topics.fraud.features import derive
 from bankmine.topics.fraud.measures import SPECIFICATION, Specification, Window
@@ -125,8 +126,11 @@ def engine() -> ibis.BaseBackend:
     return ibis.duckdb.connect()
 
 
-def measure(engine: ibis.BaseBackend, rows: list[dict], **how) -> dict[str, np.ndarray]:
+def measure(
+    engine: ibis.BaseBackend, rows: list[dict], measured: list[bool] | None = None, **how
+) -> dict[str, np.ndarray]:
     frame = pa.table({name: [r[name] for r in rows] for name in SCHEMA}, ibis.schema(SCHEMA).to_pyarrow())
+    frame = frame if measured is None else frame.append_column("measured", [measured])
     table = engine.create_table("rows", frame, overwrite=True)
     return raw_measures(table, **how)
 
@@ -172,15 +176,18 @@ def test_nothing_that_comes_or_is_known_later_changes_a_measure(engine, rows, pi
         assert agree(after[name][places], wanted), name
 
 
-@settings(max_examples=1)
+@settings(max_examples=2)
 @pytest.mark.property
-@given(rows=ROWS, since=MOMENT)
-def test_measuring_since_a_moment_gives_the_same_for_fewer(engine, rows, since):
+@given(rows=ROWS, drawn=st.lists(st.booleans(), min_size=80, max_size=80), part=st.sampled_from([7, 1000]))
+def test_measuring_some_in_parts_gives_the_same_for_fewer(engine, rows, drawn, part):
     rows = numbered(rows)
-    whole, part = measure(engine, rows), measure(engine, rows, since=since)
-    chosen = np.array([r["at"] >= since for r in rows])
-    assert part["row"].tolist() == whole["row"][chosen].tolist()
-    assert all(agree(part[name], whole[name][chosen]) for name in SPECIFICATION.names)
+    chosen = np.array(drawn[: len(rows)])
+    whole = measure(engine, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "_PART", part)
+        some = measure(engine, rows, measured=chosen.tolist())
+    assert some["row"].tolist() == whole["row"][chosen].tolist()
+    assert all(agree(some[name], whole[name][chosen]) for name in SPECIFICATION.names)
 
 
 def test_what_a_source_has_no_columns_for_is_not_measured(engine):

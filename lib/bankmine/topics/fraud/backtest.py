@@ -27,7 +27,7 @@ from bankmine.learning import models
 from bankmine.learning.blocks import Block, Plan, blocks, newest
 from bankmine.learning.encoding import Encode, SignedLog
 from bankmine.learning.fitting import Calibrator
-from bankmine.learning.sample import Sample
+from bankmine.learning.sample import Panel, Sample
 from bankmine.topics.fraud.payments import Payments
 from bankmine.topics.fraud.rules import ExpertRule, Fired, fired, score
 
@@ -96,7 +96,7 @@ def fit(
     weight = weight or float(np.sqrt((few.target == 0).sum() / max(few.target.sum(), 1)))
     chosen = [name for name in LEARNERS if name in learners and name != ANOMALY]
     found = models.fit_all(_candidates(few, chosen, weight, seed), few)
-    return Fitted(found, detector, share / weight, few)
+    return Fitted(found, detector, share * block.share / weight, few)
 
 
 def chance_of(told: pd.Series, factor: float) -> pd.Series:
@@ -188,9 +188,11 @@ class Backtest:
         )  # fmt: skip
 
 
-def cut(sample: Sample, known_on: pd.Series, plan: Plan) -> tuple[list[Block], list[Block]]:
+def cut(
+    sample: Sample, known_on: pd.Series, plan: Plan, panel: Panel | None = None
+) -> tuple[list[Block], list[Block]]:
     """Return the block before those judged, if the history reaches as far back, and the blocks judged."""
-    found = blocks(sample, known_on, replace(plan, blocks=plan.blocks + 1))
+    found = blocks(sample, known_on, replace(plan, blocks=plan.blocks + 1), panel)
     warm = found[: -plan.blocks] if len(found) > plan.blocks else []
     return warm, found[len(warm) :]
 
@@ -205,14 +207,14 @@ def _made(what: str, given: object, make: Callable[[], pd.DataFrame]) -> pd.Data
 
 def judge(
     sample: Sample, payments: Payments, plan: Plan, rules: list[ExpertRule], chosen: str = CHOSEN,
-    compared: int | None = None, seed: int = 0, keep: Keep = _made,
+    compared: int | None = None, seed: int = 0, keep: Keep = _made, panel: Panel | None = None,
 ) -> Backtest:  # fmt: skip
     """Judge the newest payments whose labels are settled, block by block; errors are those of `blocks.blocks`.
 
     By the `chosen` one of the learners alerts are raised. It and the detector judge all blocks, the others the last
     `compared`, or all where no number is given. What they say is taken from `keep`.
     """
-    warm, judging = cut(sample, payments.known_on, plan)
+    warm, judging = cut(sample, payments.known_on, plan, panel)
     newest = judging[-(compared or len(judging)) :]
     names = {block.start: [chosen] for block in warm} | {block.start: [chosen, ANOMALY] for block in judging}
     names |= {block.start: list(LEARNERS) for block in newest}
@@ -254,13 +256,14 @@ def _side_by_side(tasks: Iterable) -> list:
 
 
 def judge_newest(
-    sample: Sample, payments: Payments, plan: Plan, tested: Backtest, start: pd.Timestamp, chosen: str = CHOSEN
-) -> tuple[Block, Fitted, pd.Series]:
+    sample: Sample, payments: Payments, plan: Plan, tested: Backtest, start: pd.Timestamp, chosen: str = CHOSEN,
+    panel: Panel | None = None,
+) -> tuple[Block, Fitted, pd.Series]:  # fmt: skip
     """Judge the payments from a day on, whose labels are not known yet, by a model fitted on that day.
 
     Returns what was learnt from and judged, the model, and the chances, calibrated by the last block judged.
     """
-    block = newest(sample, payments.known_on, plan, start)
+    block = newest(sample, payments.known_on, plan, start, panel)
     fitted, scores = _one(sample, block, [chosen], 0)
     by = calibrator(tested.scores[chosen], payments, start, plan.delay)
     return block, fitted, calibrated(scores[chosen], by)

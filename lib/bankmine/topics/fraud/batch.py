@@ -10,7 +10,7 @@ Range windows in the engine gave the same numbers but took five to ten times as 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import ibis
 import ibis.expr.types as ir
@@ -19,7 +19,6 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.learning.sample import unbroken
 from bankmine.topics.fraud.measures import (
     DAY,
     KEYS,
@@ -45,6 +44,10 @@ _NAMES = {
 KEPT = ("transaction_id", "kind", "channel", "category", "product", "is_fraud", "fraud_known_on", "balance")
 """Columns that a history keeps beside those that are measured."""
 _EPOCH = datetime.datetime(1970, 1, 1)
+_PART = 4_000_000
+"""Transactions of a part of a history, about: a gigabyte."""
+_POSITIVE = np.iinfo(np.int64).max
+"""Taken with `&`, it drops the sign of a hash."""
 
 
 def payments_out(snapshot: Snapshot, kinds: Sequence[str] = KINDS) -> ir.Table:
@@ -64,10 +67,10 @@ def payments_out(snapshot: Snapshot, kinds: Sequence[str] = KINDS) -> ir.Table:
 
 
 def history(rows: ir.Table) -> ir.Table:
-    """Bring transactions into the form that is measured, in the order of time.
+    """Bring transactions into the form that is measured, in any order.
 
-    A fraud label counts from the midnight after `fraud_known_on`. `row` counts in the order of time, and of ids where
-    moments are the same; `KEPT` stays as far as it is there.
+    A fraud label counts from the midnight after `fraud_known_on`. `row` numbers them, anew whenever it is computed;
+    `KEPT` stays as far as it is there.
     """
     there = rows.columns
     columns = {new: rows[old] for new, old in _NAMES.items() if old in there}
@@ -76,9 +79,9 @@ def history(rows: ir.Table) -> ir.Table:
         columns["physical"] = rows.channel.isin(PHYSICAL).fill_null(False)
     if {"is_fraud", "fraud_known_on"} <= set(there):
         columns["label_at"] = rows.is_fraud.ifelse(_moment(rows.fraud_known_on.cast("timestamp")) + DAY, None)
-    order = ibis.row_number().over(order_by=[rows["at"], rows.transaction_id])
     moment = _moment(rows["at"])
-    return rows.select(row=order.cast("int64"), at=moment, amount=rows.amount.cast("float64"), **columns)
+    # not in an order: to sort all of a large bank's transactions takes longer than to measure some
+    return rows.select(row=ibis.row_number().over(ibis.window()), at=moment, amount=rows.amount.cast("float64"), **columns)
 
 
 def _moment(at: ir.TimestampValue) -> ir.IntegerValue:
@@ -98,35 +101,57 @@ def _none(out: ir.Table, kinds: Sequence[str]) -> str:
     )
 
 
-def raw_measures(
-    history: ir.Table, specification: Specification = SPECIFICATION, since: int | None = None
-) -> dict[str, np.ndarray]:
-    """Measure each transaction of a history by what came before it, from `since` on; earlier ones are their past only.
+def raw_measures(history: ir.Table, specification: Specification = SPECIFICATION) -> dict[str, np.ndarray]:
+    """Measure transactions of a history by what came before each; those not `measured` are the past of others only.
 
     The history has one row a transaction: `row` (whole number of its own; results are in its order), `at` (whole
     microseconds since 1970), `amount` (above zero), `customer`; and as far as they are known `account`, `device`,
     `merchant`, `counterparty`, `country`, `physical` (boolean), `label_at` (moment at which it became known as a fraud,
-    missing where it is none). What it lacks columns for is left out. Returns `row` and a column of float64 for each
-    measure (country: object), NaN where the transaction has no such key.
+    missing where it is none), and `measured` (boolean, else all are). What it lacks columns for is left out. Returns
+    `row` and a column of float64 for each measure (country: object), NaN where the transaction has no such key.
+
+    Memory grows with the transactions that are measured: of a long history some keys are taken at a time.
     """
     possible = specification.possible(history.columns)
-    moments = in_time(history, {MEASURES[w.measure].adds for w in possible.windows}, since)
-    ages = {age for window in possible.windows for age in window.span(possible.delay)}
+    asked = history.filter(history.measured) if "measured" in history.columns else history
+    row = np.sort(asked.select("row").to_pyarrow()["row"].to_numpy())
+    found = {name: np.full(len(row), np.nan) for name in possible.names}
+    found |= {name: np.full(len(row), None, object) for name in PREVIOUS_PHYSICAL[1:] if name in found}
+    for part, some in _parts(history, possible):
+        moments = in_time(part, some)
+        places = np.searchsorted(row, moments.row[moments.measured])
+        for name, values in _measured(moments, some).items():
+            found[name][places] = values
+    return {"row": row} | found
+
+
+def _parts(history: ir.Table, specification: Specification) -> Iterator[tuple[ir.Table, Specification]]:
+    """Part a history that is long by keys, so that all that is at one key is in one part, and say what to take of it."""
+    number = -(-history.count().to_pyarrow().as_py() // _PART)
+    if number <= 1:
+        yield history, specification
+        return
+    for key in KEYS:
+        if (some := specification.of((key,))).names:
+            whole = history.filter(history[key].notnull())
+            drawn = (whole[key].hash() & _POSITIVE) % number
+            yield from ((whole.filter(drawn == part), some) for part in range(number))
+
+
+def _measured(moments: Moments, specification: Specification) -> dict[str, np.ndarray]:
+    ages = {age for window in specification.windows for age in window.span(specification.delay)}
     # half as wide where it can be: what follows reads them in the order of keys, one here and one there
     width = np.int32 if len(moments.known) < np.iinfo(np.int32).max else np.int64
-    moment = moments.moment[moments.start :]
+    moment = moments.moment[moments.measured]
     older = {age: np.searchsorted(moments.known, moment - age).astype(width) for age in ages - {0}}
-    older[0] = moments.rank[moments.start :].astype(width)
+    older[0] = moments.rank[moments.measured].astype(width)
     found = {}
     for key in KEYS:
-        if windows := [w for w in possible.windows if w.key == key]:
-            found |= _windowed(moments, key, windows, possible.delay, older)
-    found |= {first.name: _first(moments, first) for first in possible.firsts}
-    found |= {one.name: _previous(moments, one) for one in possible.previous}
-    found |= _previous_physical(moments) if possible.physical else {}
-    row = moments.row[moments.start :]
-    order = unbroken(np.argsort(row, kind="stable"))
-    return {"row": row[order]} | {name: found[name][order] for name in possible.names}
+        if windows := [w for w in specification.windows if w.key == key]:
+            found |= _windowed(moments, key, windows, specification.delay, older)
+    found |= {first.name: _first(moments, first) for first in specification.firsts}
+    found |= {one.name: _previous(moments, one) for one in specification.previous}
+    return found | (_previous_physical(moments) if specification.physical else {})
 
 
 def _windowed(
@@ -135,7 +160,7 @@ def _windowed(
     """Slide the windows of one key over its transactions, and over the labels that became known meanwhile."""
     code = m.codes[key]
     transactions, order = _line(m, code, np.arange(len(m.moment)), m.rank)
-    measured = order[order >= m.start]
+    measured = order[m.place[order] != NONE]
     own = code[measured]
     found, place = {}, {}
     for labels in (False, True):
@@ -143,7 +168,7 @@ def _windowed(
         line, events = _line(m, code, m.late, m.late_rank) if labels else (transactions, order)
         ages = {age for w in chosen for age in w.span(delay)}
         for age in ages - place.keys():
-            place[age] = m.places(own, older[age][measured - m.start])
+            place[age] = m.places(own, older[age][m.place[measured]])
         # how many events of the line came before the moment that is so much older
         edges = {age: np.searchsorted(line, place[age]) for age in ages}
         running = {}
@@ -189,8 +214,8 @@ def _largest(added: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarra
 
 def _spread(m: Moments, measured: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Put values of some of the measured transactions beside all of them."""
-    found = np.full(len(m.moment) - m.start, np.nan)
-    found[measured - m.start] = values
+    found = np.full(len(m.measured), np.nan)
+    found[m.place[measured]] = values
     return found
 
 
@@ -203,8 +228,8 @@ def _first(m: Moments, first: First) -> np.ndarray:
     which, different = pd.factorize(pair[events])
     earliest = np.empty(len(different), np.int64)
     earliest[which[::-1]] = events[::-1]  # the earliest is written last
-    age = (m.moment[events] - m.moment[earliest[which]]) / SECOND
-    return _spread(m, events[events >= m.start], age[events >= m.start])
+    age, asked = (m.moment[events] - m.moment[earliest[which]]) / SECOND, m.place[events] != NONE
+    return _spread(m, events[asked], age[asked])
 
 
 def _previous(m: Moments, previous: Previous) -> np.ndarray:
@@ -222,14 +247,14 @@ def _previous_physical(m: Moments) -> dict[str, np.ndarray]:
     order = np.lexsort((country[stood], line))  # of those at one moment the last in the alphabet
     measured, last = _last_before(m, customer, line[order], stood[order])
     seconds, place = PREVIOUS_PHYSICAL
-    names = np.full(len(m.moment) - m.start, None, dtype=object)
-    names[measured - m.start] = m.countries[country[last]]
+    names = np.full(len(m.measured), None, dtype=object)
+    names[m.place[measured]] = m.countries[country[last]]
     return {seconds: _spread(m, measured, (m.moment[measured] - m.moment[last]) / SECOND), place: names}
 
 
 def _last_before(m: Moments, code: np.ndarray, line: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pair measured transactions with the last earlier event of a line at the same key, those that have one."""
-    measured = m.start + np.flatnonzero(code[m.start :] != NONE)
+    measured = m.measured[code[m.measured] != NONE]
     begin, end = (np.searchsorted(line, m.places(code[measured], rank)) for rank in (0, m.rank[measured]))
     some = end > begin
     return measured[some], events[end[some] - 1]

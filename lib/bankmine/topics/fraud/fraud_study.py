@@ -116,7 +116,7 @@ def of_bank(
 ) -> FraudStudy:
     """Set up the study of a bank's fraud, of the last `days` or of all."""
     plan = plan or Plan()
-    found = payments_of_bank(snapshot, plan.delay, days)
+    found = payments_of_bank(snapshot, plan.delay, days, settled=plan.settled)
     return FraudStudy(snapshot, "confirmed fraud", found, plan, compared)
 
 
@@ -138,7 +138,7 @@ class FraudStudy(Study):
     ) -> None:
         super().__init__(source, event, found.sample)
         self.found, self.plan, self.newest, self.delay = found, plan, compared, plan.delay
-        self.payments = found.payments
+        self.payments, self.share = found.payments, found.panel.share
 
     @cached_property
     def desk(self) -> DeskRules:
@@ -160,7 +160,8 @@ class FraudStudy(Study):
     @cached_property
     def known(self) -> Sample:
         """Payments whose outcome is known, without predictors: there are too many to copy them."""
-        return replace(self.sample, predictors=self.sample.predictors[[]]).at(self.sample.known)
+        rows = self.sample.known & self.found.panel.rows
+        return replace(self.sample, predictors=self.sample.predictors[[]]).at(rows)
 
     @cached_property
     def rate(self) -> dict[str, object]:
@@ -177,7 +178,7 @@ class FraudStudy(Study):
     @part
     def funnel(self) -> pd.DataFrame:
         """Payments that customers start, up to those known as fraud: how many, and their amount."""
-        return shown(self.found.funnel, amount=",.0f")
+        return shown(self.found.funnel * self.stands_for, transactions=",.0f", amount=",.0f")
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -196,15 +197,15 @@ class FraudStudy(Study):
     def blocks(self) -> tuple[list[Block], list[Block]]:
         """The block before those judged, where there is one, and those judged."""
         require_frauds(self.source, self.found)
-        return cut(self.sample, self.payments.known_on, self.plan)
+        return cut(self.sample, self.payments.known_on, self.plan, self.found.panel)
 
     def divide(self) -> Parts:
         """Take the window of the last block to learn from, the block before it to calibrate by, and all blocks."""
         before, judging = self.blocks
-        last, day = judging[-1], self.sample.day
+        last, day, ours = judging[-1], self.sample.day, self.found.panel.rows
         tune = [block.test for block in [*before, *judging[:-1]]][-1:]
         until = last.end - pd.Timedelta(days=self.plan.delay)
-        newer = np.flatnonzero(day.between(until - pd.Timedelta(days=self.plan.train), until, inclusive="left"))
+        newer = day.between(until - pd.Timedelta(days=self.plan.train), until, inclusive="left")
         after = np.flatnonzero(day >= last.end)
         judged = np.concatenate([block.test for block in judging])
         none = np.array([], dtype=int)
@@ -213,8 +214,8 @@ class FraudStudy(Study):
             f"days up to {self.plan.delay} days before its block, with the labels known when the block begins; all "
             f"ways to rank are compared in {self.told_of}"
         )
-        split = self._split(last.train, tune[0] if tune else none, judged)
-        return Parts(split, [], self._split(newer, last.test, after), how)
+        split = self._split(last.train[ours[last.train]], tune[0] if tune else none, judged)
+        return Parts(split, [], self._split(np.flatnonzero(newer & ours), last.test, after), how)
 
     def _split(self, *parts: np.ndarray) -> Split:
         days = [tuple(np.sort(self.sample.day.iloc[rows].unique())) for rows in parts]
@@ -230,7 +231,10 @@ class FraudStudy(Study):
     def history(self) -> Backtest:
         """Payments judged block by block, by all models in the newest blocks; what the other parts are made from."""
         require_frauds(self.source, self.found)
-        return judge(self.sample, self.payments, self.plan, self.rules, compared=self.newest, keep=self._kept)
+        panel, keep = self.found.panel, self._kept
+        return judge(
+            self.sample, self.payments, self.plan, self.rules, compared=self.newest, keep=keep, panel=panel
+        )
 
     @part
     def backtest(self) -> Backtest:
@@ -278,7 +282,8 @@ class FraudStudy(Study):
         scores = tested.scores.assign(**{CHOSEN: tested.probability})
         chances = [name for name in scores if name in LEARNERS and name != ANOMALY]
         order = desk.order_of(tested.payments, scores, chances, self.desk)
-        return AtTheDesk(tested.sample, scores, CHOSEN, self.baseline, tested.payments, order, self.desk.capacity)
+        desk_of = tested.payments, order, self.desk.capacity, self.stands_for
+        return AtTheDesk(tested.sample, scores, CHOSEN, self.baseline, *desk_of)
 
     @part
     def rule_hits(self) -> pd.DataFrame:
@@ -375,7 +380,7 @@ class FraudStudy(Study):
         own, gains = self.history.payments.of(acted.index), self._gains.loc[acted.index]
         found = by_policy.profit_of(acted, gains["saved"], own.entity, own.day)
         hoped = {name: gains["expected"][listed].sum() / own.day.nunique() for name, listed in acted.items()}
-        return found.assign(expected=pd.Series(hoped))
+        return found.assign(expected=pd.Series(hoped)) * self.stands_for
 
     @part
     def saved(self) -> dict[str, object]:
@@ -394,7 +399,7 @@ class FraudStudy(Study):
         these are known for the currency: `less` says it.
         """
         own, judged = self.backtest.payments, self.judged
-        lost = own.amount[own.target == 1].sum() / own.day.nunique()
+        lost = self.stands_for * own.amount[own.target == 1].sum() / own.day.nunique()
         told = judged.metric("value_saved")[["value", "low", "high"]].to_dict()
         known = "less what is recovered anyway, what looking fails to stop, and what the desk costs"
         unknown = "and nothing is taken off, as data/fraud.yml tells no costs for this currency"
@@ -443,7 +448,9 @@ class FraudStudy(Study):
     def hands(self) -> pd.DataFrame:
         """By capacity: `actions` and `profit` of a day with `low` and `high`, and what the `next_alert` earned."""
         tested = self.backtest
-        return desk.by_capacity(tested.payments, tested.probability, self.desk, _SHARES)
+        found = desk.by_capacity(tested.payments, tested.probability, self.desk, _SHARES)
+        counted = ["actions", "profit", "low", "high"]
+        return found.assign(**found[counted] * self.stands_for)
 
     @part
     def hands_table(self) -> pd.DataFrame:
@@ -471,7 +478,8 @@ class FraudStudy(Study):
         """The chosen way alone, in all blocks."""
         tested, chance = self.history, self.history.probability.to_frame(CHOSEN)
         order = desk.order_of(tested.payments, chance, [CHOSEN], self.desk)
-        return AtTheDesk(tested.sample, chance, CHOSEN, self.baseline, tested.payments, order, self.desk.capacity)
+        desk_of = tested.payments, order, self.desk.capacity, self.stands_for
+        return AtTheDesk(tested.sample, chance, CHOSEN, self.baseline, *desk_of)
 
     def _of_rows(self, own: AtTheDesk) -> dict[str, str]:
         """Say what the lists of some of the payments judged were worth."""
@@ -499,10 +507,13 @@ class FraudStudy(Study):
         found = desk.alerts_above(
             tested.scores[CHOSEN], tested.block, tested.before, tested.payments, self.desk.capacity
         )
+        counted = ["capacity", "alerts", "busiest"]
+        found = found.assign(**found[counted] * self.stands_for)
         by = dict(zip((block.start for block in tested.blocks), tested.calibrators, strict=True))
         chance = [calibrated(pd.Series([t]), by[start]).iloc[0] for start, t in found["threshold"].items()]
         shares = dict.fromkeys(("days_over", "precision", "value"), ".0%")
-        return shown(found.assign(threshold=chance), threshold=".2%", capacity=".1f", alerts=".1f", **shares)
+        words = {"threshold": ".2%", "capacity": ".1f", "alerts": ".1f", "busiest": ".0f"}
+        return shown(found.assign(threshold=chance), **words, **shares)
 
     @part
     def threshold(self) -> float:
@@ -538,7 +549,8 @@ class FraudStudy(Study):
     @part
     def refit(self) -> Refit:
         """The same recipe on the newest labels: what would change on the newest day if it left the house instead."""
-        block, fitted, anew = judge_newest(self.sample, self.payments, self.plan, self.backtest, self.day)
+        given = self.sample, self.payments, self.plan, self.backtest, self.day
+        block, fitted, anew = judge_newest(*given, panel=self.found.panel)
         own, last = self.scores[anew.index], self.backtest.blocks[-1]
         keys = self.found.beside[["transaction_id"]]
         lists = [list_of_alerts(self.payments.of(c.index), c, keys, self.desk) for c in (own, anew)]
@@ -553,8 +565,9 @@ class FraudStudy(Study):
 
     def _side(self, block: Block, fitted: object, chance: pd.Series, listed: pd.DataFrame) -> dict[str, object]:
         """Say of a model what it learnt from, how far its inputs have moved since, and what it lists."""
+        ours = block.train[self.found.panel.rows[block.train]]
         learnt = self.sample.at(block.train)
-        moved = self.moved if block is self.backtest.blocks[-1] else self._moved_since(block.train)
+        moved = self.moved if block is self.backtest.blocks[-1] else self._moved_since(ours)
         return {
             "learnt from": f"{len(learnt):,} payments up to {learnt.day.max():%Y-%m-%d}",
             "frauds known then": f"{int(block.known.sum()):,}",
@@ -571,7 +584,10 @@ class FraudStudy(Study):
         """By kind of payment, which frauds the lists caught and missed: `alerts.caught_by`."""
         there = [c for c in ("kind", "channel") if c in self.sample.predictors]
         own = self.backtest
-        return caught_by(own.payments, self.acted[BY_SAVING], own.sample.predictors[there])
+        found = caught_by(own.payments, self.acted[BY_SAVING], own.sample.predictors[there])
+        counted = ["payments", "alerts", "frauds"]
+        told = found.assign(lost=found["lost"] * self.stands_for)
+        return told.assign(**(found[counted] * self.stands_for).round().astype(int))
 
     @part
     def missed_table(self) -> pd.DataFrame:

@@ -39,6 +39,8 @@ class AtTheDesk(Judged):
     """By what each looks at the payments of a day: `desk.order_of`."""
     capacity: float
     """Part of a day's payments that can be looked at."""
+    stands_for: float
+    """How many payments of the bank each of these is one of."""
 
     def of(self, index: pd.Index) -> AtTheDesk:
         """Return the chosen way alone, on some of the payments."""
@@ -53,8 +55,11 @@ class AtTheDesk(Judged):
 
     @cached_property
     def listed(self) -> pd.DataFrame:
-        """As of `desk.list_figures`."""
-        return desk.list_figures(self.payments, self.order, self.capacity)
+        """As of `desk.list_figures`; alerts are those of the whole bank."""
+        found = desk.list_figures(self.payments, self.order, self.capacity)
+        figures = ["value", "low", "high"]
+        found.loc[found["metric"] == "alerts_a_day", figures] *= self.stands_for
+        return found
 
     @cached_property
     def figures(self) -> pd.DataFrame:

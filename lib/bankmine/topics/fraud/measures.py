@@ -140,6 +140,14 @@ class Specification:
         return (*(m.name for m in (*self.windows, *self.firsts, *self.previous)), *told)
 
     @property
+    def columns(self) -> set[str]:
+        """Columns of a history that it takes, as far as they are there."""
+        adds = {MEASURES[w.measure].adds for w in self.windows}
+        needed = set().union(*(w.needs for w in self.windows), *(f.keys for f in self.firsts))
+        needed |= {p.key for p in self.previous} | ({"customer", "country", "physical"} if self.physical else set())
+        return needed | {"row", "at", "measured"} | ({"amount"} if adds - {"one", "fraud", "night"} else set())
+
+    @property
     def reach(self) -> int:
         """Days that the longest window reaches back."""
         return max((w.span(self.delay)[0] // DAY for w in self.windows), default=0)
@@ -152,6 +160,16 @@ class Specification:
             firsts=tuple(f for f in self.firsts if set(f.keys) <= set(columns)),
             previous=tuple(p for p in self.previous if p.key in columns),
             physical=self.physical and {"physical", "country"} <= set(columns),
+        )
+
+    def of(self, keys: Collection[str]) -> Specification:
+        """Return the measures that need no transactions but those at the same one of these keys."""
+        return replace(
+            self,
+            windows=tuple(w for w in self.windows if w.key in keys),
+            firsts=tuple(f for f in self.firsts if f.keys[0] in keys),
+            previous=tuple(p for p in self.previous if p.key in keys),
+            physical=self.physical and "customer" in keys,
         )
 
 
@@ -178,8 +196,6 @@ SPECIFICATION = Specification(
 """All measures of a transaction."""
 
 
-COLUMNS = ("row", "at", "amount", *KEYS, "country", "physical", "label_at")
-"""Columns of a history, in order."""
 NONE = -1
 """Code of a transaction without a key."""
 
@@ -194,8 +210,10 @@ class Moments:
     """All moments at which something happened or became known, each once, in order."""
     rank: np.ndarray
     """Place of each transaction's moment among those."""
-    start: int
-    """First transaction that is measured."""
+    measured: np.ndarray
+    """Transactions that are measured, in order; others are their past only."""
+    place: np.ndarray
+    """Place of each transaction among those, `NONE` of others."""
     codes: dict[str, np.ndarray]
     """Number of each transaction's key (`customer`, …, `country`), `NONE` where it has none."""
     countries: np.ndarray
@@ -214,12 +232,12 @@ class Moments:
         return code.astype(np.int64) * (len(self.known) + 1) + rank
 
 
-def in_time(history: ir.Table, needed: set[str], since: int | None) -> Moments:
-    """Fetch a history, as `batch.raw_measures` takes it, in the order of time; keys become numbers.
+def in_time(history: ir.Table, specification: Specification) -> Moments:
+    """Fetch of a history, as `batch.raw_measures` takes it, what is needed, in the order of time; keys become numbers.
 
-    Of additions (`Measure.adds`) only the `needed` are computed; transactions before `since` are not measured.
+    Of additions (`Measure.adds`) only those that are needed are computed.
     """
-    table = history.select([c for c in COLUMNS if c in history.columns]).to_pyarrow()
+    table = history.select([c for c in history.columns if c in specification.columns]).to_pyarrow()
     order = np.argsort(table["at"].to_numpy(), kind="stable")
     at = table["at"].to_numpy()[order]
     label = _whole(table, "label_at", order)
@@ -230,13 +248,17 @@ def in_time(history: ir.Table, needed: set[str], since: int | None) -> Moments:
     known = known[np.concatenate([[True], known[1:] > known[:-1]])[: len(known)]]
     coded = {key: _coded(table[key]) for key in (*KEYS, "country") if key in table.column_names}
     physical = table["physical"].to_numpy()[order] if "physical" in table.column_names else np.zeros(len(at), bool)
+    asked = table["measured"].to_numpy()[order] if "measured" in table.column_names else np.ones(len(at), bool)
+    measured = np.flatnonzero(asked)
+    place = np.full(len(at), NONE)
+    place[measured] = np.arange(len(measured))
+    adds = {MEASURES[w.measure].adds for w in specification.windows}
     return Moments(
-        table["row"].to_numpy()[order], at, known, np.searchsorted(known, at),
-        0 if since is None else int(np.searchsorted(at, since)),
+        table["row"].to_numpy()[order], at, known, np.searchsorted(known, at), measured, place,
         {key: code[order] for key, (code, _) in coded.items()},
         coded["country"][1] if "country" in coded else np.array([], object),
-        _added(table["amount"].to_numpy()[order], at, needed), late, np.searchsorted(known, label[late]),
-        physical.astype(bool),
+        _added(table["amount"].to_numpy()[order] if "amount" in table.column_names else at, at, adds),
+        late, np.searchsorted(known, label[late]), physical.astype(bool),
     )  # fmt: skip
 
 

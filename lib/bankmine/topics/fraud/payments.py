@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -15,17 +16,18 @@ from bankmine.bank import cache
 from bankmine.bank.flat import Flat
 from bankmine.bank.flat_transactions import transactions_of
 from bankmine.bank.kept import kept_frame
+from bankmine.bank.readers import spooled
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.learning.encoding import single_precision
-from bankmine.learning.sample import Sample, unbroken
+from bankmine.learning.sample import Panel, Sample, drawn, unbroken
 from bankmine.topics.fraud.batch import history, payments_out, raw_measures
 from bankmine.topics.fraud.features import derive
 from bankmine.topics.fraud.measures import DAY, DELAY, KEYS, KINDS, SPECIFICATION, Specification
 
 WORDS = ("kind", "channel", "category", "country", "product")
 """Predictors that are words; keys (customer, card, device, merchant, payee) are never predictors."""
-_BESIDE = "beside:"
+_BESIDE, _PANEL, _SHARE = "beside:", "panel", "share"
 _OWN = ("amount", "at", "country", "physical", "balance")
 
 
@@ -68,6 +70,8 @@ class FraudSample:
     """Of the history that was measured."""
     specification: Specification
     """What was measured, and by how many days labels are late."""
+    panel: Panel
+    """Whose payments are judged; others are frauds to learn from, and young ones to list."""
     remarks: tuple[str, ...] = ()
     """What was left out of a flat table."""
     key: str = ""
@@ -97,47 +101,75 @@ class FraudSample:
 
     def at(self, rows: np.ndarray) -> FraudSample:
         """Return some of the rows, given as a mask or as positions, under their old names."""
-        return replace(self, sample=self.sample.at(rows), beside=self.beside.iloc[rows])
+        panel = replace(self.panel, rows=self.panel.rows[rows])
+        return replace(self, sample=self.sample.at(rows), beside=self.beside.iloc[rows], panel=panel)
 
 
 def fraud_sample(
     history: ir.Table, as_of: datetime.date, specification: Specification = SPECIFICATION, days: int | None = None,
-    key: str = "",
+    key: str = "", settled: int | None = None,
 ) -> FraudSample:  # fmt: skip
     """Measure transactions up to the as-of day, derive their features, and tell what is known of them.
 
     Of those before the last `days`, if given, only the past of others is taken. The specification's `delay` tells after
     how many days a transaction of which nobody complained counts as genuine. `key` names the history in the cache.
+
+    Of more than `MOST` only the payments of a panel of customers are measured, all known frauds, and where it is told
+    after how many days labels are `settled`, all that are younger: to be listed, not to be judged.
     """
     end = _microseconds(as_of) + DAY
     known = history.filter(history["at"] < end)
-    key = key and cache.digest(key, as_of, asdict(specification), days, cache.library("bank", "topics/fraud"))
+    key = key and cache.digest(key, as_of, asdict(specification), days, settled, cache.library("bank", "topics/fraud"))
     what = f"payments measured, as of {as_of}, of {days or 'all'} days"
-    both = kept_frame(key, what, lambda: _measured(known, as_of, specification, days))
+    both = kept_frame(key, what, lambda: _measured(known, as_of, specification, days, settled))
     # taken out one by one, what is left is not copied
     beside = pd.DataFrame({c.removeprefix(_BESIDE): both.pop(c) for c in list(both) if c.startswith(_BESIDE)})
     target = known_target(beside, end, specification.delay, "label_at" in known.columns)
     whose, day = beside["customer"].rename("entity"), beside["at"].dt.normalize().rename("day")
-    return FraudSample(Sample(both, target, whose, day), beside, known.columns, specification, key=key)
+    rows = beside.pop(_PANEL).to_numpy()
+    panel = Panel(rows, float(beside.pop(_SHARE).iloc[0]))
+    return FraudSample(Sample(both, target, whose, day), beside, known.columns, specification, panel, key=key)
 
 
-def _measured(known: ir.Table, as_of: datetime.date, specification: Specification, days: int | None) -> pd.DataFrame:
+def _measured(
+    known: ir.Table, as_of: datetime.date, specification: Specification, days: int | None, settled: int | None
+) -> pd.DataFrame:
     """Return predictors, and what is beside them by marked names."""
-    since = None if days is None else _microseconds(as_of) + DAY - days * DAY
-    known = known.cache()
-    own = _own(known, since)
-    if not own.num_rows:
+    end = _microseconds(as_of) + DAY
+    looked = ibis.literal(True) if days is None else known["at"] >= end - days * DAY
+    number = known.filter(looked).count().to_pyarrow().as_py()
+    if not number:
         raise BankmineError(
             f"No transaction to judge {'' if days is None else f'in the {days} days '}up to {as_of}: give another "
             "as-of day, or more days."
         )
-    measures = raw_measures(known, specification, since)
-    derived = derive(measures | {n: own[n].to_numpy() for n in _OWN if n in own.column_names})
-    # models take them in single precision: kept so, they are half as large in memory, on disk and to read
-    numbers = {name: single_precision(values) for name, values in derived.items()}
+    share = min(1.0, MOST / number)
+    panel = drawn(known.customer, share) if share < 1 else ibis.literal(True)
+    wanted = panel | known.label_at.notnull() if "label_at" in known.columns else panel
+    if settled is not None:
+        wanted |= known["at"] >= end - (settled + 1) * DAY
+    there = spooled(known.mutate(panel=panel, measured=looked & wanted))
+    own = _own(there)
+    measures = raw_measures(there, specification)
+    place = np.searchsorted(measures["row"], own["row"].to_numpy())
+    known_of_it = {n: own[n].to_numpy() for n in _OWN if n in own.column_names}
+    numbers = _derived(measures, place, known_of_it)
     words = {n: own[n].dictionary_encode().to_pandas() for n in WORDS if n in own.column_names}
-    beside = _beside(own).add_prefix(_BESIDE)
+    beside = _beside(own).assign(**{_PANEL: own["panel"].to_numpy(), _SHARE: share}).add_prefix(_BESIDE)
     return pd.DataFrame({**numbers, **words, **dict(beside.items())}, copy=False)
+
+
+def _derived(
+    measures: dict[str, np.ndarray], place: np.ndarray, own: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Derive features some rows at a time, in single precision as models take them: half as large wherever they lie."""
+    parts = []
+    for first in range(0, len(place), _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        taken = {name: values[place[rows]] for name, values in measures.items()}
+        derived = derive(taken | {name: values[rows] for name, values in own.items()})
+        parts.append({name: single_precision(values) for name, values in derived.items()})
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
 
 
 def known_target(beside: pd.DataFrame, moment: int, delay: int, labelled: bool = True) -> pd.Series:
@@ -151,11 +183,12 @@ def known_target(beside: pd.DataFrame, moment: int, delay: int, labelled: bool =
     return pd.Series(np.where(fraud, 1.0, np.where(settled, 0.0, np.nan)), beside.index, name="target")
 
 
-def _own(known: ir.Table, since: int | None) -> pa.Table:
-    """Fetch what is known of the transactions themselves, in the order of `row`."""
-    rows = known if since is None else known.filter(known["at"] >= since)
-    names = ("row", "transaction_id", "label_at", *_OWN, *KEYS, *WORDS)
-    return rows.select([n for n in dict.fromkeys(names) if n in known.columns]).to_pyarrow().sort_by("row")
+def _own(there: ir.Table) -> pa.Table:
+    """Fetch what is known of the transactions that are measured, in the order of time, and of ids at one moment."""
+    rows = there.filter(there.measured)
+    names = ("row", "transaction_id", "label_at", *_OWN, *KEYS, *WORDS, "panel")
+    found = rows.select([n for n in dict.fromkeys(names) if n in there.columns]).to_pyarrow()
+    return found.sort_by([("at", "ascending"), ("transaction_id", "ascending")])
 
 
 def _beside(own: pa.Table) -> pd.DataFrame:
@@ -171,16 +204,20 @@ def _microseconds(day: datetime.date) -> int:
     return (day - datetime.date(1970, 1, 1)).days * DAY
 
 
+MOST = 1_500_000
+"""Payments that are learnt from and judged, about: of a larger bank those of some customers."""
+_AT_ONCE = 250_000
 FEWEST = 20
 """Known frauds from which on something can be learnt from them."""
 
 
 def payments_of_bank(
-    snapshot: Snapshot, delay: int = DELAY, days: int | None = None, kinds: Sequence[str] = KINDS
-) -> FraudSample:
+    snapshot: Snapshot, delay: int = DELAY, days: int | None = None, kinds: Sequence[str] = KINDS,
+    settled: int | None = None,
+) -> FraudSample:  # fmt: skip
     """Take from a bank the transactions that move money out and that customers start."""
     specification, key = replace(SPECIFICATION, delay=delay), snapshot.key and cache.digest(snapshot.key, kinds)
-    return fraud_sample(history(payments_out(snapshot, kinds)), snapshot.as_of, specification, days, key)
+    return fraud_sample(history(payments_out(snapshot, kinds)), snapshot.as_of, specification, days, key, settled)
 
 
 def payments_of_table(
