@@ -18,7 +18,7 @@ AS_OF   ?=
 REPORTS ?=
 OUT     ?= reports
 
-.PHONY: help setup reports lab test house seeds check bench demo lock format headlines spark clean
+.PHONY: help setup reports lab test house seeds check bench bench-large demo lock format headlines spark clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ seeds: $(STAMP) ## Check what is planted and how hard it is to find, and the sco
 
 bench: $(STAMP) ## Measure the speed goals, each as a ratio within one run
 	@$(BIN)/python tests/bench.py
+
+bench-large: $(STAMP) ## Measure seconds and memory of every notebook on banks of up to 100,000 customers; takes over an hour
+	@$(BIN)/python tests/bench_large.py
 
 spark: $(SPARK) ## Add PySpark to the environment (needs Java 17)
 

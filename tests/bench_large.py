@@ -1,7 +1,7 @@
 """Measure every notebook on large banks: `make bench-large`. It takes about an hour, and 10 GB of disk.
 
 Each notebook runs by itself, as the scheduler runs it, with nothing kept of the bank but its checked tables. Memory is
-that of all its processes together, each page that several share counted once, and looked at five times a second.
+that of all its processes together, each page that several share counted once, and looked at twice a second.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOTEBOOKS = (
 )  # fmt: skip
 """The scoreboard last: it reads what the others handed on."""
 CALL = [sys.executable, "-c", "from bankmine.cli import main; main()"]
-_LOOK = 0.2
+_LOOK = 0.5
 """Seconds between two looks at the memory."""
 
 

@@ -61,6 +61,7 @@ def by_period(rows: ir.Table, spine: ir.Table, edges: Collection[int], measures:
     days = spine.select("day").distinct().to_pyarrow()["day"].to_pylist() or [datetime.date(1900, 1, 1)]
     cuts = sorted({day - datetime.timedelta(days=edge) for day in days for edge in edges})
     inside = rows.filter(rows.date > ibis.literal(cuts[0]), rows.date <= ibis.literal(cuts[-1]))
+    inside = inside.semi_join(spine, "customer_id")
     inside = inside.mutate(until=_until(inside.date, cuts[1:]))
     sums = inside.group_by("customer_id", "until").agg(**measures)
     joined = spine.select(*KEYS).inner_join(sums, "customer_id")

@@ -295,6 +295,23 @@ def test_the_sample_holds_who_was_present_and_what_came_of_it(sampled):
     assert all(part.index.equals(sample.predictors.index) for part in (sample.target, sample.entity, sample.day))
 
 
+def test_of_a_large_bank_some_customers_are_looked_at_before_and_all_on_the_last_day(bank, sampled, monkeypatch):
+    rows, whole = sampled
+    monkeypatch.setattr(churn_sample, "MOST", 20)
+    assert churn_sample.share_of_panel(rows) == pytest.approx(20 / 60)
+    some = customer_months(bank.as_of(LAST_DAY), rows)
+    last, before = ((some.day == pd.Timestamp(LAST_DAY)) == newest for newest in (True, False))
+    assert some.entity[last].tolist() == whole.entity[whole.day == pd.Timestamp(LAST_DAY)].tolist()
+    assert 0.1 < some.entity[before].nunique() / whole.entity.nunique() < 0.6
+    assert (some.entity[before].groupby(some.day).nunique() > 0).all()
+    there = pd.MultiIndex.from_arrays([whole.entity, whole.day])
+    same = whole.predictors[there.isin(pd.MultiIndex.from_arrays([some.entity, some.day]))].reset_index(drop=True)
+    # what the season changed for all is taken from the customers looked at, of whom a panel is a fair sample
+    of_season = ["usual_bookings_60d", "change_60d", "surprise_60d"]
+    pd.testing.assert_frame_equal(*(p.drop(columns=of_season).astype(object) for p in (some.predictors, same)))
+    pd.testing.assert_frame_equal(some.predictors.loc[last, of_season], same.loc[last, of_season])
+
+
 def test_predictors_are_numbers_truth_values_or_categories(sampled):
     predictors = sampled[1].predictors
     assert {t.kind if isinstance(t, np.dtype) else t.name for t in predictors.dtypes} <= {"i", "f", "b", "category"}

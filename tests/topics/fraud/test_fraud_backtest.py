@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 
 from bankmine.errors import BankmineError
 from bankmine.learning.blocks import Plan, blocks, newest, table
+from bankmine.learning.sample import Panel
 from bankmine.topics.fraud import backtest
 from bankmine.topics.fraud.rules import ExpertRule
 
@@ -40,6 +41,25 @@ def test_days_of_each_block():
     told = table(found, SAMPLE)
     assert (told["frauds_found_later"] > 0).any()
     assert told["frauds_known"].gt(10).all()
+
+
+def some_customers(share: float) -> Panel:
+    """A panel of about a share of the 200 customers."""
+    return Panel((SAMPLE.entity.str[1:].astype(int) < 200 * share).to_numpy(), share)
+
+
+@settings(max_examples=10)
+@given(st.sampled_from([0.1, 0.4, 1.0]), st.integers(3, 30))
+def test_of_those_outside_a_panel_known_frauds_are_learnt_from_and_nobody_is_judged(share, delay):
+    plan, panel = replace(PLAN, delay=delay), some_customers(share)
+    ours, known = panel.rows, BESIDE.known_on
+    for block, whole in zip(blocks(SAMPLE, known, plan, panel), blocks(SAMPLE, known, plan), strict=True):
+        assert block.share == share and block.start == whole.start
+        assert set(block.test) == set(whole.test[ours[whole.test]])
+        assert set(block.recent) == set(whole.recent[ours[whole.recent]])
+        # all that was known as fraud by then, and of the rest, late frauds among them, the panel's
+        assert set(block.train[block.known == 1]) == set(whole.train[whole.known == 1])
+        assert set(block.train[block.known == 0]) == set(whole.train[(whole.known == 0) & ours[whole.train]])
 
 
 @settings(max_examples=25)
@@ -181,6 +201,18 @@ def test_probabilities_are_rates_though_frauds_were_weighted_and_the_rest_thinne
         assert len(fitted.learnt) < 1000
         told = fitted.scores(SAMPLE.at(judged.blocks[-1].test))["logistic"]
         assert 0.5 < told.sum() / happened.iloc[-1] < 1.6
+
+
+def test_chances_are_rates_though_of_most_customers_only_frauds_are_learnt_from(judged):
+    panel = some_customers(0.25)
+    start = judged.blocks[-1].start
+    block = next(b for b in blocks(SAMPLE, BESIDE.known_on, JUDGED, panel) if b.start == start)
+    few, all_of_them = (
+        backtest.fit(SAMPLE, one, ["logistic"]).scores(SAMPLE.at(judged.blocks[-1].test))["logistic"]
+        for one in (block, judged.blocks[-1])
+    )
+    assert few.mean() == pytest.approx(all_of_them.mean(), rel=0.25)
+    assert few.corr(all_of_them, method="spearman") > 0.95
 
 
 @pytest.mark.slow

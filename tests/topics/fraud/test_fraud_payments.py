@@ -16,6 +16,7 @@ from bankmine.bank import cache
 from bankmine.bank.snapshot import Bank, open_source
 from bankmine.errors import BankmineError
 from bankmine.topics import fraud
+from bankmine.topics.fraud import payments as measured
 from bankmine.topics.fraud.fraud_study import FraudStudy
 from bankmine.topics.fraud.measures import KINDS
 from bankmine.topics.fraud.payments import FraudSample, known_target, payments_of_bank
@@ -53,6 +54,24 @@ def test_labels_come_late(found):
     assert (beside["known_on"].notna() == (sample.target == 1)).all()
     assert (beside["known_on"].dropna() <= pd.Timestamp(LAST)).all()
     assert found.funnel.loc["known as fraud", "transactions"] == (sample.target == 1).sum() > 20
+
+
+def test_of_a_large_bank_a_panel_is_measured_and_all_that_is_learnt_from_or_listed(bank, found, monkeypatch):
+    monkeypatch.setattr(measured, "MOST", len(found) // 4)
+    some = payments_of_bank(bank.as_of(LAST), days=60, settled=10)
+    assert some.panel.share == pytest.approx(0.25, rel=0.01)
+    assert len(some) < 0.6 * len(found)
+    ours = set(some.beside["customer"][some.panel.rows])
+    whole = found.beside["customer"].isin(ours).to_numpy()
+    assert 0.15 < len(ours) / found.beside["customer"].nunique() < 0.4
+    young = (found.beside["at"] >= pd.Timestamp(LAST) - pd.Timedelta(days=10)).to_numpy()
+    frauds = (found.sample.target == 1).to_numpy()
+    assert (frauds & ~whole & ~young).any()
+    wanted = found.at(whole | young | frauds)
+    assert some.beside["transaction_id"].tolist() == wanted.beside["transaction_id"].tolist()
+    for name, values in wanted.sample.predictors.items():  # measured by all that came before, as in a small bank
+        a, b = (of.astype(object).to_numpy() for of in (values, some.sample.predictors[name]))
+        assert ((a == b) | (pd.isna(a) & pd.isna(b))).all(), name
 
 
 def test_what_is_known_later_changes_no_feature(bank, found):

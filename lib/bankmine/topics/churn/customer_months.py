@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
 import pandas as pd
 
 from bankmine.bank.contract import TABLES
@@ -17,7 +18,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.customers import all_known, fetched
 from bankmine.features.spine import KEYS
 from bankmine.learning.columns import ALLOWED, REFUSED, load_columns, uses
-from bankmine.learning.sample import Sample
+from bankmine.learning.sample import Sample, drawn
 
 REGISTRY = WORKSPACE / "data" / "churn.yml"
 _OF_THE_BANK = ("customer_id", "joined_on", "birth_date")
@@ -30,20 +31,36 @@ def undated(snapshot: Snapshot) -> pd.DataFrame:
     return uses(there, load_columns(REGISTRY, (ALLOWED, REFUSED)))
 
 
+MOST = 25_000
+"""Customers that are learnt from and judged, about: of a larger bank some at random."""
+
+
+def share_of_panel(outcomes: pd.DataFrame) -> float:
+    """Return which part of the customers of the last day is looked at on days before, 1 where they are not too many."""
+    return min(1.0, MOST / max((outcomes.day == outcomes.day.max()).sum(), 1))
+
+
 def customer_months(snapshot: Snapshot, outcomes: pd.DataFrame) -> Sample:
     """Collect what was known of each customer who was present on a day, of `outcomes` from `definition.labels`.
 
-    Predictors are features, measures of lifecycle, complaints, visits and contacts, and the person's attributes.
+    Predictors are features, measures of lifecycle, complaints, visits and contacts, and the person's attributes. Of a
+    large bank a panel of customers is taken, and all of the last day, to be scored.
     """
-    eligible = outcomes[outcomes.present.astype(bool)]
+    eligible, share = outcomes[outcomes.present.astype(bool)], share_of_panel(outcomes)
+    newest = eligible.day == outcomes.day.max()
+    if share < 1:
+        people = snapshot.customers.filter(drawn(snapshot.customers.customer_id, share)).select("customer_id")
+        eligible = eligible[newest | eligible.customer_id.isin(people.to_pandas()["customer_id"])]
     if eligible.empty:
         raise BankmineError(
             "No customer is present on these days: lower `bookings`, or look back over more `present` days."
         )
-    spine = ibis.memtable(eligible[list(KEYS)].assign(day=pd.to_datetime(eligible.day).dt.date))
     rows = eligible[[*KEYS, "leaves"]].assign(day=pd.to_datetime(eligible.day))
     rows = rows.sort_values(list(KEYS), ignore_index=True)
-    known = all_known(snapshot, spine, rows[list(KEYS)])
+    # all customers of one day and some of many: of each the engine adds up those that it needs
+    whole = [rows[KEYS[0]].notna()] if share == 1 else [rows.day == rows.day.max(), rows.day < rows.day.max()]
+    known = pd.concat([all_known(snapshot, _spine(rows[part]), rows.loc[part, list(KEYS)]) for part in whole])
+    known = known.sort_index()
     people = snapshot.customers.select("customer_id", *_attributes(snapshot, known.columns))
     found = pd.concat([known, fetched(people, rows[["customer_id"]])], axis=1)
     objects = [c for c in found.columns if found[c].dtype == object]
@@ -51,6 +68,10 @@ def customer_months(snapshot: Snapshot, outcomes: pd.DataFrame) -> Sample:
     # of what is no text, truth values with gaps are objects
     predictors = found.astype({c: "category" if c in texts else float for c in objects})
     return Sample(predictors, rows.leaves.astype(float), rows.customer_id, rows.day)
+
+
+def _spine(rows: pd.DataFrame) -> ir.Table:
+    return ibis.memtable(rows[list(KEYS)].assign(day=rows.day.dt.date))
 
 
 def _attributes(snapshot: Snapshot, taken: pd.Index) -> list[str]:

@@ -30,7 +30,7 @@ from bankmine.study import charts
 from bankmine.study.study import Study
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
-from bankmine.topics.churn.customer_months import customer_months, undated
+from bankmine.topics.churn.customer_months import customer_months, share_of_panel, undated
 from bankmine.topics.churn.definition import Definition, funnel, outcomes, sensitivity
 from bankmine.topics.churn.evidence import evidence
 from bankmine.topics.churn.retention import RetentionRules
@@ -153,6 +153,7 @@ class BankChurn(Churn):
         days = splits.month_ends(snapshot.as_of, definition.horizon, train, TUNE, TEST, every)
         self.outcomes = outcomes(snapshot, days, definition)
         super().__init__(snapshot, definition.event, customer_months(snapshot, self.outcomes))
+        self.share = share_of_panel(self.outcomes)
 
     def divide(self) -> Parts:
         """Split month ends by time, each part the label delay after the one before."""
@@ -279,6 +280,8 @@ class BankChurn(Churn):
         """Success rate at which calls break even by value tier, beside the believed one."""
         rows, given = self._called
         found = retention.break_even(*given, rows.day)
+        counted = ["calls", "leavers", "profit", "low", "high"]
+        found = found.assign(**found[counted] * self.stands_for)
         rates = found[["break_even", "chance"]].astype(object).map("{:.0%}".format, na_action="ignore")
         rates = rates.mask(found["chance"].isna(), f"fewer than {retention.FEWEST} leavers called")
         told = found[["calls", "leavers"]].assign(
@@ -292,6 +295,8 @@ class BankChurn(Churn):
         """Draw the profit of the calls by the success rate."""
         rows, given = self._called
         found = retention.sensitivity(*given, rows.entity, rows.day)
+        earned = ["profit", "low", "high"]
+        found = found.assign(**found[earned] * self.stands_for)
         axis = sns.lineplot(found, x="success", y="profit", marker="o")
         axis.fill_between(found["success"], found["low"], found["high"], alpha=0.2)
         axis.axhline(0, color="0.6", linewidth=0.8)
