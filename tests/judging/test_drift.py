@@ -39,6 +39,14 @@ def test_the_index_is_the_sum_of_its_definition():
     assert psi(np.array([0.5, 0.5]), np.array([0.6, 0.4]), 100, 100) == pytest.approx(0.1 * np.log(0.6 / 0.4))
 
 
+def test_a_shift_of_no_account_is_none_however_many_rows_make_it_sure():
+    rows = np.arange(200_000) % 10
+    slightly, notably = (np.where((rows == 9) & (np.arange(200_000) % 100 < part), 0, rows) for part in (20, 90))
+    assert alarm(10, 200_000, 200_000) < one(rows, slightly).psi < 0.01
+    assert one(rows, slightly).shifted.item() is False
+    assert one(rows, notably).shifted.item() is True
+
+
 @pytest.mark.parametrize(("n", "published"), [(100, 0.36), (500, 0.067), (1000, 0.033), (10_000, 0.0036)])
 def test_the_alarm_is_what_chance_reaches_in_one_of_twenty_cases(n, published):
     rng = np.random.default_rng(n)
