@@ -39,7 +39,7 @@ _REFUSALS = {
 }
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 10, 3600
 """How long a database may take to answer, and for one query; its URI may say otherwise."""
-_MEMORY = "3GB"
+_MEMORY = "2GB"
 """Of the engine, beside what analyses take; beyond it queries work on disk."""
 _AT_HAND = 60_000_000
 """Values of a table that may be kept in memory, which takes about a gigabyte."""

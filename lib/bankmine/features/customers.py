@@ -96,6 +96,10 @@ def customer_tables(snapshot: Snapshot, days: list[datetime.date]) -> dict[datet
     """
     person = snapshot.customers.to_pandas()
     found = kept(snapshot, "features", days, lambda: features(snapshot, spine_of(snapshot, days)).to_pandas())
-    found = found.merge(person, on="customer_id", how="left").sort_values("customer_id").set_index("customer_id")
     known = pd.to_datetime(found["day"])
-    return {day: found[known == pd.Timestamp(day)] for day in days}
+    # day by day: a large bank's customers of all days are never held twice
+    return {day: _with_person(found[known == pd.Timestamp(day)], person) for day in days}
+
+
+def _with_person(rows: pd.DataFrame, person: pd.DataFrame) -> pd.DataFrame:
+    return rows.merge(person, on="customer_id", how="left").sort_values("customer_id").set_index("customer_id")

@@ -122,9 +122,7 @@ def blocks(sample: Sample, known_on: pd.Series, plan: Plan, panel: Panel | None 
     return [block for block in found[first:] if len(block.test)]
 
 
-def newest(
-    sample: Sample, known_on: pd.Series, plan: Plan, start: pd.Timestamp, panel: Panel | None = None
-) -> Block:
+def newest(sample: Sample, known_on: pd.Series, plan: Plan, start: pd.Timestamp, panel: Panel | None = None) -> Block:
     """Return the block that begins on a day and lasts to the end: to judge payments whose labels are not known yet.
 
     Raises

@@ -599,8 +599,10 @@ class Study(Headed):
 
     def _facts(self) -> dict[str, object]:
         told = self.rate
-        panel = f"customers drawn at random, {self.share:.0%} of all, are learnt from and judged; amounts and numbers a "
-        panel += "month or a day are those of the whole bank, and lists are of all"
+        panel = (
+            f"customers drawn at random, {self.share:.0%} of all, are learnt from and judged; amounts and numbers a month "
+            "or a day are those of the whole bank, and lists are of all"
+        )
         return ({"panel": panel} if self.share < 1 else {}) | {
             "event": self.event,
             "rows": f"{len(self.sample):,}, {told['rows']:,} with a known outcome; {told['rate']:.2%} have the event",

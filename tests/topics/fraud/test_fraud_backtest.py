@@ -54,7 +54,7 @@ def test_of_those_outside_a_panel_known_frauds_are_learnt_from_and_nobody_is_jud
     plan, panel = replace(PLAN, delay=delay), some_customers(share)
     ours, known = panel.rows, BESIDE.known_on
     for block, whole in zip(blocks(SAMPLE, known, plan, panel), blocks(SAMPLE, known, plan), strict=True):
-        assert block.share == share and block.start == whole.start
+        assert (block.share, block.start) == (share, whole.start)
         assert set(block.test) == set(whole.test[ours[whole.test]])
         assert set(block.recent) == set(whole.recent[ours[whole.recent]])
         # all that was known as fraud by then, and of the rest, late frauds among them, the panel's

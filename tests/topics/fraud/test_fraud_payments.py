@@ -69,6 +69,8 @@ def test_of_a_large_bank_a_panel_is_measured_and_all_that_is_learnt_from_or_list
     assert (frauds & ~whole & ~young).any()
     wanted = found.at(whole | young | frauds)
     assert some.beside["transaction_id"].tolist() == wanted.beside["transaction_id"].tolist()
+    mine = found.at(whole).sample.target
+    assert some.funnel["transactions"].tolist() == [len(mine), mine.notna().sum(), (mine == 1).sum()]
     for name, values in wanted.sample.predictors.items():  # measured by all that came before, as in a small bank
         a, b = (of.astype(object).to_numpy() for of in (values, some.sample.predictors[name]))
         assert ((a == b) | (pd.isna(a) & pd.isna(b))).all(), name

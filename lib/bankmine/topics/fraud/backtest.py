@@ -188,9 +188,7 @@ class Backtest:
         )  # fmt: skip
 
 
-def cut(
-    sample: Sample, known_on: pd.Series, plan: Plan, panel: Panel | None = None
-) -> tuple[list[Block], list[Block]]:
+def cut(sample: Sample, known_on: pd.Series, plan: Plan, panel: Panel | None = None) -> tuple[list[Block], list[Block]]:
     """Return the block before those judged, if the history reaches as far back, and the blocks judged."""
     found = blocks(sample, known_on, replace(plan, blocks=plan.blocks + 1), panel)
     warm = found[: -plan.blocks] if len(found) > plan.blocks else []

@@ -81,7 +81,8 @@ def history(rows: ir.Table) -> ir.Table:
         columns["label_at"] = rows.is_fraud.ifelse(_moment(rows.fraud_known_on.cast("timestamp")) + DAY, None)
     moment = _moment(rows["at"])
     # not in an order: to sort all of a large bank's transactions takes longer than to measure some
-    return rows.select(row=ibis.row_number().over(ibis.window()), at=moment, amount=rows.amount.cast("float64"), **columns)
+    number, amount = ibis.row_number().over(ibis.window()), rows.amount.cast("float64")
+    return rows.select(row=number, at=moment, amount=amount, **columns)
 
 
 def _moment(at: ir.TimestampValue) -> ir.IntegerValue:
@@ -126,7 +127,7 @@ def raw_measures(history: ir.Table, specification: Specification = SPECIFICATION
 
 
 def _parts(history: ir.Table, specification: Specification) -> Iterator[tuple[ir.Table, Specification]]:
-    """Part a history that is long by keys, so that all that is at one key is in one part, and say what to take of it."""
+    """Part a long history by keys, so that all that is at one key is in one part, and say what to take of it."""
     number = -(-history.count().to_pyarrow().as_py() // _PART)
     if number <= 1:
         yield history, specification

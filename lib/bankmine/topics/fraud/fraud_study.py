@@ -232,9 +232,7 @@ class FraudStudy(Study):
         """Payments judged block by block, by all models in the newest blocks; what the other parts are made from."""
         require_frauds(self.source, self.found)
         panel, keep = self.found.panel, self._kept
-        return judge(
-            self.sample, self.payments, self.plan, self.rules, compared=self.newest, keep=keep, panel=panel
-        )
+        return judge(self.sample, self.payments, self.plan, self.rules, compared=self.newest, keep=keep, panel=panel)
 
     @part
     def backtest(self) -> Backtest:

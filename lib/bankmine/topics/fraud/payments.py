@@ -82,8 +82,8 @@ class FraudSample:
 
     @property
     def funnel(self) -> pd.DataFrame:
-        """Count transactions from all of the days looked at to those known as fraud: what -> how many, and amount."""
-        target, amount = self.sample.target, self.beside["amount"]
+        """Count the panel's transactions from all of these days to known frauds: what -> how many, and their amount."""
+        target, amount = self.sample.target[self.panel.rows], self.beside["amount"][self.panel.rows]
         parts = {
             "in the days looked at": target.notna() | True, "old enough for their label, or known": target.notna(),
             "known as fraud": target == 1,
@@ -159,9 +159,7 @@ def _measured(
     return pd.DataFrame({**numbers, **words, **dict(beside.items())}, copy=False)
 
 
-def _derived(
-    measures: dict[str, np.ndarray], place: np.ndarray, own: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _derived(measures: dict[str, np.ndarray], place: np.ndarray, own: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Derive features some rows at a time, in single precision as models take them: half as large wherever they lie."""
     parts = []
     for first in range(0, len(place), _AT_ONCE):
