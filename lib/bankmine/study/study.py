@@ -600,8 +600,8 @@ class Study(Headed):
     def _facts(self) -> dict[str, object]:
         told = self.rate
         panel = (
-            f"customers drawn at random, {self.share:.0%} of all, are learnt from and judged; amounts and numbers a month "
-            "or a day are those of the whole bank, and lists are of all"
+            f"customers drawn at random, {self.share:.0%} of all, are learnt from and judged; amounts and numbers a "
+            "month or a day are those of the whole bank, and lists are of all"
         )
         return ({"panel": panel} if self.share < 1 else {}) | {
             "event": self.event,
