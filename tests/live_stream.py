@@ -17,7 +17,7 @@ from xgboost import XGBClassifier
 from bankmine.bank.snapshot import open_source
 from bankmine.judging.reasons import load_reasons
 from bankmine.learning.encoding import Encode
-from bankmine.live.ledger import open_ledger
+from bankmine.live.ledger import Ledger, open_ledger
 from bankmine.live.messages import microseconds
 from bankmine.live.warm_up import warm_up
 from bankmine.topics.fraud.alerts import REASONS
@@ -25,7 +25,7 @@ from bankmine.topics.fraud.batch import history, payments_out, raw_measures
 from bankmine.topics.fraud.measures import KINDS
 from bankmine.topics.fraud.payments import FraudSample, fraud_sample
 from bankmine.topics.fraud.stream_model import FraudModel, as_json, streaming_model
-from bankmine.topics.fraud.stream_state import Transaction
+from bankmine.topics.fraud.stream_state import FraudState, Transaction
 
 WARM = dt.date(2025, 11, 30)
 BEGIN = microseconds(dt.datetime(2025, 12, 1))
@@ -54,6 +54,13 @@ class Stream:
     def ledger(self, folder: Path) -> Path:
         """Copy the ledger that is warmed up."""
         return Path(shutil.copy(self.files / "warm.sqlite", folder / "state.sqlite"))
+
+
+def take(ledger: Ledger, state: FraudState, t: Transaction) -> None:
+    """Take a transaction as the scorer does."""
+    with ledger.commit():
+        ledger.add(t)
+        state.add(t)
 
 
 def make_stream(folder: Path, files: Path) -> Stream:

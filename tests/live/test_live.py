@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from live_stream import BEGIN, NOW
+from live_stream import BEGIN, NOW, take
 
-from bankmine.errors import BankmineError
 from bankmine.live.command import answer_all
 from bankmine.live.ledger import open_ledger
 from bankmine.live.lines import LONGEST, numbered
@@ -137,18 +137,48 @@ def test_one_that_the_warm_up_had_is_judged_but_not_counted_again(stream, ledger
 
 
 def test_late_ones_are_measured_at_their_own_moment(stream, ledger, tmp_path):
-    """A transaction a few hours late is judged by what came before it, as if it had been in time."""
-    lines = [line for line in stream.lines if "amount" in line][:200]
+    """A transaction of a few hours before another of its account is judged by what came before, as if in time."""
+    lines = [line for line in stream.lines if "amount" in line][:1000]
+    accounts = [json.loads(line)["account_id"] for line in lines]
+    which = next(i for i, account in enumerate(accounts) if i >= 50 and account in accounts[i + 1 : i + 200])
     (tmp_path / "other").mkdir()
     other = open_ledger(stream.ledger(tmp_path / "other"))
-    late = answers(stream, ledger, [*lines[:50], *lines[51:], lines[50]])[-1]
-    in_time = answers(stream, other, lines)[50]
+    lines = lines[: which + 200]
+    late = answers(stream, ledger, [*lines[:which], *lines[which + 1 :], lines[which]])[-1]
+    in_time = answers(stream, other, lines)[which]
     assert late.pop("late_seconds") > 0
     assert late == in_time
     states = restore(ledger, stream.model.specification), restore(other, stream.model.specification)
-    one, two = (state.measures(stream.transactions[300]) for state in states)
+    one, two = (state.measures(stream.transactions[1100]) for state in states)
     assert {name: repr(values) for name, values in one.items()} == {name: repr(values) for name, values in two.items()}
     other.close()
+
+
+def test_one_account_that_is_ahead_makes_no_other_late(stream, ledger, tmp_path):
+    """Its clock tells ten minutes after now, the others are weeks behind: they are answered as if it were not there."""
+    lines = [line for line in stream.lines if "amount" in line][:300]
+    ahead = altered(lines[0], at=str(np.datetime64(NOW, "us") + np.timedelta64(10, "m")), transaction_id="ahead")
+    own = {i for i, line in enumerate(lines) if json.loads(line)["account_id"] == json.loads(ahead)["account_id"]}
+    (tmp_path / "other").mkdir()
+    other = open_ledger(stream.ledger(tmp_path / "other"))
+    first, *found = answers(stream, ledger, [ahead, *lines[1:]])
+    assert "score" in first
+    for i, (one, alone) in enumerate(zip(found, answers(stream, other, lines[1:]), strict=True), 1):
+        assert ("error" in one) if i in own else (one == alone), (i, one)
+    assert len(own) > 1
+    other.close()
+
+
+def test_an_account_that_was_quiet_may_be_weeks_late_but_not_forgotten(stream, ledger):
+    line = next(line for line in stream.lines if "amount" in line)
+    old, gone = (
+        altered(line, at=f"2025-{month:02}-01T10:00:00", transaction_id=str(month), account_id=who, customer_id=who)
+        for month, who in ((9, "new"), (3, "newer"))
+    )
+    weeks, months = answers(stream, ledger, [old, gone])
+    assert "late_seconds" not in weeks
+    assert "score" in weeks
+    assert "what came before it is forgotten" in months["error"]
 
 
 def test_incoming_money_is_not_judged_and_new_accounts_are_learnt(stream, ledger):
@@ -186,32 +216,25 @@ def test_labels_can_be_corrected(stream, ledger):
 
 def test_memory_and_ledger_forget_what_no_window_reaches(stream, ledger):
     state = restore(ledger, stream.model.specification)
-    held = len(state)
-    with ledger.commit():
-        for round in range(12):
-            for t in stream.transactions[:2000]:
-                state.add(type(t)(**{f: getattr(t, f) for f in t.__slots__} | {"at": t.at + round * 40 * DAY}))
-    assert len(state) < held
+    held = []
+    for round in range(6):
+        for t in stream.transactions[:2000]:
+            later = replace(t, at=t.at + round * 40 * DAY, transaction_id=f"{t.transaction_id} {round}")
+            state.measures(later)
+            take(ledger, state, later)
+        held.append(len(state))
+    assert max(held[1:]) < held[0]
     rows = "SELECT count(*) FROM transactions WHERE at < (SELECT max(at) FROM transactions) - ?"
-    with ledger.commit():
-        old = stream.transactions[0]
-        ledger.add([type(old)("far", old.at + 400 * DAY, 1.0, "somebody")])
-    (stale,) = ledger.rows(rows, KEPT_DAYS * DAY)[0]
-    last = dict(ledger.rows("SELECT customer, max(at) FROM transactions GROUP BY customer"))
+    late = replace(stream.transactions[-1], at=later.at + 400 * DAY, transaction_id="far", customer="somebody")
+    take(ledger, state, late)
+    asked = [replace(t, at=late.at - DAY) for t in stream.transactions[:2000]]
+    before = [repr(state.measures(t)) for t in asked]
+    assert ledger.rows(rows, KEPT_DAYS * DAY) > [(12_000,)]
     tidy(ledger)
-    (left,) = ledger.rows(rows, KEPT_DAYS * DAY)[0]
-    assert left < stale / 3
-    assert dict(ledger.rows("SELECT customer, max(at) FROM transactions GROUP BY customer")) == last
-
-
-def test_one_process_at_a_time_and_no_other_file(stream, ledger, tmp_path):
-    with pytest.raises(BankmineError, match="Another process is using the state"):
-        open_ledger(tmp_path / "state.sqlite")
-    (tmp_path / "odd.sqlite").write_text("no database" * 1000)
-    with pytest.raises(BankmineError, match="cannot be used"):
-        open_ledger(tmp_path / "odd.sqlite")
-    with pytest.raises(BankmineError, match="cannot be used"):
-        open_ledger(tmp_path)
+    assert ledger.rows(rows, KEPT_DAYS * DAY) == [(0,)]
+    assert [repr(restore(ledger, stream.model.specification).measures(t)) for t in asked[:200]] == before[:200]
+    again = restore(ledger, stream.model.specification)
+    assert [repr(again.measures(t)) for t in asked] == before
 
 
 def test_lines_are_counted_and_long_ones_passed_over():

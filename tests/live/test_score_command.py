@@ -23,6 +23,7 @@ from bankmine.live.scorer import Scorer
 pytestmark = pytest.mark.slow
 
 LINES = 420
+FIRST = "first_customer_counterparty_seconds"
 
 
 class Running:
@@ -79,7 +80,7 @@ def later(stream: Stream, place: Path) -> dict:
     tidy(ledger)  # as every start does
     state = restore(ledger, stream.model.specification)
     measured = [repr(state.measures(t)) for t in stream.transactions[LINES : LINES + 200]]
-    counts = [ledger.rows(f"SELECT count(*) FROM {table}") for table in ("transactions", "labels", "firsts")]
+    counts = [ledger.rows(f"SELECT count(*) FROM {table}") for table in ("transactions", "labels", FIRST)]
     ledger.close()
     return {"measured": measured, "counts": counts, "size": len(state)}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bankmine.errors import BankmineError
-from bankmine.live.ledger import Ledger, open_ledger
+from bankmine.live.ledger import Ledger, faults, open_ledger
 from bankmine.live.lines import numbered
 from bankmine.live.memory import tidy
 from bankmine.live.messages import FaultError, Label, microseconds, read
@@ -25,10 +25,11 @@ def score(model: Path, state: Path, source: str | None = None, as_of: str | None
     """
     kept, ledger = load(model), open_ledger(state)
     try:
-        if source is not None:
-            _warm(ledger, source, as_of, kept.kinds)
-        tidy(ledger)
-        counts = answer_all(Scorer(ledger, kept, _now), sys.stdin.buffer, sys.stdout.buffer)
+        with faults(state):
+            if source is not None:
+                _warm(ledger, source, as_of, kept.kinds)
+            tidy(ledger)
+            counts = answer_all(Scorer(ledger, kept, _now), sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more at its end
         raise BankmineError("Nobody reads the answers any more: send again what was not answered.") from None

@@ -3,13 +3,15 @@
 One SQLite file in WAL mode that one process at a time may use. A transaction, its answer and all that the state must
 not forget are committed together and reach the disk before the answer is given (synchronous = FULL: also where the
 power fails; https://www.sqlite.org/pragma.html#pragma_synchronous). So a transaction without an answer on the outside
-may be sent again: it is counted once and answered alike.
+may be sent again: it is counted once and answered alike. What is measured of the past is read by an index for each
+key, when the key is next seen: a start reads nothing but labels.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from operator import attrgetter
@@ -17,54 +19,107 @@ from pathlib import Path
 
 from bankmine.errors import BankmineError
 from bankmine.live.messages import Label
-from bankmine.topics.fraud.stream_state import Transaction
+from bankmine.topics.fraud.measures import KEYS, SPECIFICATION, First
+from bankmine.topics.fraud.stream_state import Transaction, values_of
 
 _APPLICATION = 0x62616E6B
 """What the file's header says whose it is: "bank"."""
-_VERSION = 1
+_VERSION = 2
 COLUMNS = tuple(f.name for f in fields(Transaction))
 """Of the table `transactions`; behind them stands the answer."""
 _NAMES = ", ".join(COLUMNS)
 _row = attrgetter(*COLUMNS)
-_SCHEMA = f"""
-CREATE TABLE transactions ({_NAMES}, answer TEXT, UNIQUE (transaction_id));
-CREATE INDEX transactions_at ON transactions (at);
-CREATE TABLE labels (transaction_id TEXT PRIMARY KEY, is_fraud, known_at) WITHOUT ROWID;
-CREATE TABLE accounts (account TEXT PRIMARY KEY, customer TEXT NOT NULL, product TEXT) WITHOUT ROWID;
-CREATE TABLE firsts (first TEXT, one TEXT, two TEXT, at INTEGER, PRIMARY KEY (first, one, two)) WITHOUT ROWID;
-"""
-_SETTINGS = ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF")
+STOOD = "physical AND country NOT NULL"
+_TABLES = (
+    f"CREATE TABLE transactions ({_NAMES}, answer TEXT)",
+    "CREATE TABLE labels (transaction_id TEXT PRIMARY KEY, is_fraud, known_at) WITHOUT ROWID",
+    "CREATE TABLE accounts (account TEXT PRIMARY KEY, customer TEXT NOT NULL, product TEXT) WITHOUT ROWID",
+    *(
+        f"CREATE TABLE {f.name} ({', '.join(f.keys)}, at, PRIMARY KEY ({', '.join(f.keys)})) WITHOUT ROWID"
+        for f in SPECIFICATION.firsts
+    ),
+    "CREATE TABLE lasts (key TEXT, value TEXT, at INTEGER, country TEXT, PRIMARY KEY (key, value)) WITHOUT ROWID",
+)
+"""`lasts` has the last moments of customers and accounts, and the last place (key `place`) of customers, of what
+`transactions` has forgotten."""
+_INDEXES = (
+    "CREATE UNIQUE INDEX transactions_id ON transactions (transaction_id)",
+    "CREATE INDEX transactions_at ON transactions (at)",
+    f"CREATE INDEX transactions_place ON transactions (customer, at, country) WHERE {STOOD}",
+    *(f"CREATE INDEX transactions_{key} ON transactions ({key}, at, amount) WHERE {key} NOT NULL" for key in KEYS),
+)
+_SETTINGS = ("locking_mode = EXCLUSIVE", "trusted_schema = OFF", "cell_size_check = ON")
+_DURABLE = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536")
+_FLEETING = ("journal_mode = OFF", "synchronous = OFF")
+"""Of a file that is not a state yet; indexes sort faster in little memory."""
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Tell in one line what is wrong with the file of a state, and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        # an error without a code is of a text that is none
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        advice = _ADVICE.get(code) or _ADVICE.get(code & 0xFF, _UNUSABLE)
+        raise BankmineError(advice.format(path=path, error=error)) from None
+
+
+_UNUSABLE = "The state {path} cannot be used ({error}): give another file with --state."
+_DAMAGED = (
+    "The state {path} is damaged, or no state ({error}): move it away together with {path}-wal, start on a new one "
+    "with --warm-up, and send again all lines from the day after that of the warm-up. What was answered holds."
+)
+_CLOSED = "The state {path} cannot be written ({error}): let this user write the file and its folder, then start again."
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: "Another process is using the state {path}: one at a time.",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_READONLY: _CLOSED,
+    sqlite3.SQLITE_IOERR_LOCK: _CLOSED,
+    sqlite3.SQLITE_CANTOPEN: _CLOSED,
+    sqlite3.SQLITE_FULL: "The state {path} cannot be written ({error}): make room, start again, and send again what "
+    "was not answered.",
+}
 
 
 def open_ledger(path: Path) -> Ledger:
     """Open the file of a state, or make it; refuse one that is in use, of another kind, or cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=0)
-        _prepare(connection, path)
-    except (sqlite3.Error, OSError) as error:
-        if "locked" in str(error):
-            raise BankmineError(f"Another process is using the state {path}: one at a time.") from None
-        raise BankmineError(f"The state {path} cannot be used ({error}): give another file with --state.") from None
-    return Ledger(connection, path)
+    except OSError as error:
+        raise BankmineError(_UNUSABLE.format(path=path, error=error)) from None
+    with faults(path):
+        connection = _connected(path, _DURABLE)
+        objects = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")}
+        if not objects:
+            _make(connection, (*_TABLES, *_INDEXES))
+        elif objects != {*_TABLES, *_INDEXES} or _version(connection) != (_APPLICATION, _VERSION):
+            raise BankmineError(
+                f"{path} is no state of this version: give another file with --state, which --warm-up fills."
+            )
+        return Ledger(connection, path)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    for setting in _SETTINGS:
+def _connected(path: Path, settings: tuple[str, ...]) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+    for setting in (*_SETTINGS, *settings):
         connection.execute(f"PRAGMA {setting}")
-    whose, version, objects = (
-        connection.execute(asked).fetchone()[0]
-        for asked in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema")
-    )
-    if not objects:
-        made = f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_VERSION}; COMMIT;"
-        connection.executescript(made)
-    elif (whose, version) != (_APPLICATION, _VERSION):
-        raise BankmineError(f"{path} is no state of this version: give another file with --state.")
+    return connection
+
+
+def _version(connection: sqlite3.Connection) -> tuple[int, int]:
+    return tuple(connection.execute(f"PRAGMA {of}").fetchone()[0] for of in ("application_id", "user_version"))
+
+
+def _make(connection: sqlite3.Connection, objects: Iterable[str]) -> None:
+    stamp = f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_VERSION}"
+    connection.executescript(f"BEGIN; {'; '.join(objects)}; {stamp}; COMMIT;")
 
 
 class Ledger:
-    """The open file, which is also where first moments are kept (`stream_state.Firsts`)."""
+    """The open file, which is also the past of a state (`stream_state.Past`)."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._sql, self._path = connection, path
@@ -72,12 +127,38 @@ class Ledger:
     @contextmanager
     def commit(self) -> Iterator[None]:
         """Do what is in the block as a whole, on the disk at its end, or not at all."""
+        with self._sql:
+            self._sql.execute("BEGIN IMMEDIATE")
+            yield
+
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """Fill an empty ledger as a whole or not at all: in a file beside it, which then takes its place."""
+        beside = self._path.with_name(f"{self._path.name}.filling")
+        beside.unlink(missing_ok=True)  # of a process that was killed: no other fills what this one has locked
+        empty, self._sql = self._sql, _connected(beside, _FLEETING)
         try:
-            with self._sql:
-                self._sql.execute("BEGIN IMMEDIATE")
+            _make(self._sql, _TABLES)
+            with self.commit():
                 yield
-        except sqlite3.Error as error:
-            raise BankmineError(f"The state {self._path} cannot be written: {error}. Make room, then go on.") from None
+            self._sql.close()
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
+            # the empty file stays locked until the full one has its name; a log of it would be taken for the full one's
+            empty.execute("PRAGMA journal_mode = DELETE")
+            beside.replace(self._path)
+        finally:
+            self._sql.close()
+            beside.unlink(missing_ok=True)
+            empty.close()
+            self._sql = _connected(self._path, _DURABLE)
+
+    def fill(self, table: str, pieces: Iterable[Sequence[tuple]]) -> None:
+        """Write the rows of a table as they are, then its indexes; call it within `filling`."""
+        for rows in pieces:
+            self._sql.executemany(f"INSERT INTO {table} VALUES ({_marks(len(rows[0]))})", rows)
+        for index in _INDEXES if table == "transactions" else ():
+            self._sql.execute(index)
 
     def rows(self, asked: str, *given: object) -> list[tuple]:
         """Return what a query of the module's own finds."""
@@ -89,23 +170,27 @@ class Ledger:
 
     def find(self, transaction_id: str) -> tuple[Transaction, str | None] | None:
         """Return a transaction and its answer, None for the answer where it came with the warm-up."""
-        asked = f"SELECT {', '.join(COLUMNS)}, answer FROM transactions WHERE transaction_id = ?"
+        asked = f"SELECT {_NAMES}, answer FROM transactions WHERE transaction_id = ?"
         found = self._sql.execute(asked, (transaction_id,)).fetchone()
         return found and (Transaction(*found[:-1]), found[-1])
 
-    def add(self, transactions: Iterable[Transaction], answer: str | None = None) -> None:
-        """Add transactions that are not there yet; call it within `commit`."""
-        marks = ", ".join("?" * (len(COLUMNS) + 1))
-        rows = ((*_row(t), answer) for t in transactions)
-        self._sql.executemany(f"INSERT INTO transactions VALUES ({marks})", rows)
+    def add(self, t: Transaction, answer: str | None = None) -> None:
+        """Add a transaction that is not there yet, and what it is the first of; call it within `commit`."""
+        self._sql.execute(f"INSERT INTO transactions VALUES ({_marks(len(COLUMNS) + 1)})", (*_row(t), answer))
+        # what is not earlier writes nothing, so that most transactions leave these pages alone
+        earlier = "ON CONFLICT DO UPDATE SET at = excluded.at WHERE excluded.at < at"
+        for first in SPECIFICATION.firsts:
+            if (values := values_of(t, first)) is not None:
+                marks = _marks(len(values) + 1)
+                self._sql.execute(f"INSERT INTO {first.name} VALUES ({marks}) {earlier}", (*values, t.at))
 
     def answer(self, transaction_id: str, answer: str) -> None:
         """Keep the answer to a transaction that came with the warm-up; call it within `commit`."""
         self._sql.execute("UPDATE transactions SET answer = ? WHERE transaction_id = ?", (answer, transaction_id))
 
-    def label(self, labels: Iterable[Label]) -> None:
-        """Keep what transactions turned out to be, in place of what was known before; call it within `commit`."""
-        self._sql.executemany("INSERT OR REPLACE INTO labels VALUES (?, ?, ?)", map(astuple, labels))
+    def label(self, label: Label) -> None:
+        """Keep what a transaction turned out to be, in place of what was known before; call it within `commit`."""
+        self._sql.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?)", astuple(label))
 
     def find_label(self, transaction_id: str) -> Label | None:
         """Return what is known of a transaction."""
@@ -116,27 +201,42 @@ class Ledger:
         """Return whose account it is, and its product."""
         return self._sql.execute("SELECT customer, product FROM accounts WHERE account = ?", (account,)).fetchone()
 
-    def own(self, accounts: Iterable[tuple[str, str, str | None]]) -> None:
-        """Keep of accounts whose they are, and their product; call it within `commit`."""
-        self._sql.executemany("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)", accounts)
+    def own(self, account: str, customer: str, product: str | None) -> None:
+        """Keep of an account whose it is, and its product; call it within `commit`."""
+        self._sql.execute("INSERT INTO accounts VALUES (?, ?, ?)", (account, customer, product))
 
-    def get(self, first: str, values: tuple[str, ...]) -> int | None:
-        """Return the earliest moment noted under these values; None where there is none."""
-        asked = "SELECT at FROM firsts WHERE first = ? AND one = ? AND two = ?"
-        found = self._sql.execute(asked, (first, *_two(values))).fetchone()
+    def newest(self) -> int | None:
+        """Return the moment of the latest transaction; None where there is none."""
+        return self._sql.execute("SELECT max(at) FROM transactions").fetchone()[0]
+
+    def first(self, first: First, values: tuple[str, ...]) -> int | None:
+        """Return the earliest moment of these values; None where there is none."""
+        asked = f"SELECT at FROM {first.name} WHERE {' AND '.join(f'{key} = ?' for key in first.keys)}"
+        found = self._sql.execute(asked, values).fetchone()
         return found and found[0]
 
-    def note(self, first: str, values: tuple[str, ...], at: int) -> None:
-        """Note a moment; call it within `commit`."""
-        self.note_all([(first, values, at)])
+    def moves(self, key: str, value: str, start: int, end: int) -> list[tuple[int, float]]:
+        """Return moments and amounts from a moment on up to, but not at, another, in order."""
+        asked = f"SELECT at, amount FROM transactions WHERE {key} = ? AND at >= ? AND at < ? ORDER BY at"
+        return self._sql.execute(asked, (value, start, end)).fetchall()
 
-    def note_all(self, firsts: Iterable[tuple[str, tuple[str, ...], int]]) -> None:
-        """Note many moments; call it within `commit`."""
-        # what is not earlier writes nothing, so that most transactions leave these pages alone
-        earlier = "ON CONFLICT DO UPDATE SET at = excluded.at WHERE excluded.at < at"
-        rows = ((first, *_two(values), at) for first, values, at in firsts)
-        self._sql.executemany(f"INSERT INTO firsts VALUES (?, ?, ?, ?) {earlier}", rows)
+    def last(self, key: str, value: str, before: int) -> int | None:
+        """Return the last moment of a customer or account before another."""
+        asked = f"SELECT max(at) FROM transactions WHERE {key} = ? AND at < ?"
+        (found,) = self._sql.execute(asked, (value, before)).fetchone()
+        return self._forgotten(key, value)[0] if found is None else found
+
+    def last_place(self, customer: str, before: int) -> tuple[int, str] | None:
+        """Return when and where a customer last stood somewhere: of one moment the last country of the alphabet."""
+        asked = f"""SELECT at, country FROM transactions WHERE customer = ? AND at < ? AND {STOOD}
+            ORDER BY at DESC, country DESC LIMIT 1"""
+        found = self._sql.execute(asked, (customer, before)).fetchone()
+        return self._forgotten("place", customer) if found is None else found
+
+    def _forgotten(self, key: str, value: str) -> tuple[int | None, str | None]:
+        asked = "SELECT at, country FROM lasts WHERE key = ? AND value = ?"
+        return self._sql.execute(asked, (key, value)).fetchone() or (None, None)
 
 
-def _two(values: tuple[str, ...]) -> tuple[str, str]:
-    return values if len(values) == 2 else (values[0], "")
+def _marks(number: int) -> str:
+    return ", ".join("?" * number)

@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
-from bankmine.live.ledger import COLUMNS, Ledger
+from bankmine.errors import BankmineError
+from bankmine.live.ledger import COLUMNS, STOOD, Ledger
 from bankmine.topics.fraud.measures import DAY, SPECIFICATION, Specification
 from bankmine.topics.fraud.stream_state import FraudState, Transaction, memory
 
 KEPT_DAYS = 200
-"""Days for which transactions are kept on disk, so that late labels find theirs."""
-_ALL = ", ".join(f"t.{name}" for name in COLUMNS)
-_STOOD = "physical AND country NOT NULL"
-_LAST_MOMENTS = "SELECT {key}, max(at) FROM transactions WHERE {key} NOT NULL AND at < ? GROUP BY {key}"
-_LAST_PLACES = f"""SELECT customer, at, country FROM transactions t
-    JOIN (SELECT customer, max(at) AS at FROM transactions WHERE {_STOOD} AND at < ? GROUP BY customer)
-    USING (customer, at) WHERE {_STOOD}"""
-_LAST = "SELECT id FROM (SELECT rowid AS id, max(at) FROM transactions WHERE {of} AND at < ?1 GROUP BY {key})"
-_STALE = f"""DELETE FROM transactions WHERE at < ?1
-    AND rowid NOT IN ({_LAST.format(of="TRUE", key="customer")})
-    AND rowid NOT IN ({_LAST.format(of="account NOT NULL", key="account")})
-    AND rowid NOT IN ({_LAST.format(of=_STOOD, key="customer, country")})"""
+"""Days for which transactions are kept on disk, so that late ones and late labels find what they need."""
+LASTS = {p.key: (p.key, f"{p.key} NOT NULL", "NULL") for p in SPECIFICATION.previous}
+LASTS |= {"place": ("customer", STOOD, "country")}
+"""Of what is forgotten the last moments that stay: by which column, of which transactions, and where that was."""
+_STALE = """at < ?1 AND transaction_id NOT IN (SELECT transaction_id FROM labels WHERE is_fraud AND known_at >= ?1)"""
 
 
 def restore(ledger: Ledger, specification: Specification) -> FraudState:
-    """Return the state that has seen all of the ledger, which keeps its first moments from then on."""
-    state = FraudState(specification, firsts=ledger)
-    (newest,) = ledger.rows("SELECT max(at) FROM transactions")[0]
-    if newest is None:
-        return state
-    horizon = newest - memory(specification)
-    recent = ledger.rows(f"SELECT {_ALL} FROM transactions t WHERE at >= ? ORDER BY at, rowid", horizon)
-    state.load([Transaction(*row) for row in recent])
-    for previous in SPECIFICATION.previous:
-        state.recall(previous.key, ledger.rows(_LAST_MOMENTS.format(key=previous.key), horizon))
-    state.recall_places(ledger.rows(_LAST_PLACES, horizon))
-    labelled = f"""SELECT {_ALL}, known_at FROM labels JOIN transactions t USING (transaction_id)
-        WHERE is_fraud AND known_at >= ? ORDER BY known_at"""
-    for *row, known_at in ledger.rows(labelled, horizon):
+    """Return the state that has seen all of the ledger."""
+    if memory(specification) > KEPT_DAYS * DAY:
+        raise BankmineError(f"The model's labels are {specification.delay} days late: a state keeps {KEPT_DAYS} days.")
+    state = FraudState(ledger, specification)
+    known = ", ".join(f"t.{name}" for name in COLUMNS)
+    # the join goes from the labels, of which there are few
+    asked = f"SELECT {known}, known_at FROM labels CROSS JOIN transactions t USING (transaction_id) WHERE is_fraud"
+    for *row, known_at in ledger.rows(asked):
         state.label(Transaction(*row), known_at)
     return state
 
 
+def earliest(ledger: Ledger, specification: Specification) -> int | None:
+    """Return from when on a transaction can be measured, as the ledger has all before it; None where any can."""
+    newest = ledger.newest()
+    return None if newest is None else newest - KEPT_DAYS * DAY + specification.reach * DAY
+
+
 def tidy(ledger: Ledger) -> None:
     """Drop from the ledger what neither a window nor a late label can ask for; last moments and places stay."""
-    (newest,) = ledger.rows("SELECT max(at) FROM transactions")[0]
-    if newest is not None:
-        with ledger.commit():
-            ledger.rows(_STALE, newest - KEPT_DAYS * DAY)
-            ledger.rows("DELETE FROM labels WHERE transaction_id NOT IN (SELECT transaction_id FROM transactions)")
+    if (newest := ledger.newest()) is None:
+        return
+    horizon = newest - KEPT_DAYS * DAY
+    with ledger.commit():
+        for key, (column, which, country) in LASTS.items():
+            ledger.rows(
+                f"""INSERT INTO lasts SELECT '{key}', {column}, at, {country} FROM transactions
+                WHERE at < ? AND {which} ON CONFLICT DO UPDATE SET at = excluded.at, country = excluded.country
+                WHERE (excluded.at, ifnull(excluded.country, '')) > (at, ifnull(country, ''))""",
+                horizon,
+            )
+        ledger.rows(f"DELETE FROM transactions WHERE {_STALE}", horizon)
+        ledger.rows("DELETE FROM labels WHERE transaction_id NOT IN (SELECT transaction_id FROM transactions)")

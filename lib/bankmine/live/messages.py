@@ -19,11 +19,12 @@ from bankmine.topics.fraud.stream_model import FraudModel
 from bankmine.topics.fraud.stream_state import Transaction
 
 _LONGEST_WORD = 200
-_EPOCH = datetime.datetime(1970, 1, 1)  # local, as all times of the contract
+EPOCH = datetime.datetime(1970, 1, 1)  # local, as all times of the contract
 LARGEST = 1e12
 """Of amounts: what is larger is no payment, and would spoil the totals of everybody else at the place."""
-_WORDS = {"device": "device_id", "merchant": "merchant_id"}
-_WORDS |= {name: name for name in ("counterparty", "country", "kind", "channel", "category", "product")}
+WORDS = {"device": "device_id", "merchant": "merchant_id"}
+WORDS |= {name: name for name in ("counterparty", "country", "kind", "channel", "category", "product")}
+"""Columns of the contract that are words, by their names in a history."""
 
 
 class FaultError(BankmineError):
@@ -65,7 +66,7 @@ def read(line: bytes) -> Message | Label:
 
 def microseconds(moment: datetime.datetime) -> int:
     """Return the microseconds since 1970 of a local time."""
-    return (moment - _EPOCH) // datetime.timedelta(microseconds=1)
+    return (moment - EPOCH) // datetime.timedelta(microseconds=1)
 
 
 def midnight_after(day: datetime.date) -> int:
@@ -108,7 +109,7 @@ def _transaction(told: dict) -> Message:
         account=account,
         physical=_word(told, "channel") in PHYSICAL,
         balance=None if after is None else after + amount,
-        **{name: _word(told, column) for name, column in _WORDS.items()},
+        **{name: _word(told, column) for name, column in WORDS.items()},
     )
     attributes = told.get("attributes") or {}
     if not isinstance(attributes, dict):

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bankmine.live.ledger import Ledger
-from bankmine.live.memory import restore
+from bankmine.live.memory import earliest, restore
 from bankmine.live.messages import FaultError, Label, Message, attributes_of
 from bankmine.topics.fraud.measures import DAY, SECOND
 from bankmine.topics.fraud.stream_model import FraudModel, learnt_of
-from bankmine.topics.fraud.stream_state import Transaction
+from bankmine.topics.fraud.stream_state import PATIENCE, Transaction
 
 _AHEAD = 10 * 60 * SECOND
-"""How far clocks may be ahead: whatever came from the future would make all others late, and the state forget them."""
+"""How far clocks may be ahead: whatever came from the future would make all others of its account late."""
 _DIGITS = 6
 Attributes = dict[str, float | str | None]
 
@@ -48,27 +48,24 @@ class Scorer:
         return answer or self._judge(t, attributes_of(message, self._model), known is None)
 
     def _judge(self, t: Transaction, attributes: Attributes, new: bool) -> str:
-        self._check_time(t)
-        answer = self._judged(t, attributes)
+        answer = self._judged(t, attributes, self._late(t))
         with self._ledger.commit():
             if not new:
                 self._ledger.answer(t.transaction_id, answer)
             else:
                 if t.account is not None and self._ledger.owner(t.account) is None:
-                    self._ledger.own([(t.account, t.customer, t.product)])
-                self._ledger.add([t], answer)
+                    self._ledger.own(t.account, t.customer, t.product)
+                self._ledger.add(t, answer)
                 self._state.add(t)
         return answer
 
-    def _judged(self, t: Transaction, attributes: Attributes) -> str:
+    def _judged(self, t: Transaction, attributes: Attributes, late: int) -> str:
         columns = learnt_of(self._model, t, self._state.measures(t), attributes)
         row = self._model.rows(columns)
         chance = float(self._model.chance(row)[0])
         told = {"transaction_id": t.transaction_id, "score": round(chance, _DIGITS)}
         told |= {"alert": chance >= self._model.threshold, "reasons": self._model.reasons(columns, row)}
-        newest = self._state.newest
-        late = {"late_seconds": (newest - t.at) / SECOND} if newest is not None and t.at < newest else {}
-        return as_line(told | late)
+        return as_line(told | ({"late_seconds": late / SECOND} if late > 0 else {}))
 
     def _owned(self, t: Transaction) -> Transaction:
         """Tell whose account it is, and of which product."""
@@ -82,11 +79,19 @@ class Scorer:
             raise FaultError("account_id belongs to another customer than customer_id")
         return replace(t, customer=customer, product=product)
 
-    def _check_time(self, t: Transaction) -> None:
-        if t.at > self._now() + _AHEAD:
+    def _late(self, t: Transaction) -> int:
+        """Return by how many microseconds others of its account came too early; refuse what can come from no clock."""
+        now = self._now()
+        if t.at > now + _AHEAD:
             raise FaultError("at lies in the future")
-        if self._state.earliest is not None and t.at < self._state.earliest:
-            raise FaultError("at is more than a day before that of transactions already judged")
+        key = "customer" if t.account is None else "account"
+        newest = self._ledger.last(key, getattr(t, key), now + _AHEAD + 1)
+        if newest is not None and t.at < newest - PATIENCE:
+            raise FaultError(f"at is more than a day before that of transactions of the {key} already judged")
+        first = earliest(self._ledger, self._model.specification)
+        if first is not None and t.at < first:
+            raise FaultError("at is so long ago that what came before it is forgotten")
+        return 0 if newest is None else newest - t.at
 
     def _learn(self, label: Label) -> str:
         known, _ = self._ledger.find(label.transaction_id) or (None, None)
@@ -97,7 +102,7 @@ class Scorer:
         before = self._ledger.find_label(label.transaction_id)
         if label != before:
             with self._ledger.commit():
-                self._ledger.label([label])
+                self._ledger.label(label)
                 if before is not None and before.is_fraud:
                     self._state.withdraw(known, before.known_at)
                 if label.is_fraud:

@@ -1,9 +1,10 @@
 """Kept state: the measures of one transaction as it arrives, the same as the batch has of it to the last digit.
 
-The measures are those of `measures`, as `batch` computes them for whole histories. Transactions are
-remembered as long as a window can reach them and one day more, so that those that arrive late are still measured
-rightly; of what is older, only the first and the last moments are kept. What a transaction adds are whole numbers: no
-order of adding changes a total.
+The measures are those of `measures`, as `batch` computes them for whole histories. What is asked of the past is asked
+of a `Past` that holds all of it (`live.ledger`); the state only spares it the windows of those that come again and
+again, each card and each place for itself. So no transaction, however late or early, changes what is known of another
+card, and a state that begins anew knows the same as one that was never stopped. What a transaction adds are whole
+numbers: no order of adding changes a total.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
 from bankmine.topics.fraud.measures import (
     DAY,
@@ -74,12 +74,12 @@ def columns_of(t: Transaction, measures: Mapping[str, np.ndarray], known: Collec
     return dict(measures) | {"at": np.array([t.at]), "amount": np.array([t.amount])} | own
 
 
-def added(at: int, amount: float) -> tuple[int, int, int, int]:
-    """Return what a transaction adds to totals: amount, its logarithm, the square of that, night; as whole numbers."""
-    logarithm = math.floor(math.log(amount) * UNITS + 0.5)
+def added(at: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return what transactions add to totals: amount, its logarithm, the square of that, night; as whole numbers."""
+    logarithm = np.floor(np.log(amount) * UNITS + 0.5).astype(np.int64)
     hour = at % DAY // (DAY // 24)
-    night = at % DAY != 0 and (hour >= NIGHT_FROM or hour < NIGHT_TO)
-    return math.floor(amount * UNITS + 0.5), logarithm, logarithm * logarithm, int(night)
+    night = (at % DAY != 0) & ((hour >= NIGHT_FROM) | (hour < NIGHT_TO))
+    return np.floor(amount * UNITS + 0.5).astype(np.int64), logarithm, logarithm**2, night.astype(np.int64)
 
 
 def values_of(t: Transaction, first: First) -> tuple[str, ...] | None:
@@ -88,26 +88,40 @@ def values_of(t: Transaction, first: First) -> tuple[str, ...] | None:
     return None if None in values else values
 
 
+class Past(Protocol):
+    """All transactions before, where they are asked for by card or place (`key`, `value`); moments strictly before."""
+
+    def first(self, first: First, values: tuple[str, ...]) -> int | None:
+        """Return the earliest moment of these values; None where there is none."""
+
+    def moves(self, key: str, value: str, start: int, end: int) -> list[tuple[int, float]]:
+        """Return moments and amounts from a moment on up to, but not at, another, in order."""
+
+    def last(self, key: str, value: str, before: int) -> int | None:
+        """Return the last moment of a customer or account before another."""
+
+    def last_place(self, customer: str, before: int) -> tuple[int, str] | None:
+        """Return when and where a customer last stood somewhere."""
+
+
 class Line:
-    """Moments in order, each with whole numbers beside it."""
+    """Moments in order, each with whole numbers beside it; all there are from `since` on."""
 
-    __slots__ = ("moments", "numbers")
+    __slots__ = ("moments", "numbers", "since")
 
-    def __init__(self, width: int) -> None:
-        self.moments = array("q")
-        self.numbers = tuple(array("q") for _ in range(width))
+    def __init__(self, since: int, moves: Sequence[tuple[int, float]]) -> None:
+        at, amount = (np.array([move[i] for move in moves], kind) for i, kind in enumerate((np.int64, np.float64)))
+        self.since = since
+        self.moments = array("q", at.tobytes())
+        self.numbers = tuple(array("q", column.tobytes()) for column in added(at, amount))
 
-    def add(self, at: int, numbers: Sequence[int]) -> None:
-        """Add a moment; it mostly is the latest."""
+    def add(self, at: int, numbers: Iterable[int]) -> None:
+        """Add a moment; it mostly is the latest, and one before `since` is none of these."""
+        if at < self.since:
+            return
         place = len(self.moments) if not self.moments or at >= self.moments[-1] else bisect_right(self.moments, at)
-        self.moments.insert(place, at)
-        for column, number in zip(self.numbers, numbers, strict=True):
+        for column, number in zip((self.moments, *self.numbers), (at, *numbers), strict=True):
             column.insert(place, number)
-
-    def extend(self, at: np.ndarray, numbers: Sequence[np.ndarray]) -> None:
-        """Add moments, in order and later than all that are here; int64."""
-        for column, values in zip((self.moments, *self.numbers), (at, *numbers), strict=True):
-            column.frombytes(values.tobytes())
 
     def span(self, start: int, end: int) -> slice:
         """Return where the moments from start up to, but not at, end are."""
@@ -117,149 +131,74 @@ class Line:
         """Return the numbers of some moments; keep no reference to them, since the line could not grow."""
         return np.frombuffer(self.numbers[which], dtype=np.int64)[rows]
 
-    def before(self, at: int) -> int | None:
-        """Return the last moment before another; None where there is none."""
-        place = bisect_left(self.moments, at)
-        return self.moments[place - 1] if place else None
-
-    def forget(self, start: int) -> int | None:
-        """Drop moments before start once they are half of all, which makes dropping cheap; return the last of them."""
+    def forget(self, start: int) -> None:
+        """Drop moments before start once they are half of all, which makes dropping cheap."""
         stale = bisect_left(self.moments, start)
-        if 2 * stale <= len(self.moments):
-            return None
-        last = self.moments[stale - 1]
-        for column in (self.moments, *self.numbers):
-            del column[:stale]
-        return last
+        if stale and 2 * stale > len(self.moments):
+            self.since = start
+            for column in (self.moments, *self.numbers):
+                del column[:stale]
 
 
 class Lines:
-    """A line for each customer, card or place, those longest untouched first.
+    """The lines of some of all customers, cards or places, those longest untouched first."""
 
-    `rested` has the last forgotten moment of each key, where these are to be kept, else None.
-    """
-
-    def __init__(self, width: int, resting: bool = False) -> None:
-        self._width = width
+    def __init__(self, key: str, past: Past) -> None:
+        self._key, self._past = key, past
         self._lines: OrderedDict[str, Line] = OrderedDict()
-        self.rested: dict[str, int] | None = {} if resting else None
 
     def __len__(self) -> int:
-        return len(self._lines)
-
-    @property
-    def size(self) -> int:
-        """Number of moments of all lines."""
+        """Return the number of moments of all lines."""
         return sum(len(line.moments) for line in self._lines.values())
 
-    def get(self, key: str) -> Line | None:
-        """Return the line of a key; None where nothing is remembered."""
-        return self._lines.get(key)
+    def get(self, value: str, start: int, end: int) -> Line:
+        """Return a line that is whole from start to end; it stays, unless it would be older than the one there is."""
+        line = self._lines.get(value)
+        if line is None:
+            since = start - PATIENCE
+            self._lines[value] = line = Line(since, self._past.moves(self._key, value, since, _EVER))
+        elif line.since > start:
+            return Line(start, self._past.moves(self._key, value, start, end))
+        self._lines.move_to_end(value)
+        return line
 
-    def add(self, key: str, at: int, numbers: Sequence[int], forget_before: int) -> None:
-        """Add a moment to the line of a key, and forget here and there what is too old.
+    def add(self, value: str, at: int, numbers: Iterable[int], forget_before: int) -> None:
+        """Add a moment to a line if it is here, and forget here and there what is too old.
 
         Every call looks at the lines that were left alone for longest, so that all that is too old goes in time and no
         call takes long.
         """
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = Line(self._width)
-        else:
-            self._lines.move_to_end(key)
-        line.add(at, numbers)
-        self._rest(key, line.forget(forget_before))
-        self._sweep(forget_before)
-
-    def remove(self, key: str, at: int) -> None:
-        """Take back one moment that has no numbers beside it."""
-        if (line := self._lines.get(key)) and at in line.moments:
-            line.moments.remove(at)
-
-    def load(self, keys: np.ndarray, at: np.ndarray, numbers: Sequence[np.ndarray]) -> None:
-        """Add many moments, in order, to empty lines at once; of keys, None where there is none."""
-        codes, names = pd.factorize(keys)  # a missing key has the code -1
-        order = np.argsort(codes, kind="stable")[np.count_nonzero(codes < 0) :]
-        groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(names) else []
-        for rows in sorted(groups, key=lambda rows: rows[-1]):
-            line = self._lines[names[codes[rows[0]]]] = Line(self._width)
-            line.extend(at[rows], [column[rows] for column in numbers])
-
-    def before(self, key: str | None, at: int) -> int | None:
-        """Return the last moment of a key before another, also of those forgotten if they rest."""
-        line = self._lines.get(key) if key is not None else None
-        found = line.before(at) if line else None
-        return found if found is not None or self.rested is None else self.rested.get(key)
-
-    def _sweep(self, start: int) -> None:
+        if line := self._lines.get(value):
+            line.add(at, numbers)
+            line.forget(forget_before)
         while self._lines:
-            key, line = next(iter(self._lines.items()))
-            if line.moments and line.moments[-1] >= start:
+            value, line = next(iter(self._lines.items()))
+            if line.moments and line.moments[-1] >= forget_before:
                 break
-            del self._lines[key]
-            self._rest(key, line.moments[-1] if line.moments else None)
-
-    def _rest(self, key: str, at: int | None) -> None:
-        if self.rested is not None and at is not None:
-            self.rested[key] = max(at, self.rested.get(key, at))
+            del self._lines[value]
 
 
 PATIENCE = DAY
-"""How much later than others a transaction may arrive and still be measured."""
-
-
-class Firsts(Protocol):
-    """When something was first seen; never forgotten, so a large bank keeps it on disk."""
-
-    def get(self, first: str, values: tuple[str, ...]) -> int | None:
-        """Return the earliest moment noted under these values; None where there is none."""
-
-    def note(self, first: str, values: tuple[str, ...], at: int) -> None:
-        """Note a moment."""
-
-
-class FirstsInMemory:
-    """First moments in a dictionary."""
-
-    def __init__(self) -> None:
-        self._noted: dict[tuple[str, ...], int] = {}
-
-    def get(self, first: str, values: tuple[str, ...]) -> int | None:
-        """Return the earliest moment noted under these values; None where there is none."""
-        return self._noted.get((first, *values))
-
-    def note(self, first: str, values: tuple[str, ...], at: int) -> None:
-        """Note a moment."""
-        key = (first, *values)
-        self._noted[key] = min(at, self._noted.get(key, at))
+"""How much later than the same account's others a transaction may arrive and still be measured."""
+_EVER = np.iinfo(np.int64).max
 
 
 class FraudState:
-    """What is remembered of the transactions up to now; `newest` is the moment of the latest, None before the first.
+    """Measures by all that is in the past, which others write: `add` what was written, so that it is counted here too.
 
-    All keys are remembered, whatever the specification measures; first moments in `firsts`, or else in memory.
+    Frauds are few, and all that count are told it by `label`.
     """
 
-    def __init__(self, specification: Specification = SPECIFICATION, firsts: Firsts | None = None) -> None:
+    def __init__(self, past: Past, specification: Specification = SPECIFICATION) -> None:
         self.specification = specification
-        self.firsts: Firsts = FirstsInMemory() if firsts is None else firsts
-        self.newest: int | None = None
-        self._memory = memory(specification)
-        resting = {p.key for p in SPECIFICATION.previous}
-        self._moves = {key: Lines(len(ADDED), key in resting) for key in KEYS}
-        self._frauds = {key: Lines(0) for key in KEYS}
-        self._places: OrderedDict[str, list[tuple[int, str]]] = OrderedDict()
+        self._past = past
+        self._moves = {key: Lines(key, past) for key in KEYS}
+        self._frauds: dict[tuple[str, str], list[int]] = {}
         self._windows = {key: [w for w in specification.windows if w.key == key] for key in KEYS}
 
     def __len__(self) -> int:
-        """Return the number of moments that are remembered."""
-        lines = (*self._moves.values(), *self._frauds.values())
-        return sum(line.size for line in lines) + sum(map(len, self._places.values()))
-
-    @property
-    def earliest(self) -> int | None:
-        """Earliest moment of which a transaction can still be measured; None where any can."""
-        return None if self.newest is None else self.newest - PATIENCE
+        """Return the number of moments that are remembered here."""
+        return sum(map(len, (*self._moves.values(), *self._frauds.values())))
 
     def measures(self, t: Transaction) -> dict[str, np.ndarray]:
         """Measure a transaction by what came before it, as arrays of length 1; nothing is remembered of it.
@@ -268,88 +207,49 @@ class FraudState:
         """
         found: dict[str, float | None] = {}
         for key, windows in self._windows.items():
-            found |= self._totals(key, getattr(t, key), windows, t.at)
+            if windows:
+                found |= self._totals(key, getattr(t, key), windows, t.at)
         for first in self.specification.firsts:
             found[first.name] = self._age_of_first(first, t)
         for previous in self.specification.previous:
-            last = self._moves[previous.key].before(getattr(t, previous.key), t.at)
-            found[previous.name] = _seconds(t.at, last)
+            value = getattr(t, previous.key)
+            found[previous.name] = _seconds(t.at, value and self._past.last(previous.key, value, t.at))
         columns = {name: np.array([value], dtype=np.float64) for name, value in found.items()}
         return columns | (self._last_place(t) if self.specification.physical else {})
 
     def add(self, t: Transaction) -> None:
-        """Remember a transaction; its measures are taken before."""
-        self.newest = t.at if self.newest is None else max(t.at, self.newest)
-        horizon, numbers = self.newest - self._memory, added(t.at, t.amount)
-        for key in KEYS:
+        """Count a transaction that the past has from now on; its measures are taken before."""
+        numbers = [int(column[0]) for column in added(np.array([t.at]), np.array([t.amount]))]
+        for key, lines in self._moves.items():
             if (value := getattr(t, key)) is not None:
-                self._moves[key].add(value, t.at, numbers, horizon)
-        self._stand(t)
-        for first in SPECIFICATION.firsts:
-            if (values := values_of(t, first)) is not None:
-                self.firsts.note(first.name, values, t.at)
+                lines.add(value, t.at, numbers, t.at - memory(self.specification))
 
     def label(self, t: Transaction, known_at: int) -> None:
         """Remember that a transaction is known as a fraud from a moment on."""
-        horizon = (known_at if self.newest is None else self.newest) - self._memory
-        for key in KEYS:
-            if (value := getattr(t, key)) is not None:
-                self._frauds[key].add(value, known_at, (), horizon)
+        for place in _places(t):
+            insort(self._frauds.setdefault(place, []), known_at)
 
     def withdraw(self, t: Transaction, known_at: int) -> None:
         """Take back a label."""
-        for key in KEYS:
-            if (value := getattr(t, key)) is not None:
-                self._frauds[key].remove(value, known_at)
-
-    def load(self, transactions: Sequence[Transaction]) -> None:
-        """Remember many transactions at once, in the order of time, in a state that has none; not what came first."""
-        if not transactions:
-            return
-        self.newest = transactions[-1].at
-        at = np.array([t.at for t in transactions], dtype=np.int64)
-        numbers = np.array([added(t.at, t.amount) for t in transactions], dtype=np.int64).T.copy()
-        for key in KEYS:
-            values = np.array([getattr(t, key) for t in transactions], dtype=object)
-            self._moves[key].load(values, at, numbers)
-        for t in transactions:
-            self._stand(t)
-
-    def recall(self, key: str, moments: Iterable[tuple[str, int]]) -> None:
-        """Remember the last moments of customers or accounts (`key`) before those that are remembered whole."""
-        self._moves[key].rested = dict(moments)
-
-    def recall_places(self, places: Iterable[tuple[str, int, str]]) -> None:
-        """Remember when and where customers last stood somewhere before what is remembered whole."""
-        for customer, at, country in places:
-            insort(self._places.setdefault(customer, []), (at, country))
+        for place in _places(t):
+            self._frauds[place].remove(known_at)
 
     def _totals(self, key: str, value: str | None, windows: list[Window], now: int) -> dict[str, float]:
         if value is None:
             return dict.fromkeys((w.name for w in windows), math.nan)
-        moves, frauds = self._moves[key].get(value), self._frauds[key].get(value)
-        return {w.name: _total(frauds if _of_frauds(w) else moves, w, now, self.specification.delay) for w in windows}
+        moves = self._moves[key].get(value, now - self.specification.reach * DAY, now)
+        frauds = self._frauds.get((key, value), [])
+        return {w.name: _total(moves, frauds, w, now, self.specification.delay) for w in windows}
 
     def _age_of_first(self, first: First, t: Transaction) -> float:
         values = values_of(t, first)
         if values is None:
             return math.nan
-        noted = self.firsts.get(first.name, values)
+        noted = self._past.first(first, values)
         return 0.0 if noted is None else (t.at - min(noted, t.at)) / SECOND
 
-    def _stand(self, t: Transaction) -> None:
-        """Remember where the customer stood; of another customer, in turn, forget all but the last place too old."""
-        if not t.physical or t.country is None:
-            return
-        insort(self._places.setdefault(t.customer, []), (t.at, t.country))
-        turn, places = next(iter(self._places.items()))
-        self._places.move_to_end(turn)
-        del places[: max(bisect_left(places, (self.newest - self._memory,)) - 1, 0)]
-
     def _last_place(self, t: Transaction) -> dict[str, np.ndarray]:
-        places = self._places.get(t.customer, [])
-        found = bisect_left(places, (t.at,))
-        at, country = places[found - 1] if found else (None, None)
+        at, country = self._past.last_place(t.customer, t.at) or (None, None)
         seconds, name = PREVIOUS_PHYSICAL
         return {seconds: np.array([_seconds(t.at, at)]), name: np.array([country], dtype=object)}
 
@@ -359,23 +259,23 @@ def memory(specification: Specification) -> int:
     return specification.reach * DAY + PATIENCE
 
 
-def _of_frauds(window: Window) -> bool:
-    return MEASURES[window.measure].adds == "fraud"
+def _places(t: Transaction) -> list[tuple[str, str]]:
+    return [(key, value) for key in KEYS if (value := getattr(t, key)) is not None]
 
 
-def _total(line: Line | None, window: Window, now: int, delay: int) -> float:
+def _total(line: Line, frauds: list[int], window: Window, now: int, delay: int) -> float:
     """Total what the moments of a window add."""
     measure = MEASURES[window.measure]
-    nothing = math.nan if measure.total == "max" else 0.0
-    if line is None:
-        return nothing
     oldest, youngest = window.span(delay)
-    rows = line.span(now - oldest, now - youngest)
-    if measure.adds in ("one", "fraud"):
+    start, end = now - oldest, now - youngest
+    if measure.adds == "fraud":
+        return float(bisect_left(frauds, end) - bisect_left(frauds, start))
+    rows = line.span(start, end)
+    if measure.adds == "one":
         return float(rows.stop - rows.start)
     values = line.column(ADDED.index(measure.adds), rows)
     if not len(values):
-        return nothing
+        return math.nan if measure.total == "max" else 0.0
     # floating point holds totals up to 2^53 exactly, and no larger ones can flow over
     total = values.max() if measure.total == "max" else values.sum(dtype=np.float64)
     return float(total) / measure.scale
