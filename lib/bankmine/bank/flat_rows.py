@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from ibis.backends.duckdb import Backend
 
-from bankmine.bank.files import quoted
-from bankmine.bank.flat_columns import STARTS, column_types, identifier, read_columns, text_of, time_form
+from bankmine.bank.files import identifier, quoted
+from bankmine.bank.flat_columns import STARTS, column_types, read_columns, text_of, time_form
 from bankmine.bank.flat_predictors import fetch
 from bankmine.bank.form_kinds import Form, Told
 from bankmine.bank.forms import MOSTLY, lost_digits

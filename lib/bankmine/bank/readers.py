@@ -150,7 +150,7 @@ def _read_with_duckdb(con: Backend, source: Source) -> tuple[dict[str, ir.Table]
     con.raw_sql("CREATE SCHEMA mapped")
     for table, sql in source.mappings.items():
         with told(f"{source.folder / table}.sql fails", source.secrets):
-            con.raw_sql(f'CREATE TABLE mapped."{table}" AS {sql}')
+            con.raw_sql(f"CREATE TABLE mapped.{files.identifier(table)} AS {sql}")
     mapped = {t: con.table(t, database="mapped") for t in source.mappings}
     there = con.list_tables()
     return (mapped or {t: con.table(t) for t in TABLES if t in there}), notes
@@ -296,4 +296,4 @@ def _update(digest: hashlib._Hash, name: str, file: Path) -> None:
 
 
 def _content_hash(con: Backend, name: str) -> str:
-    return str(con.raw_sql(f'SELECT count(*), bit_xor(hash(t)) FROM "{name}" t').fetchone())
+    return str(con.raw_sql(f"SELECT count(*), bit_xor(hash(t)) FROM {files.identifier(name)} t").fetchone())
