@@ -6,12 +6,15 @@ import hashlib
 import importlib.util
 import os
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgresql
 import adbc_driver_sqlite.dbapi as sqlite
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -79,6 +82,12 @@ class Reading:
     def _read(self) -> tuple[dict[str, ir.Table], dict[str, Beside]]:
         return _ENGINES[self.engine](self.con, self.source)
 
+    @contextmanager
+    def undamaged(self) -> Iterator[None]:
+        """As the function of this name."""
+        with undamaged(self.con, self.source):
+            yield
+
     def require_unchanged(self) -> None:
         """Refuse what was read of files that changed meanwhile: it must not be kept under their old fingerprint."""
         if not self.source.database and _fingerprint(self.source, self.con) != self.fingerprint:
@@ -110,6 +119,18 @@ def read_flat(source: Source) -> tuple[Backend, str, Beside]:
         frame = _frame(pkgutil.resolve_name(loader)(backend=pd))
         files.insert(con, FLAT, pa.Table.from_pandas(frame, preserve_index=False).to_reader())
     return con, hashlib.sha256(_content_hash(con, FLAT).encode()).hexdigest(), Beside()
+
+
+@contextmanager
+def undamaged(con: ibis.BaseBackend, source: Source) -> Iterator[None]:
+    """Where a query fails as a file is damaged inside, say which: the end of Parquet may be whole though a part is not."""
+    try:
+        yield
+    except duckdb.Error:
+        for name, spec in _relations(source).items():
+            with told(f"{_first_existing(source, spec)} is damaged inside: write or copy it anew"):
+                _content_hash(con, name)
+        raise
 
 
 def flat_file(source: Source) -> Path:

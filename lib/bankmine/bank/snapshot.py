@@ -142,7 +142,8 @@ class Bank:
     @cached_property
     def _looked(self) -> tuple[list[str], list[str]]:
         """Problems, and the days of `_days`."""
-        return kept_json(self._key(), f"{self.source.name}: whether it can be used", self._look)
+        with self.reading.undamaged():
+            return kept_json(self._key(), f"{self.source.name}: whether it can be used", self._look)
 
     def _look(self) -> tuple[list[str], list[str]]:
         problems = [f"table {t.name} is missing" for t in TABLES.values() if t.required and t.name not in self.raw]
@@ -181,7 +182,8 @@ class Bank:
         day = self.valid_day(day)
         key = self._key(day)
         what = f"{self.source.name}, as of {day}: checked tables"
-        kept, checks = kept_tables(key, what, self.reading.con, lambda: self._checked(day))
+        with self.reading.undamaged():
+            kept, checks = kept_tables(key, what, self.reading.con, lambda: self._checked(day))
         return Snapshot(self.source, self.fingerprint, day, kept, checks, lambda: self._known(day), key)
 
     def _known(self, day: datetime.date) -> dict[str, ir.Table]:
