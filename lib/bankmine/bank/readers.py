@@ -123,7 +123,7 @@ def read_flat(source: Source) -> tuple[Backend, str, Beside]:
 
 @contextmanager
 def undamaged(con: ibis.BaseBackend, source: Source) -> Iterator[None]:
-    """Where a query fails as a file is damaged inside, say which: the end of Parquet may be whole though a part is not."""
+    """Where a query fails as a file is damaged inside, say which: of Parquet the end may be whole and a part not."""
     try:
         yield
     except duckdb.Error:

@@ -19,6 +19,7 @@ from bankmine.bank.checks import TableCheck, check
 from bankmine.bank.contract import TABLES, Table
 from bankmine.bank.currencies import in_one_currency
 from bankmine.bank.form_kinds import Told
+from bankmine.bank.harmless import harmless
 from bankmine.bank.kept import Checked, kept_json, kept_tables
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
@@ -227,7 +228,7 @@ def _unread(booked: ir.Table) -> str:
     bad = booked[BAD + "at"]
     counted = booked.aggregate(n=booked.count(), unread=bad.count(), like=bad.min())
     n, unread, like = counted.to_pyarrow().to_pylist()[0].values()
-    return f"at of {unread:,} of {n:,} bookings is no timestamp, as {like!r}" if n and unread == n else ""
+    return f"at of {unread:,} of {n:,} bookings is no timestamp, as {harmless(like)!r}" if n and unread == n else ""
 
 
 def parse_day(day: str | datetime.date) -> datetime.date:
