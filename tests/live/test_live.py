@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -195,13 +196,30 @@ def test_memory_and_ledger_forget_what_no_window_reaches(stream, ledger):
     rows = "SELECT count(*) FROM transactions WHERE at < (SELECT max(at) FROM transactions) - ?"
     with ledger.commit():
         old = stream.transactions[0]
-        ledger.add([type(old)("far", old.at + 400 * DAY, 1.0, "somebody")])
+        ledger.add(type(old)(f"far {whose}", old.at + 400 * DAY, 1.0, whose) for whose in ("somebody", "another"))
     (stale,) = ledger.rows(rows, KEPT_DAYS * DAY)[0]
     last = dict(ledger.rows("SELECT customer, max(at) FROM transactions GROUP BY customer"))
     tidy(ledger)
     (left,) = ledger.rows(rows, KEPT_DAYS * DAY)[0]
     assert left < stale / 3
     assert dict(ledger.rows("SELECT customer, max(at) FROM transactions GROUP BY customer")) == last
+
+
+def test_one_customer_who_is_ahead_makes_no_other_late_also_after_a_restart(stream, ledger):
+    state, next_one = restore(ledger, stream.model.specification), stream.transactions[0]
+    (latest,) = ledger.rows("SELECT max(at) FROM transactions")[0]
+    ahead = replace(next_one, transaction_id="ahead", at=latest + 90 * DAY, customer="whose clock is wrong")
+    with ledger.commit():
+        ledger.add([ahead], "{}")
+        state.add(ahead)
+    again = restore(ledger, stream.model.specification)
+    assert state.newest == again.newest == latest
+    assert state.earliest < next_one.at
+    for name, value in state.measures(next_one).items():
+        np.testing.assert_array_equal(again.measures(next_one)[name], value, name)
+    with ledger.commit():
+        state.add(replace(ahead, transaction_id="too", at=ahead.at - DAY, customer="another"))
+    assert state.earliest > next_one.at  # of two it is believed
 
 
 def test_one_process_at_a_time_and_no_other_file(stream, ledger, tmp_path):

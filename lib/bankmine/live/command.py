@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import os
+import sqlite3
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
 
 from bankmine.errors import BankmineError
-from bankmine.live.ledger import Ledger, open_ledger
+from bankmine.live.ledger import Ledger, damaged, open_ledger
 from bankmine.live.lines import numbered
 from bankmine.live.memory import tidy
 from bankmine.live.messages import FaultError, Label, microseconds, read
@@ -32,6 +33,8 @@ def score(model: Path, state: Path, source: str | None = None, as_of: str | None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more at its end
         raise BankmineError("Nobody reads the answers any more: send again what was not answered.") from None
+    except sqlite3.DatabaseError as error:
+        raise damaged(state, error) from None
     finally:
         ledger.close()
     print(f"bankmine: {', '.join(f'{n:,} {what}' for what, n in counts.items()) or 'no line came'}.", file=sys.stderr)

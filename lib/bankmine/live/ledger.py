@@ -45,8 +45,18 @@ def open_ledger(path: Path) -> Ledger:
     except (sqlite3.Error, OSError) as error:
         if "locked" in str(error):
             raise BankmineError(f"Another process is using the state {path}: one at a time.") from None
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            raise damaged(path, error) from None
         raise BankmineError(f"The state {path} cannot be used ({error}): give another file with --state.") from None
     return Ledger(connection, path)
+
+
+def damaged(path: Path, error: sqlite3.Error) -> BankmineError:
+    """Say what to do with a state that cannot be read: what was answered stays right, and is sent again by nobody."""
+    return BankmineError(
+        f"The state {path} is damaged ({error}): move it away and start with --warm-up and a day after which it can be "
+        "filled, or put back a copy of it; then send again what was not answered."
+    )
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -76,7 +86,7 @@ class Ledger:
             with self._sql:
                 self._sql.execute("BEGIN IMMEDIATE")
                 yield
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             raise BankmineError(f"The state {self._path} cannot be written: {error}. Make room, then go on.") from None
 
     def rows(self, asked: str, *given: object) -> list[tuple]:

@@ -10,6 +10,8 @@ KEPT_DAYS = 200
 """Days for which transactions are kept on disk, so that late labels find theirs."""
 _ALL = ", ".join(f"t.{name}" for name in COLUMNS)
 _STOOD = "physical AND country NOT NULL"
+_SECOND = """SELECT at FROM transactions WHERE customer <>
+    (SELECT customer FROM transactions ORDER BY at DESC LIMIT 1) ORDER BY at DESC LIMIT 1"""
 _LAST_MOMENTS = "SELECT {key}, max(at) FROM transactions WHERE {key} NOT NULL AND at < ? GROUP BY {key}"
 _LAST_PLACES = f"""SELECT customer, at, country FROM transactions t
     JOIN (SELECT customer, max(at) AS at FROM transactions WHERE {_STOOD} AND at < ? GROUP BY customer)
@@ -24,10 +26,7 @@ _STALE = f"""DELETE FROM transactions WHERE at < ?1
 def restore(ledger: Ledger, specification: Specification) -> FraudState:
     """Return the state that has seen all of the ledger, which keeps its first moments from then on."""
     state = FraudState(specification, firsts=ledger)
-    (newest,) = ledger.rows("SELECT max(at) FROM transactions")[0]
-    if newest is None:
-        return state
-    horizon = newest - memory(specification)
+    horizon = _newest(ledger) - memory(specification)
     recent = ledger.rows(f"SELECT {_ALL} FROM transactions t WHERE at >= ? ORDER BY at, rowid", horizon)
     state.load([Transaction(*row) for row in recent])
     for previous in SPECIFICATION.previous:
@@ -42,8 +41,12 @@ def restore(ledger: Ledger, specification: Specification) -> FraudState:
 
 def tidy(ledger: Ledger) -> None:
     """Drop from the ledger what neither a window nor a late label can ask for; last moments and places stay."""
-    (newest,) = ledger.rows("SELECT max(at) FROM transactions")[0]
-    if newest is not None:
-        with ledger.commit():
-            ledger.rows(_STALE, newest - KEPT_DAYS * DAY)
-            ledger.rows("DELETE FROM labels WHERE transaction_id NOT IN (SELECT transaction_id FROM transactions)")
+    with ledger.commit():
+        ledger.rows(_STALE, _newest(ledger) - KEPT_DAYS * DAY)
+        ledger.rows("DELETE FROM labels WHERE transaction_id NOT IN (SELECT transaction_id FROM transactions)")
+
+
+def _newest(ledger: Ledger) -> int:
+    """Return the latest moment that two customers have reached (`FraudState.newest`), 0 where there is none."""
+    found = ledger.rows(_SECOND)
+    return found[0][0] if found else 0

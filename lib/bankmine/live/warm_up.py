@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import ibis
 import ibis.expr.types as ir
 
+from bankmine.bank.readers import spooled
 from bankmine.bank.snapshot import Snapshot
 from bankmine.live.ledger import COLUMNS, Ledger
 from bankmine.live.memory import KEPT_DAYS
@@ -21,7 +22,7 @@ _BATCH = 50_000
 def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
     """Fill an empty ledger with what a bank knew that day, all of it or nothing; return how many rows it keeps."""
     rows = payments_out(snapshot, kinds)
-    there = history(rows.filter(rows.amount <= LARGEST)).cache()
+    there = spooled(history(rows.filter(rows.amount <= LARGEST)))
     kept = _recent(there)
     with ledger.commit():
         ledger.own(_rows(snapshot.accounts.select("account_id", "customer_id", "product")))
@@ -37,18 +38,19 @@ def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
 def _recent(there: ir.Table) -> ir.Table:
     """Select what the ledger keeps: some months, and of what is older the last of each customer, account and place."""
     start = there["at"].max().to_pyarrow().as_py() - KEPT_DAYS * DAY
+    # one of several at the same moment will do: what is asked of it is when it was
     old = there.filter(there["at"] < start)
     last = [_last(old, "customer")]
     last += [_last(old, "account")] if "account" in there.columns else []
     if {"physical", "country"} <= set(there.columns):
         last.append(_last(old.filter(old.physical, old.country.notnull()), "customer", "country"))
     kept = there.filter((there["at"] >= start) | there.row.isin(ibis.union(*last, distinct=True).row))
-    return kept.order_by("row").cache()
+    return spooled(kept.order_by("at", "transaction_id"))
 
 
 def _last(old: ir.Table, *keys: str) -> ir.Table:
     """Return the last row of each key."""
-    return old.group_by(*keys).agg(row=old.row.max()).select("row")
+    return old.group_by(*keys).agg(row=old.row.argmax(old["at"])).select("row")
 
 
 def _earliest(there: ir.Table, first: First) -> ir.Table:
@@ -59,9 +61,10 @@ def _earliest(there: ir.Table, first: First) -> ir.Table:
 
 def _as_transactions(kept: ir.Table) -> ir.Table:
     missing = {"physical": ibis.literal(False)}
-    return kept.select(
+    rows = kept.select(
         **{name: kept[name] if name in kept.columns else missing.get(name, ibis.null()) for name in COLUMNS}
     )
+    return rows.order_by("at", "transaction_id")
 
 
 def _labels(kept: ir.Table) -> Iterator[Label]:
@@ -70,6 +73,6 @@ def _labels(kept: ir.Table) -> Iterator[Label]:
 
 
 def _rows(table: ir.Table) -> Iterator[list]:
-    """Fetch rows, and make Python values of them piece by piece."""
-    for batch in table.to_pyarrow().to_batches(_BATCH):
+    """Fetch rows piece by piece, and make Python values of each."""
+    for batch in table.to_pyarrow_batches(chunk_size=_BATCH):
         yield from map(list, zip(*(column.to_pylist() for column in batch.columns), strict=True))

@@ -206,6 +206,8 @@ class Lines:
 
 PATIENCE = DAY
 """How much later than others a transaction may arrive and still be measured."""
+_WITNESSES = 2
+"""Customers who must have reached a moment for others to be late."""
 
 
 class Firsts(Protocol):
@@ -235,15 +237,16 @@ class FirstsInMemory:
 
 
 class FraudState:
-    """What is remembered of the transactions up to now; `newest` is the moment of the latest, None before the first.
+    """What is remembered of the transactions up to now; `newest` is the latest moment that two customers have reached.
 
-    All keys are remembered, whatever the specification measures; first moments in `firsts`, or else in memory.
+    So one whose clock is ahead makes no other late. All keys are remembered, whatever the specification measures; first
+    moments in `firsts`, or else in memory.
     """
 
     def __init__(self, specification: Specification = SPECIFICATION, firsts: Firsts | None = None) -> None:
         self.specification = specification
         self.firsts: Firsts = FirstsInMemory() if firsts is None else firsts
-        self.newest: int | None = None
+        self._latest: dict[str, int] = {}
         self._memory = memory(specification)
         resting = {p.key for p in SPECIFICATION.previous}
         self._moves = {key: Lines(len(ADDED), key in resting) for key in KEYS}
@@ -255,6 +258,17 @@ class FraudState:
         """Return the number of moments that are remembered."""
         lines = (*self._moves.values(), *self._frauds.values())
         return sum(line.size for line in lines) + sum(map(len, self._places.values()))
+
+    @property
+    def newest(self) -> int | None:
+        """Latest moment that two customers have reached; None before."""
+        return min(self._latest.values()) if len(self._latest) == _WITNESSES else None
+
+    def reach(self, customer: str, at: int) -> None:
+        """Note that a customer has reached a moment: the two latest are kept, each of another customer."""
+        self._latest[customer] = max(at, self._latest.get(customer, at))
+        if len(self._latest) > _WITNESSES:
+            del self._latest[min(self._latest, key=self._latest.get)]
 
     @property
     def earliest(self) -> int | None:
@@ -279,8 +293,8 @@ class FraudState:
 
     def add(self, t: Transaction) -> None:
         """Remember a transaction; its measures are taken before."""
-        self.newest = t.at if self.newest is None else max(t.at, self.newest)
-        horizon, numbers = self.newest - self._memory, added(t.at, t.amount)
+        self.reach(t.customer, t.at)
+        horizon, numbers = self._horizon(), added(t.at, t.amount)
         for key in KEYS:
             if (value := getattr(t, key)) is not None:
                 self._moves[key].add(value, t.at, numbers, horizon)
@@ -291,10 +305,14 @@ class FraudState:
 
     def label(self, t: Transaction, known_at: int) -> None:
         """Remember that a transaction is known as a fraud from a moment on."""
-        horizon = (known_at if self.newest is None else self.newest) - self._memory
+        horizon = self._horizon()
         for key in KEYS:
             if (value := getattr(t, key)) is not None:
                 self._frauds[key].add(value, known_at, (), horizon)
+
+    def _horizon(self) -> int:
+        """Return the moment before which nothing need be remembered whole; of one customer alone all is."""
+        return 0 if self.newest is None else self.newest - self._memory
 
     def withdraw(self, t: Transaction, known_at: int) -> None:
         """Take back a label."""
@@ -306,7 +324,8 @@ class FraudState:
         """Remember many transactions at once, in the order of time, in a state that has none; not what came first."""
         if not transactions:
             return
-        self.newest = transactions[-1].at
+        for t in transactions:
+            self.reach(t.customer, t.at)
         at = np.array([t.at for t in transactions], dtype=np.int64)
         numbers = np.array([added(t.at, t.amount) for t in transactions], dtype=np.int64).T.copy()
         for key in KEYS:
@@ -344,7 +363,7 @@ class FraudState:
         insort(self._places.setdefault(t.customer, []), (t.at, t.country))
         turn, places = next(iter(self._places.items()))
         self._places.move_to_end(turn)
-        del places[: max(bisect_left(places, (self.newest - self._memory,)) - 1, 0)]
+        del places[: max(bisect_left(places, (self._horizon(),)) - 1, 0)]
 
     def _last_place(self, t: Transaction) -> dict[str, np.ndarray]:
         places = self._places.get(t.customer, [])
