@@ -204,7 +204,6 @@ def _connect(source: Source) -> Backend:
     con = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
     con.raw_sql("SET preserve_insertion_order = false")  # memory stays flat on large scans
     con.raw_sql(f"SET memory_limit = '{_MEMORY}'")
-    con.raw_sql("SET enable_progress_bar = false")  # in a kernel it writes to whatever terminal started the run
     con.raw_sql(f"SET temp_directory = {files.quoted(work.folder())}")
     with told(f"Source {source.name}: time_zone {source.time_zone!r} is not known"):
         con.raw_sql(f"SET TimeZone = {files.quoted(source.time_zone or 'UTC')}")

@@ -54,8 +54,8 @@ def open_ledger(path: Path) -> Ledger:
 def damaged(path: Path, error: sqlite3.Error) -> BankmineError:
     """Say what to do with a state that cannot be read: what was answered stays right, and is sent again by nobody."""
     return BankmineError(
-        f"The state {path} is damaged ({error}): move it away and start with --warm-up and a day after which it can be "
-        "filled, or put back a copy of it; then send again what was not answered."
+        f"The state {path} cannot be used, as it is damaged or none ({error}): give another file with --state, or move "
+        "it away and start with --warm-up; then send again what was not answered."
     )
 
 
