@@ -191,7 +191,7 @@ def test_check_says_what_is_wrong_with_three_keys(workspace, tmp_path):
                  "in is_fraud: 1 value ", "in balance: 1 row "):  # fmt: skip
         assert rule in broken, (rule, lines)
     assert "e.g. T008\ufffd[31m\n" in done.out
-    assert "e.g. 'perhaps\\x1b[31m' 1 time\n" in done.out
+    assert "e.g. 'aaaaaaa\\x1b[31a' 1 time\n" in done.out
 
 
 def test_check_calls_a_source_unusable(workspace, calls):

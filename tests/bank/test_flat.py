@@ -162,7 +162,7 @@ def test_a_few_odd_values_among_many_numbers_are_missing_and_told(tmp_path):
     table = pd.DataFrame({"x": [f"{i / 7:.3f}" for i in range(98)] + ["oops", "inf"], "y": [0, 1] * 50})
     flat = open_flat(str(write(table, tmp_path)), "y")
     assert flat.predictors["x"].isna().sum() == 2
-    assert flat.remarks == ("x: 2 values are no number, taken as missing: 'inf', 'oops'",)
+    assert flat.remarks == ("x: 2 values are no number, taken as missing: 'inf', 'aaaa'",)
 
 
 # --- what is left out

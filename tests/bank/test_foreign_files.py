@@ -274,7 +274,7 @@ def test_check_shows_what_was_found_what_is_known_and_which_key_was_missed(tmp_p
 def test_bookings_whose_times_cannot_be_read_are_no_missing_bookings(tmp_path):
     bank = read_source(str(rewritten(tmp_path, transactions={"at": lambda _: "some time"})))
     n = len(small_bank("transactions")["transactions"])
-    assert bank.problems == [f"at of {n} of {n} bookings is no timestamp, as 'some time'"]
+    assert bank.problems == [f"at of {n} of {n} bookings is no timestamp, as 'aaaa aaaa'"]
 
 
 def test_amounts_that_could_be_read_in_two_ways_are_asked_for(tmp_path):

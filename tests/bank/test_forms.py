@@ -294,7 +294,7 @@ def test_check_tells_of_each_column_what_it_is_and_what_does_not_fit(tmp_path):
     (tmp_path / "t.csv").write_text("id,amount,region,y\n" + "\n".join(rows), "utf-8")
     flat = open_flat(str(tmp_path / "t.csv"), "y", id="id")
     assert flat.forms.to_numpy().tolist() == [
-        ["amount", "number", "", 102, 100, ("never", "oops")], ["region", "category", "", 102, 102, ()]
+        ["amount", "number", "", 102, 100, ("aaaaa", "aaaa")], ["region", "category", "", 102, 102, ()]
     ]  # fmt: skip
 
 

@@ -210,6 +210,9 @@ def test_rules_are_what_a_plain_evaluator_finds(trees, numbers, rows):
         ("a: " + "x" * 300_000, "larger than 256,000 bytes"),
         ("a: 2024-13-45", "is not readable YAML"),
         ("a: [", "is not readable YAML"),
+        ("a: [{b: " + "9" * 400 + "}]", "99999999999999999999 is too large a number for a register"),
+        ("a: -.inf", "-inf is too large a number for a register, or none"),
+        ("a: .nan", "nan is too large a number for a register, or none"),
     ],
 )
 def test_a_register_that_would_run_code_or_explode_is_refused(tmp_path, monkeypatch, content, said):

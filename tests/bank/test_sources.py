@@ -13,6 +13,7 @@ from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as postgresql
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from bank_fixtures import (
     CORE,
@@ -28,6 +29,7 @@ from bank_fixtures import (
 from postgres_server import PASSWORD, QUOTED
 
 from bankmine.bank.contract import TABLES
+from bankmine.bank.flat import open_flat
 from bankmine.bank.snapshot import SOURCE_MIME, open_source, read_source
 from bankmine.bank.sources import find_source, list_sources
 from bankmine.errors import BankmineError, SourceError, UnusableSourceError, told
@@ -111,7 +113,7 @@ def test_a_value_of_another_type_far_down_a_column_is_counted(tmp_path, write):
     bank["customers"] = pd.concat([bank["customers"], many], ignore_index=True)
     snapshot = open_source(str(write(bank, tmp_path))).as_of(LAST)
     assert snapshot.violations()[["rule", "column", "count", "examples"]].values.tolist() == [
-        ["wrong_type", "annual_income", 1, ("'a lot' 1 time",)]
+        ["wrong_type", "annual_income", 1, ("'a aaa' 1 time",)]
     ]
     customers = snapshot.customers.to_pandas().set_index("customer_id")
     assert customers.annual_income["02998"] == 50.5
@@ -336,6 +338,31 @@ def test_a_file_that_cannot_be_read(tmp_path, capfd, file, content, says):
     assert f"{file} cannot be read" in text
     assert says in text
     assert capfd.readouterr() == ("", "")
+
+
+def damage(file: Path, column: str) -> None:
+    """Overwrite what a column of a Parquet file holds; the end of the file, which says what is where, stays whole."""
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    own = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == column)
+    begin = own.dictionary_page_offset or own.data_page_offset
+    content = bytearray(file.read_bytes())
+    content[begin + 6 : begin + own.total_compressed_size] = b"\xff" * (own.total_compressed_size - 6)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("column", ["transaction_id", "at", "amount", "channel"])
+def test_a_parquet_file_that_is_damaged_inside_a_column_is_named(tmp_path, column):
+    file = write_parquet(small_bank(*CORE), tmp_path) / "transactions.parquet"
+    damage(file, column)
+    assert f"{file} is damaged inside: write or copy it anew" in message(tmp_path)
+
+
+def test_a_flat_table_that_is_damaged_inside_a_column_is_named(tmp_path):
+    file = tmp_path / "t.parquet"
+    pd.DataFrame({"x": range(50), "y": [0, 1] * 25}).to_parquet(file)
+    damage(file, "x")
+    with pytest.raises(SourceError, match=r"t\.parquet is damaged inside: write or copy it anew"):
+        open_flat(str(file), target="y")
 
 
 def test_a_header_alone_is_a_table_without_rows(tmp_path):

@@ -118,6 +118,19 @@ def test_a_second_process_is_refused_and_a_signal_ends_the_first(stream, folder)
     assert "interrupted" in told
 
 
+def test_a_state_that_is_damaged_is_refused_in_one_line_that_says_what_to_do(stream, folder):
+    whole = (folder / "state.sqlite").read_bytes()
+    half = len(whole) // 2
+    for content in (whole[:half], whole[:4096] + b"\xff" * (len(whole) - 4096), b"\xff" * 200 + whole[200:]):
+        (folder / "state.sqlite").write_bytes(content)
+        running = Running(folder, stream.files / "model.json")
+        code, told = running.end()
+        assert (code, told.count("\n")) == (2, 1), told
+        assert "is damaged" in told
+        assert "move it away together with" in told
+        assert (folder / "state.sqlite").stat().st_size == len(content)  # nothing of it is lost
+
+
 def test_a_new_state_is_warmed_up_once_and_lines_that_are_wrong_are_counted(stream, tmp_path):
     source, model = tmp_path / "bank", stream.files / "model.json"
     write_source(source, small_bank(*CORE), title="Small bank")

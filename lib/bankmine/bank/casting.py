@@ -13,8 +13,8 @@ import ibis.expr.types as ir
 from ibis.util import gen_name
 
 from bankmine.bank.contract import Column, Table
-from bankmine.bank.files import quoted
-from bankmine.bank.flat_columns import identifier, text_of
+from bankmine.bank.files import identifier, quoted
+from bankmine.bank.flat_columns import text_of
 from bankmine.bank.form_kinds import BOOLEAN, DATE, MISSING, NUMBER, Form, Told
 from bankmine.bank.forms import lost_digits, read_forms, trimmed
 

@@ -17,6 +17,7 @@ from ibis.util import gen_name
 
 from bankmine.bank.casting import BAD
 from bankmine.bank.contract import Table
+from bankmine.bank.harmless import harmless
 from bankmine.bank.readers import few, fits
 from bankmine.bank.reconciliation import unreconciled
 from bankmine.bank.rules import OF_PARENTS, OF_VALUES, ROW, VALUE, Rule, rules_of_parents, rules_of_rows, with_parents
@@ -203,9 +204,10 @@ def _found(rows: ir.Table, rule: Rule) -> tuple[str, ...]:
     name = bad if bad in rows.columns and rule.name not in OF_PARENTS else rule.column
     hits = rows.filter(rule.broken).select(value=rows[name].cast("string"))
     counted = hits.group_by("value").agg(n=hits.count()).order_by(ibis.desc("n"), "value").limit(EXAMPLES)
-    return tuple(
-        f"{row['value']!r} {row['n']:,} time{'s' * (row['n'] != 1)}" for row in counted.to_pyarrow().to_pylist()
-    )
+    told = [(row["value"], row["n"]) for row in counted.to_pyarrow().to_pylist()]
+    if rule.name not in OF_PARENTS:  # whose values are keys
+        told = [(value and harmless(value, n), n) for value, n in told]
+    return tuple(f"{value!r} {n:,} time{'s' * (n != 1)}" for value, n in told)
 
 
 def _label(rows: ir.Table, table: Table) -> ir.StringValue:

@@ -75,7 +75,7 @@ def read_file(con: Backend, name: str, file: Path, spec: dict, as_text: bool = T
         return _struck(con, name, notes)
     elif text.endswith(DATABASES):
         with _open_sqlite(file) as connection:
-            fetch(con, name, connection, f'SELECT * FROM "{spec.get("table", name)}"')
+            fetch(con, name, connection, f"SELECT * FROM {identifier(spec.get('table', name))}")
     else:
         with tempfile.TemporaryDirectory(dir=work.folder()) as folder:
             whole = _unzip(file, Path(folder), spec) if text.endswith(".zip") else file
@@ -112,7 +112,7 @@ def insert(con: Backend, name: str, rows: pa.RecordBatchReader | None) -> None:
             failures.append(failure)
 
     con.con.register("_arriving", pa.RecordBatchReader.from_batches(plain, batches()))
-    con.raw_sql(f'CREATE TABLE "{name}" AS SELECT * FROM _arriving')
+    con.raw_sql(f"CREATE TABLE {identifier(name)} AS SELECT * FROM _arriving")
     con.con.unregister("_arriving")
     if failures:
         raise failures[0]
@@ -193,6 +193,11 @@ def _sheet_with_a_table(book: fastexcel.ExcelReader) -> tuple[str, list[str]]:
     return first, []
 
 
+def identifier(name: str) -> str:
+    """Write a name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _first_rows(book: fastexcel.ExcelReader, sheet: str) -> Heading | None:
     columns = book.load_sheet(sheet, header_row=None, n_rows=LOOKED, dtypes="string").to_arrow().columns
     cells = zip(*(column.to_pylist() for column in columns), strict=True)
@@ -205,8 +210,9 @@ def _storage(column: pa.Array) -> pa.Array:
 
 
 def _read_parquet(con: Backend, name: str, pattern: str) -> None:
-    con.raw_sql(f'CREATE VIEW "{name}" AS SELECT * FROM read_parquet({quoted(pattern)}, union_by_name = true)')
-    con.raw_sql(f'SELECT 1 FROM "{name}" LIMIT 1')  # a broken file must show now, not in a notebook's third cell
+    view = identifier(name)
+    con.raw_sql(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({quoted(pattern)}, union_by_name = true)")
+    con.raw_sql(f"SELECT 1 FROM {view} LIMIT 1")  # a broken file must show now, not in a notebook's third cell
 
 
 def _read_text(con: Backend, name: str, file: Path, spec: dict) -> Beside:
@@ -215,14 +221,14 @@ def _read_text(con: Backend, name: str, file: Path, spec: dict) -> Beside:
         options = {"all_varchar": True, "header": True} | spec["options"]
         listed = "".join(f", {key} = {quoted(value)}" for key, value in options.items())
         try:
-            con.raw_sql(f'CREATE TABLE "{name}" AS SELECT * FROM read_csv({quoted(file)}{listed})')
+            con.raw_sql(f"CREATE TABLE {identifier(name)} AS SELECT * FROM read_csv({quoted(file)}{listed})")
         except duckdb.InvalidInputException as error:  # whose further lines show a row, and advice on other options
             raise ValueError(str(error).splitlines()[0]) from None
         return Beside()
     heading, delimiter, skip = _header(file)
     columns = ", ".join(f"{quoted(c)}: 'VARCHAR'" for c in heading.names)
     con.raw_sql(
-        f'CREATE TABLE "{name}" AS SELECT * FROM read_csv({quoted(file)}, auto_detect = false, header = true,'
+        f"CREATE TABLE {identifier(name)} AS SELECT * FROM read_csv({quoted(file)}, auto_detect = false, header = true,"
         f" skip = {skip}, delim = {quoted(delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}},"
         f" store_rejects = true, rejects_limit = {_REJECTED})"
     )
@@ -278,12 +284,13 @@ def _records(lines: list[str], delimiter: str) -> tuple[list[list[str]], list[in
 
 def _struck(con: Backend, name: str, notes: Beside) -> Beside:
     """Take out of a table what is no row of it, and say so: empty rows, repeated headings, totals."""
-    columns = [row[0] for row in con.raw_sql(f'DESCRIBE "{name}"').fetchall()]
-    cells = ['"' + c.replace('"', '""') + '"::VARCHAR' for c in columns]
+    table = identifier(name)
+    columns = [row[0] for row in con.raw_sql(f"DESCRIBE {table}").fetchall()]
+    cells = [f"{identifier(c)}::VARCHAR" for c in columns]
     if len(columns) < 2:
         return notes
     blanks = " + ".join(f"({c} IS NULL)::INT" for c in cells[1:])
-    ended = f'2 * ({blanks}) >= {len(cells) - 1} OR rowid = (SELECT max(rowid) FROM "{name}")'
+    ended = f"2 * ({blanks}) >= {len(cells) - 1} OR rowid = (SELECT max(rowid) FROM {table})"
     kinds = {
         "empty rows": f"coalesce({', '.join(cells)}) IS NULL",
         "rows that repeat the headings": " AND ".join(
@@ -292,10 +299,10 @@ def _struck(con: Backend, name: str, notes: Beside) -> Beside:
         "rows of totals or end marks": f"regexp_full_match(trim({cells[0]}), {quoted(TOTALS)}) AND ({ended})",
     }
     counted = ", ".join(f"count(*) FILTER ({condition})" for condition in kinds.values())
-    counts = con.raw_sql(f'SELECT {counted} FROM "{name}"').fetchone()
+    counts = con.raw_sql(f"SELECT {counted} FROM {table}").fetchone()
     notes.remarks.extend(f"{n:,} {kind} left out" for kind, n in zip(kinds, counts, strict=True) if n)
     if any(counts):
-        con.raw_sql(f'DELETE FROM "{name}" WHERE {" OR ".join(f"({c})" for c in kinds.values())}')
+        con.raw_sql(f"DELETE FROM {table} WHERE {' OR '.join(f'({c})' for c in kinds.values())}")
     return notes
 
 

@@ -18,7 +18,7 @@ from bankmine.bank.flat_predictors import SINCE, copies_of, predictors
 from bankmine.bank.flat_rows import Rows, costs_of, entity_of, known_rows, refuse_unknown
 from bankmine.bank.flat_target import events
 from bankmine.bank.form_kinds import BOOLEAN, DATE, NUMBER, Told
-from bankmine.bank.readers import read_flat
+from bankmine.bank.readers import read_flat, undamaged
 from bankmine.bank.snapshot import SOURCE_MIME
 from bankmine.bank.sources import FLAT, Source, find_source, written
 from bankmine.errors import BankmineError, SourceError
@@ -175,12 +175,13 @@ def open_flat(
     asked = {"target": target, "positive": positive, "id": id, "time": time}
     asked = {role: notes.names.get(value, value) if role != "positive" else value for role, value in asked.items()}
     told = Told(source.decimal, source.dates, source.missing, bool(source.time_zone), clock=source.clock)
-    rows = known_rows(con, source, asked, as_of, told)
-    rows.remarks[:0] = notes.remarks
-    happened, event = events(rows.texts(rows.roles["target"]), rows.roles["target"], rows.roles["positive"])
-    found, reasons, leaks = _predictors(rows, happened, _kept(keep, rows), own)
-    dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
-    entity, costs = entity_of(rows), costs_of(rows)
+    with undamaged(con, source):
+        rows = known_rows(con, source, asked, as_of, told)
+        rows.remarks[:0] = notes.remarks
+        happened, event = events(rows.texts(rows.roles["target"]), rows.roles["target"], rows.roles["positive"])
+        found, reasons, leaks = _predictors(rows, happened, _kept(keep, rows), own)
+        dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
+        entity, costs = entity_of(rows), costs_of(rows)
     parts = found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks), leaks, rows
     return Flat(source, fingerprint, rows.as_of, *parts)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ibis.backends.duckdb import Backend
 
 from bankmine.bank import form_dates as dates
+from bankmine.bank.files import identifier
 from bankmine.bank.form_kinds import BOOLEAN, CATEGORY, DATE, NUMBER, OTHER, Form, Told
 from bankmine.bank.forms import count_all, read_forms, trimmed
 from bankmine.bank.sources import CLOCKS, FLAT
@@ -18,11 +19,6 @@ STARTS = "2000-01-01"
 _MOST_SECONDS = 200 * 366 * 86_400
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UTINYINT",
             "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
-
-
-def identifier(name: str) -> str:
-    """Write a name as an identifier of DuckDB's SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def text_of(name: str, kind: str = "VARCHAR") -> str:

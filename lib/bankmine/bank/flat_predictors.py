@@ -9,10 +9,12 @@ from ibis.backends.duckdb import Backend
 
 from bankmine.bank.form_kinds import BOOLEAN, CATEGORY, DATE, NUMBER, OTHER, Form
 from bankmine.bank.forms import MOSTLY
+from bankmine.bank.harmless import personal
 from bankmine.bank.sources import FLAT
 
 SINCE = "days_since_"
 """Begins the name of a predictor that is made of a date."""
+_OF_PEOPLE = "it holds names, words or addresses of people, by which nobody is judged"
 _SURELY = 5
 """Repetitions to be expected among whole numbers drawn by chance from which their absence means that they are keys: the
 chance of none is below 1 % (birthday problem)."""
@@ -61,6 +63,8 @@ def predictors(
             found[name] = found[name].mask(found[name] < 0)
     useless = {name: why for name, values in found.items() if (why := _useless(values))}
     useless |= {n: why for n, form in forms.items() if form.kind == NUMBER and (why := _key(found[n]))}
+    words = {n: list(found[n].cat.categories) for n, form in forms.items() if form.kind == CATEGORY}
+    useless |= {n: _OF_PEOPLE for n, values in words.items() if personal(n, values)}
     since = {n: _free(f"{SINCE}{n}", list(forms)) for n, form in forms.items() if form.kind == DATE}
     frame = pd.DataFrame({since.get(n, n): v for n, v in found.items() if n not in useless}, index=index)
     return frame, reasons | useless, remarks

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from ibis.backends.duckdb import Backend
 
-from bankmine.bank.files import quoted
-from bankmine.bank.flat_columns import STARTS, column_types, identifier, read_columns, text_of, time_form
+from bankmine.bank.files import identifier, quoted
+from bankmine.bank.flat_columns import STARTS, column_types, read_columns, text_of, time_form
 from bankmine.bank.flat_predictors import fetch
 from bankmine.bank.form_kinds import Form, Told
 from bankmine.bank.forms import MOSTLY, lost_digits
+from bankmine.bank.harmless import harmless, personal
 from bankmine.bank.readers import flat_file
 from bankmine.bank.registers import compute, value
 from bankmine.bank.snapshot import parse_day
@@ -229,7 +230,9 @@ def _days(con: Backend, column: str, told: Told) -> tuple[Form, pd.Series, list[
 
 def _example(con: Backend, column: str, days: pd.Series) -> str:
     texts = fetch(con, [text_of(column)])[0].to_pandas()[days.isna()].dropna()
-    return f", like {texts.iloc[0][:40]!r}" if len(texts) else ""
+    if personal(column, []):
+        return ""
+    return f", like {harmless(texts.iloc[0][:40], int((texts == texts.iloc[0]).sum()))!r}" if len(texts) else ""
 
 
 def _last_day(as_of: str | datetime.date, days: pd.Series | None, source: Source) -> datetime.date:

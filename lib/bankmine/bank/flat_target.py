@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 
 from bankmine.bank.form_kinds import PAIRS, UNMISTAKABLE
+from bankmine.bank.harmless import SHARED, harmless, personal
 from bankmine.errors import BankmineError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MISSING = (*UNMISTAKABLE, "na", "")
 _SPEAKING = (("0", "1"), *PAIRS)
 """Pairs of values of which nobody asks which one is the event: the second."""
-_SHOWN = 6
+_SHOWN, _FEW = 6, 3
+"""Values that are listed at most, and so few that they are kinds of rows."""
 
 
 def events(values: pd.Series, column: str, positive: str) -> tuple[pd.Series, str]:
@@ -50,8 +52,10 @@ def events(values: pd.Series, column: str, positive: str) -> tuple[pd.Series, st
     for event in wanted:
         if event not in counts:
             near = difflib.get_close_matches(event, counts.index, 1, cutoff=0.4) if positive.strip() else []
-            hint = f" Did you mean positive={near[0]}?" if near else ""
-            raise BankmineError(f"The target {column} is never {event!r}, it is {_listed(counts)}: no events.{hint}")
+            shown = _listed(counts, column)
+            hint = f" Did you mean positive={near[0]}?" if near and repr(near[0]) in shown else ""
+            said = f"it is {shown}" if shown else f"it has {len(counts):,} values, which are not shown"
+            raise BankmineError(f"The target {column} is never {event!r}, {said}: no events.{hint}")
     told = " or ".join(wanted)
     if len(counts) == len(wanted):
         raise BankmineError(f"The target {column} is {told!r} in all {counts.sum():,} rows that tell: only events.")
@@ -74,12 +78,17 @@ def _speaking(counts: pd.Series, column: str) -> str:
         if len(values) == len(counts) and set(values) <= set(pair):
             return values.get(pair[1], pair[1])
     count = f"{len(counts):,} value{'s' * (len(counts) != 1)}"
-    raise BankmineError(f"The target {column} has {count} {_listed(counts)}: say which is the event, positive=….")
+    said = f" {shown}" if (shown := _listed(counts, column)) else ", which are not shown"
+    raise BankmineError(f"The target {column} has {count}{said}: say which is the event, positive=….")
 
 
-def _listed(counts: pd.Series) -> str:
-    shown = [f"{v[:40]!r}" for v in sorted(counts.index[:_SHOWN])]
-    return ", ".join(shown) + (", …" if len(counts) > _SHOWN else "")
+def _listed(counts: pd.Series, column: str) -> str:
+    """List the first values, where they are nobody's name or note; of many those that few rows have by their shape."""
+    if personal(column, list(counts.index)):
+        return ""
+    often = SHARED if len(counts) <= _FEW else 0
+    shown = [f"{harmless(v[:40], counts[v] + often)!r}" for v in sorted(counts.index[:_SHOWN])]
+    return ", ".join(dict.fromkeys(shown)) + (", …" if len(counts) > _SHOWN else "")
 
 
 def _plain(text: str) -> str:

@@ -14,6 +14,7 @@ from ibis.backends.duckdb import Backend
 from bankmine.bank import form_dates as dates
 from bankmine.bank.files import quoted
 from bankmine.bank.form_numbers import PERCENT_MIXED, WAYS, Way, currencies, plain
+from bankmine.bank.harmless import harmless
 
 NUMBER, BOOLEAN, CATEGORY, DATE, OTHER = "number", "boolean", "category", "date", "other"
 BLANK = "' \t\r\n\u00a0\u3000\u202f\u2007\ufeff'"
@@ -81,7 +82,12 @@ class _Shape:
     rows: int
     distinct: int
     zeros: int
-    example: str
+    least: str
+
+    @property
+    def example(self) -> str:
+        """One of it, as a message may show it."""
+        return harmless(self.least, self.rows if self.distinct == 1 else 1)
 
 
 @dataclass(frozen=True)
@@ -290,5 +296,5 @@ def _examples(con: Backend, relation: str, text: str, sql: str) -> tuple[str, ..
     """Return up to three different texts that are not read, codes for no value aside."""
     codes = ", ".join(map(quoted, MISSING))
     unread = f"nullif({text}, '') IS NOT NULL AND lower({text}) NOT IN ({codes}) AND ({sql}) IS NULL"
-    found = con.raw_sql(f"SELECT DISTINCT {text} AS t FROM {relation} WHERE {unread} ORDER BY t LIMIT 3").fetchall()
-    return tuple(row[0] for row in found)
+    found = con.raw_sql(f"SELECT {text} AS t, count(*) FROM {relation} WHERE {unread} GROUP BY 1 ORDER BY 1 LIMIT 3")
+    return tuple(harmless(*row) for row in found.fetchall())

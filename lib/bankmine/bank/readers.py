@@ -6,12 +6,15 @@ import hashlib
 import importlib.util
 import os
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgresql
 import adbc_driver_sqlite.dbapi as sqlite
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -79,6 +82,12 @@ class Reading:
     def _read(self) -> tuple[dict[str, ir.Table], dict[str, Beside]]:
         return _ENGINES[self.engine](self.con, self.source)
 
+    @contextmanager
+    def undamaged(self) -> Iterator[None]:
+        """As the function of this name."""
+        with undamaged(self.con, self.source):
+            yield
+
     def require_unchanged(self) -> None:
         """Refuse what was read of files that changed meanwhile: it must not be kept under their old fingerprint."""
         if not self.source.database and _fingerprint(self.source, self.con) != self.fingerprint:
@@ -110,6 +119,18 @@ def read_flat(source: Source) -> tuple[Backend, str, Beside]:
         frame = _frame(pkgutil.resolve_name(loader)(backend=pd))
         files.insert(con, FLAT, pa.Table.from_pandas(frame, preserve_index=False).to_reader())
     return con, hashlib.sha256(_content_hash(con, FLAT).encode()).hexdigest(), Beside()
+
+
+@contextmanager
+def undamaged(con: ibis.BaseBackend, source: Source) -> Iterator[None]:
+    """Where a query fails as a file is damaged inside, say which: of Parquet the end may be whole and a part not."""
+    try:
+        yield
+    except duckdb.Error:
+        for name, spec in _relations(source).items():
+            with told(f"{_first_existing(source, spec)} is damaged inside: write or copy it anew"):
+                _content_hash(con, name)
+        raise
 
 
 def flat_file(source: Source) -> Path:
@@ -150,7 +171,7 @@ def _read_with_duckdb(con: Backend, source: Source) -> tuple[dict[str, ir.Table]
     con.raw_sql("CREATE SCHEMA mapped")
     for table, sql in source.mappings.items():
         with told(f"{source.folder / table}.sql fails", source.secrets):
-            con.raw_sql(f'CREATE TABLE mapped."{table}" AS {sql}')
+            con.raw_sql(f"CREATE TABLE mapped.{files.identifier(table)} AS {sql}")
     mapped = {t: con.table(t, database="mapped") for t in source.mappings}
     there = con.list_tables()
     return (mapped or {t: con.table(t) for t in TABLES if t in there}), notes
@@ -183,7 +204,6 @@ def _connect(source: Source) -> Backend:
     con = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
     con.raw_sql("SET preserve_insertion_order = false")  # memory stays flat on large scans
     con.raw_sql(f"SET memory_limit = '{_MEMORY}'")
-    con.raw_sql("SET enable_progress_bar = false")  # in a kernel it writes to whatever terminal started the run
     con.raw_sql(f"SET temp_directory = {files.quoted(work.folder())}")
     with told(f"Source {source.name}: time_zone {source.time_zone!r} is not known"):
         con.raw_sql(f"SET TimeZone = {files.quoted(source.time_zone or 'UTC')}")
@@ -296,4 +316,4 @@ def _update(digest: hashlib._Hash, name: str, file: Path) -> None:
 
 
 def _content_hash(con: Backend, name: str) -> str:
-    return str(con.raw_sql(f'SELECT count(*), bit_xor(hash(t)) FROM "{name}" t').fetchone())
+    return str(con.raw_sql(f"SELECT count(*), bit_xor(hash(t)) FROM {files.identifier(name)} t").fetchone())

@@ -7,7 +7,7 @@ division by zero too, stays unknown as in SQL.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,8 @@ from bankmine.bank.rule_sql import Expression, condition, value
 from bankmine.errors import BankmineError, one_line
 
 Entry = TypeVar("Entry")
+_LARGE = 1e18
+"""Beyond it, whole numbers are no longer exact, and nothing of a bank is counted so high."""
 _LARGEST, _DEEPEST = 256_000, 20
 """Bytes of a register, and how deep its parts nest: those of a bank have less than 20,000 and 5."""
 __all__ = ["Expression", "Ruled", "compute", "condition", "entries", "holds", "read_rules", "read_yaml", "value"]
@@ -72,11 +74,25 @@ def read_yaml(file: Path) -> object:
     try:
         if file.stat().st_size > _LARGEST:
             raise BankmineError(f"{file} is larger than {_LARGEST:,} bytes: a register is not; split it.")
-        return yaml.load(file.read_text("utf-8"), _Loader)
+        found = yaml.load(file.read_text("utf-8"), _Loader)
     except UnicodeDecodeError as error:
         raise BankmineError(f"{file} is not readable UTF-8 text: {one_line(error)}") from None
     except (OSError, yaml.YAMLError, ValueError) as error:  # a date that does not exist is a ValueError
         raise BankmineError(f"{file} is not readable YAML: {one_line(error)}") from None
+    if large := next((n for n in _numbers(found) if not -_LARGE < n < _LARGE), None):
+        raise BankmineError(f"{file}: {str(large)[:20]} is too large a number for a register, or none: write another.")
+    return found
+
+
+def _numbers(told: object) -> Iterator[float]:
+    """Go through all numbers that YAML gave."""
+    if isinstance(told, dict):
+        told = [*told, *told.values()]
+    if isinstance(told, list):
+        for one in told:
+            yield from _numbers(one)
+    elif isinstance(told, int | float):
+        yield told
 
 
 def entries(told: object, kind: type[Entry], file: Path, what: str) -> list[Entry]:

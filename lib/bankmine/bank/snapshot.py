@@ -19,6 +19,7 @@ from bankmine.bank.checks import TableCheck, check
 from bankmine.bank.contract import TABLES, Table
 from bankmine.bank.currencies import in_one_currency
 from bankmine.bank.form_kinds import Told
+from bankmine.bank.harmless import harmless
 from bankmine.bank.kept import Checked, kept_json, kept_tables
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
@@ -142,7 +143,8 @@ class Bank:
     @cached_property
     def _looked(self) -> tuple[list[str], list[str]]:
         """Problems, and the days of `_days`."""
-        return kept_json(self._key(), f"{self.source.name}: whether it can be used", self._look)
+        with self.reading.undamaged():
+            return kept_json(self._key(), f"{self.source.name}: whether it can be used", self._look)
 
     def _look(self) -> tuple[list[str], list[str]]:
         problems = [f"table {t.name} is missing" for t in TABLES.values() if t.required and t.name not in self.raw]
@@ -181,7 +183,8 @@ class Bank:
         day = self.valid_day(day)
         key = self._key(day)
         what = f"{self.source.name}, as of {day}: checked tables"
-        kept, checks = kept_tables(key, what, self.reading.con, lambda: self._checked(day))
+        with self.reading.undamaged():
+            kept, checks = kept_tables(key, what, self.reading.con, lambda: self._checked(day))
         return Snapshot(self.source, self.fingerprint, day, kept, checks, lambda: self._known(day), key)
 
     def _known(self, day: datetime.date) -> dict[str, ir.Table]:
@@ -225,7 +228,7 @@ def _unread(booked: ir.Table) -> str:
     bad = booked[BAD + "at"]
     counted = booked.aggregate(n=booked.count(), unread=bad.count(), like=bad.min())
     n, unread, like = counted.to_pyarrow().to_pylist()[0].values()
-    return f"at of {unread:,} of {n:,} bookings is no timestamp, as {like!r}" if n and unread == n else ""
+    return f"at of {unread:,} of {n:,} bookings is no timestamp, as {harmless(like)!r}" if n and unread == n else ""
 
 
 def parse_day(day: str | datetime.date) -> datetime.date:

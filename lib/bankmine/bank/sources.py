@@ -61,6 +61,8 @@ _KINDS = {
     str: "text", bool: "true or false", int: "a whole number", dict: "a mapping", list: "a list",
     datetime.date: "a date like 2025-12-31", (int, float): "a number",
 }  # fmt: skip
+_LOADER = re.compile(r"empulse\.datasets:load_[a-z_]+")
+"""What may be called to load a table: functions of that package and no others."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -307,6 +309,11 @@ def _check_flat(given: dict, file: Path) -> None:
     _check(flat, _FLAT_KEYS, file, "flat")
     if ("file" in flat) == ("loader" in flat) or not flat.get("target"):
         raise SourceError(f"{file}: flat needs `target`, and either `file` or `loader`.")
+    if "loader" in flat and not _LOADER.fullmatch(flat["loader"]):
+        raise SourceError(
+            f"{file}: loader {flat['loader']!r} is none: it may be a data set of empulse, as "
+            "empulse.datasets:load_churn_tv_subscriptions."
+        )
     if spare := {"relations", "database", "generator"} & set(given):
         raise SourceError(f"{file}: a source of one flat table has no {', '.join(sorted(spare))}.")
     if odd := set(flat.get("costs", {})) - set(COSTS):

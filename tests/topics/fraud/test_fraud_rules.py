@@ -70,7 +70,7 @@ def test_one_payment_alone_gets_the_same_points_as_among_others():
         ({"condition": "1 < 2"}, "names no column"),
         ({"points": 0}, "points 0"),
         ({"points": "many"}, "points 'many'"),
-        ({"points": float("nan")}, "points nan"),
+        ({"points": float("nan")}, "nan is too large a number"),
         ({"reason": " "}, "empty reason"),
         ({"colour": 1}, "not a list of rules"),
     ],

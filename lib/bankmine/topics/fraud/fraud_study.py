@@ -107,7 +107,7 @@ def study(
         return of_bank(open_source(source).as_of(as_of), plan, days, compared=compared)
     own = (amount, merchant, *AS_IN_CONTRACT)
     flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, keep, own)
-    found = payments_of_table(flat, amount, merchant, delay, days)
+    found = payments_of_table(flat, amount, merchant, delay, days, settled)
     return FraudStudy(flat, flat.event, found, plan, compared=compared)
 
 

@@ -219,13 +219,15 @@ def payments_of_bank(
 
 
 def payments_of_table(
-    flat: Flat, amount: str, merchant: str = "", delay: int = DELAY, days: int | None = None
-) -> FraudSample:
+    flat: Flat, amount: str, merchant: str = "", delay: int = DELAY, days: int | None = None,
+    settled: int | None = None,
+) -> FraudSample:  # fmt: skip
     """Take a flat table of transactions; columns that are nothing else are predictors as they are."""
     read = transactions_of(flat, amount, merchant, delay)
     if not len(read.target):
         raise BankmineError(f"No row of {flat.title} is a transaction. {' '.join(f'{r}.' for r in read.remarks)}")
-    found = fraud_sample(history(read.rows), flat.as_of, replace(SPECIFICATION, delay=delay), days)
+    specification = replace(SPECIFICATION, delay=delay)
+    found = fraud_sample(history(read.rows), flat.as_of, specification, days, settled=settled)
     names = found.beside["transaction_id"]
     measured = found.sample.predictors
     if not flat.rows.roles["id"]:  # nothing is known of the habits of a customer who comes once
