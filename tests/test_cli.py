@@ -21,6 +21,7 @@ from runner_fixtures import (
     declare,
     make_workspace,
     refused,
+    unprivileged,
     write_notebook,
 )
 
@@ -131,6 +132,29 @@ def calls(workspace):
 def test_a_wrong_call_is_refused_in_one_line(calls, name):
     refused(calls[name], *next(told[name][1] for told in (LINES, CATALOGUES, NOTEBOOKS) if name in told))
     assert "opensesame" not in calls[name].err
+
+
+def test_a_folder_that_one_may_not_enter_is_refused_in_one_line(workspace, tmp_path):
+    closed = tmp_path / "closed"
+    write_source(closed / "bank", small_bank(*CORE))
+    write_source(tmp_path / "bank", small_bank(*CORE))
+    (tmp_path / "bank" / "accounts.parquet").chmod(0)
+    places = {
+        "source": ["check", closed / "bank"], "source of a run": ["run", "--source", closed / "bank"],
+        "file of a source": ["check", tmp_path / "bank"], "reports": ["run", "--out", closed / "reports"],
+        "index": ["index", "--out", closed / "reports"],
+        "model": ["score", "--model", closed / "model.json", "--state", tmp_path / "s.sqlite"],
+    }  # fmt: skip
+    closed.chmod(0)
+    try:
+        told = bankmine_many(workspace, [(list(map(str, words)), {}) for words in places.values()], unprivileged())
+    finally:
+        closed.chmod(0o755)
+    for name, done in zip(places, told, strict=True):
+        assert done.code == (1 if name == "file of a source" else 2), (name, done)  # what is there, but no good: 1
+        assert done.err.startswith("bankmine: "), (name, done)
+        assert done.err.count("\n") == 1, (name, done)
+        assert "ermission denied" in done.err, (name, done)
 
 
 def test_wrong_calls_leave_no_file(workspace, calls):

@@ -31,6 +31,7 @@ from runner_fixtures import (
     make_workspace,
     refused,
     start,
+    unprivileged,
     wait_at,
     write_notebook,
 )
@@ -245,11 +246,7 @@ def test_a_run_that_was_killed_holds_nothing_up(workspace, day, gate, reports):
 
 
 def test_a_read_only_folder_of_reports_is_refused_before_anything_runs(workspace):
-    wrapper = []
-    if os.geteuid() == 0:
-        wrapper = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
-        if not shutil.which("setpriv") or subprocess.run([*wrapper, "true"], check=False).returncode:
-            pytest.skip("root may write everywhere, and setpriv cannot take that right away here")
+    wrapper = unprivileged()
     before = contents(workspace / "reports")
     folders = [workspace / "reports", workspace / "reports" / DAY]
     for folder in folders:

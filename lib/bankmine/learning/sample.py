@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.flat import Flat
 from bankmine.errors import BankmineError
+
+if TYPE_CHECKING:  # live scoring, which needs neither, is to start at once
+    import ibis.expr.types as ir
+
+    from bankmine.bank.flat import Flat
 
 _DIGITS = 8
 CONFIDENCE = 0.95
