@@ -49,3 +49,8 @@ def violations(page: Page) -> list[str]:
         if found["impact"] in ("serious", "critical")
         for node in found["nodes"]
     ]
+
+
+def unfold(page: Page) -> None:
+    """Open all that is folded."""
+    page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")

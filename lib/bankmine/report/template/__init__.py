@@ -30,4 +30,9 @@ def moment(text: str | None) -> str:
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %Z}".strip() if text else "unknown"
 
 
-environment.filters["moment"] = moment
+def month(day: str) -> str:
+    """Return the month of an ISO day for readers, ``December 2025``."""
+    return f"{datetime.fromisoformat(day):%B %Y}"
+
+
+environment.filters |= {"moment": moment, "month": month}
