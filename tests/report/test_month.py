@@ -1,4 +1,4 @@
-"""The month of a demo bank, run as its scheduler does: three months, one after the other, and what the front page says."""
+"""The month of a demo bank, run as its scheduler does, three times one after the other: what the front page says."""
 
 from __future__ import annotations
 
