@@ -235,7 +235,10 @@ def test_new_makes_a_notebook_that_runs_as_it_is(tmp_path):
     declared = (root / "reports.yml").read_text("utf-8")
     assert declared.startswith("# kept by hand\n- audience: testers\n")
     assert declared.endswith("\n\n- report: 02_customer_value\n  title: Customer value?\n"
-                             "  audience: who reads it\n  cadence: monthly\n")  # fmt: skip
+                             "  audience: who reads it\n  cadence: monthly\n  owner: who decides\n  due: 10\n"
+                             "  number: customer_value.active_90d.share\n"
+                             "  meaning: of customers spent something in the last 90 days\n"
+                             "  decision: customer_value.active_90d\n")  # fmt: skip
     for words in (["check"], ["format", "--check"]):
         ruff = [COMMAND.with_name("ruff"), *words, "--config", PROJECT / "pyproject.toml", root / made]
         found = subprocess.run(ruff, capture_output=True, text=True, check=False)

@@ -22,7 +22,7 @@ BROKEN_LINKS = """() => [...document.querySelectorAll('a[href^="#"]')]
 
 @contextmanager
 def opened(
-    browser: Browser, file: Path, viewport: dict = WIDE, scheme: str = "light", policy: bool = True
+    browser: Browser, file: Path, viewport: dict = WIDE, scheme: str = "light", policy: bool = True, anchor: str = ""
 ) -> Iterator[Page]:
     """Open a file; fail in the end if the page asked for anything, complained, or opened a dialog.
 
@@ -30,11 +30,12 @@ def opened(
     """
     context = browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=not policy)
     page, trouble = context.new_page(), []
-    page.on("request", lambda r: None if r.url == file.as_uri() or r.url.startswith("data:") else trouble.append(r.url))
+    own = (f"{file.as_uri()}#", "data:", "blob:")
+    page.on("request", lambda r: None if f"{r.url}#".startswith(own) else trouble.append(r.url))
     page.on("console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
-    page.goto(file.as_uri())
+    page.goto(f"{file.as_uri()}#{anchor}" if anchor else file.as_uri())
     yield page
     context.close()
     assert trouble == []
@@ -49,3 +50,8 @@ def violations(page: Page) -> list[str]:
         if found["impact"] in ("serious", "critical")
         for node in found["nodes"]
     ]
+
+
+def unfold(page: Page) -> None:
+    """Open all that is folded."""
+    page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")

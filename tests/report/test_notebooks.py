@@ -116,6 +116,18 @@ def test_the_page_tells_all_that_the_notebook_found_and_what_it_hands_on_lies_be
 
 
 @pytest.mark.notebook
+def test_the_front_page_counts_it_as_good_and_shows_its_number_and_decision(file, folder_of_pages):
+    page = BeautifulSoup((folder_of_pages.parent / "index.html").read_text("utf-8"), "html.parser")
+    (row,) = [row for row in page.select(".questions tbody tr") if f"/{file.stem}.html" in row.th.a["href"]]
+    assert not {"failed", "unreadable"} & set(page.select_one(".counts").get_text().split())
+    assert len(page.select(".questions tbody tr")) == len({f.stem for f in folder_of_pages.glob("*.html")})
+    assert row.select_one(".number strong"), "reports.yml names a number that no finding tells"
+    manifest = told_by(folder_of_pages, file.stem)
+    assert manifest["decision"] in {f["id"] for f in manifest["findings"]}
+    assert manifest["owner"] in row.select_one(".who").get_text()
+
+
+@pytest.mark.notebook
 def test_all_reports_run_on_the_real_bank(datasets, tmp_path):
     if not (datasets / "berka").is_dir():
         pytest.skip("the Berka files are not here")

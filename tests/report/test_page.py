@@ -1,13 +1,19 @@
 """The report page: what a reviewer sees, with and without sight, on a phone, and with hostile data."""
 
+import base64
+import csv
+import hashlib
+
+import pandas as pd
 import pytest
-from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, opened, violations
+from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, opened, unfold, violations
 from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from bankmine.report.exporter import render
-from bankmine.report.findings import collect
+from bankmine.report.findings import bundle, collect
+from bankmine.report.tables import table
 
 pytestmark = pytest.mark.browser
 
@@ -131,10 +137,38 @@ def soup(executed):
 def files(executed, tmp_path_factory):
     """Write the pages of a good and of a failed run."""
     folder = tmp_path_factory.mktemp("reports")
-    pages = {"good": render(executed, manifest()), "failed": render(failed(), FAILED)}
+    pages = {
+        "good": render(executed, manifest()),
+        "failed": render(failed(), FAILED),
+        "long": render(long(), manifest()),
+    }
     for name, page in pages.items():
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
     return {name: folder / f"{name}.html" for name in pages}
+
+
+def long():
+    """Return a notebook with a list in its Decision, and with an alert and a headline in its Evidence."""
+    calls = pd.DataFrame({
+        "profit": [-1200.0, -5, 0, 900, None, 12_000, 1, 2, 3, 4, 5, 6],
+        "why": ["=1+1", "@SUM(A1)", 'says "no", twice', *["idle"] * 9],
+    }, index=pd.Index([f"row {n}" for n in range(12)], name="who"))  # fmt: skip
+    told = [
+        {"text/html": table(calls, "Calls")._repr_html_()},
+        bundle("Call {n} customers.", id="x.call", headline=True, n=12),
+        bundle(
+            "Of {n:,} customers, {share:.1%} have no birth date.", id="x.birth", headline=True, n=12_345, share=0.1234
+        ),
+        bundle("Limits crossed: {n} ({now} above {above}).", id="x.limits", alert=True, n=1, now=0.03, above=0.02),
+    ]
+    shown = [new_output("display_data", data=data) for data in told]
+    return new_notebook(cells=[
+        new_markdown_cell(INTRO),
+        new_markdown_cell("## Decision: whom to call?"),
+        new_code_cell("call()", outputs=[shown[1], shown[0]]),
+        new_markdown_cell("## Is it right?\n\nWhat only a validator reads."),
+        new_code_cell("check()", outputs=shown[2:]),
+    ])  # fmt: skip
 
 
 def failed():
@@ -163,8 +197,11 @@ def text(tag):
 
 @pytest.mark.parametrize("name", ["good", "failed"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everyone_can_read_it(chromium, files, name, scheme):
-    with opened(chromium, files[name], scheme=scheme) as page:
+@pytest.mark.parametrize("viewport", [NARROW, WIDE])
+def test_everyone_can_read_it(chromium, files, name, scheme, viewport):
+    with opened(chromium, files[name], viewport, scheme=scheme) as page:
+        assert violations(page) == []
+        unfold(page)
         assert violations(page) == []
 
 
@@ -176,6 +213,8 @@ def test_it_fits_and_its_links_lead_somewhere(chromium, files, name, viewport):
         assert page.evaluate(BROKEN_LINKS) == []
         assert page.locator("nav:visible a").count() == (0 if viewport is NARROW else page.locator(".wide a").count())
         assert page.locator("summary:visible", has_text="Contents").count() == (1 if viewport is NARROW else 0)
+        unfold(page)
+        assert page.evaluate(OVERFLOWING) == []
 
 
 def test_a_wide_table_scrolls_in_its_own_box_by_keyboard(chromium, files):
@@ -198,27 +237,108 @@ def test_hostile_text_does_not_run_even_without_the_policy(chromium, files):
     with opened(chromium, files["good"], policy=False) as page:
         page.locator("summary:visible").evaluate_all("all => all.forEach(summary => summary.click())")
         assert page.locator("td, th", has_text=IMAGE).count() == 2
-        assert page.locator(".findings", has_text=SCRIPT).count() == 1
+        assert page.locator(".decision .finding", has_text=SCRIPT).count() == 1
         assert page.locator("pre", has_text=f"{SCRIPT} {IMAGE}").first.is_visible()
-        assert page.locator("[onclick], [onerror], [onload], iframe, script, [style*=position]").count() == 0
+        assert page.locator("[onclick], [onerror], [onload], iframe, [style*=position]").count() == 0
+        assert page.locator("script").count() == 1  # ours
         assert page.locator("main .masthead").count() == 0
 
 
-def test_print_shows_findings_and_drops_what_only_works_on_a_screen(chromium, files):
-    with opened(chromium, files["good"], scheme="dark") as page:
+def test_print_shows_the_decision_whole_and_the_headings_of_the_evidence(chromium, files):
+    with opened(chromium, files["long"], scheme="dark") as page:
+        page.get_by_label("Filter: Calls").fill("row 7")
+        assert page.locator(".decision tbody tr:visible").count() == 1
         page.emulate_media(media="print", color_scheme="dark")
-        assert page.locator(".findings").is_visible()
-        assert not page.locator(".contents.wide").is_visible()
+        assert page.locator(".decision tbody tr:visible").count() == 12
+        assert page.get_by_role("heading", name="Is it right?").is_visible()
+        assert not page.get_by_text("What only a validator reads").is_visible()
+        assert not page.locator(".contents.wide, .tools").first.is_visible()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
-def test_the_page_is_one_small_file_without_scripts(soup):
+def test_a_link_opens_the_section_it_leads_into(chromium, files):
+    with opened(chromium, files["long"]) as page:
+        hidden = page.get_by_text("What only a validator reads")
+        assert not hidden.is_visible()
+        page.locator(".contents.wide").get_by_text("Is it right?").click()
+        assert hidden.is_visible()
+        page.get_by_role("button", name="Open all sections").click()
+        assert page.locator("details.section:not([open])").count() == 0
+    with opened(chromium, files["long"], anchor="finding-3") as page:
+        assert page.get_by_text("Limits crossed: 1").last.is_visible()
+
+
+def rows_of(page) -> list[list[str]]:
+    return [row.locator("th, td").all_inner_texts() for row in page.locator(".decision tbody tr:visible").all()]
+
+
+def test_tables_are_sorted_and_filtered(chromium, files):
+    with opened(chromium, files["long"]) as page:
+        before = rows_of(page)
+        head = page.get_by_role("button", name="profit")
+        head.click()
+        assert [row[1] for row in rows_of(page)[:3]] == ["-1,200", "-5", "0"]
+        assert rows_of(page)[-1][1] == "n/a"  # missing is last, both ways
+        head.click()
+        assert [row[1] for row in rows_of(page)[:2]] == ["12,000", "900"]
+        assert rows_of(page)[-1][1] == "n/a"
+        assert page.locator("[aria-sort]").get_attribute("aria-sort") == "descending"
+        head.click()
+        assert rows_of(page) == before
+        page.get_by_label("Filter: Calls").fill("ROW 1")
+        assert [row[0] for row in rows_of(page)] == ["row 1", "row 10", "row 11"]
+        assert page.locator("output").inner_text() == "3 of 12 rows"
+        assert violations(page) == []
+
+
+def test_a_table_is_saved_as_text_that_no_spreadsheet_runs(chromium, files, tmp_path):
+    with opened(chromium, files["long"]) as page, page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV: Calls").click()
+        saved.value.save_as(tmp_path / "saved.csv")
+    assert saved.value.suggested_filename == "calls.csv"
+    with (tmp_path / "saved.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert rows[0] == ["who", "profit", "why"]
+    assert rows[1] == ["row 0", "-1200", "'=1+1"]
+    assert rows[2] == ["row 1", "-5", "'@SUM(A1)"]
+    assert rows[3][2] == 'says "no", twice'
+    assert len(rows) == 13
+
+
+def test_a_page_reads_whole_without_scripts(chromium, files):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(files["long"].as_uri())
+    assert page.locator(".decision tbody tr:visible").count() == 12
+    assert page.locator("button, input").count() == 0
+    page.locator("summary", has_text="Is it right?").click()
+    assert page.get_by_text("What only a validator reads").is_visible()
+    context.close()
+
+
+def test_the_page_is_one_small_file_whose_policy_allows_one_script_of_ours(soup):
     assert len(str(soup).encode()) < 1_500_000
-    assert not soup.find_all(["script", "link", "iframe", "object", "form"])
+    assert not soup.find_all(["link", "iframe", "object", "form"])
+    (script,) = soup.find_all("script")
+    digest = base64.b64encode(hashlib.sha256(script.string.encode()).digest()).decode()
     policy = soup.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
-    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     assert all(link.get("rel") == ["noopener", "noreferrer"] for link in soup.select("a[href^=http]"))
     assert len(soup.select("a[href^=http]")) == 1
+
+
+def test_words_of_the_trade_lead_to_what_they_mean_once_a_section():
+    cells = [
+        "## Decision: whom?\n\nAn AUC and another AUC; `AUC`; PSI.",
+        "## Is the AUC right?\n\nThe AUC, a shift (population stability index) and a lift, but no uplift, nor KSX.",
+    ]
+    soup = BeautifulSoup(render(new_notebook(cells=[new_markdown_cell(c) for c in cells]), manifest()), "html.parser")
+    linked = [[a.get_text() for a in part.select("a.term")] for part in soup.select(".decision, .section")]
+    assert linked == [["AUC", "PSI"], ["AUC", "population stability index", "lift"], [], []]
+    meant = {dt["id"]: text(dt) for dt in soup.select(".glossary dt")}
+    assert meant == {"term--auc": "AUC", "term--lift": "lift", "term--psi": "PSI"}
+    assert {a["href"].removeprefix("#") for a in soup.select("a.term")} == set(meant)
+    assert soup.select_one("a.term")["title"].startswith("The chance that of a case with the event")
 
 
 def test_title_and_date_come_first_and_the_title_once(soup):
@@ -229,22 +349,30 @@ def test_title_and_date_come_first_and_the_title_once(soup):
     assert text(soup.title) == f"{TITLE} – 2025-12-31"
 
 
-def test_alerts_come_before_headlines_and_lead_to_their_evidence(soup):
-    alert, headline = soup.select(".findings li")
-    assert text(alert).startswith(f"▲ Alert The newest transaction of {SCRIPT} is 9 days old")
-    assert text(headline).startswith("Of 12,345 customers, 12.3% have no birth date.")
-    evidence = soup.find(id=headline.a["href"].removeprefix("#"))
-    assert "evidence" in evidence["class"]
-    assert text(evidence) == "Of 12,345 customers, 12.3% have no birth date."
+def test_the_decision_comes_first_with_the_alerts_of_the_evidence_above_it(files):
+    soup = BeautifulSoup(files["long"].read_text("utf-8"), "html.parser")
+    decision = soup.main.section
+    assert text(decision.h2) == "Decision: whom to call?"
+    alert, headline = decision.select(".findings li")
+    assert text(alert) == "▲ Alert Limits crossed: 1 ( 0.03 above 0.02 ). Evidence ↓"
+    assert text(headline) == "Of 12,345 customers, 12.3% have no birth date. Evidence ↓"
+    said = [text(p) for p in decision.select("p")]
+    assert said.index("Call 12 customers.") == 1  # after the alert and before what is told in the evidence
+    assert said.count("Call 12 customers.") == 1
+    for found in (alert, headline):
+        evidence = soup.find(id=found.a["href"].removeprefix("#"))
+        assert "evidence" in evidence["class"]
+        assert evidence.find_parent("details", class_="section")
+    assert text(decision.select(":scope > details")[-1].summary) == "How this was computed"
 
 
 def test_contents_are_nested_and_every_anchor_is_unique(soup):
     top = soup.select_one("nav.wide > ol")
     assert [text(li.a) for li in top.find_all("li", recursive=False)] == [
-        "Findings", "What is missing?", "What if a customer is hostile?", "Limits", "Limits",
+        "What is missing?", "What is this report about?", "What if a customer is hostile?", "Limits", "Limits",
         "How this report was made",
     ]  # fmt: skip
-    assert [text(a) for a in top.select("ol ol a")] == ["By product", "By month"]
+    assert [text(h) for h in soup.select(".decision h3")] == ["By product", "By month"]
     ids = [tag["id"] for tag in soup.find_all(id=True)]
     assert len(ids) == len(set(ids))
 
@@ -277,10 +405,11 @@ def test_formulas_are_mathml_and_a_slip_is_shown_as_typed(soup):
 
 def test_code_and_log_are_folded_and_parameters_are_not_code(soup):
     folded = soup.select("details.folded")
-    assert all(not details.has_attr("open") for details in folded)
-    assert text(folded[0]).startswith("Code [3–4] import numpy as np")
-    log = folded[-1]
-    assert text(log) == "Log slow query"
+    inner = soup.select("details.folded details.folded")  # shown once the outer one is opened
+    assert [details for details in folded if details.has_attr("open")] == inner
+    assert text(folded[0]).startswith("How this was computed Code [5] finding")
+    assert any(text(details).startswith("Code [3–4] import numpy as np") for details in folded)
+    (log,) = [details for details in folded if text(details) == "Log slow query"]
     assert log.find(class_="ansi-red-fg").get_text() == "slow"
     assert not any("injected" in text(details) or "customers = " in text(details) for details in folded)
 
@@ -322,11 +451,11 @@ def test_unknown_outputs_are_named_and_poorer_forms_are_used():
         shown(text_html="<script>draw()</script>", text_plain="<Chart>"),
         shown(text_html="<p>" + "x" * 400_000 + "</p>", text_plain="a long table"),
     )
-    assert [text(p) for p in soup.main.find_all("p", recursive=False)] == [
+    assert [text(p) for p in soup.select(".inside > p")] == [
         "rows",
         "Not shown: an output of type application/vnd.plotly.v1+json.",
     ]
-    assert [text(pre) for pre in soup.main.find_all("pre", recursive=False)] == ["<Chart>", "a long table"]
+    assert [text(pre) for pre in soup.select(".inside > pre")] == ["<Chart>", "a long table"]
 
 
 def test_vector_pictures_cannot_run_either():
@@ -339,7 +468,7 @@ def test_vector_pictures_cannot_run_either():
 def test_long_listings_are_cut_and_progress_bars_are_one_line():
     listing, bar = new_output("stream", text="x" * 30_000), new_output("stream", text="1%\r50%\r100%\n")
     soup = page_of(listing, bar)
-    long, progress = soup.main.find_all("pre", recursive=False)
+    long, progress = soup.select(".inside > pre")
     assert long.get_text().endswith("… 10,000 more characters in the notebook")
     assert progress.get_text() == "100%\n"
 

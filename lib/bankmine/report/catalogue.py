@@ -19,9 +19,12 @@ CATALOGUE = WORKSPACE / "reports.yml"
 NOTEBOOKS = WORKSPACE / "notebooks"
 _KEYS = {
     "report": str, "title": str, "audience": str, "cadence": str, "parameters": dict, "needs_truth": bool,
-    "takes_flat": bool, "after": list,
+    "takes_flat": bool, "after": list, "owner": str, "due": int, "number": str, "meaning": str, "decision": str,
 }  # fmt: skip
-_SHAPES = {str: "text", dict: "a mapping of names to values", bool: "true or false", list: "a list of reports"}
+_SHAPES = {
+    str: "text", dict: "a mapping of names to values", bool: "true or false", list: "a list of reports",
+    int: "a number of days",
+}  # fmt: skip
 _NAME = re.compile(r"\w[\w-]*")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _KINDS = {
@@ -54,6 +57,16 @@ class Report:
     """Runs on a flat table as well as on a bank's tables, and takes the parameters that tell its columns."""
     after: tuple[str, ...] = ()
     """Reports that it reads from: they run before it."""
+    owner: str = ""
+    """Who decides."""
+    due: int | None = None
+    """Days after the as-of day by which the decision is taken."""
+    number: str = ""
+    """The one number of the front page: the id of a finding and the name of a value of it, `churn.trend.now`."""
+    meaning: str = ""
+    """What that number is, in words."""
+    decision: str = ""
+    """Id of the finding that says what to do."""
 
     @property
     def notebook(self) -> Path:

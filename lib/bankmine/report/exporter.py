@@ -1,7 +1,7 @@
-"""An executed notebook as one page: findings first, then the sections, then how it was made.
+"""An executed notebook as one page: the Decision first, then the Evidence by sections, then how it was made.
 
-The page holds no script and asks for nothing from outside: what cells show is cleaned (`bankmine.report.outputs`), and
-a content security policy in the page refuses what would still slip through.
+The page asks for nothing from outside and runs one script, our own, which sorts tables: what cells show is cleaned
+(`bankmine.report.outputs`), and a content security policy in the page refuses what would still slip through.
 """
 
 import ast
@@ -18,12 +18,14 @@ from nbformat import NotebookNode
 from papermill.translators import PythonTranslator
 
 from bankmine.report import findings, outputs
+from bankmine.report.glossary import explain
+from bankmine.report.layers import ABOUT, layers
 from bankmine.report.template import environment
 
 HIDDEN = {"parameters", "injected-parameters", "papermill-error-cell-tag"}
 TRACEBACK_LINES = 12
 # The page's own anchors, and those that only a failed page has: a heading of the notebook must not take them.
-ANCHORS = {"main", "findings", "how"}
+ANCHORS = {"main", "findings", "evidence", "glossary", "how", ABOUT}
 FAILED_ANCHORS = {"failed", "error"}
 
 
@@ -45,13 +47,18 @@ def render(notebook: NotebookNode, manifest: dict) -> str:
     notebook, _ = CoalesceStreamsPreprocessor().preprocess(copy.deepcopy(notebook), {})
     hoisted = list(_anchor_findings(notebook))
     soup = BeautifulSoup("".join(_blocks(notebook)), "html.parser")
-    contents = _arrange(soup, manifest["title"])
+    _arrange(soup, manifest["title"])
+    terms = explain(soup)
+    decision, evidence = layers(soup)
+    if decision is not None:
+        hoisted = [found for found in hoisted if f'id="{found["anchor"]}"' not in decision.body]
     return environment.get_template("page.html.j2").render(
         run={"source": None, "git": None, "error": None, "files": {}} | manifest,
-        findings=sorted(hoisted, key=lambda found: not found["alert"]),
+        findings=hoisted,
         traceback=_traceback(notebook),
-        body=Markup(soup),  # cleaned piece by piece
-        contents=contents,
+        decision=decision,
+        evidence=evidence,
+        terms=terms,
         stem=manifest["report"] + (".failed" if manifest["status"] == "failed" else ""),
         seconds=_seconds(notebook, manifest.get("cells") or []),
         parameters=_parameters(notebook, manifest.get("parameters") or {}),
@@ -147,14 +154,13 @@ def _output(output: NotebookNode) -> str:
     return f'<div class="evidence" id="{anchor}">{written}</div>' if anchor else written
 
 
-def _arrange(soup: BeautifulSoup, title: str) -> list[dict]:
-    """Make the body fit the page: headings, pictures, tables, links. Return its contents."""
+def _arrange(soup: BeautifulSoup, title: str) -> None:
+    """Make the body fit the page: headings, pictures, tables, links."""
     _lower_titles(soup, title)
-    contents = _number_headings(soup)
+    _number_headings(soup)
     _describe_pictures(soup, title)
     _box_wide_things(soup)
     _mend_links(soup)
-    return contents
 
 
 def _lower_titles(soup: BeautifulSoup, title: str) -> None:
@@ -170,18 +176,13 @@ def _slug(text: str) -> str:
     return re.sub(r"\W+", "-", text.casefold()).strip("-") or "section"
 
 
-def _number_headings(soup: BeautifulSoup) -> list[dict]:
-    """Give headings their anchors and return sections with their subsections."""
+def _number_headings(soup: BeautifulSoup) -> None:
+    """Give headings their anchors."""
     taken = ANCHORS | FAILED_ANCHORS | {tag["id"] for tag in soup.find_all(id=True)}
-    sections: list[dict] = []
     for heading in soup.find_all(["h2", "h3"]):
-        text = " ".join(heading.get_text().split())
-        slug = _slug(text)
+        slug = _slug(" ".join(heading.get_text().split()))
         heading["id"] = next(a for n in range(1, 10_000) if (a := slug if n == 1 else f"{slug}-{n}") not in taken)
         taken.add(heading["id"])
-        entry = {"text": text, "id": heading["id"], "parts": []}
-        (sections if heading.name == "h2" or not sections else sections[-1]["parts"]).append(entry)
-    return sections
 
 
 def _describe_pictures(soup: BeautifulSoup, title: str) -> None:

@@ -1,17 +1,16 @@
-"""The front page of all reports: what is new, what failed, what changed since the run before, and every run by date."""
+"""The front page of all reports: the month, then every run by date, then whether the analyses find what is planted."""
 
 import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from bankmine.report.findings import MISSING
+from bankmine.report.month import HEIGHT, WIDTH, Run, question
 from bankmine.report.template import environment
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -22,37 +21,6 @@ _SPEC = re.compile(r"(.?[<>=^])?[-+ ]?\d?[,_]?(\.\d{1,2})?[a-zA-Z%]?")
 _LARGEST = 1e300
 _CLOCKS = timedelta(minutes=10)
 """By how much clocks may differ."""
-SIGN = re.compile(r"^((?:.?[<>=^])?)[-+ ]")
-
-
-@dataclass
-class Run:
-    """One manifest, as the index shows it; `error` says what is wrong with the run or with its manifest."""
-
-    folder: str
-    as_of: str
-    report: str
-    status: str
-    page: str
-    title: str = ""
-    source: str = ""
-    audience: str = ""
-    error: str = ""
-    finished_at: str = ""
-    alerts: list[str] = field(default_factory=list)
-    findings: list[dict] = field(default_factory=list)
-
-    @property
-    def label(self) -> str:
-        """Return the status in words."""
-        if self.status == "ok" and self.alerts:
-            return f"{len(self.alerts)} alert{'s' if len(self.alerts) > 1 else ''}"
-        return {"ok": "OK", "failed": "FAILED"}.get(self.status, "unreadable")
-
-    @property
-    def css(self) -> str:
-        """Return the class that colours the status."""
-        return {"OK": "fine", "FAILED": "failed", "unreadable": "failed"}.get(self.label, "alerting")
 
 
 def write_index(out: Path) -> Path:
@@ -71,8 +39,8 @@ def write_index(out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     runs = sorted(_runs(out), key=lambda run: (run.folder, run.report, run.as_of, run.status))
     sources = [_source(list(of_source)) for _, of_source in groupby(runs, key=lambda run: run.folder)]
-    counts = Counter(report["run"].css for source in sources for report in source["latest"])
-    page = environment.get_template("index.html.j2").render(sources=sources, counts=counts)
+    counts = Counter(found["run"].css for source in sources for found in source["questions"])
+    page = environment.get_template("index.html.j2").render(sources=sources, counts=counts, width=WIDTH, height=HEIGHT)
     index, temporary = out / "index.html", out / f".index.html.{os.getpid()}"
     try:
         temporary.write_text(page, encoding="utf-8")
@@ -91,7 +59,11 @@ def _runs(out: Path) -> Iterator[Run]:
 
 
 def _run(out: Path, file: Path) -> Run | None:
-    """Read a manifest; one that cannot be read is a run too, and says so, but a report may hand on JSON of its own."""
+    """Read a manifest; one that is damaged is a run too, and says so.
+
+    A report may hand on JSON of its own: only what the runner wrote tells the name of its report, or lies beside the
+    notebook that it executed.
+    """
     name, failed = file.stem.removesuffix(".failed"), file.stem.endswith(".failed")
     page = file.with_suffix(".html")
     where = {
@@ -101,19 +73,21 @@ def _run(out: Path, file: Path) -> Run | None:
         "page": quote(page.as_posix()) if (out / page).exists() else "",
     }
     try:
-        found = Run(**where, **_read(out / file))
+        found = Run(**where, **_read(out / file, name))
         if not found.page:
             found.error = f"{found.error} Its page is lost: run it again.".strip()
         return found
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        if not where["page"]:
+        if not (out / file).with_suffix(".ipynb").exists():
             return None
         status = "failed" if failed else "unreadable"
         return Run(**where, status=status, error=f"The manifest {file.name} cannot be read: {_one_line(error)}")
 
 
-def _read(file: Path) -> dict:
+def _read(file: Path, report: str) -> dict:
     manifest = json.loads(file.read_text(encoding="utf-8"))
+    if manifest["report"] != report:
+        raise ValueError(f"it is of {str(manifest['report'])[:60]}")
     if manifest["status"] not in ("ok", "failed"):
         raise ValueError(f"status {manifest['status']!r}")
     error, ended = str(manifest.get("error") or ""), str(manifest.get("finished_at") or "")
@@ -126,6 +100,8 @@ def _read(file: Path) -> dict:
         "audience": str(manifest.get("audience") or ""),
         "error": error,
         "finished_at": ended,
+        "of_truth": manifest.get("of_truth") is True,
+        **{name: str(manifest.get(name) or "") for name in ("owner", "due", "number", "meaning", "decision")},
         "alerts": [str(alert) for alert in manifest.get("alerts") or []],
         "findings": [_finding(found) for found in manifest.get("findings") or []],
     }
@@ -139,6 +115,7 @@ def _finding(found: dict) -> dict:
         "id": str(found["id"]),
         "text": str(found["text"]),
         "headline": bool(found["headline"]),
+        "alert": bool(found.get("alert")),
         "numbers": numbers,
         "spec": spec,
     }
@@ -149,66 +126,20 @@ def _one_line(error: Exception) -> str:
 
 
 def _source(runs: list[Run]) -> dict:
-    """Return what the page shows of one source: every report's newest run, and all runs by date."""
+    """Return what the page shows of one source: the month, and all runs by date; what it asks of the truth is last."""
     reports = {name: list(of_report) for name, of_report in groupby(runs, key=lambda run: run.report)}
     days = sorted({run.as_of for run in runs}, reverse=True)
     rows = [(day, [[r for r in of_report if r.as_of == day] for of_report in reports.values()]) for day in days]
+    questions = [question(of_report) for of_report in reports.values()]
     return {
         "title": next((run.source for run in reversed(runs) if run.source), runs[0].folder or "Reports"),
         "folder": runs[0].folder,
-        "latest": [_latest(of_report) for of_report in reports.values()],
+        "day": days[0],
+        "questions": questions,
+        "asked": [found for found in questions if not found["of_truth"]],
+        "scoreboard": [found for found in questions if found["of_truth"]],
+        "alerts": [alert for found in sorted(questions, key=lambda q: q["of_truth"]) for alert in found["alerts"]],
         "reports": list(reports),
         "rows": rows[:SHOWN_DATES],
         "older": rows[SHOWN_DATES:],
     }
-
-
-def _latest(runs: list[Run]) -> dict:
-    """Return a report's newest run, its last good one, and the headlines of the latter beside the run before it."""
-    good = [run for run in runs if run.status == "ok"]
-    newest = max(runs, key=lambda run: (run.as_of, run.status == "failed", run.finished_at))
-    last, before = (good[-1] if good else None), (good[-2] if len(good) > 1 else None)
-    return {
-        "run": newest,
-        "title": next((run.title for run in reversed(runs) if run.title), newest.report),
-        "last": last,
-        "before": before,
-        "headlines": _headlines(last, before) if last else [],
-    }
-
-
-def _headlines(last: Run, before: Run | None) -> list[dict]:
-    """Return headlines, each text once: what several findings lack for the same reason is said once."""
-    texts = {found["text"]: found for found in reversed(last.findings) if found["headline"]}
-    return [_headline(found, before) for found in reversed(texts.values())]
-
-
-def _headline(found: dict, before: Run | None) -> dict:
-    earlier = {(f["id"], n): v for f in (before.findings if before else []) for n, v in f["numbers"].items()}
-    changes = []
-    for name, value in found["numbers"].items():
-        spec, key = found["spec"].get(name, ""), (found["id"], name)
-        change = _change(value, earlier[key], spec) if key in earlier else ("new" if before else "")
-        changes.append({"name": name.replace("_", " "), "value": _number(value, spec), "change": change})
-    return {"text": found["text"], "changes": changes}
-
-
-def _number(value: float | None, spec: str) -> str:
-    if value is None:
-        return MISSING
-    try:
-        return format(value, spec or ("," if isinstance(value, int) else ",.3g"))
-    except ValueError:  # a spec for integers and a manifest that says 3.0, or no spec at all
-        return f"{value:,.6g}"
-
-
-def _change(value: float | None, earlier: float | None, spec: str) -> str:
-    """Return the difference as precisely as the value is shown; for percentages, in percentage points."""
-    if value is None or earlier is None:
-        return "" if value is None else f"before: {MISSING}"
-    spec, difference = SIGN.sub(r"\1", spec), value - earlier
-    size, nothing = _number(abs(difference), spec), _number(abs(0 * difference), spec)
-    if size == nothing:
-        return "no change"
-    unit = " pp" if size.endswith("%") else ""
-    return f"{'+' if difference > 0 else '−'}{size.strip().removesuffix('%')}{unit}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from datetime import date, timedelta
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -37,6 +38,8 @@ def build_manifest(report: Report, notebook: NotebookNode, base: dict, error: st
     read = _read_source(notebook)
     return {
         "report": report.name, "title": report.title, "audience": report.audience, "cadence": report.cadence,
+        "of_truth": report.needs_truth, "owner": report.owner, "due": _due(report, base["as_of"]),
+        "number": report.number, "meaning": report.meaning, "decision": report.decision,
         "status": "failed" if error else "ok", "error": error,
         **base, "source": read or base["source"],
         "started_at": run.get("start_time"), "finished_at": run.get("end_time"), "seconds": run.get("duration"),
@@ -53,6 +56,11 @@ def git_state(workspace: Path) -> dict:
         return {"commit": None, "dirty": None}
     changes = _ask_git(workspace, "status", "--porcelain", "--untracked-files=normal", "--", *_MAKES_REPORTS)
     return {"commit": commit, "dirty": bool(changes)}
+
+
+def _due(report: Report, as_of: str) -> str | None:
+    """Return the day by which the decision of a report is taken; None where its catalogue sets none."""
+    return None if report.due is None else str(date.fromisoformat(as_of) + timedelta(days=report.due))
 
 
 def _metrics(findings: list[dict]) -> dict[str, float]:

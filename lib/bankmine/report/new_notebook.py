@@ -83,6 +83,19 @@ table(flows.loc[["mean", "50%", "max"]], "Inflow, outflow and bookings of custom
 """
 
 
+_ENTRY = """
+- report: {name}
+  title: {title}
+  audience: who reads it
+  cadence: monthly
+  owner: who decides
+  due: 10
+  number: {topic}.active_90d.share
+  meaning: of customers spent something in the last 90 days
+  decision: {topic}.active_90d
+"""
+
+
 def new_notebook(name: str) -> Report:
     """Make a notebook that runs as it is and declare it in `reports.yml`, which keeps its comments.
 
@@ -103,7 +116,7 @@ def new_notebook(name: str) -> Report:
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    entry = f"\n- report: {full}\n  title: {report.title}\n  audience: who reads it\n  cadence: monthly\n"
+    entry = _ENTRY.format(name=full, title=report.title, topic=topic)
     declared = CATALOGUE.read_text("utf-8").rstrip("\n") + "\n" + entry
     publish({report.notebook: nbformat.writes(notebook) + "\n", CATALOGUE: declared})
     return report
