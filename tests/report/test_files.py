@@ -17,7 +17,7 @@ def test_publish_writes_all_files_or_none(tmp_path):
     publish({page: "good", told: "{}"})
     assert contents(tmp_path) == {"a.html": b"good", "a.json": b"{}"}
     with pytest.raises(BankmineError, match="Cannot write"):
-        publish({page: "new", tmp_path / "gone" / "a.json": "{}"})
+        publish({page: "new", tmp_path / "gone" / "deeper" / "a.json": "{}"})
     assert contents(tmp_path) == {"a.html": b"good", "a.json": b"{}"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from runner_fixtures import bankmine, contents, make_workspace
 
 from bankmine.lacking import Lacking
-from bankmine.report.handed_on import STAGE, hand_on
+from bankmine.report.handed_on import REPORTS, STAGE, hand_on, place_for
 
 pytestmark = pytest.mark.notebook
 WRITES = """
@@ -44,14 +44,14 @@ def told(folder: Path) -> dict:
     return json.loads((folder / "01_writes.json").read_text("utf-8"))
 
 
-def test_tables_stand_beside_the_report_keyed_by_customer_and_day(workspace):
+def test_tables_stand_in_a_folder_of_the_report_keyed_by_customer_and_day(workspace):
     code, folder = run(workspace, "2025-11-30")
     assert code == 0
-    table = pd.read_parquet(folder / "groups.parquet")
+    table = pd.read_parquet(folder / "01_writes" / "groups.parquet")
     assert table.astype(str).to_numpy().tolist() == [["C1", "2025-11-30", "a"], ["C2", "2025-11-30", "b"]]
     assert list(table.columns) == ["customer_id", "as_of", "group"]
-    assert told(folder)["files"].keys() == {"groups.parquet", "model.txt"}
-    assert 'href="groups.parquet"' in (folder / "01_writes.html").read_text("utf-8")
+    assert told(folder)["files"].keys() == {"01_writes/groups.parquet", "01_writes/model.txt"}
+    assert 'href="01_writes/groups.parquet"' in (folder / "01_writes.html").read_text("utf-8")
 
 
 def test_a_later_day_finds_what_an_earlier_one_left_and_not_its_own(workspace):
@@ -70,8 +70,10 @@ def test_a_failing_report_leaves_the_tables_of_the_good_one(workspace):
     code, _ = run(workspace, "2025-12-31", BANKMINE_MOOD="bad")
     assert code == 1
     after = contents(folder)
-    assert all(after[name] == before[name] for name in ("groups.parquet", "model.txt", "01_writes.html"))
-    assert not list(folder.glob(".*.part"))
+    assert all(
+        after[name] == before[name] for name in ("01_writes/groups.parquet", "01_writes/model.txt", "01_writes.html")
+    )
+    assert not list(folder.rglob(".*.part"))
 
 
 def test_lists_that_people_work_through_are_xlsx_too_in_which_text_is_no_formula(tmp_path, monkeypatch):
@@ -98,6 +100,15 @@ def test_lists_that_people_work_through_are_xlsx_too_in_which_text_is_no_formula
     assert "<f>" not in sheet
     assert "hyperlink" not in sheet.lower()
     assert pd.read_parquet(tmp_path / "once" / "calls.parquet")["as_of"].astype(str).unique() == ["2025-12-31"]
+
+
+def test_a_notebook_that_is_run_by_hand_writes_to_the_folder_of_its_report(tmp_path, monkeypatch):
+    monkeypatch.delenv(STAGE, raising=False)
+    monkeypatch.setenv(REPORTS, str(tmp_path))
+    snapshot = SimpleNamespace(as_of="2025-12-31")
+    for notebook, folder in {"notebooks/06_churn.ipynb": "06_churn", None: "notebook"}.items():
+        monkeypatch.setenv("JPY_SESSION_NAME", notebook) if notebook else monkeypatch.delenv("JPY_SESSION_NAME")
+        assert place_for("calls.parquet", snapshot) == tmp_path / "2025-12-31" / folder / "calls.parquet"
 
 
 def test_where_nothing_can_leave_the_house_nothing_is_written(tmp_path, monkeypatch):

@@ -239,6 +239,8 @@ def test_a_run_that_was_killed_holds_nothing_up(workspace, day, gate, reports):
     os.close(holding)
     assert psutil.wait_procs(kernels, timeout=DEADLINE)[1] == []
     (day / ".01_steady.html.part").write_text("half a rep")
+    (day / "01_steady").mkdir(exist_ok=True)
+    (day / "01_steady" / ".calls.parquet.part").write_text("half a list")
     (day.parent / ".index.html.1").write_text("half an ind")
     assert bankmine(workspace, "run", "1").code == 0
     assert not list(day.parent.rglob("*.part"))

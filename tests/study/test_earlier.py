@@ -46,11 +46,11 @@ def reports(tmp_path, monkeypatch) -> Path:
 
 
 def put(reports: Path, day: str, rows: pd.DataFrame | None = None, status: str = "ok") -> Path:
-    file = reports / day / "calls.parquet"
+    file = reports / day / "06_calls" / "calls.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
     (listed(day) if rows is None else rows).to_parquet(file, index=False)
-    manifest = {"report": "06_calls", "status": status, "files": {"calls.parquet": file.stat().st_size}}
-    (file.parent / "06_calls.json").write_text(json.dumps(manifest))
+    manifest = {"report": "06_calls", "status": status, "files": {"06_calls/calls.parquet": file.stat().st_size}}
+    (reports / day / "06_calls.json").write_text(json.dumps(manifest))
     return file
 
 
@@ -116,8 +116,8 @@ def test_a_list_that_is_not_what_it_was_is_set_aside_and_the_others_are_judged(f
     spoil, why = HOSTILE[fault]
     spoil(file)
     if file.is_file():  # also where the manifest was changed with it
-        (file.parent / "06_calls.json").write_text(
-            json.dumps({"status": "ok", "files": {"calls.parquet": file.stat().st_size}})
+        (file.parent.parent / "06_calls.json").write_text(
+            json.dumps({"status": "ok", "files": {"06_calls/calls.parquet": file.stat().st_size}})
         )
     told = found()
     assert told.day == pd.Timestamp("2025-10-31")
@@ -132,7 +132,7 @@ def test_a_list_that_is_not_what_it_was_is_set_aside_and_the_others_are_judged(f
 )
 def test_what_no_good_report_tells_of_is_no_list(manifest, reports):
     file = put(reports, "2025-11-30")
-    (file.parent / "06_calls.json").write_text(manifest)
+    (file.parent.parent / "06_calls.json").write_text(manifest)
     put(reports, "2025-10-31").write_bytes(b"of another size")
     told = found()
     assert told.headline == Lacking("no report of an earlier day handed on a list that can be read")

@@ -29,6 +29,7 @@ class Report:
     manifest: dict
     page: str
     folder: Path
+    """Of what it handed on."""
 
     @property
     def figures(self) -> dict:
@@ -47,7 +48,8 @@ def run(name: str, out: Path, **parameters: object) -> Report:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (file,) = out.rglob(f"{name}.json")
-    return Report(json.loads(file.read_text("utf-8")), file.with_suffix(".html").read_text("utf-8"), file.parent)
+    page = file.with_suffix(".html").read_text("utf-8")
+    return Report(json.loads(file.read_text("utf-8")), page, file.with_suffix(""))
 
 
 def customers() -> pd.DataFrame:

@@ -61,7 +61,7 @@ def claimed(folder: Path) -> Iterator[None]:
             raise BankmineError(
                 f"Another run is writing to {folder}: wait for it, or give another folder with --out."
             ) from None
-        _clear(folder, ".*.part")
+        _clear(folder, "**/.*.part")
         yield
 
 
@@ -77,6 +77,7 @@ def publish(contents: dict[Path, str | bytes]) -> None:
     try:
         with writing(next(iter(contents))):
             for path, content in contents.items():
+                path.parent.mkdir(exist_ok=True)
                 with parts[path].open("wb") as stream:
                     stream.write(content.encode("utf-8") if isinstance(content, str) else content)
                     stream.flush()

@@ -1,7 +1,8 @@
-"""What a report hands on: tables and models beside it, for other systems, people, other reports and the next run.
+"""What a report hands on: tables and models, for other systems, people, other reports and the next run.
 
-In a run they are staged and take their places together with the report, if it is good. In JupyterLab they are
-written at once. Every table is keyed by customer and as-of day, so that the days can be put one under the other.
+They lie in a folder of the report, beside its page. In a run they are staged and take their places together with the
+report, if it is good. In JupyterLab they are written at once. Every table is keyed by customer and as-of day, so that
+the days can be put one under the other.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ if TYPE_CHECKING:  # the runner imports this module, and learns and draws nothin
 
 STAGE, REPORTS, FAILED = "BANKMINE_STAGE", "BANKMINE_REPORTS", "BANKMINE_FAILED"
 """Set by the runner: the folder to stage in, that of the source's reports, and the reports that failed in this run."""
+_NOTEBOOK = "JPY_SESSION_NAME"
+"""Set by Jupyter's server: the path of the notebook."""
 
 
 def hand_on(study: Study) -> dict[str, str] | Lacking:
@@ -104,7 +107,8 @@ def _write_list(name: str, frame: pd.DataFrame, snapshot: Snapshot | Flat) -> Pa
 
 def place_for(file: str, snapshot: Snapshot | Flat) -> Path:
     """Return where a file of this report is to be written; its folder is there."""
-    folder = Path(os.environ[STAGE]) if STAGE in os.environ else _reports(snapshot) / str(snapshot.as_of)
+    report = Path(os.environ.get(_NOTEBOOK, "notebook")).stem
+    folder = Path(os.environ[STAGE]) if STAGE in os.environ else _reports(snapshot) / str(snapshot.as_of) / report
     folder.mkdir(parents=True, exist_ok=True)
     return folder / file
 
@@ -120,26 +124,23 @@ def earlier_lists(file: str, snapshot: Snapshot | Flat) -> dict[str, Path | str]
     A file that no manifest of its day tells of, or of another size, is not what a report left.
     """
     found = _of_earlier_days(file, snapshot)
-    return {f.parent.name: f if _handed_on(f) else "it is not what a report of that day left" for f in sorted(found)}
+    told = "it is not what a report of that day left"
+    return {f.parent.parent.name: f if _handed_on(f) else told for f in sorted(found)}
 
 
 def _of_earlier_days(file: str, snapshot: Snapshot | Flat) -> Iterator[Path]:
-    return (f for f in _reports(snapshot).glob(f"????-??-??/{file}") if f.parent.name < str(snapshot.as_of))
+    found = _reports(snapshot).glob(f"????-??-??/*/{file}")
+    return (f for f in found if f.parent.parent.name < str(snapshot.as_of))
 
 
 def _handed_on(file: Path) -> bool:
-    """Whether a good report's manifest beside a file tells of it, as large as it is."""
-    size = file.stat().st_size if file.is_file() else None
-    return size is not None and any(told.get(file.name) == size for told in map(_files_of, file.parent.glob("*.json")))
-
-
-def _files_of(manifest: Path) -> dict[str, object]:
-    """Return the files that a manifest tells of; none where it is no manifest of a good report."""
+    """Whether the manifest of the good report in whose folder a file lies tells of it, as large as it is."""
     try:
-        told = json.loads(manifest.read_text("utf-8"))
-        return dict(told["files"]) if told["status"] == "ok" else {}
+        told = json.loads(file.parent.with_name(f"{file.parent.name}.json").read_text("utf-8"))
+        size = told["files"][f"{file.parent.name}/{file.name}"]
+        return told["status"] == "ok" and file.is_file() and file.stat().st_size == size
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return {}
+        return False
 
 
 def received(report: str, file: str, snapshot: Snapshot | Flat) -> Path:
@@ -164,9 +165,9 @@ def received(report: str, file: str, snapshot: Snapshot | Flat) -> Path:
     if why := "failed in this run" if failed else obstacle(load_catalogue()[report], folder, snapshot):
         source = "" if _is_default(snapshot) else f" --source {shlex.quote(str(snapshot.source.folder))}"
         raise BankmineError(f"{report} {why}: bankmine run {report}{source} --as-of {snapshot.as_of}")
-    if file not in json.loads((folder / f"{report}.json").read_text("utf-8"))["files"]:
+    if f"{report}/{file}" not in json.loads((folder / f"{report}.json").read_text("utf-8"))["files"]:
         raise BankmineError(f"{report} handed on no {file}: its page says why")
-    return folder / file
+    return folder / report / file
 
 
 def _reports(snapshot: Snapshot | Flat) -> Path:

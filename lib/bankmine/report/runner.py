@@ -251,7 +251,7 @@ def _run_staged(
     notebook = nbformat.from_dict(hide(notebook, plan.secrets))
     manifest = build_manifest(report, notebook, plan.manifest(report), hide(error, plan.secrets))
     try:
-        page = _write(plan, report, notebook, manifest, {} if error else _staged(places[STAGE]))
+        page = _write(plan, report, notebook, manifest, {} if error else _staged(places[STAGE], report))
     except BankmineError as failure:
         return Outcome(report.name, str(failure), None, manifest["seconds"])
     except Exception as failure:  # an output that cannot be shown must not spoil the other reports
@@ -273,9 +273,9 @@ def _warn(notebook: nbformat.NotebookNode, report: Report, failed: dict[str, str
     notebook.cells.insert(1, nbformat.v4.new_code_cell(outputs=shown))
 
 
-def _staged(stage: str) -> dict[str, bytes]:
-    """Return what a notebook wrote for other systems: name -> content."""
-    return {f.name: f.read_bytes() for f in sorted(Path(stage).iterdir()) if f.is_file()}
+def _staged(stage: str, report: Report) -> dict[str, bytes]:
+    """Return what a notebook wrote for other systems: path in the folder of the day -> content."""
+    return {f"{report.name}/{f.name}": f.read_bytes() for f in sorted(Path(stage).iterdir()) if f.is_file()}
 
 
 def _write(
