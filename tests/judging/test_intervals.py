@@ -7,7 +7,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bankmine.judging.intervals import around, clustered_error, of_belief, of_mean, of_median, wilson_clustered
+from bankmine.judging.intervals import (
+    around,
+    clustered_error,
+    draws,
+    interval,
+    of_belief,
+    of_mean,
+    of_median,
+    wilson,
+    wilson_clustered,
+)
+from bankmine.judging.ranking import of, performance
+from bankmine.topics.fraud.desk import _ratio
 
 
 def months(customers: int, seed: int) -> tuple[pd.Series, pd.Series]:
@@ -84,3 +96,30 @@ def test_what_is_believed_lies_between_the_quantiles_of_its_distribution():
     drawn = np.random.default_rng(3).beta(6, 14, 100_000)
     low, high = of_belief(np.column_stack([drawn, 10 * drawn]))
     assert (low, high) == (pytest.approx([0.126, 1.26], rel=0.02), pytest.approx([0.512, 5.12], rel=0.02))
+
+
+def test_at_none_or_all_intervals_are_exact():
+    """All of 42: the chance of that is 2.5 % where the share is 0.025 to the power of 1 / 42 (Clopper and Pearson)."""
+    low = 0.025 ** (1 / 42)
+    assert low == pytest.approx(0.9159, abs=1e-4)
+    assert wilson(42, 42) == pytest.approx((low, 1.0))
+    assert wilson(0, 42) == pytest.approx((0.0, 1 - low))
+    customer = pd.Series(np.repeat(np.arange(42), 3))
+    for share, bounds in ((1.0, (low, 1.0)), (0.0, (0.0, 1 - low))):
+        hit = pd.Series(share, customer.index)
+        assert wilson_clustered(hit, customer) == pytest.approx(bounds)
+        resampled = np.full((1 + 200, 1), share)
+        assert np.ravel(interval(resampled, 42)) == pytest.approx(bounds)
+        assert _ratio(hit.to_numpy(), np.ones(126), customer.to_numpy(), draws(42, 200)) == pytest.approx(
+            (share, *bounds)
+        )
+    assert np.ravel(interval(np.full((201, 1), 1.0))) == pytest.approx([1, 1])  # no share: a profit of 1 in all rounds
+
+
+def test_a_ranking_without_a_slip_is_not_certain():
+    """Four customers with two events each, all before the others: as if four of four."""
+    rows = pd.DataFrame({"y": np.repeat([1.0, 0.0], [8, 400]), "score": np.arange(408, 0, -1) / 409})
+    entity = pd.Series([*np.repeat(np.arange(4), 2), *np.arange(4, 404)], rows.index)
+    found = of(performance(rows.y, rows[["score"]], entity), "score")
+    for metric in ("auc", "average_precision", "caught_5"):
+        assert tuple(found.loc[metric]) == pytest.approx((1.0, 0.025 ** (1 / 4), 1.0)), metric

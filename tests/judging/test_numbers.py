@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bankmine.judging.numbers import written
+from bankmine.judging.numbers import formatted, with_bounds, written
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,38 @@ def test_a_value_is_within_its_digits_and_has_no_exponent(value, limit):
     assert "e" not in text
     if "<" not in text and ">" not in text:
         assert float(text.replace(",", "")) == pytest.approx(value, rel=0.006, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "text"),
+    [
+        (0.0004, ".1%", "<0.1%"),
+        (-0.0004, ".1%", ">-0.1%"),
+        (0.996, ".0%", ">99%"),
+        (0.9996, ".1%", ">99.9%"),
+        (1.0, ".0%", "100%"),
+        (0.0, ".1%", "0.0%"),
+        (0.3, ",.0f", "<1"),
+        (0.00004, "+.3f", "<0.001"),
+        (1_234.5, ",.1f", "1,234.5"),
+        (3, ",", "3"),
+    ],
+)
+def test_what_is_nearly_none_or_all_is_not_written_as_that(value, spec, text):
+    assert formatted(value, spec) == text
+
+
+@pytest.mark.parametrize(
+    ("row", "spec", "text"),
+    [
+        ((0.71, 0.66, 0.75), ".2f", "0.71 (0.66–0.75)"),
+        ((0.0100, 0.0098, 0.0103), ".0%", "1.00% (0.98%–1.03%)"),
+        ((1.0, 0.916, 1.0), ".0%", "100% (92%–100%)"),
+        ((0.998, 0.992, 0.9997), ".0%", "99.80% (99.20%–99.97%)"),
+        ((1.0, 1.0, 1.0), ".2f", "1.00"),  # a group against itself
+        ((5.0, float("nan"), float("nan")), ",.0f", "5"),
+        ((float("nan"), 1.0, 2.0), ".1f", "n/a"),
+    ],
+)
+def test_an_interval_is_written_so_that_its_ends_differ(row, spec, text):
+    assert with_bounds(*row, spec, "–") == text

@@ -12,16 +12,20 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bankmine.judging.numbers import with_bounds
 from bankmine.learning.sample import CONFIDENCE
 
-MISSING = "n/a"
 _NONE = 1e-12
 """Standard error of a share that is rounding only: all clusters have the same share."""
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `n` (Wilson, Journal of the American Statistical Association 22, 1927)."""
-    found = stats.binomtest(int(hits), int(n)).proportion_ci(CONFIDENCE, method="wilson")
+    """Return the 95 % interval of a share of `n`: Wilson's, and at none or all the exact one (Clopper and Pearson).
+
+    Source: Journal of the American Statistical Association 22 (1927); Biometrika 26 (1934).
+    """
+    method = "wilson" if 0 < hits < n else "exact"
+    found = stats.binomtest(int(hits), int(n)).proportion_ci(CONFIDENCE, method=method)
     return float(found.low), float(found.high)
 
 
@@ -30,11 +34,14 @@ def wilson_clustered(hit: pd.Series, cluster: pd.Series) -> tuple[float, float]:
 
     Wilson's interval for as many independent rows as would be as uncertain (Dean and Pagano, Journal of Survey
     Statistics and Methodology 3, 2015). Where all clusters are alike there is no variance to go by, and each counts as
-    one row. NaN where there is no row.
+    one row; at none or all the interval is exact, by clusters. NaN where there is no row.
     """
     if not len(hit):
         return np.nan, np.nan
     share, rows = float(hit.mean()), len(hit)
+    if share in (0.0, 1.0):
+        n = cluster.nunique(dropna=False)
+        return wilson(round(share * n), n)
     error = clustered_error((hit.to_numpy(float) - share) / rows, cluster)
     n = min(share * (1 - share) / error**2, rows) if error > _NONE else cluster.nunique(dropna=False)
     z = stats.norm.ppf((1 + CONFIDENCE) / 2)
@@ -92,10 +99,7 @@ def with_interval(found: pd.DataFrame, name: str, spec: str = ".3f") -> pd.Serie
     own = f"{name}_" if f"{name}_low" in found else ""
     value, low, high = found[name], found[f"{own}low"], found[f"{own}high"]
     between = " to " if (low < 0).any() else "–"  # a dash before a minus cannot be read
-    spans = [
-        "" if pd.isna(a) or pd.isna(b) else f" ({a:{spec}}{between}{b:{spec}})" for a, b in zip(low, high, strict=True)
-    ]
-    told = [MISSING if pd.isna(v) else f"{v:{spec}}{span}" for v, span in zip(value, spans, strict=True)]
+    told = [with_bounds(*row, spec, between) for row in zip(value, low, high, strict=True)]
     return pd.Series(told, index=value.index, dtype=object)
 
 
@@ -132,12 +136,15 @@ def draws(entities: int, rounds: int, seed: int = 0) -> np.ndarray:
     return np.ascontiguousarray(counts.T)
 
 
-def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def interval(values: np.ndarray, units: np.ndarray | float = np.nan) -> tuple[np.ndarray, np.ndarray]:
     """Return the 95 % interval of figures from their resampled values, shape (1 + rounds, …), the sample itself first.
 
     The percentiles are moved by the bias of the bootstrap, since figures that pick a maximum, as Kolmogorov-Smirnov, or
     profit from repeated events, as average precision, come out higher in a resample than in the sample (BC: Efron,
     Canadian Journal of Statistics 9, 1981). Rounds that are NaN do not count; NaN without rounds or figure.
+
+    A share that is 0 or 1 is so in every resample, which tells nothing: its interval is the exact one (Clopper and
+    Pearson) of as many `units` as it is a mean of, as entities that had the event. NaN for figures that are no shares.
     """
     estimate, rounds = values[0], values[1:]
     if not len(rounds):
@@ -145,7 +152,10 @@ def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known = np.isfinite(rounds).sum(axis=0)
     below = (rounds < estimate).sum(axis=0) + 0.5 * (rounds == estimate).sum(axis=0)
     bias = stats.norm.ppf((below + 0.5) / (known + 1))
-    return tuple(_quantile(rounds, stats.norm.cdf(2 * bias + z)) for z in stats.norm.interval(CONFIDENCE))
+    low, high = (_quantile(rounds, stats.norm.cdf(2 * bias + z)) for z in stats.norm.interval(CONFIDENCE))
+    exact = ((1 - CONFIDENCE) / 2) ** (1 / np.maximum(units, 1))
+    none, all_ = (np.isclose(estimate, end) & np.isfinite(exact) for end in (0.0, 1.0))
+    return np.where(all_, np.fmin(exact, low), low), np.where(none, np.fmax(1 - exact, high), high)
 
 
 def _quantile(rounds: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -1,13 +1,16 @@
-"""How numbers are written where no format is told: three digits, no exponent, and never rounded onto a limit."""
+"""How numbers are written: three digits where no format is told, no exponent, never rounded onto what they are not."""
 
 from __future__ import annotations
 
 import math
+import re
 from decimal import ROUND_HALF_EVEN, Decimal
 
 MISSING = "n/a"
 DIGITS, MOST_DIGITS = 3, 8
 _SMALLEST = 1e-4
+_FINER = 2
+"""Decimals that an interval may show beyond its format."""
 
 
 def written(value: float, *others: float, digits: int = DIGITS) -> str:
@@ -26,6 +29,35 @@ def written(value: float, *others: float, digits: int = DIGITS) -> str:
         if Decimal(text.replace(",", "")) not in {Decimal(_rounded(other, places).replace(",", "")) for other in apart}:
             break
     return text
+
+
+def formatted(value: float, spec: str) -> str:
+    """Write a number by a format; one that would read as 0 or as 100 % and is not says on which side of it it lies."""
+    text = format(value, spec)
+    if not isinstance(value, float) or not value or spec[-1:] not in ("f", "%"):
+        return text
+    if not text.strip(" +-,.%0"):
+        return f"{'<' if value > 0 else '>-'}{re.sub('0(?=%?$)', '1', text.strip(' +-'))}"
+    if spec[-1] == "%" and value < 1 and Decimal(text.strip(" +%")) == 100:
+        return f">{format(1 - 10.0 ** (-len(text.partition('.')[2].strip('%')) - 2), spec).strip()}"
+    return text
+
+
+def with_bounds(value: float, low: float, high: float, spec: str, between: str) -> str:
+    """Write an estimate with its interval, as "0.71 (0.66–0.75)", by a format made finer until its ends differ.
+
+    Without an interval where none is known, and where the estimate is certain, as of a group against itself.
+    """
+    if not math.isfinite(value):
+        return MISSING
+    if math.isnan(low) or math.isnan(high) or low == high == value:
+        return formatted(value, spec)
+    for more in range(_FINER + 1):
+        finer = re.sub(r"\.(\d+)", lambda found, more=more: f".{int(found[1]) + more}", spec)
+        told = [formatted(float(part), finer) for part in (value, low, high)]
+        if told[1] != told[2] and not any(text[0] in "<>" for text in told):
+            break
+    return f"{told[0]} ({told[1]}{between}{told[2]})"
 
 
 def _rounded(value: float, digits: int) -> str:

@@ -22,11 +22,13 @@ def performance(
 
     Metrics: `auc`, `gini`, `average_precision`, `ks`, `brier` (NaN for scores that are no probabilities), and of the
     highest 1, 5, 10, 20 % `lift_<percent>` and `caught_<percent>` (of all events). Equal scores count as if in random
-    order; intervals (95 %) are of resampled entities; NaN where all rows have the event or none has.
+    order; intervals (95 %) are of resampled entities, exact at 0 and 1; NaN where all rows have the event or none has.
     """
-    tables = []
+    tables, eventful = [], entity.loc[target.index[target == 1]].nunique(dropna=False)
     for model, values in _resampled(target, scores, entity, rounds, seed).items():
-        low, high = interval(np.stack(list(values.values()), axis=1))
+        low, high = interval(
+            np.stack(list(values.values()), axis=1), [eventful if m in SHARES else np.nan for m in values]
+        )
         value = [v[0] for v in values.values()]
         tables.append(pd.DataFrame({"model": model, "metric": list(values), "value": value, "low": low, "high": high}))
     return pd.concat(tables, ignore_index=True)
@@ -104,6 +106,8 @@ def _resampled(
 
 TOP = (0.01, 0.05, 0.10, 0.20)
 """Shares of the rows, highest scores first, for which lift and the share of events caught are told."""
+SHARES = {"auc", "average_precision", "ks", *(f"caught_{share * 100:g}" for share in TOP)}
+"""Metrics that are means over events of what lies between 0 and 1."""
 _CELLS = 500_000
 """Steps × resamples that are worked on at a time: as many as fit into a processor's cache."""
 

@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
+from bankmine.judging.numbers import MISSING, formatted
 from bankmine.lacking import Lacking
 
 if TYPE_CHECKING:  # every notebook imports this module, and nbformat takes seconds to import
     from nbformat import NotebookNode
 
 MIME = "application/vnd.bankmine.finding+json"
-MISSING = "n/a"
 NO_FACTS: Mapping[str, object] = MappingProxyType({})
 FLAG = "▲ Alert: "
 FLAG_HTML = f"<strong>{FLAG}</strong>"
@@ -189,7 +189,7 @@ def _formatted(value: object, spec: str, where: str) -> str:
     if value is None:
         return MISSING
     try:
-        return format(value, spec)
+        return formatted(value, spec)
     except ValueError as error:
         raise ValueError(f"{where}={value!r} does not fit the format {spec!r}") from error
 

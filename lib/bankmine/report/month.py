@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 
-from bankmine.judging.numbers import MISSING, written
+from bankmine.judging.numbers import MISSING, formatted, written
 
 _LONGEST_HISTORY = 13
 """Runs that a sparkline shows: a year of months and the one before."""
@@ -158,7 +158,7 @@ def shown_number(value: float | None, spec: str) -> str:
     if value is None:
         return MISSING
     try:
-        return format(value, spec) if spec else written(value)
+        return formatted(value, spec) if spec else written(value)
     except ValueError:  # a spec for integers and a manifest that says 3.0
         return written(value)
 
@@ -168,8 +168,8 @@ def change(value: float | None, earlier: float | None, spec: str) -> str:
     if value is None or earlier is None:
         return "" if value is None else f"before: {MISSING}"
     spec, difference = SIGN.sub(r"\1", spec), value - earlier
-    size, nothing = shown_number(abs(difference), spec), shown_number(abs(0 * difference), spec)
-    if size == nothing:
+    size = shown_number(abs(difference), spec)
+    if size[0] == "<" or not size.strip(" 0.,%"):
         return "no change"
     unit = " pp" if size.endswith("%") else ""
     return f"{'+' if difference > 0 else '−'}{size.strip().removesuffix('%')}{unit}"

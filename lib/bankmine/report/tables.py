@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
+from bankmine.judging.numbers import MISSING, formatted, written
 from bankmine.lacking import Lacking
-from bankmine.report.findings import MISSING, printable
+from bankmine.report.findings import printable
 from bankmine.report.template import environment
 
 SIGNIFICANT = 3
 MOST_DECIMALS = 4
+MOST_DIGITS = 4
+"""Digits of a number of a column beyond which decimals say nothing."""
 LONGEST_WORDS = 28
 """Characters that stay on one line."""
 SHORT = 12
@@ -152,15 +155,20 @@ def _decimals(sizes: pd.Series) -> int:
 
 
 def _rounded(value: float, decimals: int) -> str:
+    """Round to the decimals of a column; to fewer where a number is so large that they say nothing, none for a 0."""
     if pd.isna(value):
         return MISSING
-    text = f"{value:,.{decimals}f}"
-    # A p-value of 3e-9 is not zero.
-    return f"{value:.2g}" if value != 0 and not text.strip("-0.,") else text
+    if not np.isfinite(value):
+        return written(value)
+    large = math.floor(math.log10(abs(value))) if value else 0
+    fewer = min(decimals, max(MOST_DIGITS - 1 - large, 0)) if value else 0
+    return formatted(float(value), f",.{fewer}f")
 
 
 def _given(value: object, spec: str) -> str:
-    return MISSING if _is_missing(value) else printable((spec if "{" in spec else f"{{:{spec}}}").format(value))
+    if _is_missing(value):
+        return MISSING
+    return printable(spec.format(value) if "{" in spec else formatted(value, spec))
 
 
 def _any(value: object) -> str:
@@ -169,7 +177,7 @@ def _any(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.{SIGNIFICANT}g}" if abs(value) < 1 else f"{value:,.6g}"
+        return written(value)
     if isinstance(value, dt.datetime):
         return f"{value:%Y-%m-%d}" if value.time() == dt.time() else f"{value:%Y-%m-%d %H:%M}"
     return printable(str(value))

@@ -21,6 +21,7 @@ from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging import drift, fairness
+from bankmine.judging.numbers import written
 from bankmine.lacking import Lacking, optional
 
 if TYPE_CHECKING:
@@ -179,12 +180,7 @@ def _told(found: object, handed_over: bool) -> str:
         return f"not there, as {found.why}"
     if found is None:
         return "not there for this source" if handed_over else "not shown on this page"
-    return _number(found) if isinstance(found, float | np.floating) else str(found)
-
-
-def _number(value: float) -> str:
-    """Write a number to three digits, and a large one whole."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return written(found) if isinstance(found, float | np.floating) else str(found)
 
 
 def monitoring_plan(model: str, facts: Mapping[str, float], register: Register | None = None) -> pd.DataFrame:
@@ -267,22 +263,23 @@ class Validation:
 
     @property
     def watched(self) -> pd.DataFrame:
-        """What is watched, its figures rounded each by its own size, since they are of different kinds."""
-        figures = ["now", "below", "above"]
-        told = {name: self.plan[name].map("{:,.3g}".format).where(self.plan[name].notna(), "") for name in figures}
-        return self.plan.assign(**told)
+        """What is watched, its figures rounded each by its own size, and so that a value and its limit differ."""
+        figures = self.plan[["now", "below", "above"]]
+        told = [["" if pd.isna(n) else written(n, *row.dropna()) for n in row] for _, row in figures.iterrows()]
+        return self.plan.assign(**dict(zip(figures, zip(*told, strict=True), strict=True)))
 
     @property
     def crossed(self) -> dict[str, object]:
         """How many limits are crossed today (`count`), and `which`, by how much, with what to do."""
         rows = self.plan[self.plan["status"] == CROSSED]
-        told = [f"{row.metric}: {_number(row.now)}, {_beyond(row)} ({row.action})" for row in rows.itertuples()]
+        told = [f"{row.metric}: {_beyond(row)} ({row.action})" for row in rows.itertuples()]
         return {"count": len(rows), "which": "; ".join(told) or "none"}
 
 
 def _beyond(row: tuple) -> str:
-    """Say which of a row's limits is crossed."""
-    return f"below {_number(row.below)}" if row.now < row.below else f"above {_number(row.above)}"
+    """Say how far a row is beyond which of its limits."""
+    side, limit = ("below", row.below) if row.now < row.below else ("above", row.above)
+    return f"{written(row.now, limit)}, {side} {written(limit, row.now)}"
 
 
 def of_study(study: Study) -> Validation:

@@ -168,10 +168,11 @@ def _by_day(number: pd.Series, hits: pd.Series, cards: pd.Series, drawn: np.ndar
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray, code: np.ndarray, drawn: np.ndarray) -> tuple[float, float, float]:
-    """Return a ratio of sums and its interval over resampled entities."""
+    """Return a ratio of sums and its interval over resampled entities; of a share at 0 or 1 the exact one."""
     sums = [np.bincount(code, values, minlength=drawn.shape[0]) @ drawn for values in (part, whole)]
     values = sums[0] / np.where(sums[1] > 0, sums[1], np.nan)
-    low, high = interval(values[:, None])
+    share = (part <= whole).all() and (part >= 0).all()
+    low, high = interval(values[:, None], len(np.unique(code[whole > 0])) if share else np.nan)
     return float(values[0]), float(low[0]), float(high[0])
 
 
