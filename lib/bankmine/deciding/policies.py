@@ -7,6 +7,10 @@ round of its own, and rounds are averaged, not added up: a customer is saved onc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
 import numpy as np
 import pandas as pd
 
@@ -14,7 +18,17 @@ from bankmine.judging.intervals import draws, interval
 
 RANDOM, KNOWN = "at random", "outcome known"
 """Two policies to hold every other against: no knowledge, and all of it."""
-_DRAWS = 200
+DRAWS = 200
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """A number that what is earned hangs on and that is only believed, as how often calls by a channel work."""
+
+    slope: pd.Series
+    """By row, what acting on it earns more for each unit of the number."""
+    drawn: np.ndarray
+    """Of what is believed: its mean, and `DRAWS` draws."""
 
 
 def with_intervals(
@@ -26,28 +40,56 @@ def with_intervals(
     `low`, `high`, and how far it is `behind` the first, with `behind_low` and `behind_high`; in the currency.
     """
     earned = earned[earned.notna().all(axis=1)]
+    return _table(resampled(earned, entity, rounds, seed), earned.columns)
+
+
+def resampled(
+    earned: pd.DataFrame, entity: pd.Series, rounds: pd.Series | None = None, seed: int = 0
+) -> np.ndarray:
+    """Add up what each policy earned in a round, of the sample and of its resamples: shape (1 + draws, policies)."""
     number = max(rounds[earned.index].nunique(), 1) if rounds is not None else 1
     whose, people = pd.factorize(entity[earned.index], use_na_sentinel=False)
     sums = earned.astype(float).groupby(whose).sum().to_numpy() / number
-    drawn = draws(len(people), _DRAWS, seed).T @ sums
-    table = _with_interval(drawn).set_index(earned.columns.astype(str))
+    return draws(len(people), DRAWS, seed).T @ sums
+
+
+def _table(drawn: np.ndarray, names: pd.Index) -> pd.DataFrame:
+    table = _with_interval(drawn).set_index(names.astype(str))
     behind = _with_interval(drawn[:, :1] - drawn).set_index(table.index)
     table[["behind", "behind_low", "behind_high"]] = behind
     return table.rename_axis("policy")
 
 
+def jointly(
+    acted: pd.DataFrame, gain: pd.Series, unsure: Mapping[str, Unsure], entity: pd.Series,
+    rounds: pd.Series | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Resample what policies earned by customers and by what is believed, both at once: shape (1 + draws, policies).
+
+    `gain` is what acting on a row earned were every number that one is `unsure` of 0. So there is one interval, of who
+    happened to be there and of what is not known.
+    """
+    known = gain.notna()
+    acted = acted[known].astype(float)
+    drawn = resampled(acted.mul(gain[known], axis=0), entity, rounds)
+    for one in unsure.values():
+        drawn = drawn + resampled(acted.mul(one.slope[known], axis=0), entity, rounds) * one.drawn[:, None]
+    return drawn
+
+
 def profit_of(
-    acted: pd.DataFrame, gain: pd.Series, entity: pd.Series, rounds: pd.Series | None = None, seed: int = 0
-) -> pd.DataFrame:
+    acted: pd.DataFrame, gain: pd.Series, entity: pd.Series, rounds: pd.Series | None = None,
+    unsure: Mapping[str, Unsure] = MappingProxyType({}),
+) -> pd.DataFrame:  # fmt: skip
     """Compare what policies earned: `actions` in a round, and the columns of `with_intervals`.
 
     `acted` says of each row whether a policy acts on it, or with which probability; `gain` is what acting on it earned,
-    from `costs.realised`, and does not count where it is NaN.
+    from `costs.realised`, and does not count where it is NaN; `unsure` as for `jointly`.
     """
-    acted = acted[gain.notna()].astype(float)
-    table = with_intervals(acted.mul(gain[gain.notna()], axis=0), entity, rounds, seed)
-    number = max(rounds[acted.index].nunique(), 1) if rounds is not None else 1
-    table.insert(0, "actions", acted.sum().to_numpy() / number)
+    known = acted[gain.notna()].astype(float)
+    table = _table(jointly(acted, gain, unsure, entity, rounds), acted.columns)
+    number = max(rounds[known.index].nunique(), 1) if rounds is not None else 1
+    table.insert(0, "actions", known.sum().to_numpy() / number)
     return table
 
 
@@ -65,7 +107,7 @@ def profit_curve(
     month = np.zeros(len(gain), int) if rounds is None else pd.factorize(rounds[known])[0]
     whose, people = pd.factorize(entity, use_na_sentinel=False)
     share = np.unique(np.append(np.linspace(0, 0.2, points // 2), np.linspace(0.2, 1, points - points // 2)))
-    weights = list(draws(len(people), _DRAWS, seed).T[:, whose])
+    weights = list(draws(len(people), DRAWS, seed).T[:, whose])
     policies = {str(name): score.to_numpy(float) for name, score in scores[known].items()}
     policies |= {RANDOM: np.zeros(len(gain)), KNOWN: gain}
     size = len(gain) / max(month.max(initial=0) + 1, 1)

@@ -9,10 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from bankmine.bank.registers import entries, read_yaml
+from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 
 ALLOWED, PROTECTED, REFUSED = "allowed", "protected", "refused"
 """A protected column never enters a model; it stays beside it, to see whom decisions fall on."""
+UNDATED = WORKSPACE / "data" / "undated.yml"
+"""Columns of customers that have no date: one register for all questions."""
 _NOT_LISTED = "Not listed: ask its owner whether it can know the future"
 
 
@@ -36,6 +39,11 @@ def load_columns(file: Path, among: Collection[str] = (ALLOWED, PROTECTED, REFUS
     if wrong := [rule for rule in found if rule.use not in among]:
         raise BankmineError(f"{file}: use of {wrong[0].id} is one of {', '.join(among)}, not {wrong[0].use!r}.")
     return {rule.id: rule for rule in found}
+
+
+def load_undated() -> dict[str, ColumnRule]:
+    """Read which columns of customers without a date a model may learn from."""
+    return load_columns(UNDATED, (ALLOWED, REFUSED))
 
 
 def uses(names: Collection[str], rules: Mapping[str, ColumnRule], otherwise: str = REFUSED) -> pd.DataFrame:

@@ -18,10 +18,12 @@ from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features.spine import spine_of
 from bankmine.judging.intervals import wilson, wilson_clustered
-from bankmine.learning.columns import load_columns
+from bankmine.learning import columns
+from bankmine.learning.columns import uses
 from bankmine.topics.churn import customer_months as churn_sample
 from bankmine.topics.churn.customer_months import customer_months, undated
 from bankmine.topics.churn.definition import Definition, funnel, labels, sensitivity
+from bankmine.topics.credit import rules as credit_rules
 
 pytestmark = pytest.mark.slow
 
@@ -316,19 +318,28 @@ def test_predictors_are_numbers_truth_values_or_categories(sampled):
     predictors = sampled[1].predictors
     assert {t.kind if isinstance(t, np.dtype) else t.name for t in predictors.dtypes} <= {"i", "f", "b", "category"}
     assert {"outflow_90d", "surprise_60d", "days_since_own_booking", "slow_complaints_365d", "visit_days_30d",
-            "contacts_90d", "gender", "region", "paper_statements"} <= set(predictors.columns)  # fmt: skip
+            "contacts_90d", "gender", "paper_statements"} <= set(predictors.columns)  # fmt: skip
     assert predictors.columns.is_unique
-    assert not {"customer_id", "joined_on", "birth_date", "note", "mailing_status"} & set(predictors.columns)
-    assert predictors.region.cat.categories.tolist() == ["<b>", "上海", "北京"]
+    assert not {"customer_id", "joined_on", "birth_date", "note", "mailing_status", "region"} & set(predictors.columns)
 
 
 def test_columns_without_a_date_enter_only_by_the_register(bank):
     told = undated(bank.as_of(LAST_DAY))
     assert told.use.to_dict() == {
-        "paper_statements": "allowed", "mailing_status": "refused", "accounts": "refused", "note": "refused",
+        "gender": "allowed", "region": "refused", "paper_statements": "allowed", "mailing_status": "refused",
+        "accounts": "refused", "note": "refused",
     }  # fmt: skip
     assert told.reason["note"].startswith("Not listed")
-    assert not set(load_columns(churn_sample.REGISTRY)) & set(TABLES["customers"].names)
+
+
+def test_one_register_says_for_all_questions_which_columns_have_no_date():
+    """What is overwritten without a date is foretold from by no topic: churn learnt from what credit refused."""
+    dated = {"customer_id", "joined_on", "birth_date"}
+    told = uses(set(TABLES["customers"].names) - dated, columns.load_undated())
+    assert set(told.index[told.use == "allowed"]) == {"gender"}
+    assert told["owner"].ne("").all()
+    own = columns.load_columns(credit_rules.REGISTRY)
+    assert not {"occupation", "education", "annual_income"} & set(own)
 
 
 def test_a_sample_of_nobody_says_what_to_do(people):
@@ -340,15 +351,15 @@ def test_a_sample_of_nobody_says_what_to_do(people):
 
 @pytest.fixture
 def register(tmp_path, monkeypatch):
-    """A function that writes what churn's register says from now on."""
-    monkeypatch.setattr(churn_sample, "REGISTRY", tmp_path / "churn.yml")
-    return lambda told: churn_sample.REGISTRY.write_text(told, "utf-8")
+    """A function that writes what the register says from now on."""
+    monkeypatch.setattr(columns, "UNDATED", tmp_path / "undated.yml")
+    return lambda told: columns.UNDATED.write_text(told, "utf-8")
 
 
 @pytest.mark.parametrize("use", ["maybe", "protected"])
 def test_a_use_that_churn_does_not_know_is_refused(people, register, use):
     register(f"[{{id: note, use: {use}, reason: why not, owner: me}}]")
-    with pytest.raises(BankmineError, match=f"churn.yml: use of note is one of allowed, refused, not '{use}'"):
+    with pytest.raises(BankmineError, match=f"undated.yml: use of note is one of allowed, refused, not '{use}'"):
         undated(people.as_of("2025-12-30"))
 
 

@@ -1,7 +1,7 @@
 """The churn sample: what was known of each customer who was present on a day, and whether the customer then left.
 
-Columns of the customers table that the contract does not know have no date: a snapshot of the past may show what was
-written into them later. They enter only where `data/churn.yml` says why they cannot know the future.
+Columns of the customers table have no date: a snapshot of the past may show what was written into them later. They
+enter only where `data/undated.yml` says why they cannot know the future.
 """
 
 from __future__ import annotations
@@ -11,24 +11,20 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pandas as pd
 
-from bankmine.bank.contract import TABLES
 from bankmine.bank.snapshot import Snapshot
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.features.customers import all_known, fetched
 from bankmine.features.spine import KEYS
-from bankmine.learning.columns import ALLOWED, REFUSED, load_columns, uses
+from bankmine.learning.columns import ALLOWED, load_undated, uses
 from bankmine.learning.sample import Sample, drawn
 
-REGISTRY = WORKSPACE / "data" / "churn.yml"
 _OF_THE_BANK = ("customer_id", "joined_on", "birth_date")
 """Columns of customers that tell who a customer is, or that features are made of."""
 
 
 def undated(snapshot: Snapshot) -> pd.DataFrame:
     """List the columns of customers that have no date: `use` by models, `reason` and `owner`, as of `uses`."""
-    there = [c for c in snapshot.customers.columns if c not in TABLES["customers"].names]
-    return uses(there, load_columns(REGISTRY, (ALLOWED, REFUSED)))
+    return uses([c for c in snapshot.customers.columns if c not in _OF_THE_BANK], load_undated())
 
 
 MOST = 25_000
@@ -75,13 +71,13 @@ def _spine(rows: pd.DataFrame) -> ir.Table:
 
 
 def _attributes(snapshot: Snapshot, taken: pd.Index) -> list[str]:
-    """List the columns of customers that enter: those of the contract, and others that the register allows."""
+    """List the columns of customers that enter, as the register allows."""
     told, types = undated(snapshot), snapshot.customers.schema()
-    extra = list(told.index[told.use == ALLOWED])
-    if clash := [c for c in extra if c in taken]:
+    entering = list(told.index[told.use == ALLOWED])
+    if clash := [c for c in entering if c in taken]:
         raise BankmineError(f"Column {clash[0]} of customers is named like a feature: rename it in the source.")
-    if wrong := [c for c in extra if not isinstance(types[c], dt.Numeric | dt.Boolean | dt.String)]:
+    if wrong := [c for c in entering if not isinstance(types[c], dt.Numeric | dt.Boolean | dt.String)]:
         raise BankmineError(
             f"Column {wrong[0]} of customers is {types[wrong[0]]}: give a number, a truth value or text."
         )
-    return [c for c in types if c in TABLES["customers"].names and c not in _OF_THE_BANK] + extra
+    return entering

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from bankmine.features.spine import KEYS
 from bankmine.features.value import margins
 from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
+from bankmine.judging.leaks import sentinel
 from bankmine.lacking import part
 from bankmine.learning import splits
 from bankmine.learning.columns import REFUSED
@@ -175,17 +177,24 @@ class BankChurn(Churn):
 
     def groups(self) -> dict[str, pd.Series]:
         """Return groups by gender, age and marital status, as far as they are known."""
-        there = [c for c in _PROTECTED if c in self.sample.predictors.columns]
-        return protected_groups(self.sample.predictors[there])
+        age = self.sample.predictors[[c for c in _PROTECTED if c in self.sample.predictors.columns]]
+        return protected_groups(age.assign(**self._of_today([c for c in _PROTECTED if c not in age.columns])))
 
     def suspicious_column(self) -> pd.Series | None:
-        """Return the column that `data/churn.yml` refuses first, as the source has it today."""
+        """Return the refused column that knows most of the past, as the source has it today, if that is suspicious."""
         told = undated(self.snapshot)
-        names = told.index[told["use"] == REFUSED]
-        if not len(names):
-            return None
-        people = self.snapshot.customers.select("customer_id", names[0]).to_pandas().set_index("customer_id")
-        return self.sample.entity.map(people[names[0]]).rename(names[0])
+        columns = self._of_today(list(told.index[told["use"] == REFUSED]))
+        learnt = self.sample.at(self.split.train)
+        found = sentinel(replace(learnt, predictors=columns.loc[learnt.target.index]))
+        suspicious = found.index[found["suspicious"].astype(bool)]
+        return columns[suspicious[0]] if len(suspicious) else None
+
+    def _of_today(self, names: list[str]) -> pd.DataFrame:
+        """Return what columns of customers hold today, by the rows of the sample; those that are there."""
+        people = self.snapshot.customers
+        there = [c for c in names if c in people.columns]
+        found = people.select("customer_id", *there).to_pandas().set_index("customer_id")
+        return found.reindex(self.sample.entity).set_axis(self.sample.target.index)
 
     # --- what leaving means
 

@@ -22,7 +22,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.customers import features
 from bankmine.features.spine import KEYS, kept
 from bankmine.judging.intervals import wilson_clustered
-from bankmine.learning.columns import ALLOWED, PROTECTED, REFUSED, load_columns, uses
+from bankmine.learning.columns import ALLOWED, PROTECTED, REFUSED, load_columns, load_undated, uses
 from bankmine.learning.sample import Sample, flat_sample
 from bankmine.learning.splits import FEWEST, Parts, Split, stratified_folds
 from bankmine.study.validation import funnel
@@ -98,7 +98,7 @@ def applications(snapshot: Snapshot) -> Applications:
 def flat_applications(flat: Flat) -> Applications:
     """Collect the rows of a flat table; its columns may be used if nothing is said against it."""
     whole = flat_sample(flat)
-    columns = uses(list(whole.predictors), load_columns(REGISTRY), otherwise=ALLOWED)
+    columns = uses(list(whole.predictors), load_undated() | load_columns(REGISTRY), otherwise=ALLOWED)
     kept = list(columns.index[columns.use == ALLOWED])
     if not kept:
         raise BankmineError(f"{flat.title} has no column that a model may use: see data/credit.yml.")
@@ -111,7 +111,7 @@ def _columns(snapshot: Snapshot) -> pd.DataFrame:
     taken = {*_IDENTITY, *_OUTCOME}
     names = [c for c in table.columns if c not in taken]
     names += [c for c in people.columns if c not in {*names, "customer_id", "joined_on"}]
-    told = uses(names, load_columns(REGISTRY))
+    told = uses(names, load_undated() | load_columns(REGISTRY))
     for name in told.index[told.use == ALLOWED]:
         if name not in table.columns:
             told.loc[name, ["use", "reason"]] = REFUSED, "Of customers, without a date: not known since when it holds"
