@@ -13,7 +13,7 @@ from thin_banks import THIN, lacking
 
 from bankmine.bank.snapshot import open_source
 from bankmine.topics import quality
-from bankmine.topics.quality.completeness import completeness, emptied_months, left_out_by_region
+from bankmine.topics.quality.completeness import completeness, filled_by_month, left_out_by_region
 from bankmine.topics.quality.rules import DIMENSIONS, ENOUGH_ROWS, broken_rules, left_out_by_month
 from bankmine.topics.quality.volume import silent_days, volume_gaps
 from demobank import generate
@@ -21,6 +21,11 @@ from demobank import generate
 pytestmark = pytest.mark.slow
 
 END = dt.date(2025, 12, 31)
+
+
+def emptied_months(snapshot) -> pd.DataFrame:
+    cells = filled_by_month(snapshot, completeness(snapshot))
+    return cells[cells["left_out"]]
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +81,15 @@ def test_the_column_that_emptied_out_shows_in_its_month(folder, planted):
 
 
 def test_the_planted_month_region_and_day_that_are_left_out_are_found_and_no_other(snapshot, planted):
-    told = completeness(snapshot)
-    months, regions, days = emptied_months(snapshot, told), left_out_by_region(snapshot, told), silent_days(snapshot)
+    months, days = emptied_months(snapshot), silent_days(snapshot)
+    regions = left_out_by_region(snapshot, completeness(snapshot))
     keys = planted[planted.rule.isin(["completeness", "timeliness"])].groupby(["table", "rule"]).key.agg(set)
     assert set(months.column + "/" + months.month.dt.strftime("%Y-%m")) == keys["transactions", "completeness"]
     # so few customers do not tell for sure that education is left out more often
     assert {"annual_income/河南"} <= set(regions.column + "/" + regions.region) <= keys["customers", "completeness"]
     assert set(days.channel + "/" + days.day.dt.strftime("%Y-%m-%d")) == keys["events", "timeliness"]
     assert (months.filled < 0.8 * months.expected).all()
+    assert set(months.channel) == {"mobile", "online"}
     assert days["count"].max() == 0
 
 
@@ -95,9 +101,78 @@ def test_a_month_is_told_from_a_fifth_less_on(tmp_path, lost, found):
     march = booked["at"].between("2025-03-01", "2025-03-31 23:59:59")
     booked.loc[march & (rng.random(len(booked)) < lost), "device_id"] = None
     snapshot = open_source(str(write_parquet(frames, tmp_path))).as_of(END)
-    months = emptied_months(snapshot, completeness(snapshot))
-    assert list(months.month.astype(str)) == found
+    months = emptied_months(snapshot)
+    assert sorted(set(months.month.astype(str))) == found
     assert set(months.column) <= {"device_id"}
+
+
+def spoilt_bank(share_of_transfers: float = 0.5) -> dict[str, pd.DataFrame]:
+    """Half of what is booked is transfers, which hold a device number; of card payments none does."""
+    frames, rng = random_bank(seed=5, customers=60, bookings=60_000), np.random.default_rng(0)
+    t = frames["transactions"].assign(channel="mobile")
+    transfer = rng.random(len(t)) < share_of_transfers
+    february = t["at"].dt.month == 2
+    transfer[february] &= rng.random(february.sum()) < 0.4  # in the season there are fewer of them
+    frames["transactions"] = t.assign(
+        kind=np.where(transfer, "transfer", "card"), device_id=np.where(transfer, "D", None)
+    )
+    return frames
+
+
+def test_a_season_that_brings_other_kinds_of_rows_leaves_nothing_out(tmp_path):
+    frames = spoilt_bank()
+    t = frames["transactions"]
+    assert t[t["at"].dt.month == 2].device_id.notna().mean() < 0.5 * t.device_id.notna().mean()
+    assert emptied_months(open_source(str(write_parquet(frames, tmp_path))).as_of(END)).empty
+
+
+def test_a_month_that_one_region_leaves_out_is_found_with_its_region(tmp_path):
+    frames = spoilt_bank()
+    t = frames["transactions"].merge(frames["accounts"][["account_id", "customer_id"]], on="account_id")
+    region = (
+        t.merge(frames["customers"][["customer_id", "region"]], on="customer_id").set_index("transaction_id").region
+    )
+    there = frames["transactions"].transaction_id.map(region) == "上海"
+    june = frames["transactions"]["at"].dt.strftime("%Y-%m") == "2025-06"
+    frames["transactions"].loc[there & june, "device_id"] = None
+    months = emptied_months(open_source(str(write_parquet(frames, tmp_path))).as_of(END))
+    regional = months[months.region.notna()]
+    assert regional[["column", "region"]].to_numpy().tolist() == [["device_id", "上海"]]
+    assert regional.month.dt.strftime("%Y-%m").tolist() == ["2025-06"]
+
+
+@pytest.mark.parametrize(("as_of", "new"), [("2025-06-30", 1), ("2025-12-31", 0)])
+def test_only_what_is_of_the_month_of_the_report_is_an_alert(tmp_path, as_of, new):
+    frames = random_bank(seed=5, customers=60, bookings=60_000)
+    t, rng = frames["transactions"], np.random.default_rng(0)
+    t["channel"], t["device_id"] = "mobile", np.where(rng.random(len(t)) < 0.6, "D1", None)
+    june = t["at"].dt.strftime("%Y-%m") == "2025-06"
+    t.loc[june & (rng.random(len(t)) < 0.5), "device_id"] = None
+    study = quality.study(str(write_parquet(frames, tmp_path)), as_of)
+    share = t[june].device_id.notna().mean()
+    age = "new" if new else "6 months old"
+    assert {"months": study.emptied["months"], "new": study.emptied["new"]} == {"months": 1, "new": new}
+    assert study.emptied["which"].startswith(
+        f"transactions.device_id of mobile (2025-06, {age}): {share:.0%} instead of 6"
+    )
+    assert ("months left out" in study.verdict["which"]) == bool(new)
+    assert study.verdict["old"] == 1 - new
+    assert study.defects[["what", "where", "when", "age"]].to_numpy().tolist() == [
+        ["transactions.device_id", "mobile", "2025-06", age]
+    ]  # fmt: skip
+
+
+def test_a_region_that_was_left_out_before_is_no_alert_of_this_month(tmp_path):
+    frames = random_bank(seed=5, customers=4000, bookings=4000)
+    people, rng = frames["customers"], np.random.default_rng(1)
+    there = people["region"] == "上海"
+    people["education"] = np.where(there & (rng.random(len(people)) < 0.3), None, "master")
+    study = quality.study(str(write_parquet(frames, tmp_path)), END)
+    assert study.uneven["regions"] == 1
+    assert study.uneven["new"] == 0
+    people.loc[there & (people["joined_on"] < END.replace(day=1)), "education"] = "master"
+    new = people["joined_on"] >= END.replace(day=1)
+    assert new.sum() < 200 or study.uneven["new"] == 0
 
 
 @pytest.mark.parametrize(("missing", "found"), [(0.2, ["上海"]), (0.03, [])])
@@ -152,7 +227,7 @@ def test_a_bank_without_defects_has_no_finding(tmp_path):
     assert broken_rules(snapshot).empty
     assert left_out_by_month(snapshot).empty
     assert volume_gaps(snapshot).empty
-    assert emptied_months(snapshot, completeness(snapshot)).empty
+    assert emptied_months(snapshot).empty
 
 
 def test_gaps_are_rare_where_counts_are_chance(tmp_path):
@@ -202,11 +277,9 @@ def test_a_channel_that_is_silent_everywhere_for_a_week_is_found(tmp_path):
 
 
 NOTHING_WRONG = {
-    "to_mend": "no broken rule is severe or rising", "gaps": "no week is missing",
+    "to_mend": "no broken rule is severe or rising",
     "by_month": "no row is left out of a month with enough rows",
-    "emptied_table": "no month is filled less than those around",
-    "uneven_table": "no region is recorded less fully than the others", "silent": "the source has no events.channel",
-    "silent_table": "the source has no events.channel",
+    "defects": "nothing is missing", "silent": "the source has no events.channel",
 }  # fmt: skip
 
 
@@ -214,14 +287,20 @@ NOTHING_WRONG = {
     ("bank", "lacks"),
     [
         ("without balances", {"unreconciled": "the source has no balances.balance"}),
-        ("three customers", {}),
-        ("one month", {}),
+        (
+            "three customers",
+            {
+                "months_chart": "no column that is filled in part has a month with enough rows",
+                "by_region": "no column of customers is filled in part",
+            },
+        ),
+        ("one month", {"months_chart": "no column moves by 1 point from what is expected"}),
     ],
 )
 def test_what_a_thin_bank_lacks_is_said_part_by_part(tmp_path, bank, lacks):
     study = quality.study(str(write_parquet(THIN[bank](), tmp_path)), END)
     assert lacking(study) == NOTHING_WRONG | lacks
-    assert study.verdict["checks"] == 7 - len(lacks)
+    assert study.verdict["checks"] == 7 - ("unreconciled" in lacks)
     assert study.handed_on["quality_findings"].empty
 
 
@@ -238,7 +317,7 @@ def test_what_the_page_says_is_what_the_tables_hold(tmp_path):
     first = study.keys.set_index("rule").loc["not_positive", "first keys"].split("; ")
     assert set(first) <= set(wrong[:30])
     last = booked.loc[~booked["transaction_id"].isin(wrong), "at"].max().date()
-    assert study.behind == {"days": (END - last).days}
+    assert study.behind == {"last": last, "days": (END - last).days}
 
 
 def test_balances_that_do_not_follow_are_counted_among_all(tmp_path):

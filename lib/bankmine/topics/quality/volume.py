@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2, poisson
@@ -14,6 +15,7 @@ COUNTABLE = 5
 """Expected rows from which a cell says something about how much counts vary."""
 GAP_SIGNIFICANCE = 0.001
 """Chance of calling any gap in a bank that has none, over all cells together (Bonferroni)."""
+_REGION = "region"
 
 
 def volume_gaps(snapshot: Snapshot) -> pd.DataFrame:
@@ -82,16 +84,26 @@ def _long(cells: pd.DataFrame, name: str) -> pd.DataFrame:
     return cells.melt(ignore_index=False, value_name=name).set_index(["channel", "region"], append=True)
 
 
+def with_region(snapshot: Snapshot, rows: ir.Table) -> ir.Table | None:
+    """Join the `region` of the customer whom each row is of; None where rows are of no customer."""
+    people = snapshot.customers
+    region = people[_REGION] if _REGION in people.columns else ibis.null("string")
+    owners = people.select("customer_id", region=region.fill_null("unknown"))
+    if "customer_id" in rows.columns:
+        return rows.inner_join(owners, "customer_id")
+    if "account_id" in rows.columns:
+        accounts = snapshot.accounts.inner_join(owners, "customer_id").select("account_id", _REGION)
+        return rows.inner_join(accounts, "account_id")
+    return None
+
+
 def _weekly_cells(snapshot: Snapshot) -> pd.DataFrame:
     """Count bookings by full calendar week (rows), and by channel and region (columns)."""
-    t, customers = snapshot.transactions, snapshot.customers
-    region = customers.region if "region" in customers.columns else ibis.null("string")
-    owners = customers.select("customer_id", region=region.fill_null("unknown"))
-    owners = snapshot.accounts.inner_join(owners, "customer_id").select("account_id", "region")
+    t = snapshot.transactions
     channel = t.channel if "channel" in t.columns else ibis.null("string")
     weeks = t.select("account_id", week=t["at"].cast("date").truncate("W"), channel=channel.fill_null("unknown"))
-    weeks = weeks.inner_join(owners, "account_id").group_by("week", "channel", "region")
+    weeks = with_region(snapshot, weeks).group_by("week", "channel", _REGION)
     counts = weeks.agg(count=ibis._.count()).to_pandas()
     counts["week"] = pd.to_datetime(counts["week"])
-    cells = counts.pivot_table(index="week", columns=["channel", "region"], values="count", fill_value=0)
+    cells = counts.pivot_table(index="week", columns=["channel", _REGION], values="count", fill_value=0)
     return cells.asfreq("W-MON", fill_value=0).iloc[1:-1].astype(float)  # the first and last week may be cut
