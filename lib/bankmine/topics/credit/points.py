@@ -18,6 +18,7 @@ from sqlglot import exp
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import Contributions
+from bankmine.judging.reasons import load_reasons, reasons
 from bankmine.study.why import Why
 from bankmine.topics.credit.bins import FLAG, WORDS, Bins
 from bankmine.topics.credit.scorecard import Scorecard
@@ -99,16 +100,28 @@ def _check(card: Scorecard) -> None:
 class PointsLost(Why):
     """Why applicants have fewer points than others, in words that they can be told.
 
-    Points are lost against the mean of the training rows, and reasons are up to four: more are not likely to help an
-    applicant (official interpretation of Regulation B, 12 CFR 1002, supplement I, 9(b)(2)).
+    Points are lost against those of the typical value in the rows learnt from, which the words tell beside the own one:
+    against a mean, who is typical may lose points and be told so. Reasons are up to four: more are not likely to help
+    an applicant (official interpretation of Regulation B, 12 CFR 1002, supplement I, 9(b)(2)).
     """
 
     most: ClassVar[int] = 4
 
     @cached_property
     def pushes(self) -> Contributions:
-        """Points lost by each characteristic, as log-odds; below 0 where the row has more than the mean."""
-        card = self.model[-1].card_
-        mean = pd.Series({c: np.average(card.points[c], weights=b.good + b.bad) for c, b in card.bins.items()})
-        lost = mean - card.points_of(self.rows.predictors)
-        return Contributions(lost / card.scale.factor, float(card.scale.offset - mean.sum()) / card.scale.factor)
+        """Points lost by each characteristic, as log-odds; below 0 where the row has more than is typical."""
+        card, typical = self.model[-1].card_, self.model[-1].typical_
+        usual = pd.Series({c: card.points[c][b.positions(_one(typical[c], b))[0]] for c, b in card.bins.items()})
+        lost = usual - card.points_of(self.rows.predictors)
+        return Contributions(lost / card.scale.factor, float(card.scale.offset - usual.sum()) / card.scale.factor)
+
+    @cached_property
+    def told(self) -> pd.DataFrame:
+        """The reasons, as of `reasons.reasons`, with the values that are typical of the rows learnt from."""
+        words = load_reasons(self.register)
+        return reasons(self.pushes, self.rows.predictors, words, self.most, self.model[-1].typical_)
+
+
+def _one(value: object, bins: Bins) -> pd.Series:
+    """Return a value as a column of the kind that was binned."""
+    return pd.Series([value], dtype="category" if bins.kind == WORDS else float)

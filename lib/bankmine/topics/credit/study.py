@@ -48,7 +48,7 @@ from bankmine.topics.credit.applications import (
 )
 from bankmine.topics.credit.card import Card
 from bankmine.topics.credit.evidence import evidence
-from bankmine.topics.credit.rules import load_credit_rules, load_directions
+from bankmine.topics.credit.rules import load_credit_rules, load_directions, load_form
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, Scale, Scorecard, candidates
 
 CUT_OFF, EACH, DECIDED, ALL = "cut-off", "each by its expected profit", "as decided", "everybody"
@@ -118,12 +118,13 @@ class CreditStudy(Study):
     def __init__(self, source: Snapshot | Flat, event: str, found: Applications, scale: Scale) -> None:
         super().__init__(source, event, found.sample)
         self.applications, self.beside, self.columns, self.scale = found, found.beside, found.columns, scale
+        self.form = load_form()
 
     # --- what Study asks
 
     def candidates(self, rows: Sample) -> dict[str, Pipeline]:
         """Set up the scorecard and the models that challenge it."""
-        return candidates(rows, self.scale, directions=load_directions())
+        return candidates(rows, self.scale, directions=load_directions(), told=self.form.told)
 
     def policies(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
         """Say whom each policy refuses; the cut-off is used, the others are compared."""
@@ -153,7 +154,8 @@ class CreditStudy(Study):
     @part
     def card(self) -> Card:
         """The same as a page shows it."""
-        return Card(self.model[-1], self.sample.at(self.split.train), self.judged.rows)
+        calibrator = self.fitted[0].calibrators[SCORECARD]
+        return Card(self.model[-1], calibrator, self.sample.at(self.split.train), self.judged.rows)
 
     @part
     def auc(self) -> dict[str, float]:
