@@ -32,8 +32,9 @@ _DIALECT, _WIDTH = "postgres", 120
 def score_statement(card: Scorecard, table: str, grants_from: int | None = None) -> str:
     """Write a query that gives all columns of a table and, of each row, the `score`.
 
-    With the score from which credit is granted, it tells of each row whether it is `granted`. A `BankmineError` says
-    which name or category of the scorecard no database could hold.
+    With the score from which the risk is accepted, it tells of each row whether it is (`risk_accepted`); whether credit
+    is granted hangs on the offer, too. A `BankmineError` says which name or category of the scorecard no database could
+    hold.
     """
     _check(card)
     scale = card.scale
@@ -43,8 +44,8 @@ def score_statement(card: Scorecard, table: str, grants_from: int | None = None)
     rows = exp.Table(this=exp.to_identifier(table, quoted=True))
     query = sqlglot.select("*", exp.alias_(score, "score")).from_(rows)
     if grants_from is not None:
-        told += f" Credit is granted from {grants_from} points on."
-        granted = exp.alias_(exp.column("score") >= grants_from, "granted")
+        told += f" The risk is accepted from {grants_from} points on."
+        granted = exp.alias_(exp.column("score") >= grants_from, "risk_accepted")
         query = sqlglot.select("*", granted).from_(query.subquery("scored"))
     query.add_comments([told])
     return query.sql(_DIALECT, pretty=True, max_text_width=_WIDTH) + "\n"
