@@ -5,6 +5,7 @@ And which of them to take: candidates are compared on the same folds, with inter
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,13 @@ class Calibrator(RegressorMixin, BaseEstimator):
             return curve
         return (1 - _SHARE_OF_CURVE) * np.interp(raw, *self.steps_) + _SHARE_OF_CURVE * curve
 
+    def taken_in(self) -> Calibrator:
+        """Return the calibrator of a model that has made the curve its own: what it gives is the chance."""
+        found = copy(self)
+        found.of_probabilities_, found.method_, found.steps_ = True, "sigmoid", None
+        found.slope_, found.intercept_ = 1.0, self.centre_
+        return found
+
     @property
     def reason(self) -> str:
         """Which method was chosen and why, in words."""
@@ -140,7 +148,10 @@ def apply_models(candidates: dict[str, Pipeline], sample: Sample, split: Split) 
 
 
 def apply_side_by_side(tasks: list[tuple[dict[str, Pipeline], Split]], sample: Sample) -> list[Applied]:
-    """Do as `apply_models` with several splits of a sample, fitting the models of all at the same time."""
+    """Do as `apply_models` with several splits of a sample, fitting the models of all at the same time.
+
+    A model with `take_in` makes the curve of its calibration its own, as a scorecard does with its points.
+    """
     learnt = [learnable(sample.at(split.train)) for _, split in tasks]
     fits = [(model, rows) for (models, _), rows in zip(tasks, learnt, strict=True) for model in models.values()]
     found = iter(fit_side_by_side(fits))
@@ -150,6 +161,9 @@ def apply_side_by_side(tasks: list[tuple[dict[str, Pipeline], Split]], sample: S
 def _applied(fitted: dict[str, Pipeline], sample: Sample, split: Split) -> Applied:
     tuned, rows = sample.at(split.tune), sample.at(split.test)
     calibrators = {name: Calibrator().fit(raw, tuned.target) for name, raw in scores(fitted, tuned).items()}
+    for name, model in fitted.items():
+        if calibrators[name].ordered_ and hasattr(model[-1], "take_in"):
+            calibrators[name] = model[-1].take_in(calibrators[name])
     raw = scores(fitted, rows)
     probability = pd.DataFrame({name: calibrators[name].predict(raw[name]) for name in raw}, index=raw.index)
     return Applied(rows, fitted, calibrators, raw, probability)

@@ -118,9 +118,11 @@ def test_offers_never_lose_money_and_know_risk_and_product_only(seed, with_incom
     assert (found.loc[yes, "limit"] <= beside.loc[yes, "amount"]).all()
     assert (found.loc[yes, "price"] <= RULES.highest_rate).all()
     assert (found.loc[yes, "price"] >= RULES.terms(beside["product"])["rate"][yes] - 1e-9).all()
-    assert (found.loc[found["tier"] == credit_tiers.REFUSED, "why"] == "risk above the cut-off").all()
-    assert found.loc[~yes, ["limit", "expected_profit"]].eq(0).all(axis=None)
-    assert found.loc[~yes, "price"].isna().all()
+    assert (found["decision"] == np.where(yes, "grant", "refuse")).all()
+    assert ((found["tier"] == credit_tiers.REFUSED) == ~yes).all()
+    assert found.loc[~yes, "expected_profit"].eq(0).all()
+    assert found.loc[~yes, ["limit", "price"]].isna().all(axis=None)
+    assert found.loc[yes, "limit"].gt(0).all()
     key = [found["tier"].astype(str), beside["product"], beside["term_months"].fillna(0)]
     assert (found.loc[yes, "price"].groupby([k[yes] for k in key]).nunique() <= 1).all()
     few = p.index[: len(p) // 3]  # what one is offered does not depend on who else applies
@@ -134,7 +136,8 @@ def test_a_riskier_tier_pays_more_and_gets_less():
     found = credit_tiers.offers(p, beside, RULES, pd.Series([3000.0] * 5))
     assert found["tier"].astype(str).tolist() == ["A", "B", "C", "D", credit_tiers.REFUSED]
     assert found["price"][:4].is_monotonic_increasing
-    assert found["limit"].tolist() == [40_000, 40_000, 32_000, 18_000, 0]
+    assert found["limit"].tolist()[:4] == [40_000, 40_000, 32_000, 18_000]
+    assert np.isnan(found["limit"].iloc[4])
     assert found["why"].tolist() == ["", "", "", "", "risk above the cut-off"]
     assert credit_tiers.tier_of(pd.Series([0.02, 0.0200001]), RULES).astype(str).tolist() == ["A", "B"]
 
@@ -148,6 +151,22 @@ def test_tiers_are_summed_up():
     assert table["expected_profit"].sum() == pytest.approx(found["expected_profit"].sum())
     assert table["expected_bad_rate"].iloc[:4].is_monotonic_increasing
     assert np.isnan(table.loc[credit_tiers.REFUSED, "price"])
+
+
+def test_a_person_decides_on_who_is_out_of_scope():
+    p = pd.Series([0.01, 0.01, 0.5])
+    beside = loans(*[("personal_loan", 40_000, 24)] * 3)
+    strange = pd.Series(["", "out of scope: applied through app", "out of scope: applied through app"])
+    found = credit_tiers.offers(p, beside, RULES, strange=strange)
+    assert found["decision"].tolist() == ["grant", "a person decides", "a person decides"]
+    assert found["tier"].astype(str).tolist() == ["A", "a person decides", "a person decides"]
+    assert found["why"].tolist() == strange.tolist()
+    assert found["limit"].isna().tolist() == [False, True, True]
+
+
+def test_tiers_of_nothing_known():
+    beside, p, bad, entity = applicants()
+    found = credit_tiers.offers(p, beside, RULES)
     unknown = credit_tiers.tier_table(found, p, bad * np.nan, entity)
     assert unknown[["bad_rate", "low", "high"]].isna().all(axis=None)
 

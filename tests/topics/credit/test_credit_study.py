@@ -155,12 +155,21 @@ def test_what_is_shown_is_what_is_handed_on(bank):
         engine.register("applicants", asking.assign(row=range(len(asking))))
         told = engine.sql(files["scorecard.sql"]).df().sort_values("row")
     assert told["score"].tolist() == scores["score"].tolist()
-    assert told["granted"].tolist() == (scores["decision"] == "grant").tolist()
-    assert set(scores["decision"]) == {"grant", "refuse"}
+    accepted = told["risk_accepted"].to_numpy()
+    granted = (scores["decision"] == "grant").to_numpy()
+    assert (accepted & (scores["why"] == "").to_numpy()).tolist() == granted.tolist()
+    assert accepted[granted].all()
+    assert set(scores["decision"]) == {"grant", "refuse", "a person decides"}
     assert (policy["cut"], policy["score"]) == (bank.decision["cut"], bank.decision["score"])
     assert policy["share"] == pytest.approx(1 - bank.acted.iloc[:, 0].mean())
-    assert ((scores["probability"] <= policy["cut"]) == (scores["decision"] == "grant")).all()
+    assert ((scores["probability"] <= policy["cut"]).to_numpy() == accepted).all()
     assert ((scores["tier"] == "refused") == (scores["decision"] == "refuse")).all()
+    assert scores.loc[granted, "limit"].gt(0).all()
+    assert scores.loc[~granted, ["limit", "price"]].isna().all(axis=None)
+    counted = bank.granted_now
+    assert [counted[name] for name in ("granted", "refused", "person")] == [
+        (scores["decision"] == word).sum() for word in ("grant", "refuse", "a person decides")
+    ]
     lines = files["scorecard"].set_index("characteristic")
     assert lines["points"].tolist() == bank.card.lines["points"].tolist()
     most, least = (lines["points"].groupby(level=0).agg(end).sum() for end in ("max", "min"))

@@ -51,7 +51,8 @@ def studied(estimator, parts: tuple, **options: object) -> Study:
 def decided(found: Study, if_good: float = 5.0, if_bad: float = 50.0) -> pd.DataFrame:
     """Decide by the model's own chances, at the chance up to which granting pays."""
     own = found.probabilities[NONE]
-    return found.decided(own, if_good / (if_good + if_bad), costs_for(own.index, if_good, if_bad))
+    cut = if_good / (if_good + if_bad)
+    return found.decided(own, lambda chance: chance <= cut, costs_for(own.index, if_good, if_bad))
 
 
 def test_fuzzy_augmentation_with_the_models_own_probabilities_changes_nothing():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,11 +16,14 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from bankmine.errors import BankmineError
 from bankmine.judging.calibration import bands, distribution
 from bankmine.judging.intervals import wilson
+from bankmine.learning.fitting import Calibrator, apply_models
 from bankmine.learning.sample import Sample
+from bankmine.learning.splits import Split
 from bankmine.topics.credit.bins import MISSING, OTHER, TRENDS, fit_bins, nonmonotone
 from bankmine.topics.credit.points import REGISTRY, PointsLost
 from bankmine.topics.credit.scorecard import Scale, ScorecardModel, Selection, bin_table, vif
@@ -244,6 +249,43 @@ def test_a_scale_means_what_it_says():
         Scale(odds=0)
 
 
+def test_points_mean_calibrated_odds():
+    """As many good ones to a bad one as the scale says, by the chance that leaves the house, not by that before it."""
+    sample = applicants(6000)
+    split = Split(np.arange(3000), np.arange(3000, 4500), np.arange(4500, 6000), {})
+    # of those calibrated by, many more go bad and the score tells less: the curve is neither level nor of slope 1
+    odd = np.random.default_rng(0).random(1500) < 0.3
+    target = sample.target.copy()
+    target.iloc[3000:4500] = target.iloc[3000:4500].where(~odd, 1.0)
+    sample = replace(sample, target=target)
+    scale = Scale(500, 20, 40)
+    recipe = Pipeline([("encode", FunctionTransformer()), ("model", ScorecardModel(scale))])
+    found = apply_models({"scorecard": recipe}, sample, split)
+    card, chance = found.fitted["scorecard"][-1].card_, found.probability["scorecard"]
+    score = card.score(sample.at(split.test).predictors)
+    assert ((1 - chance) / chance).to_numpy() == pytest.approx(20 * 2 ** ((score.to_numpy() - 500) / 40))
+    # and it is that of the curve over the points before it, but for the rounding of points
+    before = ScorecardModel(scale).fit(sample.at(split.train).predictors, sample.at(split.train).target)
+    raw = [before.predict_proba(sample.at(part).predictors)[:, 1] for part in (split.tune, split.test)]
+    curve = Calibrator().fit(raw[0], sample.at(split.tune).target)
+    assert abs(curve.slope_ - 1) > 0.1
+    away = logit(chance.to_numpy()) - logit(curve.predict(raw[1]))
+    assert np.abs(away).max() <= 0.5 * len(card.bins) / scale.factor * (1 + curve.slope_)
+
+
+def test_a_blank_that_applicants_leave_earns_nothing():
+    rng = np.random.default_rng(1)
+    months = np.where(rng.random(4000) < 0.3, np.nan, rng.integers(0, 100, 4000))
+    bad = rng.random(4000) < np.where(np.isnan(months), 0.02, 0.3 - months / 500)  # who tells nothing is the safest
+    rows = pd.DataFrame({"employment_months": months})
+    free, held = (ScorecardModel(told=told).fit(rows, bad).card_ for told in ((), ("employment_months",)))
+    blank = free.bins["employment_months"].missing
+    assert free.points["employment_months"][blank] > free.points["employment_months"][:blank].max()
+    points, bins = held.points["employment_months"], held.bins["employment_months"]
+    assert bins.woe[blank] == 0
+    assert points[blank] < points[:blank].max()
+
+
 def test_points_are_the_rounded_log_odds_of_the_regression(people, model):
     rows, bad, card = people.predictors.iloc[:4000], people.target.iloc[:4000], model.card_
     woe = np.column_stack([bins.woe[bins.positions(rows[name])] for name, bins in card.bins.items()])
@@ -383,10 +425,19 @@ def reasoned(model: ScorecardModel, sample: Sample) -> PointsLost:
     )
 
 
-def test_points_lost_are_the_distance_from_the_mean(people, model):
+def test_points_lost_are_the_distance_from_the_typical_value_that_the_words_tell(people, model):
     found, factor = reasoned(model, people).pushes, model.card_.scale.factor
     lost = found.pushes * factor
-    assert lost.iloc[:4000].mean().abs().max() < 1e-9
+    learnt = people.predictors.iloc[:4000]
+    debt, bins = learnt["debt"].median(), model.card_.bins["debt"]
+    same = bins.positions(people.predictors["debt"]) == bins.positions(pd.Series([debt]))[0]
+    assert same.any()
+    assert (lost.loc[same, "debt"] == 0).all()
+    # rows scored now, whose own median is another: the words tell the one that the points are held against
+    risky = people.at(np.flatnonzero(people.predictors["debt"] > people.predictors["debt"].quantile(0.8)))
+    words = reasoned(model, risky).told.query("predictor == 'debt'")["words"]
+    assert len(words)
+    assert words.str.contains(f"typical {debt:.3g}", regex=False).all()
     short = lost.sum(axis=1) + model.card_.score(people.predictors)
     assert np.ptp(short) < 1e-9  # an applicant's losses sum up to the score's shortfall
     told = logit(model.predict_proba(people.predictors)[:, 1])

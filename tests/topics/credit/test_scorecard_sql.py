@@ -71,7 +71,7 @@ def test_postgresql_gives_the_same_scores(card, rows, server):
         found = cursor.fetch_arrow_table().to_pandas().sort_values("row")
         connection.rollback()
     assert found["score"].tolist() == card.score(rows).tolist()
-    assert found["granted"].tolist() == (card.score(rows) >= 555).tolist()
+    assert found["risk_accepted"].tolist() == (card.score(rows) >= 555).tolist()
 
 
 def test_the_query_is_read_line_by_line(card):
@@ -79,8 +79,8 @@ def test_the_query_is_read_line_by_line(card):
     assert told == score_statement(card, "applicants", grants_from=555)  # the same again
     first, *rest = told.splitlines()
     assert first.startswith("/* 600 points: 50 good to 1 bad;")
-    assert first.endswith("Credit is granted from 555 points on. */")
-    assert "  score >= 555 AS granted" in rest
+    assert first.endswith("The risk is accepted from 555 points on. */")
+    assert "  score >= 555 AS risk_accepted" in rest
     lines = card.table[card.table["characteristic"] == "debt"]
     for edge, points in zip(lines["high"].iloc[:-2], lines["points"].iloc[:-2], strict=True):
         assert rest[rest.index(f'      WHEN CAST("debt" AS DOUBLE PRECISION) < {edge}e0') + 1] == f"      THEN {points}"

@@ -68,6 +68,8 @@ class Bins:
     """What the binning could choose from, as degrees of freedom; at least 1."""
     codes: tuple[int, int] = (0, 0)
     """Bins of a number, below and above the others, that hold codes: risk does not move along with these."""
+    told: bool = False
+    """Whether it is told by the applicant: then a blank speaks for nobody, or who had better say nothing would."""
 
     @property
     def missing(self) -> int:
@@ -81,7 +83,10 @@ class Bins:
         drawn = np.where((np.arange(len(rows)) >= self.missing) | (self.good * self.bad == 0), _DRAWN_BY, 0)
         for part in (self.good, self.bad):
             parts.append((part + drawn * part.sum() / rows.sum()) / part.sum())
-        return np.log(parts[0] / parts[1])
+        found = np.log(parts[0] / parts[1])
+        if self.told:
+            found[self.missing] = min(found[self.missing], 0.0)
+        return found
 
     @property
     def value(self) -> float:
@@ -142,10 +147,11 @@ class Bins:
         return np.array([*(bin_of.get(c, self.missing + 1) for c in categories), self.missing])[code]
 
 
-def fit_bins(values: pd.Series, bad: np.ndarray, trend: str | None = None) -> Bins:
+def fit_bins(values: pd.Series, bad: np.ndarray, trend: str | None = None, told: bool = False) -> Bins:
     """Find the bins of one characteristic from training rows of both outcomes; an infinite number counts as missing.
 
-    Where no trend (one of `TRENDS`) is given, risk rises or falls with a number, whichever tells more.
+    Where no trend (one of `TRENDS`) is given, risk rises or falls with a number, whichever tells more. `told` is of
+    `Bins`.
     """
     kind = FLAG if is_bool_dtype(values.dtype) else NUMBER if is_numeric_dtype(values.dtype) else WORDS
     bad, edges, groups, codes = np.asarray(bad, dtype=int), np.empty(0), (), (0, 0)
@@ -157,7 +163,7 @@ def fit_bins(values: pd.Series, bad: np.ndarray, trend: str | None = None) -> Bi
     place = Bins(values.name, kind, edges, groups, none, none, freedom).positions(values)
     size = len(groups) + 2 if kind == WORDS else len(edges) + 2
     good, events = (np.bincount(place, weights=part, minlength=size) for part in (1 - bad, bad))
-    return Bins(values.name, kind, edges, groups, good, events, freedom, codes)
+    return Bins(values.name, kind, edges, groups, good, events, freedom, codes, told)
 
 
 def _of_numbers(values: np.ndarray, bad: np.ndarray, trend: str) -> tuple[np.ndarray, int, tuple[int, int]]:
@@ -261,7 +267,7 @@ def nonmonotone(predictors: pd.DataFrame, target: np.ndarray, bins: dict[Hashabl
     rows, freedom = [], _FREEDOM_OF_A_TURN[_proposed(target)[1] == _PREBINS]
     for name, found in bins.items():
         if found.kind == NUMBER and found.trend not in ("valley", "peak") and predictors[name].nunique() > 2:
-            turned = max((fit_bins(predictors[name], target, t) for t in ("valley", "peak")), key=lambda b: b.value)
+            turned = max((fit_bins(predictors[name], target, t, found.told) for t in ("valley", "peak")), key=lambda b: b.value)
             chance = chi2.ppf(CONFIDENCE, freedom) * found.unit
             gain = turned.value - found.value
             rows.append((name, found.trend, turned.trend, found.value, turned.value, chance, gain > chance))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from bankmine.judging import calibration
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.reasons import readable
 from bankmine.lacking import part
+from bankmine.learning.fitting import Calibrator
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
 from bankmine.topics.credit.bins import nonmonotone
@@ -19,8 +21,9 @@ from bankmine.topics.credit.scorecard import ScorecardModel
 class Card:
     """A fitted scorecard with the rows that it was learnt from, and those that it is judged by."""
 
-    def __init__(self, fitted: ScorecardModel, learnt: Sample, judged: Sample) -> None:
+    def __init__(self, fitted: ScorecardModel, calibrator: Calibrator, learnt: Sample, judged: Sample) -> None:
         self.fitted, self.scorecard, self.learnt, self.judged = fitted, fitted.card_, learnt, judged
+        self.calibrator = calibrator
 
     @property
     def _chosen(self) -> pd.DataFrame:
@@ -55,8 +58,10 @@ class Card:
 
     @part
     def scaling(self) -> dict[str, float]:
-        """What a score means: `base`, `odds`, `pdo`."""
-        return dict(vars(self.scorecard.scale))
+        """What a score means by the chances that leave the house: at `base` points the `odds`, doubled by `pdo` more."""
+        scale = self.scorecard.scale
+        chance = float(self.calibrator.predict(scale.chance(np.array([scale.base])))[0])
+        return {"base": scale.base, "odds": 1 / chance - 1, "pdo": scale.pdo / self.calibrator.slope_}
 
     @part
     def bins_chart(self) -> sns.FacetGrid:

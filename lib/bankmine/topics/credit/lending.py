@@ -168,7 +168,10 @@ def _counted(target: pd.Series, entity: pd.Series, rows: pd.Series) -> dict[str,
 # Protection Law of China, article 24: no unreasonable differences in price). A tier's price covers what a credit at the
 # tier's upper edge of risk is expected to lose; what would still not earn its costs is not granted.
 
-REFUSED = "refused"
+REFUSED, FOR_A_PERSON = "refused", "a person decides"
+GRANT, REFUSE = "grant", "refuse"
+"""Decisions, with `FOR_A_PERSON`."""
+RISKY, TOO_DEAR = "risk above the cut-off", "price above the highest rate"
 _STEP = 0.001
 """Prices are rounded up to tenths of a percent."""
 
@@ -176,20 +179,22 @@ _STEP = 0.001
 def tier_of(probability: pd.Series, rules: CreditRules) -> pd.Series:
     """Put each applicant into the best tier whose highest chance to default is not exceeded; above all: `REFUSED`."""
     edges = [tier.up_to for tier in rules.tiers]
-    names = [*(tier.id for tier in rules.tiers), REFUSED]
+    names = [*(tier.id for tier in rules.tiers), REFUSED, FOR_A_PERSON]
     place = np.searchsorted(edges, probability.to_numpy(float), side="left")
     return pd.Series(pd.Categorical.from_codes(place, names, ordered=True), probability.index, name="tier")
 
 
 def offers(
     probability: pd.Series, beside: pd.DataFrame, rules: CreditRules, monthly_income: pd.Series | None = None,
-    threshold: float = 1.0,
+    threshold: float = 1.0, strange: pd.Series | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Suggest tier, `limit` and `price` (fraction a year) for each application that is granted.
+    """Decide on each application: `decision`, tier, `limit` and `price` (fraction a year) of what is granted.
 
-    The tier is `refused` above the threshold or all tiers, and nowhere else: one policy grants. `why` says why there is
-    no suggestion; then limit and `expected_profit` are 0, the price is NaN, and a person decides.
+    Refused is who is above the threshold or all tiers, and whose credit no amount or price fits: what is granted can
+    be offered. A person decides on those of whom `strange` says why they are out of scope. `why` says why there is no
+    offer; then limit and price are NaN and `expected_profit` is 0.
     """
+    strange = pd.Series("", probability.index) if strange is None else strange
     tier = tier_of(probability, rules)
     tier = tier.where(probability <= threshold, REFUSED)
     limit = _limit(tier, beside["amount"], rules, monthly_income)
@@ -197,14 +202,15 @@ def offers(
     price = _price(tier, asked, rules)
     hoped = granting(probability, loan_costs(asked, rules, rate=price.fillna(0.0)))
     against = {
-        "risk above the cut-off": tier == REFUSED, "no amount fits the income": ~(limit > 0),
-        "price above the highest rate": price > rules.highest_rate, "would not earn its costs": ~(hoped > 0),
+        RISKY: tier == REFUSED, "no amount fits the income": ~(limit > 0),
+        TOO_DEAR: price > rules.highest_rate, "would not earn its costs": ~(hoped > 0),
     }  # fmt: skip
-    why = np.select(list(against.values()), list(against), "")
-    yes = pd.Series(why == "", probability.index)
+    why = np.where(strange != "", strange, np.select(list(against.values()), list(against), ""))
+    yes, ours = pd.Series(why == "", probability.index), strange == ""
     return pd.DataFrame({
-        "tier": tier, "limit": limit.where(yes, 0.0), "price": price.where(yes),
-        "expected_profit": hoped.where(yes, 0.0), "why": why,
+        "decision": np.select([yes, ours], [GRANT, REFUSE], FOR_A_PERSON),
+        "tier": tier.where(yes, REFUSED).where(ours, FOR_A_PERSON), "limit": limit.where(yes),
+        "price": price.where(yes), "expected_profit": hoped.where(yes, 0.0), "why": why,
     })  # fmt: skip
 
 

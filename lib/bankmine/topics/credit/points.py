@@ -18,6 +18,7 @@ from sqlglot import exp
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import Contributions
+from bankmine.judging.reasons import load_reasons, reasons
 from bankmine.study.why import Why
 from bankmine.topics.credit.bins import FLAG, WORDS, Bins
 from bankmine.topics.credit.scorecard import Scorecard
@@ -31,8 +32,9 @@ _DIALECT, _WIDTH = "postgres", 120
 def score_statement(card: Scorecard, table: str, grants_from: int | None = None) -> str:
     """Write a query that gives all columns of a table and, of each row, the `score`.
 
-    With the score from which credit is granted, it tells of each row whether it is `granted`. A `BankmineError` says
-    which name or category of the scorecard no database could hold.
+    With the score from which the risk is accepted, it tells of each row whether it is (`risk_accepted`); whether credit
+    is granted hangs on the offer, too. A `BankmineError` says which name or category of the scorecard no database could
+    hold.
     """
     _check(card)
     scale = card.scale
@@ -42,8 +44,8 @@ def score_statement(card: Scorecard, table: str, grants_from: int | None = None)
     rows = exp.Table(this=exp.to_identifier(table, quoted=True))
     query = sqlglot.select("*", exp.alias_(score, "score")).from_(rows)
     if grants_from is not None:
-        told += f" Credit is granted from {grants_from} points on."
-        granted = exp.alias_(exp.column("score") >= grants_from, "granted")
+        told += f" The risk is accepted from {grants_from} points on."
+        granted = exp.alias_(exp.column("score") >= grants_from, "risk_accepted")
         query = sqlglot.select("*", granted).from_(query.subquery("scored"))
     query.add_comments([told])
     return query.sql(_DIALECT, pretty=True, max_text_width=_WIDTH) + "\n"
@@ -99,16 +101,28 @@ def _check(card: Scorecard) -> None:
 class PointsLost(Why):
     """Why applicants have fewer points than others, in words that they can be told.
 
-    Points are lost against the mean of the training rows, and reasons are up to four: more are not likely to help an
-    applicant (official interpretation of Regulation B, 12 CFR 1002, supplement I, 9(b)(2)).
+    Points are lost against those of the typical value in the rows learnt from, which the words tell beside the own one:
+    against a mean, who is typical may lose points and be told so. Reasons are up to four: more are not likely to help
+    an applicant (official interpretation of Regulation B, 12 CFR 1002, supplement I, 9(b)(2)).
     """
 
     most: ClassVar[int] = 4
 
     @cached_property
     def pushes(self) -> Contributions:
-        """Points lost by each characteristic, as log-odds; below 0 where the row has more than the mean."""
-        card = self.model[-1].card_
-        mean = pd.Series({c: np.average(card.points[c], weights=b.good + b.bad) for c, b in card.bins.items()})
-        lost = mean - card.points_of(self.rows.predictors)
-        return Contributions(lost / card.scale.factor, float(card.scale.offset - mean.sum()) / card.scale.factor)
+        """Points lost by each characteristic, as log-odds; below 0 where the row has more than is typical."""
+        card, typical = self.model[-1].card_, self.model[-1].typical_
+        usual = pd.Series({c: card.points[c][b.positions(_one(typical[c], b))[0]] for c, b in card.bins.items()})
+        lost = usual - card.points_of(self.rows.predictors)
+        return Contributions(lost / card.scale.factor, float(card.scale.offset - usual.sum()) / card.scale.factor)
+
+    @cached_property
+    def told(self) -> pd.DataFrame:
+        """The reasons, as of `reasons.reasons`, with the values that are typical of the rows learnt from."""
+        words = load_reasons(self.register)
+        return reasons(self.pushes, self.rows.predictors, words, self.most, self.model[-1].typical_)
+
+
+def _one(value: object, bins: Bins) -> pd.Series:
+    """Return a value as a column of the kind that was binned."""
+    return pd.Series([value], dtype="category" if bins.kind == WORDS else float)

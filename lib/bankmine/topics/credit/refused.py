@@ -13,7 +13,7 @@ Risk Scorecards, 2006, chapter 6).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +47,8 @@ class Study:
     refused: pd.DataFrame
     """Probability of the refused that was learnt from, as assumed: what a model was told, one column an assumption."""
 
-    def decided(self, own: pd.Series, cut_off: float, costs: Costs) -> pd.DataFrame:
-        """Say by assumption whom a cut-off grants credit, where the `own` chances of a scorecard decide.
+    def decided(self, own: pd.Series, grants: Callable[[pd.Series], pd.Series], costs: Costs) -> pd.DataFrame:
+        """Say by assumption whom a policy grants credit, where the `own` chances of a scorecard decide.
 
         As far as log-odds of the model change by an assumption, those of the scorecard are moved. With none, they are
         the scorecard's own.
@@ -56,7 +56,7 @@ class Study:
         told = self.probabilities.clip(1e-9, 1 - 1e-9)
         odds = logit(own)
         moved = told.apply(lambda p: pd.Series(expit(odds + logit(p) - logit(told[NONE])), own.index))
-        granted, hoped = moved <= cut_off, moved.apply(lambda p: granting(p, costs))
+        granted, hoped = moved.apply(grants), moved.apply(lambda p: granting(p, costs))
         return self.table.assign(**{
             "share granted": granted.mean(),
             "decided otherwise": granted.ne(granted[NONE], axis=0).mean(),

@@ -86,6 +86,28 @@ def load_credit_rules(currency: str, file: Path = REGISTRY) -> CreditRules:
     return rules
 
 
+@dataclass(frozen=True)
+class Form:
+    """What the application form means for the scorecard."""
+
+    told: list[str]
+    """Columns that applicants fill in themselves."""
+    scope: list[str]
+    """Columns of which every value must have been learnt from or judged."""
+
+
+def load_form(file: Path = REGISTRY) -> Form:
+    """Read the part `form` of the register."""
+    told = read_yaml(file).get("form")
+    if not isinstance(told, dict) or set(told) != {"told", "scope"} or not all(map(_are_names, told.values())):
+        raise BankmineError(f"{file}: form must have told and scope, which are lists of columns.")
+    return Form(**told)
+
+
+def _are_names(told: object) -> bool:
+    return isinstance(told, list) and all(isinstance(name, str) for name in told)
+
+
 def _check(rules: CreditRules, file: Path) -> None:
     """Refuse rules that do not fit together, or numbers that make no sense."""
     limits = [tier.up_to for tier in rules.tiers]

@@ -3,6 +3,7 @@
 The score is offset + factor × ln(odds of good to bad) with factor = PDO / ln 2 and offset = base score − factor ×
 ln(base odds), and the points of a bin are its share of that (Siddiqi, Credit Risk Scorecards, 2006, chapter 6). Points
 are whole numbers, and the chance is that of their sum, so that what is judged is what a database or a clerk computes.
+The curve that calibrates a scorecard goes into its points: calibrated beside them, they would mean other odds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.impute import SimpleImputer
@@ -25,6 +27,7 @@ from bankmine.errors import BankmineError
 from bankmine.judging.intervals import around, wilson
 from bankmine.learning import models
 from bankmine.learning.encoding import Encode, SignedLog
+from bankmine.learning.fitting import Calibrator
 from bankmine.learning.sample import Sample
 from bankmine.topics.credit.bins import TRENDS, WORDS, Bins, fit_bins
 from bankmine.topics.credit.rules import Direction, directions_of, signs
@@ -257,16 +260,20 @@ class Scorecard:
 class ScorecardModel(ClassifierMixin, BaseEstimator):
     """Learns a scorecard: bins, characteristics, logistic regression on weights of evidence, points.
 
-    `trends` says by predictor how risk moves with it (`bins.TRENDS`); others rise or fall, as it tells more. Fitted, it
-    has `chosen_` (every predictor, and why it is not in the scorecard), `card_`, and `bins_` of every predictor.
+    `trends` says by predictor how risk moves with it (`bins.TRENDS`); others rise or fall, as it tells more. What
+    applicants tell themselves (`told`) earns nothing where it is left blank. Fitted, it has `chosen_` (every predictor,
+    and why it is not in the scorecard), `card_`, `bins_` of every predictor, and `typical_`: the median of the rows
+    learnt from, or of what is no number the most frequent value.
     """
 
     def __init__(
-        self, scale: Scale = STANDARD, selection: Selection = USUAL, trends: Mapping[Hashable, str] | None = None
-    ) -> None:
+        self, scale: Scale = STANDARD, selection: Selection = USUAL, trends: Mapping[Hashable, str] | None = None,
+        told: Sequence[Hashable] = (),
+    ) -> None:  # fmt: skip
         self.scale = scale
         self.selection = selection
         self.trends = trends
+        self.told = told
 
     def fit(self, predictors: pd.DataFrame, target: np.ndarray) -> ScorecardModel:
         """Learn from rows whose target is 1 (the event) or 0; an unknown trend is an error."""
@@ -274,11 +281,17 @@ class ScorecardModel(ClassifierMixin, BaseEstimator):
         if unknown := set(trends.values()) - set(TRENDS):
             raise BankmineError(f"Risk cannot be {min(unknown)!r} with a value: say {', '.join(TRENDS)}.")
         self.classes_ = np.array([0.0, 1.0])
-        self.bins_ = {name: fit_bins(predictors[name], bad, trends.get(name)) for name in predictors}
+        self.bins_ = {name: fit_bins(predictors[name], bad, trends.get(name), name in self.told) for name in predictors}
+        self.typical_ = pd.Series({name: typical(predictors[name]) for name in predictors}, dtype=object)
         woe = {name: bins.woe[bins.positions(predictors[name])] for name, bins in self.bins_.items()}
         self.chosen_ = choose(self.bins_, pd.DataFrame(woe, index=predictors.index), bad, self.selection)
         self.card_ = _card(self.scale, self.chosen_, self.bins_)
         return self
+
+    def take_in(self, calibrator: Calibrator) -> Calibrator:
+        """Make the curve of a calibrator part of the points; return the calibrator that is left to do."""
+        self.card_ = _card(self.scale, self.chosen_, self.bins_, calibrator)
+        return calibrator.taken_in()
 
     def predict_proba(self, predictors: pd.DataFrame) -> np.ndarray:
         """Return the chances of no event and of the event, shape (rows, 2)."""
@@ -290,11 +303,21 @@ class ScorecardModel(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(predictors).argmax(axis=1)]
 
 
-def _card(scale: Scale, chosen: Chosen, bins: dict[Hashable, Bins]) -> Scorecard:
-    names = list(chosen.coefficients.index)
-    share = (scale.offset - scale.factor * chosen.intercept) / len(names)
-    exact = {c: share - scale.factor * chosen.coefficients[c] * bins[c].woe for c in names}
+def _card(scale: Scale, chosen: Chosen, bins: dict[Hashable, Bins], curve: Calibrator | None = None) -> Scorecard:
+    """Write points for log-odds as the regression has them, or as the curve in these that calibrates them has."""
+    names, slope = list(chosen.coefficients.index), curve.slope_ if curve else 1.0
+    even = curve.intercept_ + slope * (chosen.intercept - curve.centre_) if curve else chosen.intercept
+    share = (scale.offset - scale.factor * even) / len(names)
+    exact = {c: share - scale.factor * slope * chosen.coefficients[c] * bins[c].woe for c in names}
     return Scorecard(scale, {c: bins[c] for c in names}, {c: np.rint(exact[c]).astype(int) for c in names})
+
+
+def typical(values: pd.Series) -> object:
+    """Return the median of numbers, of what is none the most frequent value; NaN where none is known."""
+    if is_numeric_dtype(values.dtype) and not is_bool_dtype(values.dtype):
+        return float(values.dropna().astype(float).median())
+    found = values.mode()
+    return found.iloc[0] if len(found) else np.nan
 
 
 def bin_table(bins: Bins) -> pd.DataFrame:
@@ -327,15 +350,16 @@ _FARTHEST = 3.0
 
 def candidates(
     sample: Sample, scale: Scale = STANDARD, selection: Selection = USUAL, directions: Sequence[Direction] = (),
+    told: Sequence[str] = (),
 ) -> dict[str, Pipeline]:  # fmt: skip
     """Set up the models to compare, unfitted; each takes predictors as they are in a sample.
 
-    Bins of the scorecard and XGBoost follow the directions. `raw_logistic`, on numbers as they are, is the straw man;
+    Bins of the scorecard and XGBoost follow the directions; `told` is of `ScorecardModel`. `raw_logistic`, on numbers as they are, is the straw man;
     the rule ranks by the predictor that ranks best alone in training.
     """
     known = directions_of(sample.predictors, directions)
     common = models.candidates(sample, monotone=signs(known))
-    card = ScorecardModel(scale, selection, known["trend"].to_dict())
+    card = ScorecardModel(scale, selection, known["trend"].to_dict(), told)
     return {
         models.RULE: common[models.RULE],
         STRAW_MAN: _raw(LogisticRegression(max_iter=500)),

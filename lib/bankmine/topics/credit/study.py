@@ -48,7 +48,7 @@ from bankmine.topics.credit.applications import (
 )
 from bankmine.topics.credit.card import Card
 from bankmine.topics.credit.evidence import evidence
-from bankmine.topics.credit.rules import load_credit_rules, load_directions
+from bankmine.topics.credit.rules import load_credit_rules, load_directions, load_form
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, Scale, Scorecard, candidates
 
 CUT_OFF, EACH, DECIDED, ALL = "cut-off", "each by its expected profit", "as decided", "everybody"
@@ -118,17 +118,38 @@ class CreditStudy(Study):
     def __init__(self, source: Snapshot | Flat, event: str, found: Applications, scale: Scale) -> None:
         super().__init__(source, event, found.sample)
         self.applications, self.beside, self.columns, self.scale = found, found.beside, found.columns, scale
+        self.form = load_form()
 
     # --- what Study asks
 
     def candidates(self, rows: Sample) -> dict[str, Pipeline]:
         """Set up the scorecard and the models that challenge it."""
-        return candidates(rows, self.scale, directions=load_directions())
+        return candidates(rows, self.scale, directions=load_directions(), told=self.form.told)
 
     def policies(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
         """Say whom each policy refuses; the cut-off is used, the others are compared."""
         other = {EACH: lending.granting(chance, self.costs(rows)) <= 0}
-        return pd.DataFrame({CUT_OFF: chance > self.cut_off, **other, **self.decided(rows)})
+        refused_ = self.offers(chance, rows)["decision"] != lending.GRANT
+        return pd.DataFrame({CUT_OFF: refused_, **other, **self.decided(rows)})
+
+    def offers(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
+        """Decide on rows by their chances, as of `lending.offers`; nothing is offered where no products are told."""
+        found = np.select([self.strange(rows) != "", chance <= self.cut_off], [lending.FOR_A_PERSON, lending.GRANT],
+                          lending.REFUSE)  # fmt: skip
+        return pd.DataFrame({"decision": found, "why": self.strange(rows)}, rows.target.index)
+
+    def strange(self, rows: Sample) -> pd.Series:
+        """Say of each row why it is out of scope; "" where it is not.
+
+        Rows are that have, in a column of the register's scope, a value of which none was learnt from or judged.
+        """
+        known = self.sample.at(np.concatenate([self.split.train, self.split.tune, self.split.test]))
+        told = pd.Series("", rows.target.index)
+        for name in [c for c in self.form.scope if c in rows.predictors]:
+            value = rows.predictors[name].astype(object)
+            new = value.notna() & ~value.isin(known.predictors[name].unique())
+            told[new] = "out of scope: " + readable(name) + " " + value[new].astype(str)
+        return told
 
     def decided(self, rows: Sample) -> dict[str, pd.Series]:
         """Say whom the policy in force refused: nobody, where a table does not tell."""
@@ -153,7 +174,8 @@ class CreditStudy(Study):
     @part
     def card(self) -> Card:
         """The same as a page shows it."""
-        return Card(self.model[-1], self.sample.at(self.split.train), self.judged.rows)
+        calibrator = self.fitted[0].calibrators[SCORECARD]
+        return Card(self.model[-1], calibrator, self.sample.at(self.split.train), self.judged.rows)
 
     @part
     def auc(self) -> dict[str, float]:
@@ -196,34 +218,83 @@ class CreditStudy(Study):
 
     @part
     def decision(self) -> dict[str, object]:
-        """The cut-off as chance (`cut`) and points (`score`), the `share` granted, and what it earned."""
-        return {"cut": self.cut_off, "score": self.grants_from, "share": self.share_granted, **self.profit}
+        """The cut-off as chance (`cut`) and points (`score`), the `share` granted, and what it earned.
+
+        `loans` of known outcome in a `period` earned the profit within `months`; `whose` says of whom the share is.
+        """
+        told = {"loans": round(self.earned["actions"].iloc[0]), "period": self.period, "months": _OUTCOME_MONTHS}
+        return {"cut": self.cut_off, "score": self.grants_from, "share": self.share_granted, **self.profit, **told}
+
+    @property
+    def period(self) -> str:
+        """From which month to which those judged applied."""
+        return months_of(self.judged.rows.day)
+
+    @part
+    def beside_others(self) -> dict[str, object]:
+        """How far the policy that is used is ahead of the one in force: `profit`, `low`, `high`, and its `loans`."""
+        row = self.earned.loc[self._in_force]
+        ahead = {"ahead": row["behind"], "low": row["behind_low"], "high": row["behind_high"]}
+        return ahead | {"loans": round(row["actions"]), "profit": row["profit"], "currency": self.currency}
+
+    @property
+    def _in_force(self) -> str:
+        return self.acted.columns[-1]
+
+    @part
+    def decided_now(self) -> pd.DataFrame:
+        """Decisions on the applicants scored now, and what each is offered, as of `offers`."""
+        return self.offers(self.scores, self.today)
 
     @part
     def granted_now(self) -> dict[str, object]:
-        """How many of the `scored` applicants are `granted`, and the `share`."""
-        yes = ~self.acted_now
-        return {"scored": len(yes), "granted": yes.sum(), "share": yes.mean()}
+        """Of `scored` applicants of a `period`, how many are `granted` (`share`), `refused`, and for a `person`.
+
+        Of all of them the bank has decided on `decided`, and on `otherwise` in another way than this policy.
+        """
+        counted = self.decided_now["decision"].value_counts()
+        granted, no, person = (int(counted.get(n, 0)) for n in (lending.GRANT, lending.REFUSE, lending.FOR_A_PERSON))
+        told = {"scored": len(self.scores), "granted": granted, "refused": no, "person": person}
+        return told | {"share": granted / len(self.scores), "period": months_of(self.today.day), **self._decided_on}
+
+    @property
+    def _decided_on(self) -> dict[str, int]:
+        """How many of the applicants scored now are decided already, and how many otherwise than here."""
+        return {"decided": 0, "otherwise": 0}
+
+    @part
+    def scope(self) -> dict[str, object] | None:
+        """`count` of the applicants scored now who are out of scope, their `share`, and `which`; None where none is."""
+        found = self.strange(self.today)
+        found = found[found != ""].str.removeprefix("out of scope: ").value_counts()
+        which = ", ".join(f"{what} ({n:,})" for what, n in found.items())
+        count = int(found.sum())
+        return {"count": count, "share": count / len(self.today), "which": which} if count else None
 
     @part
     def decided_list(self) -> pd.DataFrame:
-        """Applicants scored now, those nearest to the cut-off first: score, chance, decision, offer, reasons."""
-        table = pd.DataFrame({"score": self.scorecard.score(self.today.predictors), "probability": self.scores})
-        refused_ = optional(self, "acted_now")
-        if not isinstance(refused_, Lacking):
-            table["decision"] = np.where(refused_, "refuse", "grant")
-        table = table.join(self.offered()).assign(reasons=self.why.lines)
-        middle = table["probability"].max() if isinstance(refused_, Lacking) else self.cut_off
-        return table.loc[(table["probability"] - middle).abs().sort_values(kind="stable").index]
+        """Applicants scored now: score, chance, decision, offer, reasons, and two columns for people to fill.
 
-    def offered(self) -> pd.DataFrame:
-        """Return what is suggested to the applicants scored now; nothing where the products are not told."""
+        First those whom a person decides on, then those nearest to the cut-off.
+        """
+        table = pd.DataFrame({"score": self.scorecard.score(self.today.predictors), "probability": self.scores})
+        decided = optional(self, "decided_now")
+        if not isinstance(decided, Lacking):
+            table = table.join(decided)
+        table = table.join(self.told_beside()).assign(reasons=self.why.lines, override="", override_reason="")
+        middle = table["probability"].max() if isinstance(decided, Lacking) else self.cut_off
+        found = table.loc[(table["probability"] - middle).abs().sort_values(kind="stable").index]
+        found.attrs["list"] = True
+        return found
+
+    def told_beside(self) -> pd.DataFrame:
+        """Return what is told of the applicants scored now beside what a model may know."""
         return pd.DataFrame(index=self.today.target.index)
 
     @part
     def first(self) -> pd.DataFrame:
         """The first ten of the list, for a page."""
-        names = ["application_id", "score", "probability", "decision", "tier", "limit", "price"]
+        names = ["application_id", "score", "probability", "decision", "limit", "price", "so_far", "why"]
         table = self.decided_list.filter(names).head(10)
         return shown(table.set_index(table.columns[0]), probability=".1%", price=".1%", limit=",.0f")
 
@@ -237,7 +308,7 @@ class CreditStudy(Study):
     def profit_chart(self) -> Axes:
         """Draw the expected profit against the share granted, with the cut-off."""
         axis = sns.lineplot(self.trade_off, x="approval", y="expected_profit", marker="o")
-        title = "Expected profit by share of applicants granted; the line is the cut-off"
+        title = "Expected profit by share of applicants whose risk is accepted; the line is the cut-off"
         return self._by_share(axis, title, f"expected profit, {self.currency}", percent="x")
 
     @part
@@ -245,12 +316,12 @@ class CreditStudy(Study):
         """Draw the bad rate of those granted against their share, with the cut-off."""
         beside = {"expected_bad_rate": "foretold for all"}
         axis = charts.line(self.trade_off, "approval", "bad_rate", "bad rate where known", **beside)
-        title = "Bad rate of those granted; the line is the cut-off"
-        return self._by_share(axis, title, "bad rate of those granted", percent="xy")
+        title = "Bad rate of those whose risk is accepted; the line is the cut-off"
+        return self._by_share(axis, title, "bad rate", percent="xy")
 
     def _by_share(self, axis: Axes, title: str, unit: str, percent: str) -> Axes:
-        axis.axvline(self.share_granted, color="0.5", linewidth=0.8)
-        return charts.titled(axis, title, "share of applicants granted", unit, percent)
+        axis.axvline((self.fitted[0].probability[SCORECARD] <= self.cut_off).mean(), color="0.5", linewidth=0.8)
+        return charts.titled(axis, title, "share of applicants whose risk is accepted", unit, percent)
 
     @part
     def profit_metrics(self) -> pd.DataFrame:
@@ -490,20 +561,36 @@ class BankCredit(CreditStudy):
         title = "Share of granted credits that went bad, by age and year of the application"
         return charts.titled(axis, title, "months since the application", "share that went bad", percent="y")
 
-    def _offers(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
+    def offers(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
+        """Decide on rows by their chances, and say what is offered: `lending.offers`."""
         income = rows.predictors.get("stated_income")
         monthly = None if income is None else income / 12
-        return lending.offers(chance, self.beside.loc[rows.target.index], self.rules, monthly, self.cut_off)
+        asked = self.beside.loc[rows.target.index]
+        return lending.offers(chance, asked, self.rules, monthly, self.cut_off, self.strange(rows))
 
-    def offered(self) -> pd.DataFrame:
-        """Return tier, limit and price suggested to the applicants scored now, with the id of each application."""
-        return self._offers(self.scores, self.today).assign(application_id=self.beside["application_id"])
+    def told_beside(self) -> pd.DataFrame:
+        """Return the id of each application scored now, what was asked for, and what the bank has decided `so_far`."""
+        return self.beside.loc[self.today.target.index, ["application_id", "product", "amount"]].assign(so_far=self._so_far)
+
+    @property
+    def _so_far(self) -> pd.Series:
+        """What the bank has decided on each application scored now."""
+        approved = self.beside.loc[self.today.target.index, "approved"]
+        return approved.map({True: "granted", False: "refused"}).astype(object).fillna("open")
+
+    @property
+    def _decided_on(self) -> dict[str, int]:
+        """How many of the applicants scored now are decided already, and how many otherwise than here."""
+        known = self._so_far != "open"
+        ours = self.decided_now["decision"]
+        same = self._so_far.eq("granted").eq(ours.eq(lending.GRANT))
+        return {"decided": int(known.sum()), "otherwise": int((known & ~same & ours.ne(lending.FOR_A_PERSON)).sum())}
 
     @part
     def tiers(self) -> pd.DataFrame:
         """Risk tiers of the applicants judged, with medians of the limit and the price suggested."""
         rows, chance = self.fitted[0].rows, self.fitted[0].probability[SCORECARD]
-        found = lending.tier_table(self._offers(chance, rows), chance, rows.target, rows.entity)
+        found = lending.tier_table(self.offers(chance, rows), chance, rows.target, rows.entity)
         found["bad rate"] = with_interval(found, "bad_rate", ".1%")
         columns = ["applicants", "share", "expected_bad_rate", "bad rate", "limit", "price", "expected_profit"]
         return shown(found[columns], share=".1%", expected_bad_rate=".1%", price=".1%", expected_profit=",.0f")
@@ -511,7 +598,7 @@ class BankCredit(CreditStudy):
     @part
     def tiers_chart(self) -> Axes:
         """Draw how many of the newest applicants are in each tier."""
-        axis = sns.countplot(self.decided_list, y="tier", color="C0")
+        axis = sns.countplot(self.decided_now, y="tier", color="C0")
         return charts.titled(axis, "Newest applicants by risk tier", "applicants", "")
 
     @part
@@ -557,7 +644,11 @@ class BankCredit(CreditStudy):
     def inferred(self) -> pd.DataFrame:
         """By assumption about the refused, whom the same cut-off grants credit: `refused.Study.decided`."""
         applied = self.fitted[0]
-        table = self.inference.decided(applied.probability[SCORECARD], self.cut_off, self.costs(applied.rows))
+        table = self.inference.decided(
+            applied.probability[SCORECARD],
+            lambda chance: self.offers(chance, applied.rows)["decision"] == lending.GRANT,
+            self.costs(applied.rows),
+        )
         percent = dict.fromkeys(["assumed", "predicted", "share granted", "decided otherwise"], ".1%")
         return shown(table, **percent, **{"expected profit": ",.0f"})
 
@@ -582,6 +673,14 @@ class BankCredit(CreditStudy):
             "reject_inference": span if isinstance(span, Lacking)
             else f"approvals between {span['low']:.0%} and {span['high']:.0%}, by assumption",
         }  # fmt: skip
+
+
+def months_of(day: pd.Series | None) -> str:
+    """Write the first and the last month of days; of rows without days, that it is the rows judged."""
+    if day is None:
+        return "the rows given"
+    first, last = (f"{end:%B %Y}" for end in (day.min(), day.max()))
+    return first if first == last else f"{first} to {last}"
 
 
 def _named(who: str, found: pd.DataFrame) -> dict[str, object]:
