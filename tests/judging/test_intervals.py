@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bankmine.judging import intervals
 from bankmine.judging.intervals import around, clustered_error, of_belief, of_mean, of_median, wilson_clustered
 
 
@@ -84,3 +85,10 @@ def test_what_is_believed_lies_between_the_quantiles_of_its_distribution():
     drawn = np.random.default_rng(3).beta(6, 14, 100_000)
     low, high = of_belief(np.column_stack([drawn, 10 * drawn]))
     assert (low, high) == (pytest.approx([0.126, 1.26], rel=0.02), pytest.approx([0.512, 5.12], rel=0.02))
+
+
+def test_one_entity_alone_has_no_interval():
+    assert intervals.draws(1, 50).tolist() == [[1.0]]
+    low, high = intervals.interval(np.array([[0.5]]))
+    assert np.isnan([low[0], high[0]]).all()
+    assert intervals.draws(2, 50).shape == (2, 51)
