@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +111,35 @@ def place_for(file: str, snapshot: Snapshot | Flat) -> Path:
 
 def earlier(file: str, snapshot: Snapshot | Flat) -> Path | None:
     """Find the newest file of this name that a report of an earlier day left; None where there is none."""
-    found = (f for f in _reports(snapshot).glob(f"????-??-??/{file}") if f.parent.name < str(snapshot.as_of))
-    return max(found, default=None)
+    return max(_of_earlier_days(file, snapshot), default=None)
+
+
+def earlier_lists(file: str, snapshot: Snapshot | Flat) -> dict[str, Path | str]:
+    """Find all files of this name that good reports of earlier days handed on: day -> file, or what is wrong with it.
+
+    A file that no manifest of its day tells of, or of another size, is not what a report left.
+    """
+    found = _of_earlier_days(file, snapshot)
+    return {f.parent.name: f if _handed_on(f) else "it is not what a report of that day left" for f in sorted(found)}
+
+
+def _of_earlier_days(file: str, snapshot: Snapshot | Flat) -> Iterator[Path]:
+    return (f for f in _reports(snapshot).glob(f"????-??-??/{file}") if f.parent.name < str(snapshot.as_of))
+
+
+def _handed_on(file: Path) -> bool:
+    """Whether a good report's manifest beside a file tells of it, as large as it is."""
+    size = file.stat().st_size if file.is_file() else None
+    return size is not None and any(told.get(file.name) == size for told in map(_files_of, file.parent.glob("*.json")))
+
+
+def _files_of(manifest: Path) -> dict[str, object]:
+    """Return the files that a manifest tells of; none where it is no manifest of a good report."""
+    try:
+        told = json.loads(manifest.read_text("utf-8"))
+        return dict(told["files"]) if told["status"] == "ok" else {}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return {}
 
 
 def received(report: str, file: str, snapshot: Snapshot | Flat) -> Path:

@@ -88,10 +88,10 @@ def table(
     ValueError
         If the caption is empty or a format names no column.
     """
+    frame = frame if isinstance(frame, pd.DataFrame | Lacking) else frame.table
     if isinstance(frame, Lacking):
         told = html.escape(printable(f"{caption}: not shown, as {frame.why}"))
         return HTML(f'<p class="lacking">{told}</p>')
-    frame = frame if isinstance(frame, pd.DataFrame) else frame.table
     formats = {n: f for n, f in frame.attrs.get("formats", {}).items() if n in frame.columns} | (formats or {})
     if not caption.strip():
         raise ValueError("a table needs a caption that says what it holds")

@@ -39,6 +39,7 @@ from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validat
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
 from bankmine.study import charts, validation
+from bankmine.study.earlier import Finder
 from bankmine.study.heading import Headed
 from bankmine.study.judged import RANKS, Judged
 from bankmine.study.leak import Leak
@@ -109,6 +110,8 @@ class Study(Headed):
     """How the reasons of rows are found."""
     delay: int = 0
     """Days after which the outcome of a row of a flat table is known."""
+    find_lists: Finder | None = None
+    """Finds the lists that reports of earlier days handed on, as `report.handed_on.earlier_lists`."""
     share: float = 1.0
     """Which part of a large bank's customers is learnt from and judged, drawn at random."""
 

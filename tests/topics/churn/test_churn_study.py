@@ -118,6 +118,30 @@ def test_today_s_customers_are_scored_by_the_model_that_was_judged(bank):
     pd.testing.assert_frame_equal(bank.handed_on["churn_monitoring"], bank.validation.plan, check_names=False)
 
 
+@pytest.mark.parametrize(("day", "in_full"), [("2025-10-31", True), ("2025-12-05", False)])
+def test_an_earlier_list_is_held_against_who_has_left_since(day, in_full, bank, tmp_path):
+    """Customers of this bank leave by closing, on a day that is told; one on the list is no customer any more."""
+    names = [f"G{i:02}" for i in range(110)] + [f"S{i:02}" for i in range(150)] + ["X"]
+    closed = bank.snapshot.accounts.to_pandas().set_index("customer_id")["closed_on"]
+    closed = pd.to_datetime(closed)
+    names = [n for n in names if not closed.get(n, pd.NaT) <= pd.Timestamp(day)]
+    listed = pd.DataFrame({"customer_id": names, "as_of": dt.date.fromisoformat(day), "probability": 0.1})
+    listed["called"] = listed.index < 8
+    (tmp_path / day).mkdir()
+    listed.to_parquet(tmp_path / day / "watchlist.parquet", index=False)
+    until = pd.Timestamp(day) + DELAY if in_full else LAST
+    left = listed["customer_id"].map(closed <= until).fillna(False)
+    anew = BankChurn(bank.source, SHORT)
+    assert anew.earlier_lists == Lacking("lists of earlier reports were not asked for")
+    anew = BankChurn(bank.source, SHORT)
+    anew.find_lists = lambda name, _: {day: tmp_path / day / name}
+    told = anew.earlier_lists.headline
+    assert (told["acted"], told["events"]) == (8, left[listed["called"]].sum())
+    assert (told["others"], told["others_events"]) == (len(names) - 8 - 1, left[~listed["called"]].sum())
+    assert told["events"] > 0
+    assert told["event"] == ("left" if in_full else "closed the last account so far (all is known on 2026-01-04)")
+
+
 def test_a_validator_computes_the_page_again_by_what_is_handed_on(bank):
     files = bank.handed_on
     rows = files["churn_judged"].reset_index()

@@ -118,6 +118,15 @@ def outcomes(
     return kept(snapshot, "who left", list(days), computed, (definition, lengths, watch), ANALYSES)
 
 
+def last_closed(snapshot: Snapshot) -> ir.Table:
+    """List who has closed all accounts: `customer_id`, `left_on`; nobody where closings are not told."""
+    accounts = snapshot.accounts
+    if "closed_on" not in accounts.columns:
+        accounts = accounts.mutate(closed_on=ibis.null("date"))
+    ends = accounts.group_by("customer_id").agg(still=_.closed_on.isnull().any(), left_on=_.closed_on.max())
+    return ends.filter(~ends.still).select("customer_id", "left_on")
+
+
 def remaining(snapshot: Snapshot, table: ir.Table, fall: float) -> ir.Table:
     """Say who `holds` an account on a `day`, who still `stays` at the `end`, and whose deposits were `emptied` by then.
 

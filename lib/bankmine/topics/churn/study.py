@@ -28,11 +28,12 @@ from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study import charts
+from bankmine.study.earlier import Became, EarlierLists, Finder, judged
 from bankmine.study.study import Study
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
 from bankmine.topics.churn.customer_months import customer_months, share_of_panel, undated
-from bankmine.topics.churn.definition import Definition, funnel, outcomes, sensitivity
+from bankmine.topics.churn.definition import Definition, funnel, last_closed, outcomes, sensitivity
 from bankmine.topics.churn.evidence import evidence
 from bankmine.topics.churn.retention import RetentionRules
 
@@ -47,7 +48,7 @@ def study(
     source: str, as_of: str | datetime.date, *, gap: int = 30, silent: int = 90, fall: float = 0.0, present: int = 30,
     bookings: int = 3, train: int = 6, every: int = 2, target: str = "", positive: str = "", id: str = "",
     time: str = "", delay: int = 0, decimal: str = "", dates: str = "", clock: str = "", encoding: str = "",
-    keep: str = "",
+    keep: str = "", earlier: Finder | None = None,
 ) -> BankChurn | TableChurn:  # fmt: skip
     """Open a source and set up the study of who leaves; nothing is fitted before it is asked for.
 
@@ -65,6 +66,8 @@ def study(
         As for `open_flat`, for a flat table.
     delay : int
         Days after which the outcome of a row of a flat table is known.
+    earlier : callable, optional
+        Finds the lists of earlier reports, to judge them: `report.handed_on.earlier_lists`.
 
     Raises
     ------
@@ -76,7 +79,9 @@ def study(
     if is_flat(source):
         flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, keep)
         return TableChurn(flat, delay)
-    return BankChurn(open_source(source).as_of(as_of), definition, train, every)
+    found = BankChurn(open_source(source).as_of(as_of), definition, train, every)
+    found.find_lists = earlier
+    return found
 
 
 class Churn(Study):
@@ -116,6 +121,8 @@ class TableChurn(Churn):
     def calls(self) -> Calls:
         """Lack what a bank tells."""
         raise BankmineError("a flat table tells no bank's customers to call")
+
+    earlier_lists = calls
 
     @part
     def lives(self) -> pd.DataFrame:
@@ -261,6 +268,39 @@ class BankChurn(Churn):
         )
         due = pd.Timestamp(self.source.as_of) + pd.Timedelta(days=self.definition.gap)
         return Calls(table, self.rules, due, self.currency)
+
+    @part
+    def earlier_lists(self) -> EarlierLists:
+        """The lists of earlier reports, held against who has left since."""
+        if self.find_lists is None:
+            raise BankmineError("lists of earlier reports were not asked for")
+        return judged(
+            self.find_lists("watchlist.parquet", self.source),
+            {"customer_id": str, "called": bool, "probability": float},
+            self._became,
+            self.source.as_of,
+            acted="to be called",
+            others="all others listed",
+            event="left",
+            so_far="closed the last account so far",
+        )
+
+    def _became(self, listed: pd.DataFrame, day: datetime.date) -> Became:
+        """Say who on the list of a day has left; before silence can tell, who has closed the last account so far."""
+        known_on, as_of = (
+            pd.Timestamp(d) for d in (day + datetime.timedelta(self.definition.horizon), self.source.as_of)
+        )
+        whose = listed["customer_id"]
+        if whose.duplicated().any():
+            raise BankmineError("it names a customer twice")
+        if known_on <= as_of:
+            left = outcomes(self.snapshot, [day], self.definition).set_index("customer_id")["leaves"]
+        else:
+            closed = last_closed(self.snapshot).to_pandas().set_index("customer_id")["left_on"]
+            people = self.snapshot.customers.select("customer_id").to_pandas()["customer_id"]
+            left = (pd.to_datetime(closed) > pd.Timestamp(day)).reindex(people, fill_value=False)
+        event = whose.map(left)
+        return Became(listed["called"], event, listed["probability"], whose, known_on)
 
     @part
     def acted_now(self) -> pd.Series:

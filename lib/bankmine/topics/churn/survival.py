@@ -9,7 +9,6 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from ibis import _
 from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.statistics import multivariate_logrank_test, proportional_hazard_test
 from sklearn.model_selection import train_test_split
@@ -21,7 +20,7 @@ from bankmine.features.bookings import own_outflows
 from bankmine.features.spine import kept
 from bankmine.judging.intervals import CONFIDENCE, draws, interval
 from bankmine.learning.sample import Sample
-from bankmine.topics.churn.definition import CLOSURE, LENGTH, SILENT, Definition, remaining
+from bankmine.topics.churn.definition import CLOSURE, LENGTH, SILENT, Definition, last_closed, remaining
 
 STEP = 7
 """Days between two points of a curve."""
@@ -67,13 +66,8 @@ def followed(snapshot: Snapshot, sample: Sample, definition: Definition) -> pd.D
 
 def _departures(snapshot: Snapshot, definition: Definition, since: datetime.date) -> ir.Table:
     """List the days on which customers left by closing or by silence; a silent one may come back and leave again."""
-    parts = [_fallen_silent(snapshot, definition, since)]
-    if "closed_on" in snapshot.accounts.columns:
-        accounts = snapshot.accounts.group_by("customer_id").agg(
-            still=_.closed_on.isnull().any(), left_on=_.closed_on.max()
-        )
-        parts.append(accounts.filter(~accounts.still).select("customer_id", "left_on", kind=ibis.literal(CLOSURE)))
-    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+    closed = last_closed(snapshot).mutate(kind=ibis.literal(CLOSURE))
+    return _fallen_silent(snapshot, definition, since).union(closed)
 
 
 def _fallen_silent(snapshot: Snapshot, definition: Definition, since: datetime.date) -> ir.Table:
