@@ -1,4 +1,4 @@
-"""Lists of earlier reports: held against what became of them by hand, and set aside where they are not what they were."""
+"""Lists of earlier reports: held against what became of them, and set aside where they are not what they were."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Became:
     acted: pd.Series
     """Whether the list says to act on a row."""
     event: pd.Series
-    """Whether a row has had the event; missing where nobody can tell, as of a customer whom the bank has lost sight of."""
+    """Whether a row has had the event; missing where nobody can tell, as of a customer who is not there any more."""
     chance: pd.Series
     """Of the event, as the list says; missing where it says none."""
     entity: pd.Series

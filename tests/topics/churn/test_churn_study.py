@@ -130,7 +130,7 @@ def test_an_earlier_list_is_held_against_who_has_left_since(day, in_full, bank, 
     (tmp_path / day).mkdir()
     listed.to_parquet(tmp_path / day / "watchlist.parquet", index=False)
     until = pd.Timestamp(day) + DELAY if in_full else LAST
-    left = listed["customer_id"].map(closed <= until).fillna(False)
+    left = listed["customer_id"].map(closed <= until).eq(True)
     anew = BankChurn(bank.source, SHORT)
     assert anew.earlier_lists == Lacking("lists of earlier reports were not asked for")
     anew = BankChurn(bank.source, SHORT)

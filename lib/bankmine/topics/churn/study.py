@@ -287,13 +287,11 @@ class BankChurn(Churn):
 
     def _became(self, listed: pd.DataFrame, day: datetime.date) -> Became:
         """Say who on the list of a day has left; before silence can tell, who has closed the last account so far."""
-        known_on, as_of = (
-            pd.Timestamp(d) for d in (day + datetime.timedelta(self.definition.horizon), self.source.as_of)
-        )
+        known_on = pd.Timestamp(day) + pd.Timedelta(days=self.definition.horizon)
         whose = listed["customer_id"]
         if whose.duplicated().any():
             raise BankmineError("it names a customer twice")
-        if known_on <= as_of:
+        if known_on <= pd.Timestamp(self.source.as_of):
             left = outcomes(self.snapshot, [day], self.definition).set_index("customer_id")["leaves"]
         else:
             closed = last_closed(self.snapshot).to_pandas().set_index("customer_id")["left_on"]
