@@ -239,7 +239,7 @@ def test_the_event_is_what_the_value_says_or_the_user(tmp_path, values, positive
     text = "x,y\n" + "".join(f"{i},{v}\n" for i, v in enumerate(values))
     flat = open_flat(text_file(tmp_path, text), "y", positive)
     assert flat.target.tolist() == pytest.approx(events, nan_ok=True)
-    assert flat.overview().loc["rows not known yet", "value"] == np.isnan(events).sum()
+    assert flat.overview().loc["rows where the table tells no outcome", "value"] == np.isnan(events).sum()
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,10 @@ def test_a_ranking_without_a_slip_is_not_certain():
     found = of(performance(rows.y, rows[["score"]], entity), "score")
     for metric in ("auc", "average_precision", "caught_5"):
         assert tuple(found.loc[metric]) == pytest.approx((1.0, 0.025 ** (1 / 4), 1.0)), metric
+
+
+def test_one_entity_alone_has_no_interval():
+    assert draws(1, 50).tolist() == [[1.0]]
+    low, high = interval(np.array([[0.5]]))
+    assert np.isnan([low[0], high[0]]).all()
+    assert draws(2, 50).shape == (2, 51)

@@ -149,3 +149,13 @@ def test_where_there_is_nothing_to_say_nothing_is_shown(displayed):
     assert displayed(lambda: finding("No model: {why}", None, id="churn.no_model", alert=True)) is None
     with pytest.raises(ValueError, match=r"names \{why\}"):
         finding("No model: {why}", id="churn.no_model")  # a fact that was forgotten is no silence
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(1, "1 payment is due"), (2, "2 payments are due"), (0, "0 payments are due")]
+)
+def test_words_follow_the_number(number, told):
+    found = record("{n} {n:payment is|payments are} due", n=number)
+    assert found["text"] == told
+    assert found["values"] == {"n": number}
+    assert found["formats"] == {"n": ""}

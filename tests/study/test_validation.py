@@ -170,3 +170,11 @@ def test_a_crossed_limit_is_told_with_the_limit_and_what_to_do():
     )
     assert "Largest share of missing values that a predictor has gained: 0.07, above 0.05 (Repair" in told["which"]
     assert told["count"] == plan["status"].eq(validation.CROSSED).sum() >= 2
+
+
+def test_what_was_right_without_exception_has_a_limit_that_one_case_does_not_cross():
+    plan = validation.monitoring_plan("churn", FACTS | {"auc": 1.0, "precision": 1.0}).set_index("metric")
+    lowest = plan.loc[plan["now"] == 1, "below"]
+    assert len(lowest) == 2
+    assert (lowest < 1 - 1 / FACTS["actions"]).all()
+    assert (lowest > 0.8).all()

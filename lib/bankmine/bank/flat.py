@@ -100,7 +100,8 @@ class Flat:
         """Count rows, events, and columns: what -> `value`."""
         counts = {
             "rows": len(self.target), f"rows where {self.event}": int((self.target == 1).sum()),
-            "rows where it is not": int((self.target == 0).sum()), "rows not known yet": int(self.target.isna().sum()),
+            "rows where it is not": int((self.target == 0).sum()),
+            "rows where the table tells no outcome": int(self.target.isna().sum()),
             "predictors": self.predictors.shape[1], "columns left out": len(self.dropped),
         }  # fmt: skip
         return pd.DataFrame({"value": counts})

@@ -15,11 +15,16 @@ from bankmine.bank.sources import FLAT
 SINCE = "days_since_"
 """Begins the name of a predictor that is made of a date."""
 _OF_PEOPLE = "it holds names, words or addresses of people, by which nobody is judged"
+_COUNTS_TIME = "it only counts time: row by row it rises or falls with their day"
 _SURELY = 5
 """Repetitions to be expected among whole numbers drawn by chance from which their absence means that they are keys: the
 chance of none is below 1 % (birthday problem)."""
 _GLANCE = 1000
 """Rows in which a column shows whether it can have two values only."""
+_CLOCK = 0.999
+"""Rank correlation with the days, of the highest that there can be, from which on a column counts nothing else."""
+_LOOKED = 10_000
+"""Rows by which that is told, at most."""
 _FEW = 20
 """Rows from which on it is no accident that no text is there twice, or that a column says the same as the target."""
 
@@ -63,6 +68,9 @@ def predictors(
             found[name] = found[name].mask(found[name] < 0)
     useless = {name: why for name, values in found.items() if (why := _useless(values))}
     useless |= {n: why for n, form in forms.items() if form.kind == NUMBER and (why := _key(found[n]))}
+    if day is not None:
+        clocks = [n for n, form in forms.items() if form.kind == NUMBER and n not in useless]
+        useless |= {n: _COUNTS_TIME for n in clocks if _counts_time(found[n], day)}
     words = {n: list(found[n].cat.categories) for n, form in forms.items() if form.kind == CATEGORY}
     useless |= {n: _OF_PEOPLE for n, values in words.items() if personal(n, values)}
     since = {n: _free(f"{SINCE}{n}", list(forms)) for n, form in forms.items() if form.kind == DATE}
@@ -136,6 +144,17 @@ def _key(values: pd.Series) -> str:
         return ""
     repetitions = len(values) ** 2 / (2 * (values.max() - values.min() + 1))
     return "it identifies the row: whole numbers, none of them twice" if repetitions > _SURELY else ""
+
+
+def _counts_time(values: pd.Series, day: pd.Series) -> bool:
+    """Tell whether numbers follow the days of their rows, as a clock in seconds does."""
+    some = np.unique(np.linspace(0, len(values) - 1, min(len(values), _LOOKED)).astype(int))
+    table = pd.DataFrame({"value": values.to_numpy()[some], "day": day.to_numpy()[some]}).dropna()
+    if len(table) <= _FEW or table["day"].nunique() < 2 or table["value"].nunique() < 2:
+        return False
+    turn = table["day"].rank()
+    most = turn.corr(turn.rank(method="first"))
+    return abs(turn.corr(table["value"].rank())) >= _CLOCK * most
 
 
 def _free(name: str, names: list[str]) -> str:

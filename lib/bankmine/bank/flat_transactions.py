@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import ibis.expr.types as ir
@@ -19,6 +20,10 @@ from bankmine.errors import BankmineError
 AS_IN_CONTRACT = ("transaction_id", "account_id", "device_id", "counterparty", "country", "channel", "kind", "category")
 """Columns that are what the contract says where the table has them under these names."""
 _KNOWN_ON = "fraud_known_on"
+_AFTERWARDS = re.compile(
+    r"new_?balance|balance_?(after|new)|(after|post)_?balance|closing_?balance|后余额", re.IGNORECASE
+)
+"""Names of what was on an account once the payment was made."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,15 @@ class FlatTransactions:
         What the table says in the end, indexed by `transaction_id`: NaN where it says nothing.
     remarks : tuple of str
         What was left out, for the reader.
+    dated : bool
+        Whether the table tells when each label became known; else a delay stands for it.
     """
 
     rows: ir.Table
     others: pd.DataFrame
     target: pd.Series
     remarks: tuple[str, ...]
+    dated: bool
 
 
 def transactions_of(flat: Flat, amount: str, merchant: str = "", delay: int = 7) -> FlatTransactions:
@@ -66,18 +74,24 @@ def transactions_of(flat: Flat, amount: str, merchant: str = "", delay: int = 7)
     frame = _read(rows, amount, merchant)
     frame["customer_id"] = flat.entity.astype(str).to_numpy()
     frame["target"] = flat.target.to_numpy()
-    usual = frame["at"].dt.normalize() + pd.Timedelta(days=delay)
-    frame[_KNOWN_ON] = frame[_KNOWN_ON].fillna(usual) if _KNOWN_ON in frame else usual
+    usual, dated = frame["at"].dt.normalize() + pd.Timedelta(days=delay), _KNOWN_ON in frame
+    frame[_KNOWN_ON] = frame[_KNOWN_ON].fillna(usual) if dated else usual
     kept, remarks = _kept(frame.set_axis(flat.target.index), amount)
     if not rows.roles["id"]:
         remarks.append("No column tells whose transactions they are: each is somebody else's, who has no habits")
     told = kept["target"].notna() & (kept[_KNOWN_ON] <= pd.Timestamp(flat.as_of))
     kept = kept.assign(is_fraud=(kept["target"] == 1).astype("boolean").where(told))
     spoken_for = [c for c in flat.predictors if c in (amount, merchant, *AS_IN_CONTRACT, f"{SINCE}{_KNOWN_ON}")]
+    later = [c for c in flat.predictors if c not in spoken_for and _AFTERWARDS.search(c)]
+    if later:
+        remarks.append(f"{', '.join(later)}: a balance after the payment, which nobody knows as it arrives, left out")
+    spoken_for += later
     others = flat.predictors.drop(columns=spoken_for).loc[kept.index].set_axis(kept["transaction_id"].to_numpy())
     table = pa.Table.from_pandas(kept.drop(columns="target"), preserve_index=False)
     target = kept.set_index("transaction_id")["target"]
-    return FlatTransactions(rows.con.create_table(gen_name("transactions"), table), others, target, tuple(remarks))
+    return FlatTransactions(
+        rows.con.create_table(gen_name("transactions"), table), others, target, tuple(remarks), dated
+    )
 
 
 def _check(rows: Rows, amount: str, merchant: str) -> None:

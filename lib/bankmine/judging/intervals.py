@@ -126,10 +126,11 @@ def shown(table: pd.DataFrame, **formats: str) -> pd.DataFrame:
 def draws(entities: int, rounds: int, seed: int = 0) -> np.ndarray:
     """Draw entities with replacement: the cluster bootstrap, in which all rows of an entity come or go together.
 
-    Returns how often each was drawn, shape (entities, 1 + rounds); the first column is the sample itself, all ones.
+    Returns how often each was drawn, shape (entities, 1 + rounds); the first column is the sample itself, all ones. One
+    entity alone comes in every draw, which tells nothing: it is not drawn, so that there is no interval.
     Source: Field and Welsh, Journal of the Royal Statistical Society B 69 (2007).
     """
-    rng = np.random.default_rng(seed)
+    rng, rounds = np.random.default_rng(seed), rounds if entities > 1 else 0
     counts = np.ones((1 + rounds, entities), dtype=np.float32)
     for i in range(1, 1 + rounds):
         counts[i] = np.bincount(rng.integers(0, entities, entities), minlength=entities)

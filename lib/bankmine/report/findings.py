@@ -44,7 +44,8 @@ def finding(
     Parameters
     ----------
     template : str
-        The sentence as a format string, ``"{share:.0%} of customers left"``.
+        The sentence as a format string, ``"{share:.0%} of customers left"``; of a number also words for one and for any
+        other number of things, ``"{calls} {calls:call is|calls are} due"``.
     facts : mapping, pd.Series or Lacking, optional
         Values by name; those that the sentence does not name are left out. Where they are lacking, the page says why
         instead. None where there is nothing to say, so that nothing is shown.
@@ -182,6 +183,9 @@ def _parts(template: str, values: dict[str, object], id: str) -> Iterator[tuple[
             raise ValueError(f"finding {id}: the sentence names {{{name}}}, given are {known}")
         if conversion or "{" in spec:
             raise ValueError(f"finding {id}: {{{name}}} takes a plain format, as in {{{name}:.1%}}")
+        if "|" in spec:
+            yield spec.split("|")[values[name] != 1], None, ""
+            continue
         yield _formatted(values[name], spec, f"finding {id}: {name}"), name, spec
 
 

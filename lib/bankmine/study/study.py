@@ -408,9 +408,11 @@ class Study(Headed):
         return self.moved.head(8)
 
     @part
-    def suspicion(self) -> dict[str, int]:
-        """How many of the `columns` are `suspicious`."""
-        return {"suspicious": self.suspects["suspicious"].sum(), "columns": self.sample.predictors.shape[1]}
+    def suspicion(self) -> dict[str, object]:
+        """How many of the `columns` are `suspicious`, and `which`."""
+        found = self.suspects.index[self.suspects["suspicious"].astype(bool)]
+        which = f": {', '.join(map(str, found))}" if len(found) else ""
+        return {"suspicious": len(found), "columns": self.sample.predictors.shape[1], "which": which}
 
     @part
     def suspects(self) -> pd.DataFrame:

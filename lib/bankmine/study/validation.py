@@ -212,7 +212,10 @@ def _status(now: float, below: float, above: float) -> str:
 
 
 def _limit(watched: Watched, now: float, facts: Mapping[str, float]) -> tuple[float, float]:
-    """Return the lower and the upper limit; NaN where there is none, or the facts do not tell."""
+    """Return the lower and the upper limit; NaN where there is none, or the facts do not tell.
+
+    What was right without exception is taken for half a case less: else a single one would cross the limit.
+    """
     none, chance = float("nan"), FALSE_ALARMS
     rows, events, actions = (float(facts.get(name, np.nan)) for name in ("rows", "events", "actions"))
     if watched.limit == "fixed":
@@ -223,8 +226,9 @@ def _limit(watched: Watched, now: float, facts: Mapping[str, float]) -> tuple[fl
         return tuple(stats.poisson.ppf((chance / 2, 1 - chance / 2), now))
     if watched.limit == "share":
         acted = round(actions) if actions > 0 else 0
-        return (stats.binom.ppf(chance, acted, now) / acted if acted else none), none
-    return now + stats.norm.ppf(chance) * _auc_error(now, events, rows - events), none
+        return (stats.binom.ppf(chance, acted, min(now, 1 - 0.5 / acted)) / acted if acted else none), none
+    short = min(now, 1 - 0.5 / min(events, rows - events)) if 0 < events < rows else now
+    return now + stats.norm.ppf(chance) * _auc_error(short, events, rows - events), none
 
 
 def _auc_error(auc: float, events: float, others: float) -> float:

@@ -36,11 +36,13 @@ def test_a_new_scheme_raises_an_alarm_soon_after_its_frauds_are_reported():
     assert watched.alarms.equals(
         watched.weeks[[f"{sign}_alarm" for sign in alerts.SIGNS]].set_axis(alerts.SIGNS, axis=1)
     )
+    assert watched.basis["together"] == 3
+    assert watched.chart().get_xlabel() == "last of 3 weeks taken together"
     watched = watched.weeks
     assert watched["missed_but_strange_chance"].isna().tolist()[:9] == [True] * 8 + [False]
     known = watched["missed"].dropna()
     assert (watched.loc[known.index, "missed_low"] <= known).all()
-    assert watched["reported"].sum() > FRAUD.sum()  # windows of weeks overlap
+    assert 2.5 * FRAUD.sum() < watched["reported"].sum() <= 3 * FRAUD.sum()  # windows of three weeks overlap
 
 
 def test_an_old_alarm_is_told_but_asks_nobody_to_act():

@@ -52,9 +52,15 @@ def test_the_alerts_of_the_page_are_those_of_the_file(study):
     first = today.head(5)
     assert page.index.tolist() == first["rank"].tolist() == list(range(1, len(page) + 1))
     named = {"chance of fraud": "probability", "expected saving": "expected_saving"}
-    for shown in ("amount", *named, "reasons", "action"):
-        kept = named.get(shown, shown)
-        assert page[shown].tolist() == first[kept].tolist()
+    for shown in ("amount", *named):
+        assert page[shown].tolist() == first[named.get(shown, shown)].tolist()
+    assert page["why, and what to do"].tolist() == (first["reasons"] + " → " + first["action"]).tolist()
+    for told, row in zip(page["payment"], first.itertuples(), strict=True):
+        assert told == f"{row.at:%H:%M} {row.channel}: {row.account} of {row.customer} to {row.paid_to}"
+        assert row.paid_to == (row.merchant if pd.isna(row.counterparty) else row.counterparty)
+    assert study.handed_on["fraud_today"].reset_index().equals(today.reset_index(drop=True))
+    assert study.handed_on["fraud_today"].attrs["list"]  # as xlsx, too
+    assert f"customer={first['customer'].iloc[0]} " in study.portrait["command"]
     assert file["reasons"].str.len().gt(5).mean() > 0.9
     assert file["action"].isin(study.desk.actions.values()).all()
     assert (file["probability"] >= file["worth_from"]).all()

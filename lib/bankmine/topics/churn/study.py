@@ -26,6 +26,7 @@ from bankmine.lacking import part
 from bankmine.learning import splits
 from bankmine.learning.columns import REFUSED
 from bankmine.learning.models import learnable
+from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study import charts
@@ -43,7 +44,6 @@ TUNE, TEST = 2, 3
 _FOLD = 8_000
 """Rows that models are compared on a fold with, about: whole customers are left out, so that it takes seconds."""
 _PROTECTED = ("gender", "age_years", "marital_status")
-_PERSONAL = (*_PROTECTED, "education", "occupation", "region", "city_tier", "annual_income")
 
 
 def study(
@@ -95,7 +95,7 @@ class Churn(Study):
 
     def answers(self) -> dict[str, object]:
         """Say which predictors are personal."""
-        personal = [c for c in self.sample.predictors.columns if c in _PERSONAL]
+        personal = personal_attributes(map(str, self.sample.predictors))
         told = f"personal predictors: {', '.join(personal)}" if personal else "no personal attributes by name"
         return {"sensitive": told}
 

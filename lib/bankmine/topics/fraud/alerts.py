@@ -80,6 +80,24 @@ def _caught(payments: Payments, alerted: pd.Series) -> dict[str, float]:
     }  # fmt: skip
 
 
+FATES = {"listed": "listed", "stopped": "stopped by an earlier alert", "lost": "neither"}
+"""What becomes of a fraud, in words."""
+
+
+def fates(frauds: pd.DataFrame, kinds: pd.DataFrame) -> pd.DataFrame:
+    """Add up what became of the amount of `frauds`, from `desk.saved`, by the columns of `kinds` of their payments.
+
+    Indexed by `by` and `kind`, most in all first; a column of `FATES` each.
+    """
+    fate = np.select([frauds["held"], frauds["stopped"]], list(FATES)[:2], "lost")
+    amount = pd.DataFrame({name: frauds["amount"].where(fate == name, 0.0) for name in FATES})
+    words = kinds.loc[frauds.index].astype(object)
+    words = words.where(words.notna(), "not known").astype(str)
+    told = {by: amount.groupby(words[by].rename("kind")).sum() for by in words}
+    ordered = {by: t.loc[t.sum(axis=1).sort_values(ascending=False).index] for by, t in told.items()}
+    return pd.concat(ordered, names=["by", "kind"])
+
+
 def amount_bands(amount: pd.Series) -> pd.Series:
     """Part amounts at round numbers near some shares of all payments."""
     edges = np.unique([float(f"{edge:.1g}") for edge in amount.quantile(list(BANDS))])
@@ -104,6 +122,8 @@ class Signs:
     `_high` (95 %), `_chance` (of so high a share without change; NaN in the reference) and `_alarm`."""
     reference: int
     """Weeks at the beginning that later ones are held against."""
+    together: int
+    """Weeks that each of them is told of: itself and those before it, so that a fraud is in as many."""
 
     def first_alarm(self, sign: str, since: pd.Timestamp | None = None) -> pd.Timestamp | None:
         """Return the end of the week in which a sign first raised an alarm, of those that ended from `since` on."""
@@ -113,10 +133,11 @@ class Signs:
 
     @property
     def basis(self) -> dict[str, int]:
-        """Of how many `weeks` signs are told, of how many frauds each (`least`, `most`), and the `reference`."""
+        """Of how many `weeks` signs are told, `together` with how many, of how many frauds, and the `reference`."""
         reported = self.weeks["reported"]
         return {
             "weeks": len(reported), "least": reported.min(), "most": reported.max(), "reference": self.reference,
+            "together": self.together,
         }  # fmt: skip
 
     @property
@@ -128,7 +149,8 @@ class Signs:
             if len(days):
                 told.append(f"{readable(sign)} ({' to '.join(dict.fromkeys(days[[0, -1]].strftime('%Y-%m-%d')))})")
                 now += days[-1] > self.weeks.index[-1] - pd.Timedelta(weeks=RECENT - 1)
-        return {"now": now, "raised": ", ".join(told) or "none in the weeks judged"}
+        words = ", ".join(told) or "none in the weeks judged"
+        return {"now": now, "raised": words if now or not told else f"none in the last {RECENT} weeks; before, {words}"}
 
     @property
     def alarms(self) -> pd.DataFrame:
@@ -144,7 +166,8 @@ class Signs:
             axis.scatter(alarms.index, alarms[sign], s=160, facecolors="none", edgecolors="crimson", zorder=3)
         axis.yaxis.set_major_formatter("{x:.0%}")
         axis.set(title="Reported frauds that were missed, by how new they look; circled: alarm")
-        axis.set(xlabel="", ylabel="share of reported frauds", ylim=(0, 1.5 * axis.get_ylim()[1]))
+        axis.set(xlabel=f"last of {self.together} weeks taken together", ylabel="share of reported frauds")
+        axis.set(ylim=(0, 1.5 * axis.get_ylim()[1]))
         axis.figure.autofmt_xdate()
         return axis
 
@@ -172,7 +195,7 @@ def weekly(
     counts = table.assign(reported=True).groupby(monday)[["reported", *SIGNS]].sum().reindex(every, fill_value=0)
     together = counts.rolling(weeks, min_periods=1).sum().astype(int)
     parts = [together[["reported"]], *(_followed(together, counts[:reference], sign) for sign in SIGNS)]
-    return Signs(pd.concat(parts, axis=1).rename_axis("week"), reference)
+    return Signs(pd.concat(parts, axis=1).rename_axis("week"), reference, weeks)
 
 
 def _followed(together: pd.DataFrame, before: pd.DataFrame, sign: str) -> pd.DataFrame:

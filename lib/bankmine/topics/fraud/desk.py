@@ -27,7 +27,7 @@ from bankmine.deciding import policies as profit_curves
 from bankmine.deciding.actions import OTHER, load_actions
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
-from bankmine.judging.intervals import draws, interval
+from bankmine.judging.intervals import draws, interval, wilson_clustered
 from bankmine.judging.ranking import performance
 from bankmine.learning.sample import codes
 from bankmine.topics.fraud.payments import Payments
@@ -42,8 +42,8 @@ _ROUNDS = 200
 def within_capacity(scores: pd.DataFrame, day: pd.Series, share: float) -> pd.DataFrame:
     """Say which payments are looked at: of each day those with the highest scores, a column a model.
 
-    `share` of a day's payments are looked at, rounded, at least one; of equal scores the later row comes last, and what
-    has none is never looked at.
+    `share` of a day's payments are looked at, rounded, at least one (`raised` says when that is more); of equal scores
+    the later row comes last, and what has none is never looked at.
     """
     return _within(_places(scores, day), day, share)
 
@@ -51,6 +51,12 @@ def within_capacity(scores: pd.DataFrame, day: pd.Series, share: float) -> pd.Da
 def _places(scores: pd.DataFrame, day: pd.Series) -> pd.DataFrame:
     """Return the place of each payment among those of its day, the highest score first; NaN where it has none."""
     return scores.groupby(day).rank(method="first", ascending=False)
+
+
+def raised(day: pd.Series, share: float) -> tuple[int, int]:
+    """Return on how many days a `share` of the payments is less than half of one, of which one is looked at, of all."""
+    room = np.rint(share * day.groupby(day).size())
+    return int((room < 1).sum()), len(room)
 
 
 def _within(places: pd.DataFrame, day: pd.Series, share: float) -> pd.DataFrame:
@@ -102,6 +108,9 @@ def list_figures(payments: Payments, order: pd.DataFrame, share: float) -> pd.Da
     for model in order:
         of_people = _by_customer(saved(payments, looked[model]))
         of_days = _by_day(number[model], hits[model], cards[model], drawn)
+        if len(number) == 1:  # one day cannot be drawn again; its payments are of many
+            listed = looked[model] & payments.target.notna()
+            of_days[1] = (*of_days[1][:2], *wilson_clustered(payments.target[listed] == 1, payments.entity[listed]))
         rows += [(model, *row) for row in (*of_people, *of_days)]
     return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"])
 
@@ -177,7 +186,9 @@ def _ratio(part: np.ndarray, whole: np.ndarray, code: np.ndarray, drawn: np.ndar
 
 
 REGISTRY = WORKSPACE / "data" / "fraud.yml"
-BY_SAVING, BY_CHANCE, BY_RULES, BY_LOT = "expected saving", "chance of fraud", "expert rules", "by lot"
+BY_SAVING, BY_CHANCE, BY_RULES, BY_AMOUNT, BY_LOT = (
+    "expected saving", "chance of fraud", "expert rules", "amount alone", "by lot",
+)  # fmt: skip
 NOBODY, UNLIMITED = "nobody looks", "every alert that pays, without limit"
 
 
@@ -255,7 +266,9 @@ def policies(
     at, by others the highest score fills the day; `UNLIMITED` looks at whatever pays.
     """
     lot = pd.Series(np.random.default_rng(seed).random(len(probability)), index=probability.index)
-    ranked = pd.DataFrame({BY_SAVING: probability, BY_CHANCE: probability, BY_RULES: expert, BY_LOT: lot})
+    ranked = pd.DataFrame({
+        BY_SAVING: probability, BY_CHANCE: probability, BY_RULES: expert, BY_AMOUNT: payments.amount, BY_LOT: lot,
+    })  # fmt: skip
     order = order_of(payments, ranked, [BY_SAVING], rules)
     return within_capacity(order, payments.day, rules.capacity).assign(**{UNLIMITED: order[BY_SAVING].notna()})
 
@@ -294,8 +307,8 @@ def alerts_above(
 def by_capacity(payments: Payments, probability: pd.Series, rules: DeskRules, shares: Sequence[float]) -> pd.DataFrame:
     """Say what more or fewer hands would earn, looked at by expected saving.
 
-    Indexed by `capacity`: `actions` and `profit` of a day with `low`, `high`, and `next_alert`: what one more alert
-    earned between the capacity before and this one.
+    Indexed by `capacity`: `actions` and `profit` of a day with `low`, `high`, `next_alert`: what one more alert earned
+    between the capacity before and this one, and which share of the alerts was `right`, with `right_low`, `right_high`.
     """
     terms, wanted = costs(payments.amount, rules), sorted({*shares, rules.capacity})
     order = order_of(payments, probability.to_frame("saving"), ["saving"], rules)
@@ -306,6 +319,9 @@ def by_capacity(payments: Payments, probability: pd.Series, rules: DeskRules, sh
     table = found[["actions", "profit", "low", "high"]].set_axis(wanted)
     more = table["actions"].diff().fillna(table["actions"])
     table["next_alert"] = table["profit"].diff().fillna(table["profit"]) / more.where(more > 0)
+    hits = {s: payments.target[chosen[str(s)]].dropna() == 1 for s in wanted}
+    spans = {s: (hit.mean(), *wilson_clustered(hit, payments.entity[hit.index])) for s, hit in hits.items()}
+    table[["right", "right_low", "right_high"]] = pd.DataFrame(spans, index=range(3)).T
     return table.rename_axis("capacity")
 
 

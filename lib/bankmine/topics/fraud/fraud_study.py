@@ -24,10 +24,6 @@ from sklearn.pipeline import Pipeline
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.flat_transactions import AS_IN_CONTRACT
 from bankmine.bank.snapshot import Snapshot, open_source
-from bankmine.deciding import costs as money
-from bankmine.deciding import policies as by_policy
-from bankmine.deciding.actions import action_of
-from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
 from bankmine.judging import drift
 from bankmine.judging.intervals import shown, wide, with_interval
@@ -39,16 +35,23 @@ from bankmine.learning import blocks as in_blocks
 from bankmine.learning import boosting, models
 from bankmine.learning.blocks import Block, Plan
 from bankmine.learning.fitting import Applied
+from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Parts, Split
-from bankmine.study import charts
-from bankmine.study.study import Compared, Refit, Study, by_month
-from bankmine.study.why import Why
-from bankmine.topics.fraud import desk, leaks
-from bankmine.topics.fraud.alerts import REASONS, Signs, amount_bands, caught_by, list_of_alerts, weekly
+from bankmine.study.study import Compared, Refit, by_month
+from bankmine.topics.fraud import burden, desk, leaks
+from bankmine.topics.fraud.alerts import (
+    REASONS,
+    Signs,
+    caught_by,
+    list_of_alerts,
+    weekly,
+)
 from bankmine.topics.fraud.backtest import ANOMALY, CHOSEN, LEARNERS, Backtest, calibrated, cut, judge, judge_newest
+from bankmine.topics.fraud.cautions import no_rates
 from bankmine.topics.fraud.desk import BY_RULES, BY_SAVING, DeskRules
 from bankmine.topics.fraud.judged import WORDS, AtTheDesk
+from bankmine.topics.fraud.listed import Listed
 from bankmine.topics.fraud.measures import KINDS
 from bankmine.topics.fraud.payments import (
     FraudSample,
@@ -56,7 +59,7 @@ from bankmine.topics.fraud.payments import (
     payments_of_table,
     require_frauds,
 )
-from bankmine.topics.fraud.rules import ExpertRule, fired, hits, in_words, load_rules
+from bankmine.topics.fraud.rules import ExpertRule, hits, load_rules
 from bankmine.topics.fraud.stream_model import FraudModel, as_json, streaming_model
 
 REFERENCE = 8
@@ -65,8 +68,8 @@ COMPARED = 3
 """Blocks in which all ways to rank are compared, where no number is given."""
 _MONTH = 30.4
 """Days."""
-_SHARES = (0.001, 0.002, 0.01, 0.02)
-"""Of a day's payments: capacities that are tried beside the desk's."""
+_ONCE = 0.95
+"""Accounts, of so many payments, from which on each is taken for one that comes once."""
 
 
 def study(
@@ -120,14 +123,13 @@ def of_bank(
     return FraudStudy(snapshot, "confirmed fraud", found, plan, compared)
 
 
-class FraudStudy(Study):
+class FraudStudy(Listed):
     """The fraud among payments: what was known of each at its moment, and which are known as fraud."""
 
     name: ClassVar[str] = "fraud"
     purpose: ClassVar[str] = "a daily list of payments to look at; no customer is refused or judged by it"
     action: ClassVar[str] = "look at"
     explained: ClassVar[tuple[str, ...]] = (CHOSEN,)
-    baseline: ClassVar[str] = "rules"
     chosen: ClassVar[str] = CHOSEN
     reasons = REASONS
     per: ClassVar[str] = "a day"
@@ -169,6 +171,11 @@ class FraudStudy(Study):
         told = super().rate
         return told | {"frauds": told["events"]}
 
+    @property
+    def panel(self) -> dict[str, float] | None:
+        """Which `share` of the customers the payments judged are of; None where they are of all."""
+        return {"share": self.share} if self.share < 1 else None
+
     @part
     def trend(self) -> pd.DataFrame:
         """Rate of fraud by month, of payments whose labels have settled: of younger ones only frauds are known."""
@@ -185,11 +192,23 @@ class FraudStudy(Study):
         """What was `left` out of a flat table, in words."""
         return {"left": " ".join(f"{r}." for r in self.found.remarks) or "Nothing was left out of them."}
 
-    @property
+    @part
     def late(self) -> dict[str, float]:
         """How late labels are: `median` of days, and the `share` that is known within the `delay`."""
+        if not self.found.dated:
+            raise BankmineError(f"the table has no fraud_known_on: delay={self.delay} days stand for it")
         days = (self.payments.known_on - self.payments.day).dt.days.dropna()
         return {"median": days.median(), "share": (days <= self.delay).mean(), "delay": self.delay}
+
+    @part
+    def young(self) -> dict[str, object]:
+        """`when` the payments of the headlines are of (`first`, `last`), and how many `younger` ones are not judged."""
+        judging = self.backtest.blocks
+        return {
+            "first": judging[0].start.date(), "last": (judging[-1].end - pd.Timedelta(days=1)).date(),
+            "younger": int((self.sample.day >= judging[-1].end).sum()), "settled": self.plan.settled,
+            "when": self.told_of,
+        }  # fmt: skip
 
     # --- blocks
 
@@ -209,10 +228,11 @@ class FraudStudy(Study):
         after = np.flatnonzero(day >= last.end)
         judged = np.concatenate([block.test for block in judging])
         none = np.array([], dtype=int)
+        plan = self.plan
         how = (
-            f"{len(judging)} blocks of {self.plan.test} days rolled forward; each model learns from {self.plan.train} "
-            f"days up to {self.plan.delay} days before its block, with the labels known when the block begins; all "
-            f"ways to rank are compared in {self.told_of}"
+            f"{_counted(len(judging), 'block')} of {_counted(plan.test, 'day')} rolled forward; each model learns from "
+            f"{_counted(plan.train, 'day')} up to {_counted(plan.delay, 'day')} before its block, with the labels "
+            f"known when the block begins; all ways to rank are compared in {self.told_of}"
         )
         split = self._split(last.train[ours[last.train]], tune[0] if tune else none, judged)
         return Parts(split, [], self._split(np.flatnonzero(newer & ours), last.test, after), how)
@@ -273,192 +293,45 @@ class FraudStudy(Study):
         by = self.backtest.calibrators[-1]
         return "not calibrated, as no fraud of an earlier block was known" if by is None else by.reason
 
+    @cached_property
+    def baseline(self) -> str:
+        """What needs no model: expert rules, or the amount where none of them ever holds and it alone ranks."""
+        return "rules" if self.backtest.fired.holds.any(axis=None) else "amount"
+
+    @property
+    def simple(self) -> str:
+        """The baseline in words."""
+        return "expert rules" if self.baseline == "rules" else "the amount alone, as no expert rule ever holds"
+
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether accounts come again, so that one can be stopped."""
+        account = self.backtest.payments.account
+        return account.nunique() < _ONCE * len(account)
+
     @part
     def judged(self) -> AtTheDesk:
         """All ways to rank payments, on blocks that none of the models has seen."""
         tested = self.backtest
-        scores = tested.scores.assign(**{CHOSEN: tested.probability})
+        ranked = tested.scores if self.baseline == "rules" else tested.scores.drop(columns="rules")
+        scores = ranked.assign(**{CHOSEN: tested.probability})
         chances = [name for name in scores if name in LEARNERS and name != ANOMALY]
         order = desk.order_of(tested.payments, scores, chances, self.desk)
         desk_of = tested.payments, order, self.desk.capacity, self.stands_for
         return AtTheDesk(tested.sample, scores, CHOSEN, self.baseline, *desk_of)
 
     @part
+    def sooner(self) -> pd.DataFrame:
+        """By way to rank, days until an attack is seen; an attack has more than one payment."""
+        if not self.repeats:
+            raise BankmineError("nearly every payment is of an account of its own, which nobody can stop")
+        return self.judged.sooner
+
+    @part
     def rule_hits(self) -> pd.DataFrame:
         """Expert rules: how often each holds and is right."""
         found = hits(self.backtest.fired, self.backtest.payments.target, self.rules).set_index("rule")
         return shown(found.loc[:, found.ne("").any()], precision=".1%", recall=".1%")
-
-    # --- decision
-
-    def costs(self, rows: Sample) -> Costs:
-        """Say what looking at each payment and letting it pass costs."""
-        return desk.costs(self.payments.amount.loc[rows.target.index], self.desk)
-
-    @part
-    def acted(self) -> pd.DataFrame:
-        """On which of the payments judged each policy would have had the desk look, the list's first."""
-        tested = self.backtest
-        return desk.policies(tested.payments, tested.probability, tested.scores["rules"], self.desk)
-
-    @part
-    def lists(self) -> pd.DataFrame:
-        """Payments to look at on each day since those judged, with reasons and actions, by day and rank."""
-        listed = self._listed
-        held = fired(self.rules, self.today.predictors.loc[listed.index])
-        theme = self.why.strongest
-        return listed.assign(
-            reasons=self.why.lines, theme=theme.astype(object), rules=in_words(held, self.rules, listed.index),
-            action=action_of(theme, self.desk.actions),
-        )  # fmt: skip
-
-    @part
-    def _listed(self) -> pd.DataFrame:
-        keys = self.found.beside.drop(columns=["amount", "at", "known_on"])
-        return list_of_alerts(self.payments.of(self.scores.index), self.scores, keys, self.desk)
-
-    @part
-    def today(self) -> Sample:
-        """Payments since the last block judged, which are scored now."""
-        if not len(self.parts.scoring.test):
-            raise BankmineError("there is no payment after those judged: let labels settle for a day or more")
-        return self.sample.at(self.parts.scoring.test)
-
-    @part
-    def acted_now(self) -> pd.Series:
-        """Whether each payment scored now is on a list."""
-        return pd.Series(self.scores.index.isin(self.lists.index), index=self.scores.index)
-
-    @part
-    def why(self) -> Why:
-        """What moves the chances of the payments on the lists; high and low are against all payments scored."""
-        listed, asked = self._listed.index, self.today
-        typical = asked.predictors.select_dtypes("number").median()
-        rows = asked.at(asked.target.index.get_indexer(listed))
-        return Why(self.model, rows, self.scores[listed], self.reasons, typical)
-
-    @part
-    def day(self) -> pd.Timestamp:
-        """The newest day with payments: that of the list."""
-        return self.sample.day.max()
-
-    @part
-    def list_of_day(self) -> pd.DataFrame:
-        """The alerts of the newest day, the first first."""
-        return self.lists[self.lists["day"] == self.day]
-
-    @part
-    def to_look_at(self) -> dict[str, object]:
-        """How many `alerts` the newest `day` has, and the `saving` expected of them."""
-        rows = self.list_of_day
-        return {
-            "alerts": len(rows), "day": self.day.date(), "saving": rows["expected_saving"].sum(),
-            "currency": self.currency,
-        }  # fmt: skip
-
-    def first(self, number: int = 10) -> pd.DataFrame | Lacking:
-        """Return the first of the list of the newest day; ids are in the file."""
-        rows = self.list_of_day
-        if isinstance(rows, Lacking):
-            return rows
-        told = rows.set_index("rank")[["amount", "probability", "expected_saving", "reasons", "action"]].head(number)
-        told = told.rename(columns={"probability": "chance of fraud", "expected_saving": "expected saving"})
-        return shown(told, **{"amount": ",.0f", "chance of fraud": ".0%", "expected saving": ",.0f"})
-
-    @part
-    def _gains(self) -> pd.DataFrame:
-        """Of each payment judged, what looking was `expected` to save when it was listed, and what it `saved`."""
-        tested = self.history
-        terms = self.costs(tested.sample)
-        hoped = money.expected(tested.probability, terms)
-        return pd.DataFrame({"expected": hoped, "saved": money.realised(tested.payments.target, terms)})
-
-    def _of_a_day(self, acted: pd.DataFrame) -> pd.DataFrame:
-        """Say of each column of lists what a day of them came to: as of `policies.profit_of`, with `expected`."""
-        own, gains = self.history.payments.of(acted.index), self._gains.loc[acted.index]
-        found = by_policy.profit_of(acted, gains["saved"], own.entity, own.day)
-        hoped = {name: gains["expected"][listed].sum() / own.day.nunique() for name, listed in acted.items()}
-        return found.assign(expected=pd.Series(hoped)) * self.stands_for
-
-    @part
-    def saved(self) -> dict[str, object]:
-        """What lists as today's saved in a day: `profit`, `low`, `high`, the `share` of what was expected, `when`."""
-        told = self._of_a_day(self.acted[[BY_SAVING]]).iloc[0]
-        return told[["profit", "low", "high"]].to_dict() | {
-            "share": told["profit"] / told["expected"], "currency": self.currency, "when": self.told_of,
-        }  # fmt: skip
-
-    @part
-    def reached(self) -> dict[str, object]:
-        """Share of the frauds' amount that is listed or stopped: `value`, `low`, `high`, with so many `alerts` a day.
-
-        `kept` is the money saved as a share of the same amount: less what would be recovered anyway, what looking
-        does not stop, what later payments of stopped accounts would have been, and the costs of the desk, as far as
-        these are known for the currency: `less` says it.
-        """
-        own, judged = self.backtest.payments, self.judged
-        lost = self.stands_for * own.amount[own.target == 1].sum() / own.day.nunique()
-        told = judged.metric("value_saved")[["value", "low", "high"]].to_dict()
-        known = "less what is recovered anyway, what looking fails to stop, and what the desk costs"
-        unknown = "and nothing is taken off, as data/fraud.yml tells no costs for this currency"
-        less = known if self.desk.counted else unknown
-        kept = self.saved["profit"] / lost
-        return told | {"alerts": judged.metric("alerts_a_day")["value"], "kept": kept, "less": less}
-
-    @part
-    def promise(self) -> dict[str, object]:
-        """Which `share` of what was expected of the lists they saved, and what the newest is `likely` to save."""
-        share = self.saved["share"]
-        return {"share": share, "likely": share * self.to_look_at["saving"], "currency": self.currency}
-
-    @part
-    def promise_by_amount(self) -> pd.DataFrame:
-        """What was expected of the alerts of a day and what they saved, by amount."""
-        band = amount_bands(self.backtest.payments.amount)
-        listed = {str(name): self.acted[BY_SAVING] & (band == name) for name in band.cat.categories}
-        found = self._of_a_day(pd.DataFrame(listed))
-        told = pd.DataFrame({"alerts a day": found["actions"], "expected": found["expected"]}).rename_axis("amount")
-        told["saved"] = with_interval(found, "profit", ",.0f")
-        return shown(told, **{"alerts a day": ".1f", "expected": ",.0f"})
-
-    @part
-    def weeks(self) -> pd.DataFrame:
-        """By week of all blocks, what lists saved in a day: `profit`, `low`, `high`, and what was `expected`."""
-        day = self.history.payments.day
-        week = day - pd.to_timedelta((day - day.min()).dt.days % 7, unit="D")
-        groups = week.groupby(week).groups
-        rows = {start: self._of_a_day(self.looked.loc[index, ["alerted"]]).iloc[0] for start, index in groups.items()}
-        return pd.DataFrame.from_dict(rows, "index")[["profit", "low", "high", "expected"]].rename_axis("week")
-
-    @part
-    def weeks_chart(self) -> Axes:
-        """Draw by week what the lists saved in a day, and what they were expected to."""
-        words = "as it turned out, with 95 % interval", "as expected when listed"
-        axis = charts.line(self.weeks.reset_index(), "week", "profit", words[0], expected=words[1])
-        axis.axhline(0, color="0.6", linewidth=0.8)
-        axis.set_ylim(top=1.25 * axis.get_ylim()[1])  # room for the legend
-        axis.set(title="What the lists saved in a day, by week judged", xlabel="")
-        axis.set(ylabel=f"saved a day, {self.currency}")
-        axis.figure.autofmt_xdate()
-        return axis
-
-    @part
-    def hands(self) -> pd.DataFrame:
-        """By capacity: `actions` and `profit` of a day with `low` and `high`, and what the `next_alert` earned."""
-        tested = self.backtest
-        found = desk.by_capacity(tested.payments, tested.probability, self.desk, _SHARES)
-        counted = ["actions", "profit", "low", "high"]
-        return found.assign(**found[counted] * self.stands_for)
-
-    @part
-    def hands_table(self) -> pd.DataFrame:
-        """By capacity, what is saved, and what one alert more a day saves."""
-        found = self.hands
-        told = pd.DataFrame({"alerts a day": found["actions"]})
-        told["saved a day"] = with_interval(found, "profit", ",.0f")
-        told["saved by one more alert"] = found["next_alert"]
-        told = told.set_axis(told.index.map("{:.1%}".format).rename("capacity"))
-        return shown(told, **{"alerts a day": ",.1f", "saved by one more alert": ",.0f"})
 
     # --- what leaves the house, and what does not
 
@@ -523,9 +396,11 @@ class FraudStudy(Study):
     @part
     def as_they_arrive(self) -> dict[str, float]:
         """What the `threshold` came to in the block of the model that leaves: `alerts`, `capacity`, `precision`."""
-        last = self.thresholds.iloc[-1] if len(self.thresholds) else pd.Series(dtype=float)
-        told = last.reindex(["alerts", "capacity", "precision"]).to_dict()
-        return told | {"threshold": self.threshold}
+        if not len(self.thresholds):
+            raise BankmineError("no block has one before it, by which the threshold could be tried")
+        if not self.thresholds["alerts"].iloc[-1]:
+            raise BankmineError(f"from the threshold of {self.threshold:.1%} on, nothing was alerted in the last block")
+        return self.thresholds.iloc[-1][["alerts", "capacity", "precision"]].to_dict() | {"threshold": self.threshold}
 
     @part
     def live_model(self) -> FraudModel:
@@ -575,6 +450,33 @@ class FraudStudy(Study):
             "predictors that shifted since": f"{int(moved['shifted'].sum())} of {len(moved)}",
         }  # fmt: skip
 
+    # --- on whom false alarms fall
+
+    @part
+    def burdens(self) -> dict[str, pd.DataFrame]:
+        """By age band and gender, which of the genuine payments judged the lists would have held: `burden.burden`."""
+        own, groups = self.backtest, burden.groups_of(self.source, self.backtest.sample)
+        if not groups:
+            raise BankmineError("the source tells neither age nor gender")
+        genuine = own.payments.target == 0
+        listed, whose = self.acted.loc[genuine, BY_SAVING], own.payments.entity[genuine]
+        return {name: burden.burden(listed, group[genuine], whose) for name, group in groups.items()}
+
+    @part
+    def heaviest(self) -> dict[str, object]:
+        """The group on whom most false alarms fall, against its reference: `burden.heaviest`."""
+        return burden.heaviest(self.burdens)
+
+    @part
+    def burden_table(self) -> pd.DataFrame:
+        """Groups by how many of their genuine payments were listed, with intervals and verdict."""
+        return burden.page(self.burdens)
+
+    @part
+    def burden_chart(self) -> Axes:
+        """Draw the same."""
+        return burden.forest(self.burdens)
+
     # --- frauds missed, and new ones
 
     @part
@@ -595,13 +497,6 @@ class FraudStudy(Study):
         columns = ["kind", "payments", "alerts", "frauds", "found", "lost", WORDS["value_held"]]
         told["by"] = told["by"].map(readable)
         return shown(told.set_index("by")[columns], **{WORDS["value_held"]: ".0%", "lost": ",.0f"})
-
-    @part
-    def most_missed(self) -> dict[str, object]:
-        """The kind of payment by which most is lost: `by`, `kind`, and the amount `lost`."""
-        worst = self.missed.loc[self.missed["lost"].idxmax()]
-        told = {"by": readable(worst["by"]), "kind": worst["kind"], "lost": worst["lost"]}
-        return told | {"currency": self.currency}
 
     @part
     def signs(self) -> Signs:
@@ -648,10 +543,10 @@ class FraudStudy(Study):
 
     def answers(self) -> dict[str, object]:
         """Say what is particular to fraud for a validator."""
-        known = self.rate
-        right, simple = (self.judged.metric("alert_precision", name) for name in (CHOSEN, self.baseline))
-        span = f"{right['low']:.0%} to {right['high']:.0%}"
-        saved, worst = self.saved, self.most_missed
+        known, right, late = self.rate, optional(self, "list_quality"), optional(self, "late")
+        saved, worst, told = self.saved, optional(self, "most_lost"), self.calibrated
+        rates = f"{told['value']:.2f}, level {told['level']:+.2f}"
+        by_name = ", ".join(personal_attributes(map(str, self.sample.predictors))) or "no attribute of people by name"
         return {
             "definition": f"{self.event}, as far as reported",
             "definition_sensitivity": "value found by capacity, and by kind of payment",
@@ -659,19 +554,33 @@ class FraudStudy(Study):
             "funnel": "from payments to known frauds",
             "windows": "windows end strictly before the payment; labels count from the midnight after they are known",
             "leak_lab": f"toy twins claim up to {self.lies['ap_claims'].max():.2f} of average precision",
-            "label_delay": f"half of the known frauds are known within {self.late['median']:.0f} days",
+            "fairness": self._evenly,
+            "label_delay": late and f"half of the known frauds are known within {late['median']:.0f} days",
             "split": self.parts.how,
             "stability": "block by block, and week by week",
-            "sensitive": "whose payment it is, and how that person pays; ids are no predictors",
+            "sensitive": f"how the customer pays, and {by_name}; ids are no predictors",
             "comparison": f"{self.judged.probability.shape[1]} ways to rank the same payments",
-            "baseline": f"expert rules, {simple['value']:.0%} of whose alerts are fraud",
+            "baseline": right and f"{self.simple}: {right['rules']:.0%} of the alerts by it are fraud",
+            "calibration": Lacking(f"the chances are no rates: slope {rates}") if no_rates(told) else f"slope {rates}",
             "reasons": "in words for each alert",
-            "performance": f"{right['value']:.0%} of the alerts are fraud ({span})",
+            "performance": right and "{value:.0%} of the alerts are fraud ({low:.0%} to {high:.0%})".format(**right),
             "decision": f"{saved['profit']:,.0f} a day saved ({saved['low']:,.0f} to {saved['high']:,.0f})",
             "profit_sensitivity": "by capacity",
-            "schemes": f"most is lost where the {worst['by']} is {worst['kind']}; planted schemes on the scoreboard",
+            "schemes": worst and f"most is lost where the {worst['by']} is {worst['kind']}; no data name schemes",
             "explanation": "reasons in words beside each alert; a person looks and decides",
         }  # fmt: skip
+
+    @property
+    def _evenly(self) -> str | Lacking:
+        """On whom false alarms fall, in words; lacking where it is uneven, which does not answer whether it is fair."""
+        found = optional(self, "heaviest")
+        if isinstance(found, Lacking):
+            return found
+        told = (
+            "{rate:.0f} of {per:,} genuine payments alerted where {attribute} is {group}, {usual:.0f} where {reference}"
+        )
+        words = told.format(**found)
+        return Lacking(f"false alarms fall unevenly: {words}") if found["uneven"] else words
 
     def facts(self) -> dict[str, float]:
         """Return what is watched; the score is held against that of the last block judged."""
@@ -680,14 +589,18 @@ class FraudStudy(Study):
         then, now = tested.probability[last].to_frame(CHOSEN), self.scores.to_frame(CHOSEN)
         moved = drift.psi_table(then, now, tested.payments.entity[last], self.today.entity).iloc[0]
         age = pd.Timestamp(self.source.as_of) - tested.blocks[-1].start
+        late = optional(self, "late")
         return {
             "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "model_age": age.days / _MONTH,
-            "label_delay_days": self.late["median"], "label_delay_days_above": float(self.delay),
+            "label_delay_days": late["median"] if late else np.nan, "label_delay_days_above": float(self.delay),
         }  # fmt: skip
 
     def files(self) -> dict[str, pd.DataFrame | str]:
         """Hand on the alerts since the days judged and the model that made them, what was judged, and signs by week."""
-        files = {"fraud_alerts": self.lists.set_index("customer"), "fraud_judged": self._judged_rows}
+        today = self.list_of_day.set_index("customer")
+        today.attrs["list"] = True  # people work through it
+        files = {"fraud_today": today, "fraud_alerts": self.lists.set_index("customer")}
+        files |= {"fraud_judged": self._judged_rows}
         signs = optional(self, "signs")
         if not isinstance(signs, Lacking):
             files["fraud_signs"] = signs.alarms
@@ -703,3 +616,7 @@ class FraudStudy(Study):
             expected_saving=self._gains["expected"], saved=self._gains["saved"],
         )  # fmt: skip
         return rows.set_index(own.entity.rename("customer"))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -76,6 +76,8 @@ class FraudSample:
     """What was left out of a flat table."""
     key: str = ""
     """By which they are found in the cache; "" where what they were measured from has no name."""
+    dated: bool = True
+    """Whether the source tells when a fraud became known; else the delay stands for it."""
 
     def __len__(self) -> int:
         return len(self.beside)
@@ -237,7 +239,17 @@ def payments_of_table(
     predictors = pd.concat([measured, others.loc[names].set_axis(names.index)], axis=1)
     never_told = read.target.loc[names].isna().to_numpy()
     sample = replace(found.sample, predictors=predictors, target=found.sample.target.mask(never_told))
-    return replace(found, sample=sample, remarks=read.remarks)
+    return replace(found, sample=sample, remarks=(*read.remarks, *_before(flat, days)), dated=read.dated)
+
+
+def _before(flat: Flat, days: int | None) -> list[str]:
+    """Say how many rows are too old to be looked at."""
+    if days is None or flat.day is None:
+        return []
+    last = pd.Timestamp(flat.as_of) - pd.Timedelta(days=days)
+    older = int((flat.day <= last).sum())
+    told = f"{older:,} rows up to {last:%Y-%m-%d} are only the past of later ones, as days={days} are looked at"
+    return [told] if older else []
 
 
 def require_frauds(source: Snapshot | Flat, found: FraudSample) -> None:

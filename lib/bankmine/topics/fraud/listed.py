@@ -1,0 +1,319 @@
+"""Listed: the payments to look at, what such lists were worth as it turned out, and what they let pass.
+
+What lists are worth is told of the newest blocks judged, the `backtest`, and by week of all of them, the `history`.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bankmine.deciding import costs as money
+from bankmine.deciding import policies as by_policy
+from bankmine.deciding.actions import action_of
+from bankmine.deciding.costs import Costs
+from bankmine.errors import BankmineError
+from bankmine.judging.intervals import shown, with_interval
+from bankmine.judging.reasons import readable
+from bankmine.lacking import Lacking, part
+from bankmine.learning.sample import Sample
+from bankmine.study import charts
+from bankmine.study.study import Study
+from bankmine.study.why import Why
+from bankmine.topics.fraud import desk
+from bankmine.topics.fraud.alerts import FATES, amount_bands, fates, list_of_alerts
+from bankmine.topics.fraud.backtest import CHOSEN
+from bankmine.topics.fraud.cautions import cautions
+from bankmine.topics.fraud.desk import BY_RULES, BY_SAVING
+from bankmine.topics.fraud.rules import fired, in_words
+
+_WHAT = ("kind", "channel")
+_SHARES = (0.001, 0.002, 0.01, 0.02)
+"""Of a day's payments: capacities that are tried beside the desk's."""
+
+
+class Listed(Study):
+    """What `FraudStudy` tells of lists; it has the payments, the models and what these said."""
+
+    def costs(self, rows: Sample) -> Costs:
+        """Say what looking at each payment and letting it pass costs."""
+        return desk.costs(self.payments.amount.loc[rows.target.index], self.desk)
+
+    @part
+    def acted(self) -> pd.DataFrame:
+        """On which of the payments judged each policy would have had the desk look, the list's first."""
+        tested = self.backtest
+        found = desk.policies(tested.payments, tested.probability, tested.scores["rules"], self.desk)
+        return found if self.baseline == "rules" else found.drop(columns=BY_RULES)
+
+    def caution(self, name: str) -> dict[str, object] | None:
+        """Return the facts of a caution of `cautions`, for an alert; None where it is not due."""
+        return dict(self._cautions).get(name)
+
+    @part
+    def _cautions(self) -> dict[str, dict[str, object]]:
+        return cautions(self)
+
+    @part
+    def lists(self) -> pd.DataFrame:
+        """Payments to look at on each day since those judged, with reasons and actions, by day and rank."""
+        listed = self._listed
+        held = fired(self.rules, self.today.predictors.loc[listed.index])
+        theme = self.why.strongest
+        return listed.assign(
+            reasons=self.why.lines, theme=theme.astype(object), rules=in_words(held, self.rules, listed.index),
+            action=action_of(theme, self.desk.actions),
+        )  # fmt: skip
+
+    @part
+    def _listed(self) -> pd.DataFrame:
+        keys = self.found.beside.drop(columns=["amount", "at", "known_on"])
+        told = self.today.predictors[[c for c in _WHAT if c in self.today.predictors]].astype(object)
+        keys = keys.loc[told.index].join(told)
+        payee = [keys[c] for c in ("merchant", "counterparty") if c in keys]
+        keys = keys.assign(paid_to=payee[-1].fillna(payee[0])) if payee else keys
+        return list_of_alerts(self.payments.of(self.scores.index), self.scores, keys, self.desk)
+
+    @part
+    def today(self) -> Sample:
+        """Payments since the last block judged, which are scored now."""
+        if not len(self.parts.scoring.test):
+            raise BankmineError("there is no payment after those judged: let labels settle for a day or more")
+        return self.sample.at(self.parts.scoring.test)
+
+    @part
+    def acted_now(self) -> pd.Series:
+        """Whether each payment scored now is on a list."""
+        return pd.Series(self.scores.index.isin(self.lists.index), index=self.scores.index)
+
+    @part
+    def why(self) -> Why:
+        """What moves the chances of the payments on the lists; high and low are against all payments scored."""
+        listed, asked = self._listed.index, self.today
+        typical = asked.predictors.select_dtypes("number").median()
+        rows = asked.at(asked.target.index.get_indexer(listed))
+        return Why(self.model, rows, self.scores[listed], self.reasons, typical)
+
+    @part
+    def day(self) -> pd.Timestamp:
+        """The newest day with payments: that of the list."""
+        return self.sample.day.max()
+
+    @part
+    def list_of_day(self) -> pd.DataFrame:
+        """The alerts of the newest day, the first first."""
+        return self.lists[self.lists["day"] == self.day]
+
+    @part
+    def to_look_at(self) -> dict[str, object]:
+        """How many `alerts` the newest `day` has, and the `saving` expected of them."""
+        rows = self.list_of_day
+        return {
+            "alerts": len(rows), "day": self.day.date(), "saving": rows["expected_saving"].sum(),
+            "currency": self.currency,
+        }  # fmt: skip
+
+    def first(self, number: int = 10) -> pd.DataFrame | Lacking:
+        """Return the first of the list of the newest day; the file has a column for all that is told of a payment."""
+        rows = self.list_of_day
+        if isinstance(rows, Lacking):
+            return rows
+        rows = rows.set_index("rank").head(number)
+        told = pd.DataFrame({
+            "payment": [_payment(row) for _, row in rows.iterrows()], "amount": rows["amount"],
+            "chance of fraud": rows["probability"], "expected saving": rows["expected_saving"],
+            "why, and what to do": rows["reasons"] + " → " + rows["action"],
+        }, index=rows.index)  # fmt: skip
+        return shown(told, **{"amount": ",.0f", "chance of fraud": ".0%", "expected saving": ",.0f"})
+
+    @property
+    def portrait(self) -> dict[str, str] | None:
+        """By which `command` the portrait of a customer on the list is made; None where there is none."""
+        listed = self.list_of_day
+        if not self.snapshot or isinstance(listed, Lacking) or not len(listed):
+            return None
+        source = "" if self.source.source.name == "demo" else f"source={shlex.quote(self.source.source.name)} -p "
+        whose = f"-p {source}customer={shlex.quote(str(listed['customer'].iloc[0]))} --as-of {self.source.as_of}"
+        return {"command": f"bankmine run 02_profiling {whose} --out portraits"}
+
+    @part
+    def _gains(self) -> pd.DataFrame:
+        """Of each payment judged, what looking was `expected` to save when it was listed, and what it `saved`."""
+        tested = self.history
+        terms = self.costs(tested.sample)
+        hoped = money.expected(tested.probability, terms)
+        return pd.DataFrame({"expected": hoped, "saved": money.realised(tested.payments.target, terms)})
+
+    def _of_a_day(self, acted: pd.DataFrame) -> pd.DataFrame:
+        """Say of each column of lists what a day of them came to: as of `policies.profit_of`, with `expected`."""
+        own, gains = self.history.payments.of(acted.index), self._gains.loc[acted.index]
+        found = by_policy.profit_of(acted, gains["saved"], own.entity, own.day)
+        hoped = {name: gains["expected"][listed].sum() / own.day.nunique() for name, listed in acted.items()}
+        return found.assign(expected=pd.Series(hoped)) * self.stands_for
+
+    @part
+    def saved(self) -> dict[str, object]:
+        """What lists as today's saved in a day: `profit`, `low`, `high`, the `share` of what was expected, `when`."""
+        told = self._of_a_day(self.acted[[BY_SAVING]]).iloc[0]
+        return told[["profit", "low", "high"]].to_dict() | {
+            "share": told["profit"] / told["expected"], "currency": self.currency, "when": self.told_of,
+        }  # fmt: skip
+
+    @part
+    def list_quality(self) -> dict[str, object]:
+        """Of a day's `alerts`, how many were fraud (`right`) and how many false alarms (`wrong`).
+
+        `value`, `low` and `high` are the share that was right, `rules` that of the baseline, `simple` in words.
+        """
+        judged = self.judged
+        alerts, right = judged.metric("alerts_a_day")["value"], judged.metric("alert_precision")
+        if not alerts:
+            raise BankmineError(f"no payment was worth looking at in {self.told_of}")
+        told = {"alerts": alerts, "right": alerts * right["value"], "wrong": alerts * (1 - right["value"])}
+        rules = judged.metric("alert_precision", self.baseline)["value"]
+        return told | right[["value", "low", "high"]].to_dict() | {"rules": rules, "simple": self.simple}
+
+    @part
+    def ranked(self) -> dict[str, object]:
+        """Average precision over all payments: `value`, `low`, `high`, and `rules`: that of the baseline, `simple`."""
+        own, rules = (self.judged.metric("average_precision", name) for name in (CHOSEN, self.baseline))
+        return own[["value", "low", "high"]].to_dict() | {"rules": rules["value"], "simple": self.simple}
+
+    @part
+    def reached(self) -> dict[str, object]:
+        """Share of the frauds' amount that is listed or stopped: `value`, `low`, `high`, with so many `alerts` a day.
+
+        `kept` is the money saved as a share of the same amount: less what would be recovered anyway, what looking
+        does not stop, what later payments of stopped accounts would have been, and the costs of the desk, as far as
+        these are known for the currency: `less` says it. `how` says what of the value is reached: where accounts do not
+        come again, none can be stopped.
+        """
+        own, judged = self.backtest.payments, self.judged
+        lost = self.stands_for * own.amount[own.target == 1].sum() / own.day.nunique()
+        told = judged.metric("value_saved" if self.repeats else "value_held")[["value", "low", "high"]].to_dict()
+        how = "listed, or stopped by an earlier alert on the account" if self.repeats else "listed"
+        known = "less what is recovered anyway, what looking fails to stop, and what the desk costs"
+        unknown = "and nothing is taken off, as data/fraud.yml tells no costs for this currency"
+        less = known if self.desk.counted else unknown
+        kept = self.saved["profit"] / lost
+        return told | {"alerts": judged.metric("alerts_a_day")["value"], "kept": kept, "less": less, "how": how}
+
+    @part
+    def promise(self) -> dict[str, object]:
+        """Which `share` of what was expected of the lists they saved, and what the newest is `likely` to save."""
+        share = self.saved["share"]
+        if not np.isfinite(share):
+            raise BankmineError(f"no payment was worth looking at in {self.told_of}")
+        likely = share * self.to_look_at["saving"]
+        return {"share": share, "likely": likely, "currency": self.currency, "less": self.reached["less"]}
+
+    @part
+    def promise_by_amount(self) -> pd.DataFrame:
+        """What was expected of the alerts of a day and what they saved, by amount."""
+        band = amount_bands(self.backtest.payments.amount)
+        listed = {str(name): self.acted[BY_SAVING] & (band == name) for name in band.cat.categories}
+        found = self._of_a_day(pd.DataFrame(listed))
+        told = pd.DataFrame({"alerts a day": found["actions"], "expected": found["expected"]}).rename_axis("amount")
+        told["saved"] = with_interval(found, "profit", ",.0f")
+        return shown(told, **{"alerts a day": ".1f", "expected": ",.0f"})
+
+    @part
+    def weeks(self) -> pd.DataFrame:
+        """By week of all blocks, what lists saved in a day: `profit`, `low`, `high`, and what was `expected`."""
+        day = self.history.payments.day
+        week = day - pd.to_timedelta((day - day.min()).dt.days % 7, unit="D")
+        groups = week.groupby(week).groups
+        rows = {start: self._of_a_day(self.looked.loc[index, ["alerted"]]).iloc[0] for start, index in groups.items()}
+        return pd.DataFrame.from_dict(rows, "index")[["profit", "low", "high", "expected"]].rename_axis("week")
+
+    @part
+    def weeks_chart(self) -> Axes:
+        """Draw by week what the lists saved in a day, and what they were expected to."""
+        words = "as it turned out, with 95 % interval", "as expected when listed"
+        axis = charts.line(self.weeks.reset_index(), "week", "profit", words[0], expected=words[1])
+        axis.axhline(0, color="0.6", linewidth=0.8)
+        axis.set_ylim(top=1.25 * axis.get_ylim()[1])  # room for the legend
+        axis.set(title="What the lists saved in a day, by week judged", xlabel="")
+        axis.set(ylabel=f"saved a day, {self.currency}")
+        axis.figure.autofmt_xdate()
+        return axis
+
+    @part
+    def hands(self) -> pd.DataFrame:
+        """By capacity: `actions` and `profit` of a day with `low` and `high`, and what the `next_alert` earned."""
+        tested = self.backtest
+        found = desk.by_capacity(tested.payments, tested.probability, self.desk, _SHARES)
+        counted = ["actions", "profit", "low", "high"]
+        return found.assign(**found[counted] * self.stands_for)
+
+    @part
+    def hands_chart(self) -> Axes:
+        """Draw by capacity what is saved in a day, and which share of the alerts is fraud."""
+        found = self.hands.reset_index()
+        _, (money_of, right) = plt.subplots(2, 1, sharex=True, figsize=(7.5, 5))
+        plt.sca(money_of)
+        charts.line(found, "capacity", "profit")
+        charts.titled(money_of, "What lists save in a day, by capacity; dotted: today's", "", self.currency)
+        plt.sca(right)
+        charts.line(found.assign(low=found["right_low"], high=found["right_high"]), "capacity", "right")
+        charts.titled(right, "Share of the alerts that is fraud", "share of a day's payments looked at", "", "xy")
+        for axis in (money_of, right):
+            axis.axvline(self.desk.capacity, color="0.3", linestyle=":")
+        right.set_ylim(0, None)
+        return right
+
+    @part
+    def hands_table(self) -> pd.DataFrame:
+        """By capacity, what is saved, and what one alert more a day saves."""
+        found = self.hands
+        told = pd.DataFrame({"alerts a day": found["actions"]})
+        told["saved a day"] = with_interval(found, "profit", ",.0f")
+        told["saved by one more alert"], told["right"] = found["next_alert"], with_interval(found, "right", ".0%")
+        told = told.set_axis(told.index.map("{:.1%}".format).rename("capacity"))
+        return shown(told, **{"alerts a day": ",.1f", "saved by one more alert": ",.0f"})
+
+    @part
+    def fates(self) -> pd.DataFrame:
+        """By kind of payment, what became of a day's fraud: `alerts.fates`, in the currency."""
+        own = self.backtest.payments
+        of_day = self.stands_for / own.day.nunique()
+        return fates(desk.saved(own, self.acted[BY_SAVING]), self._kinds(own.amount)) * of_day
+
+    def _kinds(self, amount: pd.Series) -> pd.DataFrame:
+        """Return by what kinds of payment are told apart, for some payments: kind and channel where there are any."""
+        there = self.backtest.sample.predictors[[c for c in _WHAT if c in self.sample.predictors]]
+        return there.assign(amount=amount_bands(amount))
+
+    @part
+    def most_lost(self) -> dict[str, object]:
+        """By which kind of payment most gets through: `by`, `kind`, the amount `lost` a day, its `share` of fraud."""
+        if not len(self.fates):
+            raise BankmineError("there is no fraud among the payments judged")
+        by, kind = self.fates["lost"].idxmax()
+        own = self.fates.loc[(by, kind)]
+        told = {"by": readable(by), "kind": kind, "lost": own["lost"], "share": own["lost"] / own.sum()}
+        return told | {"currency": self.currency}
+
+    @part
+    def fates_chart(self) -> Axes:
+        """Draw what became of a day's fraud by kind of payment, or by amount where the source tells no kinds."""
+        if not len(self.fates):
+            raise BankmineError("there is no fraud among the payments judged")
+        by = self.fates.index.get_level_values("by")[0]
+        told = self.fates.loc[by].iloc[::-1].rename(columns=FATES)
+        axis = told.loc[:, told.gt(0).any()].plot.barh(stacked=True, width=0.7)
+        axis.set_xlim(right=1.05 * told.sum(axis=1).max())
+        axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=len(FATES))
+        axis.get_legend().remove()
+        return charts.titled(axis, f"Fraud tried in a day, by {readable(by)}", f"{self.currency} a day", "")
+
+
+def _payment(row: pd.Series) -> str:
+    """Say of a payment when and through which channel it was made, from which account and to whom."""
+    told = f"{row['at']:%H:%M}" + (f" {row['channel']}" if pd.notna(row.get("channel")) else "")
+    told += f": {row['account']}" + (f" of {row['customer']}" if row["customer"] != row["account"] else "")
+    return told + (f" to {row['paid_to']}" if pd.notna(row.get("paid_to")) else "")
