@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import copy
+import re
 
+import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from scipy import stats
 
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
+from bankmine.report.exporter import render
+from bankmine.report.tables import table
 from bankmine.study import validation
 
 MODELS = ("churn", "credit", "fraud")
@@ -38,14 +45,19 @@ def test_a_page_that_hands_over_nothing_has_answered_nothing(model):
     assert len(assumed)
 
 
+def by_part(table):
+    """Index a table by the words of its links."""
+    return table.set_index(table["shown in"].str.replace(r"\[([^]]*)\]\([^)]*\)", r"\1", regex=True))
+
+
 def test_an_answer_shows_where_and_what_or_why_not():
     found = {
         "definition": "closed, or silent for 90 days", "definition_sensitivity": 0.03456, "performance": "AUC 0.85",
         "split": None, "psi": Lacking("there is one month only"), "purpose": np.float64(0.5), "data": 0,
     }  # fmt: skip
-    table = validation.validation_table("churn", found).set_index("shown in")
+    table = by_part(validation.validation_table("churn", found))
     both = table.loc["definition, definition sensitivity"]
-    assert both["status"] == validation.ANSWERED
+    assert both["status"] == validation.PRESENT
     assert both["answer"] == "definition: closed, or silent for 90 days; definition sensitivity: 0.0346"
     half = table.loc["performance, split"]
     assert half["status"] == validation.PARTLY
@@ -53,8 +65,48 @@ def test_an_answer_shows_where_and_what_or_why_not():
     open_ = table.loc["psi, stability"]
     assert open_["status"] == validation.OPEN
     assert open_["answer"] == "psi: not there, as there is one month only; stability: not shown on this page"
-    assert table.loc["purpose", "status"] == validation.ANSWERED
+    assert table.loc["purpose", "status"] == validation.PRESENT
     assert "data: 0" in table.loc["data, funnel", "answer"]
+
+
+def test_a_test_that_fails_is_not_shown_as_evidence_alone():
+    found = {
+        "fairness": validation.Failed("lowest ratio 0.65"),
+        "psi": validation.Failed("4 shifted"),
+        "split": "by time",
+    }
+    table = by_part(validation.validation_table("churn", found))
+    assert table.loc["fairness", "status"] == table.loc["psi, stability", "status"] == validation.FAILS
+    assert table.loc["fairness", "answer"] == "fairness: lowest ratio 0.65"
+    none = validation.monitoring_plan("churn", {})
+    counts = validation.Validation(validation.validation_table("churn", found), none, none).counts
+    assert (counts["answered"], counts["failed"]) == (2, 2)
+
+
+@pytest.mark.parametrize(("ratio", "fails"), [(0.79999, True), (0.8, False), (0.65, True)])
+def test_an_impact_below_four_fifths_fails_and_never_reads_as_the_mark(ratio, fails):
+    impact = {"age": pd.DataFrame({"ratio": [ratio, 1.0]}, index=["under 25", "over 65"])}
+    told = validation._worst(impact)
+    assert isinstance(told, validation.Failed) == fails
+    assert ("ratio 0.8 (" in told) != fails
+
+
+@pytest.mark.parametrize("name", ["06_churn", "07_credit_scoring", "08_fraud"])
+def test_every_part_leads_to_a_section_of_its_page(name):
+    model = {"06_churn": "churn", "07_credit_scoring": "credit", "08_fraud": "fraud"}[name]
+    told = nbformat.read(validation.WORKSPACE / "notebooks" / f"{name}.ipynb", as_version=4)
+    cells = [new_markdown_cell(c.source) for c in told.cells if c.cell_type == "markdown"]
+    asked = validation.validation_table(model, {}), validation.assumption_table(model, {})
+    shown = [new_output("display_data", data={"text/html": table(t, "Asked")._repr_html_()}) for t in asked]
+    notebook = new_notebook(cells=[*cells, new_code_cell("tables", outputs=shown)])
+    run = dict.fromkeys(("audience", "finished_at", "started_at", "seconds", "python", "packages"))
+    run |= {"report": name, "title": told.cells[0].source.splitlines()[0].removeprefix("# "), "status": "ok"}
+    page = BeautifulSoup(render(notebook, run | {"as_of": "2025-12-31", "alerts": []}), "html.parser")
+    cells = [*asked[0]["shown in"], *asked[1]["checked in"]]
+    links = {words for cell in cells for words in re.findall(r"\[([^]]*)\]\(", cell)}
+    there = {a.get_text(): a["href"].removeprefix("#") for a in page.select("table.frame td a:not(.term)")}
+    assert links == set(there)
+    assert not [id for id in there.values() if not page.find(id=id)]
 
 
 def test_what_no_page_can_answer_is_for_people():
@@ -79,8 +131,8 @@ def test_a_new_kind_of_model_is_asked_what_all_are_asked():
 
 def test_an_assumption_that_a_page_checks_shows_what_it_found():
     table = validation.assumption_table("churn", {"sentinel": "none suspicious", "leak_lab": "lies by 0.07"})
-    row = table[table["checked in"] == "sentinel, leak lab"].iloc[0]
-    assert row["status"] == validation.ANSWERED
+    row = table[table["checked in"] == "[sentinel](#~careless), [leak lab](#~careless)"].iloc[0]
+    assert row["status"] == validation.PRESENT
     assert row["found"] == "sentinel: none suspicious; leak lab: lies by 0.07"
     assert (table["found"] == "nothing on this page checks it").any()
 
@@ -94,6 +146,7 @@ def test_an_assumption_that_a_page_checks_shows_what_it_found():
         (lambda t: t["questions"].append(copy.deepcopy(t["questions"][0])), "comes twice"),
         (lambda t: t["monitoring"][0].update(limit="gut feeling"), "a limit that is none of"),
         (lambda t: t.pop("rules"), "must hold owner"),
+        (lambda t: t.update(sections=[]), "and sections"),
     ],
 )
 def test_a_register_that_does_not_fit_is_refused(change, told, tmp_path):

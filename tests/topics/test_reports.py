@@ -130,7 +130,7 @@ def the_list_and_the_model_are_those_of_the_page(report: Report) -> None:
     assert figures["fraud.value.value"] > 0.05
     assert figures["fraud.precision.low"] > 0.1
     assert figures["fraud.list_precision.low"] > 0.1
-    assert "of a validator are answered" in report.page
+    assert "questions of a validator" in report.page
     assert "and nothing is taken off, as data/fraud.yml tells no costs for this currency" in report.page
     listed = pd.read_parquet(report.folder / "fraud_alerts.parquet")
     assert listed["reasons"].str.len().min() > 0

@@ -7,6 +7,8 @@ import re
 from decimal import ROUND_HALF_EVEN, Decimal
 
 MISSING = "n/a"
+LINKS = "links"
+"""Format of a column whose text holds links to sections: `[words](#~words-of-a-heading~others)`, the first there is."""
 DIGITS, MOST_DIGITS = 3, 8
 _SMALLEST = 1e-4
 _FINER = 2

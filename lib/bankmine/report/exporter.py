@@ -227,6 +227,10 @@ def _scope_headers(table: Tag) -> None:
 def _mend_links(soup: BeautifulSoup) -> None:
     """Point links within the notebook to the page's anchors; one that leads nowhere becomes text."""
     anchors = ANCHORS | {tag["id"] for tag in soup.find_all(id=True)}
+    headings = [ABOUT, "how", *(heading["id"] for heading in soup.find_all(["h2", "h3"]))]
+    for link in soup.find_all("a", href=re.compile("^#~")):
+        words = filter(None, link["href"].removeprefix("#").split("~"))
+        link["href"] = "#" + next((id for word in words for id in headings if _slug(word) in id), "")
     for link in soup.find_all("a"):
         target = unquote(link.get("href", "").removeprefix("#"))
         if not link.get("href") or (link["href"].startswith("#") and not {target, _slug(target)} & anchors):

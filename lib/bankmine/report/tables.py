@@ -3,19 +3,22 @@
 import datetime as dt
 import html
 import math
+import re
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from markupsafe import Markup
 
-from bankmine.judging.numbers import MISSING, formatted, written
+from bankmine.judging.numbers import LINKS, MISSING, formatted, written
 from bankmine.lacking import Lacking
 from bankmine.report.findings import printable
 from bankmine.report.template import environment
 
 SIGNIFICANT = 3
+_LINK = re.compile(r"\[([^\]]*)\]\(#(~[\w~-]*)\)")
 MOST_DECIMALS = 4
 MOST_DIGITS = 4
 """Digits of a number of a column beyond which decimals say nothing."""
@@ -59,7 +62,7 @@ class Table:
     def _column(self, shown: pd.DataFrame, position: int) -> dict[str, object]:
         name, values = shown.columns[position], shown.iloc[:, position]
         spec = self.formats.get(name)
-        write = partial(_given, spec=spec) if spec else _writer(values)
+        write = _links if spec == LINKS else partial(_given, spec=spec) if spec else _writer(values)
         cells = [write(value) for value in values]
         return {"label": _heading(name), "kind": "num" if _is_number(values) else _kind_of_text(cells), "cells": cells}
 
@@ -169,6 +172,14 @@ def _given(value: object, spec: str) -> str:
     if _is_missing(value):
         return MISSING
     return printable(spec.format(value) if "{" in spec else formatted(value, spec))
+
+
+def _links(value: object) -> Markup:
+    """Write text with its links to sections, all else as text."""
+    return Markup("").join(
+        Markup('<a href="#{}">{}</a>').format(piece[2], piece[1]) if (piece := _LINK.fullmatch(part)) else part
+        for part in re.split(r"(\[[^\]]*\]\(#[^)]*\))", _any(value))
+    )
 
 
 def _any(value: object) -> str:

@@ -1,13 +1,15 @@
-"""Validation: what a validator asks of a model, what its study answers, and what is watched from now on.
+"""Validation: what a validator asks of a model, where its page has evidence, and what is watched from now on.
 
 The questions are in `data/validation.yml` and belong to model validation. A study hands over what its parts found;
-what it does not hand over is shown as not answered, so that a page cannot look more complete than it is. Limits know
+what it does not hand over is shown as no evidence, so that a page cannot look more complete than it is, and a test that
+fails is never shown as evidence alone. Whether evidence is enough, a validator says and no page. Limits know
 how many rows and events a month has: a fixed one would cry wolf in a small bank and sleep in a large one.
 """
 
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +23,16 @@ from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging import drift, fairness
-from bankmine.judging.numbers import written
+from bankmine.judging.intervals import shown
+from bankmine.judging.numbers import LINKS, written
 from bankmine.lacking import Lacking, optional
 
 if TYPE_CHECKING:
     from bankmine.study.study import Study
 
 REGISTRY = WORKSPACE / "data" / "validation.yml"
-ANSWERED, PARTLY, OPEN, FOR_PEOPLE = "answered", "answered in part", "not answered", "for people"
+PRESENT, PARTLY, OPEN, FOR_PEOPLE = "evidence present", "evidence in part", "no evidence", "for people"
+FAILS = "evidence present, a test fails"
 ALL = "all"
 """Named among the kinds of models where an entry is for any, also for a new one."""
 CROSSED, WITHIN, NO_LIMIT, NOT_KNOWN = "crossed", "within", "no limit", "not known"
@@ -45,6 +49,10 @@ class Rule:
     name: str
     said: str
     certain: str
+
+
+class Failed(str):
+    """What a part found whose test failed."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,8 @@ class Register:
     questions: list[Question]
     assumptions: list[Assumption]
     monitoring: list[Watched]
+    sections: dict[str, list[str]]
+    """Part -> words of the heading of the section that shows it, the first that a page has."""
 
     def asked_of(self, kind: str, told: list) -> list:
         """Pick the entries that are for a kind of model: those for all, and its own."""
@@ -104,11 +114,13 @@ class Register:
 def load_register(file: Path = REGISTRY) -> Register:
     """Read the register; refuse a limit of no known kind, and a question of no rule or not of one way to answer it."""
     told = read_yaml(file)
-    if not isinstance(told, dict) or set(told) != {"owner", "rules", "questions", "assumptions", "monitoring"}:
-        raise BankmineError(f"{file} must hold owner, rules, questions, assumptions and monitoring.")
+    keys = {"owner", "rules", "questions", "assumptions", "monitoring", "sections"}
+    if not isinstance(told, dict) or set(told) != keys or not isinstance(told["sections"], dict):
+        raise BankmineError(f"{file} must hold owner, rules, questions, assumptions, monitoring and sections.")
     kinds = {"rules": Rule, "questions": Question, "assumptions": Assumption, "monitoring": Watched}
     read = {name: entries(told[name], kind, file, name) for name, kind in kinds.items()}
-    register = Register(**{**read, "owner": told["owner"], "rules": {rule.id: rule for rule in read["rules"]}})
+    read |= {"rules": {rule.id: rule for rule in read["rules"]}, "sections": told["sections"]}
+    register = Register(owner=told["owner"], **read)
     for question in register.questions:
         if question.rule not in register.rules or bool(question.shown) == bool(question.people):
             raise BankmineError(f"{file}: question {question.id} needs a rule of the file, and shown or people.")
@@ -132,8 +144,9 @@ def validation_table(model: str, given: Mapping[str, object], register: Register
         raise BankmineError(
             f"No question for {model} is answered by {strange[0]!r}, only by {', '.join(sorted(known))}."
         )
-    rows = [(register.rules[q.rule].name, q.theme, q.asks, *_answer(q.shown, q.people, given)) for q in asked]
-    return pd.DataFrame(rows, columns=["rule", "theme", "question", "shown in", "status", "answer"])
+    rows = [(register.rules[q.rule].name, q.theme, q.asks, *_answer(q.shown, q.people, given, register)) for q in asked]
+    found = pd.DataFrame(rows, columns=["rule", "theme", "question", "shown in", "status", "answer"])
+    return shown(found, **{"shown in": LINKS})
 
 
 def assumption_table(model: str, given: Mapping[str, object], register: Register | None = None) -> pd.DataFrame:
@@ -143,8 +156,9 @@ def assumption_table(model: str, given: Mapping[str, object], register: Register
     """
     register = register or load_register()
     assumed = register.asked_of(model, register.assumptions)
-    rows = [(a.assumption, a.otherwise, *_answer(a.checked, "", given)) for a in assumed]
-    return pd.DataFrame(rows, columns=["assumption", "otherwise", "checked in", "status", "found"])
+    rows = [(a.assumption, a.otherwise, *_answer(a.checked, "", given, register)) for a in assumed]
+    found = pd.DataFrame(rows, columns=["assumption", "otherwise", "checked in", "status", "found"])
+    return shown(found, **{"checked in": LINKS})
 
 
 def funnel(steps: Mapping[str, int]) -> pd.DataFrame:
@@ -161,14 +175,22 @@ def funnel(steps: Mapping[str, int]) -> pd.DataFrame:
                          "share": (rows / first if first else rows * np.nan).to_numpy()})  # fmt: skip
 
 
-def _answer(parts: list[str], people: str, given: Mapping[str, object]) -> tuple[str, str, str]:
-    """Return where a question is answered, how far, and the answer."""
+def _answer(parts: list[str], people: str, given: Mapping[str, object], register: Register) -> tuple[str, str, str]:
+    """Return links to where a question is answered, what there is, and the answer."""
     if people:
         return "", FOR_PEOPLE, f"to be answered by {people}"
     lacking = [part for part in parts if given.get(part) is None or isinstance(given[part], Lacking)]
-    status = ANSWERED if parts and not lacking else OPEN if len(lacking) == len(parts) else PARTLY
+    status = PRESENT if parts and not lacking else OPEN if len(lacking) == len(parts) else PARTLY
+    if any(isinstance(given.get(part), Failed) for part in parts):
+        status = FAILS
     told = [f"{_words(part)}: {_told(given.get(part), part in given)}" for part in parts]
-    return ", ".join(map(_words, parts)), status, "; ".join(told) or "nothing on this page checks it"
+    where = ", ".join(_link(part, register.sections.get(part, [])) for part in parts)
+    return where, status, "; ".join(told) or "nothing on this page checks it"
+
+
+def _link(part: str, sections: list[str]) -> str:
+    """Return a part with a link to its section, by words of the heading, as `numbers.LINKS` tells."""
+    return f"[{_words(part)}](#{'~'.join(['', *(re.sub(' ', '-', words) for words in sections)])})"
 
 
 def _words(part: str) -> str:
@@ -242,7 +264,7 @@ def _auc_error(auc: float, events: float, others: float) -> float:
 
 @dataclass(frozen=True)
 class Validation:
-    """What a study answers to a validator."""
+    """What a study shows a validator."""
 
     answered: pd.DataFrame
     """`validation_table`."""
@@ -253,17 +275,17 @@ class Validation:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many questions are `asked`, `answered` on the page, and for `people`."""
-        status = self.answered["status"].value_counts()
+        """How many questions are `asked`, `answered` by evidence on the page, which `failed` in part, for `people`."""
+        count = self.answered["status"].value_counts().reindex([PRESENT, FAILS, FOR_PEOPLE], fill_value=0).astype(int)
         return {
-            "answered": int(status.get(ANSWERED, 0)), "asked": len(self.answered),
-            "people": int(status.get(FOR_PEOPLE, 0)),
+            "answered": int(count[PRESENT] + count[FAILS]), "asked": len(self.answered),
+            "failed": int(count[FAILS]), "people": int(count[FOR_PEOPLE]),
         }  # fmt: skip
 
     @property
     def table(self) -> pd.DataFrame:
-        """Questions with their answers, under the rule that asks them."""
-        return self.answered.drop(columns="shown in").set_index("rule")
+        """Questions with what the page tells and where, under the rule that asks them."""
+        return self.answered[["rule", "question", "status", "shown in", "answer"]].set_index("rule")
 
     @property
     def watched(self) -> pd.DataFrame:
@@ -287,17 +309,34 @@ def _beyond(row: tuple) -> str:
 
 
 def of_study(study: Study) -> Validation:
-    """Answer a validator's questions by what a study found, and say what is watched from now on."""
-    given = _common_answers(study) | study.answers()
+    """Hold a validator's questions against what a study found, and say what is watched from now on."""
     register = load_register()
     asked = {part for q in register.asked_of(study.name, register.questions) for part in q.shown}
+    plan = monitoring_plan(study.name, _common_facts(study) | study.facts(), register)
+    given = _common_answers(study) | study.answers() | _tests(study, plan)
     told = {part: found for part, found in given.items() if part in asked | {"assumptions"}}
-    facts = _common_facts(study) | study.facts()
-    return Validation(
-        validation_table(study.name, told, register),
-        assumption_table(study.name, given, register),
-        monitoring_plan(study.name, facts, register),
-    )
+    return Validation(validation_table(study.name, told, register), assumption_table(study.name, given, register), plan)
+
+
+def _tests(study: Study, plan: pd.DataFrame) -> dict[str, Failed]:
+    """Return the parts whose test fails, with what it found."""
+    slope, level = (study.judged.deviation(name) for name in ("slope", "in_the_large"))
+    suspects = study.suspects.index[study.suspects["suspicious"]]
+    shifted, impact = study.moved.index[study.moved["shifted"]], _worst(optional(study, "impact"))
+    crossed = plan.loc[plan["status"] == CROSSED, "metric"]
+    off = not slope["low"] <= 1 <= slope["high"] or not level["low"] <= 0 <= level["high"]
+    fails = {
+        "calibration": f"{_spanned('slope', slope)}, {_spanned('level', level)}: 1 and 0 are right" if off else "",
+        "sentinel": f"suspicious: {', '.join(map(str, suspects))}" if len(suspects) else "",
+        "psi": f"{len(shifted)} of {len(study.moved)} predictors shifted by more than chance" if len(shifted) else "",
+        "monitoring": f"{len(crossed)} limits are crossed: {'; '.join(crossed)}" if len(crossed) else "",
+        "fairness": impact if isinstance(impact, Failed) else "",
+    }
+    return {part: Failed(told) for part, told in fails.items() if told}
+
+
+def _spanned(name: str, found: pd.Series) -> str:
+    return f"{name} {found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
 
 
 def _common_answers(study: Study) -> dict[str, object]:
@@ -322,7 +361,7 @@ def _common_answers(study: Study) -> dict[str, object]:
         "reasons": "themes in words, beeswarm and dependence",
         "performance": f"AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})",
         "split": f"{len(split.train):,} rows to learn from, {len(split.tune):,} to calibrate, {len(split.test):,} new",
-        "calibration": f"slope {slope['value']:.2f} ({slope['low']:.2f} to {slope['high']:.2f})",
+        "calibration": _spanned("slope", slope),
         "psi": f"{int(moved['shifted'].sum())} of {len(moved)} predictors shifted",
         "stability": "month by month" if sample.day is not None else Lacking("the table has no time"),
         "monitoring": "planned below",
@@ -350,7 +389,8 @@ def _worst(impact: dict[str, pd.DataFrame] | Lacking) -> str | Lacking:
     attribute, group, ratio = fairness.worst_ratio(impact)
     if not attribute:
         return Lacking("no two groups are large enough to compare, or nobody is acted on")
-    return f"lowest adverse impact ratio {ratio:.2f} ({attribute}: {group})"
+    told = f"lowest adverse impact ratio {written(ratio, fairness.FOUR_FIFTHS)} ({attribute}: {group})"
+    return Failed(f"{told}, below {fairness.FOUR_FIFTHS:.2f}") if ratio < fairness.FOUR_FIFTHS else told
 
 
 def _common_facts(study: Study) -> dict[str, float]:
