@@ -10,11 +10,16 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, opened, unfold, violations
 from bs4 import BeautifulSoup
 from notebook_run import BANKMINE, ROOT, reports_of_the_demo_bank
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MARK = "# NBVAL_CHECK_OUTPUT"
+MOST_WORDS, MOST_CHARTS = 300, 4
+RAW = re.compile(r"\de-\d|\b[1-9]\d+\.0{3,}\b|\b[1-9]\.0{4,}\b|\d,\d{3}\.\d|\b[1-9]\d\d\.\d{3}\b|\b0 days older")
+"""4.5e-05, 2.0000, 1,314,055.8, 375.728."""
+SPAN = re.compile(r"\(([-−\d.,]+%?) ?(?:to|–) ?([-−\d.,]+%?)\)")
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda f: f.stem)
@@ -125,6 +130,40 @@ def test_the_front_page_counts_it_as_good_and_shows_its_number_and_decision(file
     manifest = told_by(folder_of_pages, file.stem)
     assert manifest["decision"] in {f["id"] for f in manifest["findings"]}
     assert manifest["owner"] in row.select_one(".who").get_text()
+
+
+@pytest.mark.notebook
+def test_a_decider_reads_the_decision_in_three_minutes(file, folder_of_pages):
+    """Of a list its caption and the heads of its columns count; its rows are for whoever works through them."""
+    page = BeautifulSoup((folder_of_pages / f"{file.stem}.html").read_text("utf-8"), "html.parser")
+    decision = page.select_one(".decision")
+    charts = len(decision.find_all("img"))
+    for left_out in decision.select("details, tbody"):
+        left_out.decompose()
+    assert charts <= MOST_CHARTS
+    assert len(decision.get_text(" ").split()) <= MOST_WORDS
+
+
+@pytest.mark.notebook
+@pytest.mark.browser
+@pytest.mark.parametrize(("viewport", "scheme"), [(NARROW, "dark"), (WIDE, "light")], ids=["phone", "desktop"])
+def test_everyone_can_read_the_page_at_their_width_by_day_and_night(chromium, file, folder_of_pages, viewport, scheme):
+    with opened(chromium, folder_of_pages / f"{file.stem}.html", viewport, scheme=scheme) as page:
+        unfold(page)
+        assert violations(page) == []
+        assert page.evaluate(OVERFLOWING) == []
+        assert page.evaluate(BROKEN_LINKS) == []
+
+
+@pytest.mark.notebook
+def test_no_number_is_written_as_a_machine_would(file, folder_of_pages):
+    page = BeautifulSoup((folder_of_pages / f"{file.stem}.html").read_text("utf-8"), "html.parser")
+    for left_out in page.select("pre, code, .provenance, .glossary, details.folded"):
+        left_out.decompose()
+    told = [" ".join(tag.get_text(" ").split()) for tag in page.main.select("td, p, li, caption, summary")]
+    assert not [text[:150] for text in told if RAW.search(text)]
+    spans = [(text, SPAN.findall(text)) for text in told]
+    assert not [text[:150] for text, found in spans if any(low == high for low, high in found)]
 
 
 @pytest.mark.notebook

@@ -11,6 +11,7 @@ from bankmine.judging.numbers import MISSING, formatted, written
 _LONGEST_HISTORY = 13
 """Runs that a sparkline shows: a year of months and the one before."""
 WIDTH, HEIGHT, EDGE = 120, 32, 4
+_LEAST_SPAN = 0.1
 SIGN = re.compile(r"^((?:.?[<>=^])?)[-+ ]")
 
 
@@ -125,11 +126,13 @@ def _line(known: list[tuple[str, float]], spec: str) -> dict | None:
         return None
     days = [date.fromisoformat(day).toordinal() for day, _ in known]
     values = [value for _, value in known]
-    span, height = max(values) - min(values), HEIGHT - 2 * EDGE
+    # what moved by little looks so: the line has room for a tenth of its largest value at least
+    span = max(max(values) - min(values), _LEAST_SPAN * max(map(abs, values)))
+    middle, height = (max(values) + min(values)) / 2, HEIGHT - 2 * EDGE
     points = [
         (
             round(EDGE + (WIDTH - 2 * EDGE) * (day - days[0]) / (days[-1] - days[0]), 1),
-            round(EDGE + height * ((max(values) - value) / span if span else 0.5), 1),
+            round(EDGE + height * (0.5 + ((middle - value) / span if span else 0)), 1),
         )
         for day, value in zip(days, values, strict=True)
     ]

@@ -19,6 +19,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from bankmine.bank.sources import Source
 from bankmine.errors import BankmineError
+from bankmine.judging.intervals import wilson
+from bankmine.judging.numbers import with_bounds
 
 CONFIDENCE = 0.95
 BY_CHANCE = 0.001
@@ -78,11 +80,8 @@ class Score:
 
 
 def share(hits: float, of: int) -> Measure:
-    """Measure a share of counts, such as recall and precision (interval of Wilson 1927)."""
-    if not of:
-        return Measure(np.nan, np.nan, np.nan)
-    found = stats.binomtest(int(hits), int(of)).proportion_ci(CONFIDENCE, method="wilson")
-    return Measure(hits / of, found.low, found.high)
+    """Measure a share of counts, such as recall and precision."""
+    return Measure(hits / of, *wilson(hits, of)) if of else Measure(np.nan, np.nan, np.nan)
 
 
 def recall(found: Collection[str], planted: Collection[str]) -> Measure:
@@ -170,9 +169,15 @@ def scoreboard(scores: list[Score]) -> pd.DataFrame:
     ]
     names = ["result", "analysis", "planted", "recovered", "value", "low", "high", "at_least", "at_most", "room"]
     board = pd.DataFrame(rows, columns=names)
-    board["estimate"] = [f"{v:.3f} ({low:.3f} to {high:.3f})" for v, low, high in board[names[4:7]].to_numpy()]
+    board["estimate"] = [_estimate(*found) for found in board[names[4:7]].to_numpy()]
     board["bounds"] = [f"{low:.3g} to {high:.3g}" for low, high in board[names[7:9]].to_numpy()]
     return board
+
+
+def _estimate(*found: float) -> str:
+    """Write an estimate with its interval: counts, as of days, as such."""
+    counts = found[0] > 1 and all(value == round(value) for value in found if np.isfinite(value))
+    return with_bounds(*found, ".0f" if counts else ".3f", " to ")
 
 
 def require_passed(scores: list[Score]) -> None:

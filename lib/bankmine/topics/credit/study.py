@@ -445,7 +445,7 @@ class CreditStudy(Study):
         return {
             "sensitive": f"kept out: {', '.join(map(str, out))}" if len(out) else "no protected column by name",
             "psi": f"{int(self.moved['shifted'].sum())} of {len(self.moved)} characteristics shifted",
-            "comparison": "six models and a straw man on the same folds",
+            "comparison": "six models and a weak baseline on the same folds",
             "baseline": f"simple rule, AUC {rule['value']:.3f}",
             "reasons": "points of each bin, and contributions of the challenger",
             "binning": f"{binned}, with reasons; training rows",
