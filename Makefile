@@ -44,8 +44,9 @@ $(STAMP): requirements.lock pyproject.toml requirements.in requirements-dev.in
 reports: $(STAMP) ## Run all reports (SOURCE=demo AS_OF=… REPORTS="01_data_quality …" OUT=reports)
 	@$(BIN)/bankmine run $(REPORTS) --source "$(SOURCE)" $(if $(AS_OF),--as-of "$(AS_OF)") --out "$(OUT)"
 
+# .jupyter switches off what asks the network: news, updates, the search for extensions.
 lab: $(STAMP) ## Open JupyterLab in notebooks/
-	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter:$${JUPYTER_CONFIG_PATH:-}" $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
 
 demo: $(STAMP) ## Make the demo bank anew in data/demo
 	@$(BIN)/bankmine demo
