@@ -250,6 +250,7 @@ def test_print_shows_the_decision_whole_and_the_headings_of_the_evidence(chromiu
         assert page.locator(".decision tbody tr:visible").count() == 1
         page.emulate_media(media="print", color_scheme="dark")
         assert page.locator(".decision tbody tr:visible").count() == 12
+        assert page.locator(".decision .scroll").evaluate("box => box.scrollHeight <= box.clientHeight")
         assert page.get_by_role("heading", name="Is it right?").is_visible()
         assert not page.get_by_text("What only a validator reads").is_visible()
         assert not page.locator(".contents.wide, .tools").first.is_visible()
@@ -275,6 +276,7 @@ def rows_of(page) -> list[list[str]]:
 def test_tables_are_sorted_and_filtered(chromium, files):
     with opened(chromium, files["long"]) as page:
         before = rows_of(page)
+        assert page.locator("output").inner_text() == "12 rows"
         head = page.get_by_role("button", name="profit")
         head.click()
         assert [row[1] for row in rows_of(page)[:3]] == ["-1,200", "-5", "0"]

@@ -203,6 +203,10 @@ def _box_wide_things(soup: BeautifulSoup) -> None:
         _scope_headers(table)
         if not table.find_parent("table"):
             label = table.caption.get_text(" ", strip=True) if table.caption else "without a caption"
+            if table.caption:  # what stays in sight while a wide table is scrolled
+                inside = soup.new_tag("span")
+                inside.extend(list(table.caption.contents))
+                table.caption.append(inside)
             _box(soup, table, f"Table: {label}")
     for formula in soup.find_all("math", display="block"):
         _box(soup, formula, "Formula")

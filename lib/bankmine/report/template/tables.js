@@ -49,13 +49,14 @@
     const name = table.caption ? text(table.caption) : "table", tools = make("div", { className: "tools" });
     heads(table, body, rows);
     if (rows.length >= MANY) {
-      const count = make("output", {}), filter = make("input", { type: "search" });
+      const count = make("output", {}, `${rows.length} rows`), filter = make("input", { type: "search" });
       filter.setAttribute("aria-label", `Filter: ${name}`);
       filter.placeholder = "Filter";
       filter.addEventListener("input", () => {
         const wanted = filter.value.trim().toLowerCase();
         rows.forEach((row) => { row.hidden = !text(row).toLowerCase().includes(wanted) });
-        count.textContent = wanted ? `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows` : "";
+        const left = rows.filter((row) => !row.hidden).length;
+        count.textContent = wanted ? `${left} of ${rows.length} rows` : `${rows.length} rows`;
       });
       tools.append(filter, count);
     }
