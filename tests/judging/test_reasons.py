@@ -137,7 +137,7 @@ def test_reasons_are_said_with_the_value():
     assert strongest_theme(table, rows, ["activity"]).fillna("none").tolist() == ["none", "complaint", "none"]
     assert strongest_theme(table, rows, ["activity", "complaint"])["C1"] == "activity"
     assert in_one_line(table, rows, sized=True)["C1"] == (
-        "Activity falling (odds × 20.1): no own payment for 38 days; Complaint (odds × 2.7): complaint open for 41 days"
+        "Payments made (odds × 20.1): no own payment for 38 days; Complaint (odds × 2.7): complaint open for 41 days"
     )
 
 

@@ -300,6 +300,7 @@ class Study(Headed):
             lambda: cross_validated(recipes, self.sample, folds).table(self.baseline, simplest),
         )  # fmt: skip
         names = {"auc": "AUC", "average_precision": "average precision", "auc_gain": f"AUC above {self.baseline}"}
+        names |= {"ahead": f"AUC above {simplest}"} if simplest != self.baseline else {}
         told = {w: with_interval(found, n) for n, w in names.items()}
         table = pd.DataFrame(told).assign(seconds=found["seconds"])
         best = found.loc[able, "auc"].idxmax()
@@ -622,7 +623,7 @@ class Study(Headed):
         """Groups by how often they are acted on, against the largest of the rows learnt from, with verdict."""
         told = pd.concat(self.impact, names=["attribute"])
         share = f"share {self.favoured}"
-        told[share] = with_interval(told, "share", ".0%")
+        told[share] = with_interval(told, "share", ".1%")
         told["impact ratio"] = with_interval(told, "ratio", ".2f")
         return told[["rows", share, "impact ratio", "verdict"]]
 

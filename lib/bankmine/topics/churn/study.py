@@ -116,10 +116,11 @@ class Churn(Study):
 
     @part
     def fairest(self) -> dict[str, object]:
-        """Whom actions fall on least, by `attribute` and `group`: `ratio` to the `reference`, with `low` and `high`."""
-        attribute, group, _ = fairness.worst_ratio(self.impact)
-        if not attribute:
+        """Whom actions fall on least for sure: `attribute`, `group`, its `ratio` to the `reference`, `low`, `high`."""
+        found = pd.concat(self.impact, names=["attribute"])
+        if not found["ratio"].notna().any():
             raise BankmineError("no two groups are large enough to compare, or nobody is acted on")
+        attribute, group = found["ratio_high"].idxmin()
         table = self.impact[attribute]
         own, named = table.loc[group], table.index[table["verdict"] == fairness.REFERENCE][0]
         told = {"ratio": own["ratio"], "low": own["ratio_low"], "high": own["ratio_high"], "verdict": own["verdict"]}
