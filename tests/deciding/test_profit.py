@@ -169,3 +169,23 @@ def test_profit_metrics_are_those_of_the_literature_s_package(seed, digits):
     assert profit.profit_metrics(target, score.to_frame("m"), costs).loc["m"].tolist() == pytest.approx(
         theirs, abs=1e-9
     )
+
+
+def test_one_interval_is_of_the_customers_and_of_what_is_believed():
+    """One profit had two intervals, of each alone: the variances of both add up."""
+    rng = np.random.default_rng(0)
+    event = pd.Series(rng.random(4000) < 0.1)
+    acted, more = pd.DataFrame({"all": np.ones(4000)}), pd.Series(np.where(event, 100.0, 0.0))
+    never, whose = pd.Series(-2.0, event.index), event.index.to_series()
+    believed = np.append(0.3, rng.beta(60, 140, profit_curves.DRAWS))
+
+    def width(gain: pd.Series, **unsure: np.ndarray) -> float:
+        given = {name: profit_curves.Unsure(more, drawn) for name, drawn in unsure.items()}
+        table = profit_curves.profit_of(acted, gain, whose, unsure=given)
+        assert table.loc["all", "profit"] == pytest.approx((never + 0.3 * more).sum())
+        return table.loc["all", "high"] - table.loc["all", "low"]
+
+    of_customers = width(never + 0.3 * more)
+    of_belief = 2 * 1.96 * believed[1:].std() * more.sum()
+    assert width(never, success=believed) == pytest.approx(np.hypot(of_customers, of_belief), rel=0.2)
+    assert of_belief > of_customers

@@ -36,6 +36,12 @@ def test_the_ratio_has_the_interval_of_katz():
     assert table.loc["men", ["ratio", "ratio_low", "ratio_high"]].tolist() == [1, 1, 1]
 
 
+def test_a_reference_that_is_named_before_holds_though_another_group_fares_better():
+    table = fairness.adverse_impact(*decided(a=(50, 100), b=(80, 100), c=(30, 100)), reference="a")
+    assert table["verdict"].tolist() == [fairness.REFERENCE, fairness.ALIKE, fairness.MAY_BE_BELOW]
+    assert table["ratio"].tolist() == pytest.approx([1, 1.6, 0.6])
+
+
 def test_applications_of_one_customer_do_not_count_as_many_customers():
     approved, group, entity = decided(a=(50, 100), b=(80, 100))
     once = fairness.adverse_impact(approved, group, entity)

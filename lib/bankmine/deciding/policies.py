@@ -43,9 +43,7 @@ def with_intervals(
     return _table(resampled(earned, entity, rounds, seed), earned.columns)
 
 
-def resampled(
-    earned: pd.DataFrame, entity: pd.Series, rounds: pd.Series | None = None, seed: int = 0
-) -> np.ndarray:
+def resampled(earned: pd.DataFrame, entity: pd.Series, rounds: pd.Series | None = None, seed: int = 0) -> np.ndarray:
     """Add up what each policy earned in a round, of the sample and of its resamples: shape (1 + draws, policies)."""
     number = max(rounds[earned.index].nunique(), 1) if rounds is not None else 1
     whose, people = pd.factorize(entity[earned.index], use_na_sentinel=False)

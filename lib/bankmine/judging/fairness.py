@@ -41,8 +41,12 @@ def age_bands(age: pd.Series) -> pd.Series:
     return pd.cut(age, [-np.inf, *_AGES, np.inf], right=False, labels=names)
 
 
-def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series) -> pd.DataFrame:
-    """Compare how often each group is approved with the group that is approved most often: the four-fifths rule.
+def adverse_impact(
+    approved: pd.Series, group: pd.Series, entity: pd.Series, reference: object | None = None
+) -> pd.DataFrame:
+    """Compare how often each group is approved with a reference, named before, by the four-fifths rule.
+
+    Where none is named it is the group that is approved most often, which chance picks, too.
 
     Source: Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D (1978), used for credit likewise; the
     interval is of the logarithm of the ratio (Katz and others, Biometrics 34, 1978), its variance taken over applicants
@@ -61,7 +65,8 @@ def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series) -> 
     table[["low", "high"]] = np.array(bounds).reshape(-1, 2)
     large = table[table["rows"] >= FEWEST]
     common = large[large["rows"] >= REFERENCE_SHARE * len(approved)]
-    best = common["share"].idxmax() if len(common) else None
+    named = str(reference)
+    best = named if named in common.index else common["share"].idxmax() if len(common) else None
     held = list(large.index) if best is not None and table["share"][best] > 0 else []
     found = [_ratio(approved, parts[n], parts[best], entity) if n in held else (np.nan,) * 3 for n in table.index]
     table[["ratio", "ratio_low", "ratio_high"]] = np.array(found).reshape(-1, 3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -211,13 +211,18 @@ def reasons(
 
     One row a reason, with the index of its row: `rank` (from 1), `theme` (id), `name`, `name_zh`, the `predictor` that
     speaks, `push` (log-odds that the theme adds) and `words`. Whether a value is high or low is told by the median of
-    `predictors`, or by `typical` where these are only some of the rows that are scored.
+    `predictors`, or by `typical` where these are only some of the rows that are scored. A theme is told only where one
+    of its predictors raises the risk by a value outside the middle half of the rows, or by one that has no order.
     """
     themes = themes_of(predictors, found.pushes.abs().mean(), dictionary)
     push = by_theme(found.pushes, themes["theme"])
-    speaker = _speakers(found.pushes, themes["theme"])
-    order = np.argsort(-push.to_numpy(), axis=1, kind="stable")[:, :k]
-    pushes = np.take_along_axis(push.to_numpy(), order, axis=1)
+    # who speaks must be out of the ordinary: "8 of 90 days (typical 7)" is no reason that anybody can use
+    told = found.pushes.where(True if typical is not None else _unusual(predictors[found.pushes.columns]), -np.inf)
+    speaker = _speakers(told, themes["theme"])
+    silent = np.take_along_axis(told.to_numpy(), speaker, axis=1) <= 0
+    size = np.where(silent, -np.inf, push.to_numpy())
+    order = np.argsort(-size, axis=1, kind="stable")[:, :k]
+    pushes = np.take_along_axis(size, order, axis=1)
     row, rank = np.nonzero(pushes >= LEAST)
     theme = order[row, rank]
     column = speaker[row, theme]
@@ -232,14 +237,18 @@ def reasons(
     )  # fmt: skip
 
 
-def in_one_line(told: pd.DataFrame, rows: pd.Index) -> pd.Series:
-    """Join the reasons of each row; "" where there is none."""
-    return told.groupby(level=0, sort=False)["words"].agg("; ".join).reindex(rows, fill_value="").rename("reasons")
+def in_one_line(told: pd.DataFrame, rows: pd.Index, *, sized: bool = False) -> pd.Series:
+    """Join the reasons of each row, "" where there is none; with the theme's name and its size in odds, if `sized`."""
+    words = told["words"]
+    if sized:
+        words = told["name"] + " (odds × " + np.exp(told["push"]).map("{:.1f}".format) + "): " + words
+    return words.groupby(level=0, sort=False).agg("; ".join).reindex(rows, fill_value="").rename("reasons")
 
 
-def strongest_theme(told: pd.DataFrame, rows: pd.Index) -> pd.Series:
-    """Return the id of the theme that raises the risk of each row most; missing where there is none."""
-    return told.loc[told["rank"] == 1, "theme"].reindex(rows)
+def strongest_theme(told: pd.DataFrame, rows: pd.Index, but: Collection[str] = ()) -> pd.Series:
+    """Return the theme that raises the risk of each row most, one of `but` only where there is no other, or missing."""
+    own = told.assign(last=told["theme"].isin(but)).sort_values(["last", "rank"], kind="stable")
+    return own["theme"].groupby(level=0).first().reindex(rows)
 
 
 def top_themes(told: pd.DataFrame, alerted: pd.Index) -> pd.DataFrame:
@@ -256,6 +265,18 @@ def top_themes(told: pd.DataFrame, alerted: pd.Index) -> pd.DataFrame:
     table[["low", "high"]] = [wilson(n, len(alerted)) for n in table["rows"]] or np.empty((0, 2))
     table = table.sort_values(["rows", "theme"], ascending=[False, True]).reset_index(drop=True)
     return table[["theme", "name", "name_zh", "rows", "share", "low", "high", "first", "example"]]
+
+
+def _unusual(predictors: pd.DataFrame) -> np.ndarray:
+    """Say of each value whether it is outside the middle half of its column; words and what is missing always are."""
+    unusual = np.ones(predictors.shape, dtype=bool)
+    for position, (_, values) in enumerate(predictors.items()):
+        if is_numeric_dtype(values.dtype):
+            numbers = values.to_numpy(float, na_value=np.nan)
+            known = numbers[~np.isnan(numbers)]
+            low, high = np.quantile(known, [0.25, 0.75]) if len(known) else (np.nan, np.nan)
+            unusual[:, position] = ~((numbers >= low) & (numbers <= high))
+    return unusual
 
 
 def _speakers(values: pd.DataFrame, themes: pd.Series) -> np.ndarray:

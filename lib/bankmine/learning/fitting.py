@@ -6,7 +6,7 @@ And which of them to take: candidates are compared on the same folds, with inter
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -136,6 +136,11 @@ class Applied:
     probability: pd.DataFrame
     """The same, calibrated."""
 
+    def calibrated_by(self, model: str, rows: Sample) -> Applied:
+        """Return the same models, one of them calibrated anew by other rows of known outcome; it ranks as before."""
+        raw = scores({model: self.fitted[model]}, rows)[model]
+        return replace(self, calibrators=self.calibrators | {model: Calibrator().fit(raw, rows.target)})
+
     def chances(self, model: str, rows: Sample) -> pd.Series:
         """Return the calibrated chance of other rows by one of the models."""
         raw = scores({model: self.fitted[model]}, rows)[model]
@@ -183,12 +188,13 @@ class CrossValidated:
     """One row a candidate and fold: `model`, `fold`, `learnt` (rows learnt from), `rows` and `events` tested, `auc`,
     `average_precision`, and `seconds` of processor time to fit."""
 
-    def table(self, baseline: str = RULE) -> pd.DataFrame:
-        """Sum up each candidate: means over the folds with intervals of 95 %, and the gain over one of them, by fold.
+    def table(self, baseline: str = RULE, simplest: str = RULE) -> pd.DataFrame:
+        """Sum up each candidate: means over the folds with intervals of 95 %, and the gain over two of them, by fold.
 
-        By `model`: `auc`, `average_precision` and, over the baseline, `auc_gain`, with `…_low`, `…_high`, and `seconds`
-        a fold. Intervals are of Student's t, with the variance that counts how much folds share (Nadeau and Bengio,
-        Machine Learning 52, 2003); NaN with fewer than three folds, of which no spread can be told.
+        By `model`: `auc`, `average_precision` and, over the baseline, `auc_gain`, over the simplest, `ahead`, with
+        `…_low`, `…_high`, and `seconds` a fold. Intervals are of Student's t, with the variance that counts how much
+        folds share (Nadeau and Bengio, Machine Learning 52, 2003); NaN with fewer than three folds, of which no spread
+        can be told.
         """
         wide = self.folds.pivot_table(index="fold", columns="model", sort=False)
         gain = wide["auc"].sub(wide["auc"][baseline], axis=0)
@@ -196,6 +202,7 @@ class CrossValidated:
         figures = ["auc", "average_precision"]
         parts = [_over_folds(wide[name], shared).clip(0, 1).add_prefix(name) for name in figures]
         parts.append(_over_folds(gain, shared).add_prefix("auc_gain"))
+        parts.append(_over_folds(wide["auc"].sub(wide["auc"][simplest], axis=0), shared).add_prefix("ahead"))
         return pd.concat(parts, axis=1).assign(seconds=wide["seconds"].mean())
 
 

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from scipy import stats
 from sklearn.pipeline import Pipeline
 
 from bankmine.bank.flat import Flat
@@ -30,8 +31,9 @@ from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
 from bankmine.judging import drift, fairness
 from bankmine.judging.contributions import steadiness
-from bankmine.judging.intervals import shown, wilson_clustered, with_interval
+from bankmine.judging.intervals import CONFIDENCE, shown, wilson_clustered, with_interval
 from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, sentinel
+from bankmine.judging.ranking import against, of
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import boosting, models
@@ -43,8 +45,10 @@ from bankmine.study.earlier import Finder
 from bankmine.study.heading import Headed
 from bankmine.study.judged import RANKS, Judged
 from bankmine.study.leak import Leak
+from bankmine.study.validation import FALSE_ALARMS
 from bankmine.study.why import Seen, Why
 
+_NOT_BETTER = "not shown to be better than"
 BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "highest chance first", "by lot"
 
 
@@ -55,7 +59,14 @@ class Compared:
     table: pd.DataFrame
     """A row a model: means over the folds with intervals, and seconds a fit."""
     chosen: str
-    """Of the models that can be explained, the one that ranks best."""
+    """Of the models that can be explained, the simplest; another one only if it ranks better beyond chance."""
+    why: str
+    """Why it is that one, in words."""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """`chosen` and `why`, for a finding."""
+        return {"chosen": self.chosen, "why": self.why}
 
 
 @dataclass(frozen=True)
@@ -89,13 +100,15 @@ class Study(Headed):
     action: ClassVar[str] = "act on"
     """What is done about a row that is likely to have the event, as `call`."""
     explained: ClassVar[tuple[str, ...]] = ("logistic", "xgboost")
-    """Models that tell reasons, and of which one is chosen."""
+    """Models that tell reasons, and of which one is chosen; the simplest first."""
     baseline: ClassVar[str] = models.RULE
     """Candidate that the others are held against."""
     challenger: ClassVar[str] = ""
     """A candidate that is shown beside the chosen one, month by month and in curves, where there is one."""
     ranks: ClassVar[tuple[str, ...]] = RANKS
     """Metrics by which candidates are shown."""
+    trend_of: ClassVar[str] = "Share of rows with the event, by month"
+    """Title of the chart of the rate over time."""
     favoured: ClassVar[str] = "acted on"
     """What groups are compared by: how often they are acted on, or what becomes of those who are not."""
     lied_in: ClassVar[str] = "auc"
@@ -188,12 +201,18 @@ class Study(Headed):
 
     @property
     def rate(self) -> dict[str, object]:
-        """`rate` of the event among known outcomes, `events`, `rows`, and `entities`."""
+        """`rate` of the event among known outcomes, `events`, `rows`, `entities`, and `whom` it is of, in words."""
         target = self.known.target
         return {
             "rate": target.mean(), "events": int(target.sum()), "rows": len(target),
-            "entities": self.known.entity.nunique(),
+            "entities": self.known.entity.nunique(), "whom": f"the rows {self.when(self.known)}",
         }  # fmt: skip
+
+    def when(self, rows: Sample) -> str:
+        """Say of which days rows are: no rate is told without its window."""
+        if rows.day is None:
+            return "of the table, which tells no days"
+        return f"of {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
 
     @part
     def parts(self) -> Parts:
@@ -233,17 +252,35 @@ class Study(Headed):
 
     @part
     def rising(self) -> dict[str, object]:
-        """Rate of the first and the last month with its interval, for a finding: `then`, `now`, `low`, `high`, days."""
-        first, last = self.trend.iloc[0], self.trend.iloc[-1]
+        """Rate of the newest month against that of a year before, or the first one, for a finding.
+
+        `now` with `low` and `high` on `day`, `then` on `since`, their `change` in percentage points with `change_low`
+        and `change_high` (Newcombe, Statistics in Medicine 17, 1998), and the `limit` that a rate as before exceeds by
+        chance in one of a hundred months.
+        """
+        last = self.trend.iloc[-1]
+        year_ago = self.trend["day"] == last["day"] - pd.offsets.MonthEnd(12)
+        first = (self.trend[year_ago] if year_ago.any() else self.trend).iloc[0]
+        change = last["rate"] - first["rate"]
+        down = np.hypot(last["rate"] - last["low"], first["high"] - first["rate"])
+        up = np.hypot(last["high"] - last["rate"], first["rate"] - first["low"])
         return {
             "then": first["rate"], "since": first["day"].date(), "now": last["rate"], "low": last["low"],
-            "high": last["high"], "day": last["day"].date(),
+            "high": last["high"], "day": last["day"].date(), "change": 100 * change,
+            "change_low": 100 * (change - down), "change_high": 100 * (change + up),
+            "limit": first["rate"] + down * stats.norm.ppf(1 - FALSE_ALARMS) / stats.norm.ppf((1 + CONFIDENCE) / 2),
         }  # fmt: skip
+
+    @property
+    def risen(self) -> dict[str, object] | None:
+        """The same where the newest month is above the limit, for an alert; None where it is not."""
+        found = self.rising
+        return found if not isinstance(found, Lacking) and found["now"] > found["limit"] else None
 
     @part
     def trend_chart(self) -> Axes:
         """Draw the rate of the event by month."""
-        return charts.rate_over_time(self.trend, "Share of rows with the event, by month, with intervals of 95 %")
+        return charts.rate_over_time(self.trend, f"{self.trend_of}, with intervals of 95 %")
 
     # --- models
 
@@ -256,15 +293,24 @@ class Study(Headed):
     def compared(self) -> Compared:
         """Compare candidates on the same earlier folds, and choose one of those that can be explained."""
         recipes, folds = self.recipes, self.parts.folds
+        able = [name for name in self.explained if name in recipes]
+        simplest = able[0]
         found = self._kept(
-            "models compared", (recipes, folds, self.baseline),
-            lambda: cross_validated(recipes, self.sample, folds).table(self.baseline),
+            "models compared", (recipes, folds, self.baseline, simplest),
+            lambda: cross_validated(recipes, self.sample, folds).table(self.baseline, simplest),
         )  # fmt: skip
         names = {"auc": "AUC", "average_precision": "average precision", "auc_gain": f"AUC above {self.baseline}"}
+        names |= {"ahead": f"AUC above {simplest}"} if simplest != self.baseline else {}
         told = {w: with_interval(found, n) for n, w in names.items()}
         table = pd.DataFrame(told).assign(seconds=found["seconds"])
-        able = [name for name in self.explained if name in found.index]
-        return Compared(table, str(found.loc[able, "auc"].idxmax()))
+        best = found.loc[able, "auc"].idxmax()
+        ahead = found.loc[best]
+        by = f"{ahead['ahead']:.3f} of AUC ({ahead['ahead_low']:+.3f} to {ahead['ahead_high']:+.3f})"
+        if best == simplest:
+            return Compared(table, simplest, "of the models that can be explained it is the simplest and ranks best")
+        if ahead["ahead_low"] > 0:
+            return Compared(table, str(best), f"it ranks better than {simplest} by {by}")
+        return Compared(table, simplest, f"{best} is not shown to rank better: it is ahead by {by}")
 
     def _kept(self, what: str, given: object, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Return what follows from the study's rows and what else is given, kept from before or made now."""
@@ -281,6 +327,32 @@ class Study(Headed):
         if not (found := [f"{name}: {words}" for name, words in told.items() if words]):
             raise BankmineError("no candidate searches its setting")
         return {"told": "; ".join(found)}
+
+    @part
+    def led(self) -> str:
+        """Whether the model that leaves the house is also the one that ranks best of those explained where judged."""
+        judged = self.judged
+        names = [name for name in self.explained if name in judged.probability]
+        best = max(names, key=lambda name: judged.metric("auc", name)["value"])
+        if best == self.chosen:
+            return f"on the rows judged {best} leads, too"
+        pair = judged.probability[[self.chosen, best]]
+        ahead = of(against(judged.rows.target, pair, self.chosen, judged.rows.entity), best).loc["auc"]
+        told = "which chance explains" if ahead["low"] <= 0 else "which chance does not explain"
+        by = f"{ahead['difference']:.3f} of AUC ({ahead['low']:+.3f} to {ahead['high']:+.3f})"
+        return f"on the rows judged {best} is ahead by {by}, {told}"
+
+    @property
+    def powerless(self) -> pd.Series | None:
+        """AUC with its interval where a model is not shown to rank better than by lot, for an alert; else None."""
+        found = self.judged
+        auc = None if isinstance(found, Lacking) else found.metric("auc")
+        return None if auc is None or auc["low"] > 0.5 else auc
+
+    @property
+    def lead(self) -> dict[str, object] | Lacking | None:
+        """What most often moves the riskiest, for a finding; None where the model has nothing to say."""
+        return self.why.lead if self.powerless is None else None
 
     @part
     def chosen(self) -> str:
@@ -476,14 +548,24 @@ class Study(Headed):
 
     @part
     def profit(self) -> dict[str, object]:
-        """What the policy that is used would have earned, with its interval, for a finding."""
-        return {**self.earned.iloc[0][["profit", "low", "high"]], "per": self.per, "currency": self.currency}
+        """What the policy that is used would have earned, with its interval, for a finding; of which `days`."""
+        rows = self.fitted[0].rows
+        told = {"per": self.per, "currency": self.currency, "when": self.when(rows)}
+        return {**self.earned.iloc[0][["profit", "low", "high"]], **told}
 
     @part
     def other_policies(self) -> dict[str, object]:
-        """What acting on the riskiest first and by lot would have earned, for a finding."""
+        """What acting on the riskiest first and by lot would have earned, and whether the policy used does better.
+
+        `verdict` and `verdict_lot` say so in words, by the interval of the difference on the same resamples.
+        """
         earned = self.earned["profit"]
-        return {"risky": earned[BY_RISK], "lot": earned[BY_LOT], "currency": self.currency}
+        told = {"risky": earned[BY_RISK], "lot": earned[BY_LOT], "currency": self.currency}
+        return told | {"verdict": self._better_than(BY_RISK), "verdict_lot": self._better_than(BY_LOT)}
+
+    def _better_than(self, policy: str) -> str:
+        ahead = self.earned.loc[policy]
+        return "better than" if ahead["behind_low"] > 0 else "worse than" if ahead["behind_high"] < 0 else _NOT_BETTER
 
     @property
     def months(self) -> float:
@@ -529,14 +611,19 @@ class Study(Headed):
 
     def _impact(self, acted: pd.Series, rows: Sample) -> dict[str, pd.DataFrame]:
         index, acted = rows.target.index, acted if self.acting_favours else ~acted
-        return {n: fairness.adverse_impact(acted, g.loc[index], rows.entity) for n, g in self.groups().items()}
+        learnt = self.sample.target.index[self.split.train]
+        found = {}
+        for name, group in self.groups().items():
+            named = group.loc[learnt].value_counts().idxmax()  # before any row is judged, or chance would pick it
+            found[name] = fairness.adverse_impact(acted, group.loc[index], rows.entity, named)
+        return found
 
     @part
     def fair(self) -> pd.DataFrame:
-        """Groups by how often they are acted on, against the group of most, with intervals and verdict."""
+        """Groups by how often they are acted on, against the largest of the rows learnt from, with verdict."""
         told = pd.concat(self.impact, names=["attribute"])
         share = f"share {self.favoured}"
-        told[share] = with_interval(told, "share", ".0%")
+        told[share] = with_interval(told, "share", ".1%")
         told["impact ratio"] = with_interval(told, "ratio", ".2f")
         return told[["rows", share, "impact ratio", "verdict"]]
 
@@ -610,7 +697,8 @@ class Study(Headed):
         )
         return ({"panel": panel} if self.share < 1 else {}) | {
             "event": self.event,
-            "rows": f"{len(self.sample):,}, {told['rows']:,} with a known outcome; {told['rate']:.2%} have the event",
+            "rows": f"{len(self.sample):,}, {told['rows']:,} with a known outcome; {told['rate']:.2%} of "
+            f"{told['whom']} have the event",
             "split": self.parts if isinstance(self.parts, Lacking) else self.parts.how,
         }
 

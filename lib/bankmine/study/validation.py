@@ -360,7 +360,9 @@ def _common_answers(study: Study) -> dict[str, object]:
         "baseline": f"{study.baseline}, AUC {simple['value']:.3f}",
         "reasons": "themes in words, beeswarm and dependence",
         "performance": f"AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})",
-        "split": f"{len(split.train):,} rows to learn from, {len(split.tune):,} to calibrate, {len(split.test):,} new",
+        "split": f"{len(split.train):,} rows to learn from, {len(split.tune):,} to calibrate, {len(split.test):,} new"
+        if sample.day is not None
+        else Lacking("rows were split at random, and nothing was judged out of time"),
         "calibration": _spanned("slope", slope),
         "psi": f"{int(moved['shifted'].sum())} of {len(moved)} predictors shifted",
         "stability": "month by month" if sample.day is not None else Lacking("the table has no time"),
@@ -398,7 +400,8 @@ def _common_facts(study: Study) -> dict[str, float]:
     judged, now, months = study.judged, study.today, study.months
     chance, before = judged.probability[[study.chosen]], study.fitted[0]
     # all rows of the days judged, as all of today are scored: outcomes are known of some only, as of credits granted
-    then, scores = before.probability[[study.chosen]], study.scores.to_frame(study.chosen)
+    # by one calibration, or a new one would look like other customers
+    then, scores = before.probability[[study.chosen]], study.chances(now).to_frame(study.chosen)
     moved = drift.psi_table(then, scores, before.rows.entity, now.entity).iloc[0]
     gained = now.predictors.isna().mean() - study.sample.at(study.split.train).predictors.isna().mean()
     facts = {
@@ -407,6 +410,10 @@ def _common_facts(study: Study) -> dict[str, float]:
         "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
         "model_age": _months_since(study.split.days["tune"], study.source.as_of),
     }  # fmt: skip
+    for fact, name, right in (("level", "in_the_large", 0.0), ("slope", "slope", 1.0)):
+        found = judged.deviation(name)
+        half = (found["high"] - found["low"]) / 2 * stats.norm.ppf(1 - FALSE_ALARMS / 2) / stats.norm.ppf(0.975)
+        facts |= {fact: found["value"], f"{fact}_below": right - half, f"{fact}_above": right + half}
     acted = optional(study, "acted")
     if isinstance(acted, Lacking):
         return facts

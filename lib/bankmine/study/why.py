@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -65,6 +66,8 @@ class Why(Seen):
 
     most: ClassVar[int] = 3
     """Reasons a row, at most."""
+    sized: ClassVar[bool] = False
+    """Whether lines tell the theme of a reason and its size, too."""
 
     def __init__(
         self, model: Pipeline, rows: Sample, chance: pd.Series, register: Path, typical: pd.Series | None = None
@@ -81,12 +84,16 @@ class Why(Seen):
     @cached_property
     def lines(self) -> pd.Series:
         """The reasons of each row in one line."""
-        return reasons.in_one_line(self.told, self.rows.predictors.index)
+        return reasons.in_one_line(self.told, self.rows.predictors.index, sized=self.sized)
 
     @cached_property
     def strongest(self) -> pd.Series:
         """The theme of the strongest reason of each row."""
-        return reasons.strongest_theme(self.told, self.rows.predictors.index)
+        return self.strongest_but(())
+
+    def strongest_but(self, signs: Collection[str]) -> pd.Series:
+        """Return the theme of the strongest reason of each row, one of `signs` only where there is no other."""
+        return reasons.strongest_theme(self.told, self.rows.predictors.index, signs)
 
     @cached_property
     def themes(self) -> pd.DataFrame:

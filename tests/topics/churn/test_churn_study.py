@@ -102,11 +102,19 @@ def test_each_part_was_known_before_the_next_began(bank):
     assert len(bank.outcomes) > len(bank.sample)
 
 
-def test_today_s_customers_are_scored_by_the_model_that_was_judged(bank):
+def test_today_s_customers_are_scored_by_the_model_that_was_judged_at_the_level_of_the_newest_months(bank):
     assert set(bank.today.day) == {pd.Timestamp(AS_OF)}
     assert not bank.today.known.any()
-    again = bank.fitted[0].chances(bank.chosen, bank.today)
-    pd.testing.assert_series_equal(bank.scores, again)
+    as_judged = bank.fitted[0].chances(bank.chosen, bank.today)
+    assert bank.scores.corr(as_judged, method="spearman") > 0.999
+    newest = bank.sample.at(bank.parts.scoring.tune)
+    assert newest.day.max() == bank.sample.day[bank.sample.known].max()
+    again = bank.calibrated_anew.chances(bank.chosen, newest)
+    assert again.mean() == pytest.approx(newest.target.mean(), rel=0.15)
+    told = bank.recalibration
+    assert (told["now"], told["before"]) == pytest.approx((bank.scores.mean(), as_judged.mean()))
+    assert told["events"] == newest.target.sum()
+    assert told["when"] == f"on the month ends from {newest.day.min():%Y-%m-%d} to {newest.day.max():%Y-%m-%d}"
     listed = bank.handed_on["watchlist"]
     assert listed["probability"].to_dict() == bank.scores.set_axis(bank.today.entity).to_dict()
     told = bank.calls.headline
@@ -116,6 +124,125 @@ def test_today_s_customers_are_scored_by_the_model_that_was_judged(bank):
     assert bank.calls.first(3).index.tolist() == listed.index[listed["called"]][:3].tolist()
     assert bank.acted_now.sum() == told["called"]
     pd.testing.assert_frame_equal(bank.handed_on["churn_monitoring"], bank.validation.plan, check_names=False)
+
+
+def test_level_and_slope_have_limits_and_what_crosses_them_is_an_alert(bank):
+    plan = bank.validation.plan.set_index("metric")
+    for name, right in (("in_the_large", 0.0), ("slope", 1.0)):
+        found = bank.judged.deviation(name)
+        row = plan.loc[plan.index.str.startswith("Calibration in" if name == "in_the_large" else "Calibration slope")]
+        assert row["now"].item() == found["value"]
+        half = (found["high"] - found["low"]) / 2 * 2.5758 / 1.95996
+        assert (row["below"].item(), row["above"].item()) == pytest.approx((right - half, right + half), rel=1e-3)
+    # 275 left where 197 were foretold
+    facts = {"rows": 3800, "events": 92, "level": 0.35, "level_below": -0.24, "level_above": 0.24}
+    status = validation.monitoring_plan("churn", facts).set_index("metric")["status"]
+    assert status.filter(like="in the large").tolist() == [validation.CROSSED]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "chosen", "why"),
+    [
+        ((0.003, -0.15, 0.15), "logistic", "not shown to rank better"), ((0.03, 0.01, 0.05), "xgboost", "ranks better"),
+        ((0.03, np.nan, np.nan), "logistic", "not shown"), ((-0.02, -0.03, -0.01), "logistic", "simplest and"),
+    ],
+)  # fmt: skip
+def test_the_simpler_model_leaves_unless_another_ranks_better_beyond_chance(ahead, chosen, why, bank, monkeypatch):
+    anew = BankChurn(bank.source, SHORT)
+    found = pd.DataFrame({"auc": [0.6, 0.7, 0.7 + ahead[0]]}, ["rule", "logistic", "xgboost"])
+    for name in ("auc", "average_precision", "auc_gain"):
+        found[[f"{name}_low", f"{name}_high"]] = 0.5
+    found = found.assign(average_precision=0.1, auc_gain=0.1, seconds=1.0, ahead=0.0, ahead_low=0.0, ahead_high=0.0)
+    found.loc["xgboost", ["ahead", "ahead_low", "ahead_high"]] = ahead
+    monkeypatch.setattr(anew, "_kept", lambda *_: found, raising=False)
+    assert anew.compared.chosen == chosen
+    assert why in anew.compared.why
+
+
+def test_whether_the_model_that_leaves_also_leads_where_it_is_judged_is_said(bank):
+    auc = {name: bank.judged.metric("auc", name)["value"] for name in ("logistic", "xgboost")}
+    best = max(auc, key=auc.get)
+    assert bank.led == f"on the rows judged {best} leads, too" or (
+        best != bank.chosen and f"{best} is ahead by {auc[best] - auc[bank.chosen]:.3f} of AUC" in bank.led
+    )
+
+
+def test_leaving_is_followed_on_every_month_end_and_a_rise_beyond_chance_is_an_alert(bank):
+    trend = bank.trend
+    ends = pd.date_range(trend["day"].min(), trend["day"].max(), freq="ME")
+    assert trend["day"].tolist() == list(ends)
+    assert len(ends) > bank.known.day.nunique() or set(ends) == set(bank.known.day)
+    for day, rows in bank.known.target.groupby(bank.known.day):
+        assert trend.set_index("day").loc[day, ["rows", "events"]].tolist() == [len(rows), rows.sum()]
+    assert (
+        bank.rate["whom"] == f"the customers looked at on the month ends from {ends[0]:%Y-%m-%d} to {ends[-1]:%Y-%m-%d}"
+    )
+
+    def newest(then: int, now: int) -> object:
+        days = pd.date_range("2024-07-31", "2025-07-31", freq="ME")
+        left = pd.Series([then] * 12 + [now]) / 3800
+        table = pd.DataFrame({"day": days, "rate": left, "low": left - 0.0035, "high": left + 0.0045})
+        made = BankChurn(bank.source, SHORT)
+        vars(made)["_parts"] = {"trend": table}
+        return made
+
+    rose = newest(41, 94).risen  # 1.08 % in July 2024, 2.47 % in July 2025
+    assert (rose["then"], rose["now"]) == pytest.approx((0.0108, 0.0247), abs=1e-4)
+    assert str(rose["since"]) == "2024-07-31"
+    assert rose["then"] < rose["limit"] < rose["now"]
+    assert rose["change_low"] > 0
+    assert newest(60, 66).risen is None
+    assert newest(60, 66).rising["change_low"] < 0
+
+
+def test_one_profit_has_one_interval_wherever_it_stands(bank):
+    table, earned = bank.break_even, bank.earned.loc[BY_PROFIT]
+    assert table.loc["all", "profit"] == f"{earned['profit']:,.0f} ({earned['low']:,.0f} to {earned['high']:,.0f})" or (
+        table.loc["all", "profit"] == f"{earned['profit']:,.0f} ({earned['low']:,.0f}–{earned['high']:,.0f})"
+    )
+    ahead = bank.earned.loc[BY_RISK]
+    shown = (
+        "better than" if ahead["behind_low"] > 0 else "worse than" if ahead["behind_high"] < 0 else "not shown to be"
+    )
+    assert bank.lists_earned["verdict"].startswith(shown)
+    assert bank.lists_earned["when"].startswith("on the month ends from ")
+
+
+def test_a_hazard_model_without_skill_gives_no_ratios(bank):
+    anew = BankChurn(bank.source, SHORT)
+    none = pd.Series({"value": 0.502, "low": 0.491, "high": 0.514})
+    vars(anew)["_parts"] = {"hazard": survival.Hazards(pd.DataFrame({"ratio": [2.0]}), none)}
+    assert "not shown to tell who leaves first: 0.50 (0.49 to 0.51)" in anew.hazard_ratios.why
+
+
+def test_who_owes_more_is_told_apart_from_who_owes_nothing(bank):
+    lives = pd.DataFrame({"left": [True] * 20, "days": 10})
+    known = pd.DataFrame({"deposits": np.arange(20.0), "debts": -np.arange(20.0) * 100})
+    taken = survival.covariates_of(known, lives)
+    assert taken["debts"].tolist() == np.log1p(np.arange(20) * 100).tolist()
+    assert taken["deposits"].tolist() == np.log1p(np.arange(20)).tolist()
+
+
+def test_groups_are_held_against_the_largest_of_the_rows_learnt_from(bank):
+    for name, table in bank.impact.items():
+        learnt = bank.groups()[name].loc[bank.sample.target.index[bank.split.train]]
+        assert table.index[table["verdict"] == "reference"].tolist() == [str(learnt.value_counts().idxmax())]
+
+
+def test_what_to_say_hangs_on_a_sign_of_leaving_only_where_there_is_no_other_reason(bank):
+    rows = bank.calls.list
+    sign = rows["action"] == bank.rules.actions["activity"]
+    whose = bank.today.entity
+    told = bank.why.told.assign(customer=whose)
+    others = told[told["theme"] != "activity"].groupby("customer").size().reindex(rows.index, fill_value=0)
+    assert (others[sign] == 0).all()
+    assert (rows["reasons"] == "").sum() + rows["reasons"].str.contains("(odds × ", regex=False).sum() == len(rows)
+
+
+def test_a_row_of_the_list_leads_to_the_portrait_of_the_customer(bank):
+    told = bank.portrait
+    assert told["first"] == bank.calls.list.index[0]
+    assert told["place"] == f"--source {bank.source.source.folder} --as-of 2025-12-31"
 
 
 @pytest.mark.parametrize(("day", "in_full"), [("2025-10-31", True), ("2025-12-05", False)])
@@ -282,6 +409,27 @@ def test_every_question_of_a_validator_is_answered_or_says_why_not(kind, request
 
 
 # --- a flat table
+
+
+def test_of_a_table_without_days_no_month_is_spoken_of_and_nothing_is_judged_out_of_time(tmp_path):
+    study = opened(flat_file(tmp_path))
+    assert study.rate["whom"] == "the rows of the table, which tells no days"
+    assert "month" not in repr(study)
+    table = study.validation.answered.set_index("question")
+    row = table.loc[table.index.str.contains("out of time")]
+    assert row["status"].tolist() == [validation.PARTLY]
+    assert row["answer"].str.contains("rows were split at random, and nothing was judged out of time").all()
+    assert study.powerless is None
+    assert study.lead["theme"]
+
+
+def test_a_model_no_better_than_chance_is_an_alert_and_gives_no_reasons_as_headlines(tmp_path):
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame(rng.normal(size=(600, 4)), columns=list("abcd")).assign(left=rng.random(600) < 0.2)
+    table.to_csv(tmp_path / "noise.csv", index=False)
+    study = churn.study(str(tmp_path / "noise.csv"), "", target="left")
+    assert study.powerless["low"] <= 0.5
+    assert study.lead is None
 
 
 def flat_file(folder, rows=700, unknown=60, columns=0) -> str:

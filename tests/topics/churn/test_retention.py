@@ -167,21 +167,21 @@ def test_consent_is_needed_where_the_source_records_it():
 
 
 def test_break_even_is_where_profit_is_zero_and_belief_decides_how_likely_that_is():
-    target = pd.Series([1.0, 0, 0, 0, np.nan] * 5)
+    target = pd.Series([1.0, 0, 0, 0, np.nan] * 200)
     worth, tier, rules = pd.Series(1000.0, target.index), pd.Series("core", target.index), plain_rules()
-    called = pd.Series(True, target.index)
-    table = retention.break_even(target, called, worth, tier, rules)
+    called, whose = pd.Series(True, target.index), target.index.to_series()
+    table = retention.break_even(target, called, worth, tier, rules, whose)
     # to each leaver, 950 s - 10, three stayers: -180
     assert table.loc["core", "break_even"] == pytest.approx(190 / 950)
-    assert table.loc["all", "profit"] == pytest.approx(5 * (0.3 * 950 - 190))
-    assert table.loc["all", ["calls", "leavers"]].tolist() == [20, 5]
+    assert table.loc["all", "profit"] == pytest.approx(200 * (0.3 * 950 - 190))
+    assert table.loc["all", ["calls", "leavers"]].tolist() == [800, 200]
     assert table.loc["core", "chance"] > 0.99
     assert table.loc["premium", ["calls", "profit"]].tolist() == [0, 0]
     assert np.isnan(table.loc["premium", "chance"])
     unsure = plain_rules(channels={"call": retention.Channel("call", "call", 10, 50, 0.6, 1.4)})
-    assert retention.break_even(target, called, worth, tier, unsure).loc["core", "chance"] < 0.7
-    nobody = retention.break_even(target * 0, called, worth, tier, rules).loc["all"]
-    assert nobody["profit"] == pytest.approx(5 * -240)
+    assert retention.break_even(target, called, worth, tier, unsure, whose).loc["core", "chance"] < 0.7
+    nobody = retention.break_even(target * 0, called, worth, tier, rules, whose).loc["all"]
+    assert nobody["profit"] == pytest.approx(200 * -240)
     assert nobody[["break_even", "chance"]].isna().all()
 
 
@@ -190,7 +190,7 @@ def test_of_few_leavers_it_is_not_told_from_which_success_on_calls_pay():
     tier = pd.Series(["core"] * 10 + ["basic"] * 8)
     month = pd.Series(np.arange(18) % 3)  # a round has fewer than five leavers, all of them together have not
     called, worth = pd.Series(True, target.index), pd.Series(1000.0, target.index)
-    table = retention.break_even(target, called, worth, tier, plain_rules(), month)
+    table = retention.break_even(target, called, worth, tier, plain_rules(), tier.index.to_series(), month)
     assert table.loc["core", "leavers"] == pytest.approx(5 / 3)
     assert table.loc[["core", "all"], ["break_even", "chance"]].notna().all(axis=None)
     assert table.loc["basic", ["break_even", "chance"]].isna().all()
@@ -203,7 +203,7 @@ def test_profit_rises_with_success_and_crosses_zero_at_break_even():
     worth, tier, whose = pd.Series(800.0, target.index), pd.Series("core", target.index), pd.Series(target.index // 3)
     called = pd.Series(rng.random(300) < 0.5)
     curve = retention.sensitivity(target, called, worth, tier, plain_rules(), whose)
-    even = retention.break_even(target, called, worth, tier, plain_rules()).loc["all", "break_even"]
+    even = retention.break_even(target, called, worth, tier, plain_rules(), whose).loc["all", "break_even"]
     assert curve["profit"].is_monotonic_increasing
     assert np.interp(even, curve["success"], curve["profit"]) == pytest.approx(0, abs=1e-6)
     assert ((curve["low"] <= curve["profit"]) & (curve["profit"] <= curve["high"])).all()

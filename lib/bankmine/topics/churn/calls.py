@@ -14,7 +14,7 @@ from bankmine.deciding.actions import action_of
 from bankmine.deciding.costs import choose, expected
 from bankmine.judging.intervals import of_belief, shown
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
-from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, RetentionRules, believed, costs, value
+from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, RetentionRules, costs, foreseen, value
 
 
 def called(chance: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules, by: pd.Series) -> pd.DataFrame:
@@ -68,13 +68,9 @@ class Calls:
 
     @cached_property
     def headline(self) -> dict[str, object]:
-        """`called` of `scored` customers by `due`; expected `profit`, 95 % of what is believed of it: `low`, `high`."""
+        """`called` of `scored` customers by `due`; expected `profit`; `low`, `high`: 95 % of what it may become."""
         rows = self.list[self.list["called"]]
-        never, always = (
-            expected(rows["probability"], costs(rows["value"], rows["tier"], self.rules, success=s)) for s in (0.0, 1.0)
-        )
-        earned = believed(never, always - never, rows["tier"].astype(str), self.rules).sum(axis=1)
-        low, high = of_belief(earned.to_numpy()) if len(rows) else (0.0, 0.0)
+        low, high = of_belief(foreseen(rows["probability"], rows["value"], rows["tier"], self.rules))
         how = rows["channel"].value_counts()
         return {
             "how": ", ".join(f"{number} by {channel}" for channel, number in how.items()) or "nobody",
@@ -83,9 +79,11 @@ class Calls:
         }  # fmt: skip
 
     def first(self, rows: int) -> pd.DataFrame:
-        """Return the first of the list as a page shows them."""
-        told = self.list.loc[self.list["called"], ["probability", "expected_profit", "tier", "channel", "reasons"]]
-        return shown(told.head(rows), probability=".0%", expected_profit=",.0f")
+        """Return the first of the list as a page shows them, each with its strongest reason."""
+        told = self.list.loc[self.list["called"], ["probability", "expected_profit", "channel", "reasons", "action"]]
+        told = told.head(rows).assign(reasons=lambda t: t["reasons"].str.partition("; ")[0])
+        told = told.rename(columns={"reasons": "strongest reason", "action": "what to say"})
+        return shown(told, probability=".0%", expected_profit=",.0f")
 
     @cached_property
     def tiers(self) -> pd.DataFrame:
@@ -110,15 +108,25 @@ class Calls:
         table = table.fillna({"expected_profit": 0.0}).rename_axis("tier")
         return shown(table, threshold=",.0f", from_probability=".1%", expected_profit=",.0f")
 
+    @property
+    def actions(self) -> pd.DataFrame:
+        """Count what is to be said to those who are to be called."""
+        said = self.list.loc[self.list["called"], "action"].value_counts()
+        return shown(pd.DataFrame({"customers": said, "share": said / max(said.sum(), 1)}), share=".0%")
+
     def by_tier(self) -> Axes:
-        """Draw calls, capacity and customers worth a call by tier."""
+        """Draw calls, capacity and customers worth a call by tier, and above each tier what its calls are worth."""
         told = self.tiers[["called", "capacity", "worth_calling"]].rename(
             columns={"capacity": "capacity a month", "worth_calling": "worth a call"}
         )
+        worth = self.tiers["expected_profit"].map(f"{{:,.0f}} {self.currency}".format)
+        told.index = [f"{tier}\n{amount}" for tier, amount in worth.items()]
+        told.index.name = "tier"
         axis = sns.barplot(
             told.reset_index().melt("tier", var_name="customers"), x="tier", y="value", hue="customers", errorbar=None
         )
-        axis.set(title="Customers to be called, by value tier", xlabel="value tier", ylabel="customers")
+        axis.set(title="Customers to be called, by value tier", ylabel="customers")
+        axis.set_xlabel("value tier, and what its calls are expected to earn")
         axis.get_legend().set_title("")
         for bars in axis.containers:
             axis.bar_label(bars, fmt="{:,.0f}", fontsize=8)

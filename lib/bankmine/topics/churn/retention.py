@@ -20,17 +20,17 @@ from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.sources import WORKSPACE
 from bankmine.deciding.actions import OTHER, load_actions
 from bankmine.deciding.costs import Costs, empc, profit_metrics, realised
-from bankmine.deciding.policies import with_intervals
+from bankmine.deciding.policies import DRAWS, Unsure, jointly, with_intervals
 from bankmine.errors import BankmineError
 from bankmine.features.value import TIERS
-from bankmine.judging.intervals import of_belief
+from bankmine.judging.intervals import interval
 
 REGISTRY = WORKSPACE / "data" / "retention.yml"
 ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
 FEWEST = 5
 """Leavers called below which it cannot be said from which success on calls pay."""
 _SUCCESS = np.linspace(0, 0.6, 13)
-_BELIEFS = 4000
+_FUTURES = 4000
 _CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
 
 
@@ -75,6 +75,8 @@ class RetentionRules:
     channels: dict[str, Channel]
     tiers: dict[str, TierRule]
     actions: dict[str, str]
+    signs: tuple[str, ...] = ()
+    """Themes that say that a customer leaves rather than why: the action hangs on them only where no other is told."""
 
     def terms(self, tier: pd.Series) -> pd.DataFrame:
         """Return `channel`, `contact`, `incentive`, `success` and `capacity` of each row, by its tier."""
@@ -96,7 +98,13 @@ def load_rules(currency: str, file: Path = REGISTRY) -> RetentionRules:
         channels, tiers = ({e.id: e for e in entries(listed, kind, file, what)} for listed, kind, what in lists)
         texts = load_actions(told["actions"], file)
         rules = RetentionRules(
-            definition=told["definition"], currency=section, channels=channels, tiers=tiers, actions=texts, **parts
+            definition=told["definition"],
+            currency=section,
+            channels=channels,
+            tiers=tiers,
+            actions=texts,
+            signs=tuple(told["signs"]),
+            **parts,
         )
         _check(rules, file)
     except (TypeError, ValueError, AttributeError, KeyError) as error:
@@ -181,48 +189,63 @@ def sensitivity(
 
 
 def break_even(
-    target: pd.Series, called: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules,
+    target: pd.Series, called: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules, entity: pd.Series,
     rounds: pd.Series | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Find by tier, and of `all`, the success rate below which calls lose money, and how likely the true one is above.
 
-    `calls`, `leavers` among them and `profit` are of a round. `low` and `high` hold 95 % of what is believed of success
-    by the rules, independently between channels; which customers the months happened to hold comes on top of that. So
-    `break_even` and the `chance` that calling pays are NaN where fewer than `FEWEST` leavers were called.
+    `calls`, `leavers` among them and `profit` are of a round; `low` and `high` are of both: whom the months happened to
+    hold, and what is believed of success, independently between channels. `break_even` and the `chance` that calling
+    pays are NaN where fewer than `FEWEST` leavers were called.
     """
     known = called & target.notna()
-    target, worth, tier = target[known], worth[known], tier[known].astype(str)
+    tier = tier.astype(str)
     number = max(rounds[known].nunique(), 1) if rounds is not None else 1
-    never = realised(target, costs(worth, tier, rules, success=0.0))
-    slope = realised(target, costs(worth, tier, rules, success=1.0)) - never
+    never, unsure = hanging_on_success(target, worth, tier, rules)
+    slope = sum(one.slope for one in unsure.values())
+    parts = pd.DataFrame({t: known & (tier == t) for t in rules.tiers} | {"all": known})
     rows = pd.DataFrame({"calls": 1.0, "leavers": target, "never": never, "slope": slope})
-    sums = rows.groupby(tier).sum() / number
-    sums = sums.reindex(list(rules.tiers), fill_value=0.0)
-    earned = believed(sums["never"], sums["slope"], sums.index.to_series(), rules)
+    sums = pd.DataFrame({name: rows[part].sum() / number for name, part in parts.items()}).T
+    earned = jointly(parts, never, unsure, entity, rounds)
+    sums["profit"], (sums["low"], sums["high"]) = earned[0], interval(earned)
     sums["believed"] = pd.Series({t: rules.channels[r.channel].success for t, r in rules.tiers.items()})
-    sums["profit"] = sums["never"] + sums["slope"] * sums["believed"]
-    whole = sums.sum()
-    whole["believed"] = (sums["slope"] * sums["believed"]).sum() / whole["slope"] if whole["slope"] > 0 else np.nan
-    sums.loc["all"], earned["all"] = whole, earned.sum(axis=1)
+    of_all = (sums["profit"] - sums["never"]) / sums["slope"].where(sums["slope"] > 0)
+    sums["believed"] = sums["believed"].fillna(of_all)
     enough = sums["leavers"] * number > FEWEST - 0.5  # as sums of a round are fractions
     sums["break_even"] = (-sums["never"] / sums["slope"]).where(enough & (sums["slope"] > 0))
-    sums["low"], sums["high"] = of_belief(earned[sums.index].to_numpy())
-    sums["chance"] = (earned > 0).mean().where(enough)
+    sums["chance"] = pd.Series((earned[1:] > 0).mean(axis=0), sums.index).where(enough)
     return sums[["calls", "leavers", "profit", "low", "high", "believed", "break_even", "chance"]].rename_axis("tier")
 
 
-def believed(never: pd.Series, slope: pd.Series, tier: pd.Series, rules: RetentionRules) -> pd.DataFrame:
-    """Return what calls earn by tier in each of many draws of what is believed of success.
+def hanging_on_success(
+    target: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules
+) -> tuple[pd.Series, dict[str, Unsure]]:
+    """Return what each call earned were nobody kept, and by channel what it earned more the more often calls work."""
+    never, always = (realised(target, costs(worth, tier, rules, success=s)) for s in (0.0, 1.0))
+    channel = tier.astype(str).map({t: r.channel for t, r in rules.tiers.items()})
+    believed = _believed(rules, DRAWS)
+    return never, {
+        id: Unsure((always - never) * (channel == id), np.append(c.success, believed[id]))
+        for id, c in rules.channels.items()
+    }
 
-    `never` and `slope` are what a call earns if none is kept, and what it earns more if all are; shape (draws, tiers).
-    """
+
+def foreseen(chance: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules) -> np.ndarray:
+    """Return what calls may come to earn, in draws of who leaves and of what is believed of success, both at once."""
+    leavers, stayers = (hanging_on_success(chance * 0 + one, worth, tier, rules) for one in (1.0, 0.0))
+    leaves = np.random.default_rng(1).random((_FUTURES, len(chance))) < chance.to_numpy()
+    success = {id: drawn[:, None] for id, drawn in _believed(rules).items()}
+    earned = [
+        never.to_numpy() + sum(success[id] * one.slope.to_numpy() for id, one in unsure.items())
+        for never, unsure in (leavers, stayers)
+    ]
+    return np.where(leaves, *earned).sum(axis=1)
+
+
+def _believed(rules: RetentionRules, number: int = _FUTURES) -> dict[str, np.ndarray]:
+    """Draw what is believed of success, by channel."""
     rng = np.random.default_rng(0)
-    drawn = {id: rng.beta(c.kept, c.lost, _BELIEFS) for id, c in rules.channels.items()}
-    sums = pd.DataFrame({"never": never, "slope": slope}).groupby(tier.to_numpy()).sum()
-    return pd.DataFrame({
-        t: sums.loc[t, "never"] + sums.loc[t, "slope"] * drawn[rule.channel]
-        for t, rule in rules.tiers.items() if t in sums.index
-    })  # fmt: skip
+    return {id: rng.beta(c.kept, c.lost, number) for id, c in rules.channels.items()}
 
 
 def retention_metrics(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
@@ -14,24 +15,29 @@ from matplotlib.axes import Axes
 
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.bank.sources import SOURCES
 from bankmine.deciding.costs import Costs, profit_metrics
+from bankmine.deciding.policies import profit_of
 from bankmine.errors import BankmineError
 from bankmine.features import value
 from bankmine.features.spine import KEYS
 from bankmine.features.value import margins
+from bankmine.judging import fairness
 from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.leaks import sentinel
 from bankmine.lacking import part
 from bankmine.learning import splits
 from bankmine.learning.columns import REFUSED
+from bankmine.learning.fitting import Applied
 from bankmine.learning.models import learnable
 from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study import charts
 from bankmine.study.earlier import Became, EarlierLists, Finder, judged
-from bankmine.study.study import Study
+from bankmine.study.study import Study, by_month
+from bankmine.study.why import Why
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
 from bankmine.topics.churn.customer_months import customer_months, share_of_panel, undated
@@ -43,6 +49,8 @@ TUNE, TEST = 2, 3
 """Month ends to calibrate by and to be judged by."""
 _FOLD = 8_000
 """Rows that models are compared on a fold with, about: whole customers are left out, so that it takes seconds."""
+_BY_LOT = 0.5
+"""Concordance of a model that knows nothing."""
 _PROTECTED = ("gender", "age_years", "marital_status")
 
 
@@ -86,12 +94,37 @@ def study(
     return found
 
 
+class Reasons(Why):
+    """Reasons as a manager reads them who calls: by theme, with their size."""
+
+    sized: ClassVar[bool] = True
+
+
 class Churn(Study):
     """What banks and flat tables have in common."""
+
+    explains: ClassVar[type[Why]] = Reasons
 
     name = "churn"
     purpose: ClassVar[str] = "a monthly list of whom to call; not for prices or terms"
     action: ClassVar[str] = "call"
+
+    @part
+    def lists_earned(self) -> dict[str, object]:
+        """What such lists would have earned, and whether they do better than plainer ways, for a finding."""
+        return self.profit | self.other_policies
+
+    @part
+    def fairest(self) -> dict[str, object]:
+        """Whom actions fall on least for sure: `attribute`, `group`, its `ratio` to the `reference`, `low`, `high`."""
+        found = pd.concat(self.impact, names=["attribute"])
+        if not found["ratio"].notna().any():
+            raise BankmineError("no two groups are large enough to compare, or nobody is acted on")
+        attribute, group = found["ratio_high"].idxmin()
+        table = self.impact[attribute]
+        own, named = table.loc[group], table.index[table["verdict"] == fairness.REFERENCE][0]
+        told = {"ratio": own["ratio"], "low": own["ratio_low"], "high": own["ratio_high"], "verdict": own["verdict"]}
+        return told | {"attribute": attribute, "group": group, "reference": named}
 
     def answers(self) -> dict[str, object]:
         """Say which predictors are personal."""
@@ -124,14 +157,14 @@ class TableChurn(Churn):
         """Lack what a bank tells."""
         raise BankmineError("a flat table tells no bank's customers to call")
 
-    earlier_lists = calls
+    earlier_lists = portrait = calls
 
     @part
     def lives(self) -> pd.DataFrame:
         """Lack what a bank tells."""
         raise BankmineError("a table tells who left, not when")
 
-    stayed = stayed_chart = hazard = lives
+    stayed = stayed_chart = hazard = hazard_ratios = lives
 
     @part
     def break_even(self) -> pd.DataFrame:
@@ -156,6 +189,7 @@ class BankChurn(Churn):
     """Churn of a bank's customers on month ends: as many to learn from, and so many months from one to the next."""
 
     rule: ClassVar[str] = "days_since_own_booking"
+    trend_of: ClassVar[str] = "Share of customers who left, by the month end on which they were looked at"
 
     def __init__(self, snapshot: Snapshot, definition: Definition, train: int = 6, every: int = 2) -> None:
         self.definition, self.train = definition, train
@@ -174,6 +208,46 @@ class BankChurn(Churn):
         for rows, purpose in ((split.tune, "calibrate by"), (split.test, "judge by"), (scoring.tune, "calibrate by")):
             learnable(sample.at(rows), purpose)
         return Parts(split, folds, scoring, f"by time, each part {delay} days after the last day of the one before")
+
+    def when(self, rows: Sample) -> str:
+        """Say on which month ends customers were looked at."""
+        return f"on the month ends from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
+
+    @property
+    def rate(self) -> dict[str, object]:
+        """As of any study, of customers."""
+        return super().rate | {"whom": f"the customers looked at {self.when(self.known)}"}
+
+    @part
+    def trend(self) -> pd.DataFrame:
+        """Rate of leaving on every month end since the first looked at, also those that no model needs."""
+        known = self.known.day
+        if not len(known):
+            raise BankmineError("no outcome is known")
+        days = [day.date() for day in pd.date_range(known.min(), known.max(), freq="ME")]
+        rows = outcomes(self.snapshot, days, self.definition)
+        rows = rows[rows["present"].astype(bool) & rows["leaves"].notna()]
+        day = pd.to_datetime(rows["day"])
+        return by_month(Sample(rows[[]], rows["leaves"].astype(float), rows["customer_id"], day))
+
+    @part
+    def calibrated_anew(self) -> Applied:
+        """The model that was judged, its chances calibrated anew by the newest months whose outcome is known."""
+        return self.fitted[0].calibrated_by(self.chosen, self.sample.at(self.parts.scoring.tune))
+
+    @part
+    def scores(self) -> pd.Series:
+        """Chance of each customer of today to leave, at the level of the newest months."""
+        return self.calibrated_anew.chances(self.chosen, self.today)
+
+    @part
+    def recalibration(self) -> dict[str, object]:
+        """By which month ends (`when`) and `events` chances of today are calibrated; the mean `before` and `now`."""
+        newest = self.sample.at(self.parts.scoring.tune)
+        return {
+            "when": self.when(newest), "events": int(newest.target.sum()),
+            "before": self.chances(self.today).mean(), "now": self.scores.mean(),
+        }  # fmt: skip
 
     def groups(self) -> dict[str, pd.Series]:
         """Return groups by gender, age and marital status, as far as they are known."""
@@ -266,7 +340,7 @@ class BankChurn(Churn):
         whose = self.today.entity
         own = self._worth_of(self.today).set_axis(whose)
         people = self.snapshot.customers.to_pandas().set_index("customer_id").loc[whose]
-        told = [part.set_axis(whose) for part in (self.why.lines, self.why.strongest)]
+        told = [part.set_axis(whose) for part in (self.why.lines, self.why.strongest_but(self.rules.signs))]
         table = listed(
             self.scores.set_axis(whose),
             own["margin"],
@@ -310,6 +384,14 @@ class BankChurn(Churn):
         return Became(listed["called"], event, listed["probability"], whose, known_on)
 
     @part
+    def portrait(self) -> dict[str, str]:
+        """Who is `first` on the list, and of which source and day (`place`) the command is that portrays a customer."""
+        source = self.source.source
+        named = source.name if source.folder == SOURCES / source.name else str(source.folder)
+        words = ["--source", named, "--as-of", str(self.source.as_of)]
+        return {"first": shlex.quote(str(self.calls.list.index[0])), "place": shlex.join(words)}
+
+    @part
     def acted_now(self) -> pd.Series:
         """Whether each customer scored now is called: of the list, so that consent counts."""
         chosen = self.calls.list["called"].reindex(self.today.entity)
@@ -323,10 +405,17 @@ class BankChurn(Churn):
         return rows, (rows.target, self.acted.iloc[:, 0].astype(bool), own["value"], own["tier"], self.rules)
 
     @part
+    def earned(self) -> pd.DataFrame:
+        """What each policy would have earned a month, with one interval of customers and of the success of calls."""
+        rows, (target, _, *paying) = self._called
+        never, unsure = retention.hanging_on_success(target, *paying)
+        return profit_of(self.acted, never, rows.entity, rows.day, unsure) * self.stands_for
+
+    @part
     def break_even(self) -> pd.DataFrame:
         """Success rate at which calls break even by value tier, beside the believed one."""
         rows, given = self._called
-        found = retention.break_even(*given, rows.day)
+        found = retention.break_even(*given, rows.entity, rows.day)
         counted = ["calls", "leavers", "profit", "low", "high"]
         found = found.assign(**found[counted] * self.stands_for)
         rates = found[["break_even", "chance"]].astype(object).map("{:.0%}".format, na_action="ignore")
@@ -391,6 +480,15 @@ class BankChurn(Churn):
         """What makes customers leave sooner, by a Cox model on what was known on the first day."""
         return survival.cox(self.lives, survival.covariates_of(self.sample.predictors, self.lives))
 
+    @part
+    def hazard_ratios(self) -> pd.DataFrame:
+        """Ratios of the hazard model, where it tells who leaves first."""
+        told = self.hazard.concordance
+        if not told["low"] > _BY_LOT:
+            interval = f"{told['value']:.2f} ({told['low']:.2f} to {told['high']:.2f})"
+            raise BankmineError(f"the hazard model is not shown to tell who leaves first: {interval}, by lot {_BY_LOT}")
+        return self.hazard.ratios
+
     # --- for others
 
     @part
@@ -409,7 +507,7 @@ class BankChurn(Churn):
     def facts(self) -> dict[str, float]:
         """Return the success of calls below which they do not pay; how often they work nobody has measured."""
         rows, given = self._called
-        found = retention.break_even(*given, rows.day).loc["all"]
+        found = retention.break_even(*given, rows.entity, rows.day).loc["all"]
         return {"success_below": found["break_even"]}
 
     def files(self) -> dict[str, pd.DataFrame | str]:

@@ -28,6 +28,8 @@ MARKS = (90, 180, 365)
 """Days after which the share of those who stayed is told."""
 COVARIATES = ("deposits", "debts", "tenure_days", "transactions_30d", "salary_90d", "complaints_365d", "age_years")
 """What a Cox model is told of the first day, the first ones first."""
+OWED = ("debts",)
+"""Of these, amounts that are owed; a ratio is of owing more."""
 FEWEST = 5
 """Leavers for each covariate of a Cox model (Vittinghoff and McCulloch, American Journal of Epidemiology 165, 2007)."""
 _HELD_OUT, _MOST_HELD_OUT = 0.3, 5000
@@ -159,7 +161,9 @@ class Hazards:
 def covariates_of(predictors: pd.DataFrame, lives: pd.DataFrame) -> pd.DataFrame:
     """Pick the first of `COVARIATES` that differ among those who left, as many as there are leavers for; logarithms."""
     there = [c for c in COVARIATES if c in predictors.columns]
-    known = predictors.loc[lives.index, there].astype(float).clip(lower=0).transform(np.log1p).fillna(0.0)
+    known = predictors.loc[lives.index, there].astype(float)
+    known[[c for c in there if c in OWED]] *= -1  # what is owed is below zero
+    known = known.clip(lower=0).transform(np.log1p).fillna(0.0)
     of_leavers = known[lives["left"]]
     differ = known.loc[:, of_leavers.max() > of_leavers.min()]
     return differ.iloc[:, : max(len(of_leavers) // (2 * FEWEST), 1)]
