@@ -236,15 +236,17 @@ class CreditStudy(Study):
     def decision(self) -> dict[str, object]:
         """The cut-off as chance (`cut`) and points (`score`), the `share` granted, and what it earned.
 
-        `loans` of known outcome in a `period` earned the profit within `months`; `whose` says of whom the share is.
+        `whose` says of whom the share is, and in which `span` the `loans` of known outcome earned the profit.
         """
-        told = {"loans": round(self.earned["actions"].iloc[0]), "period": self.period, "months": _OUTCOME_MONTHS}
+        told = {"loans": round(self.earned["actions"].iloc[0]), "whose": self.whose(self.judged.rows), "span": self.span}
         return {"cut": self.cut_off, "score": self.grants_from, "share": self.share_granted, **self.profit, **told}
 
-    @property
-    def period(self) -> str:
-        """From which month to which those judged applied."""
-        return months_of(self.judged.rows.day)
+    span: ClassVar[str] = "in all"
+    """In which time a credit earns what is counted, in words."""
+
+    def whose(self, rows: Sample) -> str:
+        """Say whose rows these are, in words."""
+        return "the rows judged" if rows is self.judged.rows else "the rows scored"
 
     @part
     def beside_others(self) -> dict[str, object]:
@@ -264,19 +266,16 @@ class CreditStudy(Study):
 
     @part
     def granted_now(self) -> dict[str, object]:
-        """Of `scored` applicants of a `period`, how many are `granted` (`share`), `refused`, and for a `person`.
-
-        Of all of them the bank has decided on `decided`, and on `otherwise` in another way than this policy.
-        """
+        """Of the `scored` applicants, how many are `granted` (`share`), `refused`, and for a `person`; `whose` they are."""
         counted = self.decided_now["decision"].value_counts()
         granted, no, person = (int(counted.get(n, 0)) for n in (lending.GRANT, lending.REFUSE, lending.FOR_A_PERSON))
         told = {"scored": len(self.scores), "granted": granted, "refused": no, "person": person}
-        return told | {"share": granted / len(self.scores), "period": months_of(self.today.day), **self._decided_on}
+        return told | {"share": granted / len(self.scores), "whose": self.whose(self.today)}
 
     @property
-    def _decided_on(self) -> dict[str, int]:
-        """How many of the applicants scored now are decided already, and how many otherwise than here."""
-        return {"decided": 0, "otherwise": 0}
+    def decided_before(self) -> dict[str, int] | None:
+        """How many of the applicants scored now the bank has `decided` on, and on how many `otherwise` than here."""
+        return None
 
     @part
     def scope(self) -> dict[str, object] | None:
@@ -310,8 +309,11 @@ class CreditStudy(Study):
     @part
     def first(self) -> pd.DataFrame:
         """The first ten of the list, for a page."""
-        names = ["application_id", "score", "probability", "decision", "limit", "price", "so_far", "why"]
-        table = self.decided_list.filter(names).head(10).rename(columns={"so_far": "bank so far"})
+        names = ["application_id", "score", "probability", "decision", "limit", "price", "so_far"]
+        rows = self.decided_list.head(10)
+        table = rows.filter(names).rename(columns={"so_far": "bank so far"})
+        if "why" in rows:
+            table["decision"] = rows["decision"] + rows["why"].where(rows["why"] == "", ": " + rows["why"])
         return shown(table.set_index(table.columns[0]), probability=".1%", price=".1%", limit=",.0f")
 
     @part
@@ -324,6 +326,7 @@ class CreditStudy(Study):
     def profit_chart(self) -> Axes:
         """Draw the expected profit against the share granted, with the cut-off."""
         axis = sns.lineplot(self.trade_off, x="approval", y="expected_profit", marker="o")
+        axis.yaxis.set_major_formatter("{x:,.0f}")
         title = "Expected profit by share of applicants whose risk is accepted; the line is the cut-off"
         return self._by_share(axis, title, f"expected profit, {self.currency}", percent="x")
 
@@ -399,8 +402,8 @@ class CreditStudy(Study):
         if remedy.NEXT not in self.remedies.index:
             return None
         found, others = self.remedies.loc[remedy.NEXT], self.remedies.drop([remedy.AS_IS, remedy.NEXT])
-        told = {"who": self.worst["who"], **found[["more", "up_to", "expected"]], "currency": self.currency}
-        told |= {"other": "no other scorecard was tried", "ratio": np.nan}
+        told = {"who": self.worst["who"], "more": int(found["more"]), **found[["up_to", "expected"]]}
+        told |= {"currency": self.currency, "other": "no other scorecard", "ratio": np.nan}
         if len(others):
             told |= {"other": others["ratio"].idxmax(), "ratio": others["ratio"].max()}
         return told
@@ -755,13 +758,26 @@ class BankCredit(CreditStudy):
         approved = self.beside.loc[self.today.target.index, "approved"]
         return approved.map({True: "granted", False: "refused"}).astype(object).fillna("open")
 
-    @property
-    def _decided_on(self) -> dict[str, int]:
-        """How many of the applicants scored now are decided already, and how many otherwise than here."""
+    @part
+    def decided_before(self) -> dict[str, int] | None:
+        """How many of the applicants scored now the bank has `decided` on, and on how many `otherwise` than here."""
         known = self._so_far != "open"
         ours = self.decided_now["decision"]
         same = self._so_far.eq("granted").eq(ours.eq(lending.GRANT))
-        return {"decided": int(known.sum()), "otherwise": int((known & ~same & ours.ne(lending.FOR_A_PERSON)).sum())}
+        otherwise = int((known & ~same & ours.ne(lending.FOR_A_PERSON)).sum())
+        return {"decided": int(known.sum()), "otherwise": otherwise} if known.any() else None
+
+    @property
+    def span(self) -> str:
+        """For which time income is counted, in words."""
+        return f"in their first {self.rules.months} months"
+
+    def whose(self, rows: Sample) -> str:
+        """Say in which months they applied."""
+        first, last = rows.day.min(), rows.day.max()
+        if (same := first.year == last.year) and first.month == last.month:
+            return f"those who applied in {last:%B %Y}"
+        return f"those who applied from {first:{'%B' if same else '%B %Y'}} to {last:%B %Y}"
 
     @part
     def tiers(self) -> pd.DataFrame:
@@ -850,14 +866,6 @@ class BankCredit(CreditStudy):
             "reject_inference": span if isinstance(span, Lacking)
             else f"approvals between {span['low']:.0%} and {span['high']:.0%}, by assumption",
         }  # fmt: skip
-
-
-def months_of(day: pd.Series | None) -> str:
-    """Write the first and the last month of days; of rows without days, that it is the rows judged."""
-    if day is None:
-        return "the rows given"
-    first, last = (f"{end:%B %Y}" for end in (day.min(), day.max()))
-    return first if first == last else f"{first} to {last}"
 
 
 def _named(who: str, found: pd.DataFrame) -> dict[str, object]:
