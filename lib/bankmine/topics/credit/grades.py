@@ -45,7 +45,7 @@ def backtest(target: pd.Series, chance: pd.Series, grades: Sequence[Grade]) -> p
     """Hold the rate foretold for each grade against what came of it, by `calibration.jeffreys`.
 
     Of known outcomes by grade: `up_to`, `rows`, `foretold`, `bad`, `rate` with `low` and `high`, `p` (the chance that
-    the true rate is no higher than foretold) and `verdict`, wrong for one of twenty scales that are right.
+    the true rate is no higher than foretold) and `verdict`, wrong for about one of twenty scales that are right.
     """
     edges = [grade.up_to for grade in grades]
     place = pd.Series(np.searchsorted(edges, chance.to_numpy(float), side="left"), chance.index)

@@ -422,8 +422,10 @@ class CreditStudy(Study):
         pushes = -self.scorecard.points_of(rows.predictors) / self.scorecard.scale.factor
         for name, table in self.impact.items():
             large = table.loc[table["ratio"].notna(), "share"]
+            if len(large) < 2:
+                continue
             group = self.groups()[name].loc[rows.target.index]
-            mark = (group.astype(str) == large.idxmin()).astype(float).where(group.notna()) if len(large) > 1 else group * 0
+            mark = (group.astype(str) == large.idxmin()).astype(float).where(group.notna())
             if rows.entity[mark == 1].nunique() >= FEWEST:
                 found[f"{readable(name)} {large.idxmin()}"] = proxies.proxies(rows, mark, pushes)
         if not found:
