@@ -27,7 +27,7 @@ def decided(**groups: tuple[int, int]) -> tuple[pd.Series, pd.Series, pd.Series]
 
 
 def test_the_ratio_has_the_interval_of_katz():
-    table = fairness.adverse_impact(*decided(women=(50, 100), men=(80, 100)))
+    table = fairness.adverse_impact(*decided(women=(50, 100), men=(80, 100)), "men")
     half = 1.959964 * np.sqrt(1 / 50 - 1 / 100 + 1 / 80 - 1 / 100)
     row = table.loc["women"]
     assert row["ratio"] == pytest.approx(0.625)
@@ -44,8 +44,10 @@ def test_a_reference_that_is_named_before_holds_though_another_group_fares_bette
 
 def test_applications_of_one_customer_do_not_count_as_many_customers():
     approved, group, entity = decided(a=(50, 100), b=(80, 100))
-    once = fairness.adverse_impact(approved, group, entity)
-    thrice = fairness.adverse_impact(*(pd.concat([part] * 3, ignore_index=True) for part in (approved, group, entity)))
+    once = fairness.adverse_impact(approved, group, entity, "b")
+    thrice = fairness.adverse_impact(
+        *(pd.concat([part] * 3, ignore_index=True) for part in (approved, group, entity)), "b"
+    )
     np.testing.assert_allclose(once[["ratio", "ratio_low"]], thrice[["ratio", "ratio_low"]])
     assert thrice["rows"].sum() == 600
 
@@ -54,28 +56,32 @@ def test_applications_of_one_customer_do_not_count_as_many_customers():
     ("yes", "rows", "verdict"),
     [
         (300, 1000, fairness.BELOW), (77, 100, fairness.MAY_BE_BELOW), (860, 1000, fairness.LESS_OFTEN),
-        (885, 1000, fairness.ALIKE), (10, 20, fairness.TOO_FEW), (0, 100, fairness.BELOW),
+        (885, 1000, fairness.ALIKE), (950, 1000, fairness.ALIKE), (10, 20, fairness.TOO_FEW), (0, 100, fairness.BELOW),
     ],
 )  # fmt: skip
 def test_verdicts_follow_the_interval(yes, rows, verdict):
-    table = fairness.adverse_impact(*decided(others=(900, 1000), asked=(yes, rows)))
+    table = fairness.adverse_impact(*decided(others=(900, 1000), asked=(yes, rows)), "others")
     assert table.loc["asked", "verdict"] == verdict
     assert table.loc["others", "verdict"] == fairness.REFERENCE
 
 
-def test_a_handful_of_people_is_no_reference():
-    table = fairness.adverse_impact(*decided(old=(35, 35), young=(1000, 2000), few=(5, 5)))
+def test_the_reference_is_the_one_named_before_and_not_the_best_afterwards():
+    groups = decided(old=(35, 35), young=(1000, 2000), few=(5, 5))
+    table = fairness.adverse_impact(*groups, "young")
     assert table.loc["young", "verdict"] == fairness.REFERENCE
     assert table.loc["old", "ratio"] == 2
+    assert table.loc["old", "verdict"] == fairness.ABOVE
     assert np.isnan(table.loc["few", "ratio"])
     assert fairness.worst_ratio({"age": table})[:2] == ("age", "young")
+    assert fairness.adverse_impact(*groups, "few")["ratio"].isna().all()
+    assert fairness.adverse_impact(*groups, "nobody")["ratio"].isna().all()
 
 
 def test_nothing_is_said_where_nothing_can_be():
     approved, group, entity = decided(a=(0, 50), b=(0, 50))
-    assert fairness.adverse_impact(approved, group, entity)["ratio"].isna().all()
+    assert fairness.adverse_impact(approved, group, entity, "a")["ratio"].isna().all()
     unknown = pd.Series([None] * 100, dtype=object)
-    assert fairness.adverse_impact(approved, unknown, entity).empty
+    assert fairness.adverse_impact(approved, unknown, entity, "a").empty
     assert np.isnan(fairness.worst_ratio({})[2])
 
 

@@ -18,11 +18,9 @@ FEWER, MORE = "fewer events than foretold", "more events than foretold"
 """Of a group: the score is harsher to it than what becomes of it, or milder."""
 FEWEST = 30
 """Applicants of a group below which nothing is said of it."""
-REFERENCE_SHARE = 0.02
-"""Part of all applicants that a group must have to be the one that others are held against (29 CFR 1607.4 A)."""
-REFERENCE, BELOW, MAY_BE_BELOW, LESS_OFTEN, ALIKE, TOO_FEW = (
+REFERENCE, BELOW, MAY_BE_BELOW, LESS_OFTEN, ALIKE, ABOVE, TOO_FEW = (
     "reference", "below four fifths", "may be below four fifths", "less often, above four fifths", "alike",
-    "too few to tell",
+    "the reference is below four fifths of it", "too few to tell",
 )  # fmt: skip
 _AGES = (25, 35, 45, 55, 65)
 _ADULT, _OLDEST = 15, 100
@@ -41,12 +39,10 @@ def age_bands(age: pd.Series) -> pd.Series:
     return pd.cut(age, [-np.inf, *_AGES, np.inf], right=False, labels=names)
 
 
-def adverse_impact(
-    approved: pd.Series, group: pd.Series, entity: pd.Series, reference: object | None = None
-) -> pd.DataFrame:
-    """Compare how often each group is approved with a reference, named before, by the four-fifths rule.
+def adverse_impact(approved: pd.Series, group: pd.Series, entity: pd.Series, reference: str) -> pd.DataFrame:
+    """Compare how often each group is approved with a reference named before: the four-fifths rule.
 
-    Where none is named it is the group that is approved most often, which chance picks, too.
+    The group that is approved most often is known afterwards only, and the smaller a group, the likelier is it by luck.
 
     Source: Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D (1978), used for credit likewise; the
     interval is of the logarithm of the ratio (Katz and others, Biometrics 34, 1978), its variance taken over applicants
@@ -54,7 +50,7 @@ def adverse_impact(
 
     By group, missing ones left out: `rows`, `approved`, `share` with `low`, `high` (Wilson), `ratio` with its ends (all
     95 %) and `verdict`, which is below four fifths where the whole interval is. Groups of fewer than `FEWEST` rows have
-    no ratio; these and groups of less than `REFERENCE_SHARE` of all are no reference.
+    no ratio, and no group has one where the reference is so small.
     """
     there = group.notna()
     approved, group, entity = approved[there].astype(float), group[there].astype(str), entity[there]
@@ -64,14 +60,11 @@ def adverse_impact(
     bounds = [wilson_clustered(approved[rows], entity[rows]) for rows in parts.values()]
     table[["low", "high"]] = np.array(bounds).reshape(-1, 2)
     large = table[table["rows"] >= FEWEST]
-    common = large[large["rows"] >= REFERENCE_SHARE * len(approved)]
-    named = str(reference)
-    best = named if named in common.index else common["share"].idxmax() if len(common) else None
-    held = list(large.index) if best is not None and table["share"][best] > 0 else []
-    found = [_ratio(approved, parts[n], parts[best], entity) if n in held else (np.nan,) * 3 for n in table.index]
+    held = list(large.index) if reference in large.index and table["share"][reference] > 0 else []
+    found = [_ratio(approved, parts[n], parts[reference], entity) if n in held else (np.nan,) * 3 for n in table.index]
     table[["ratio", "ratio_low", "ratio_high"]] = np.array(found).reshape(-1, 3)
     ratios = table[["ratio", "ratio_low", "ratio_high"]].itertuples(name=None)
-    table["verdict"] = [REFERENCE if name == best else _verdict(*row) for name, *row in ratios]
+    table["verdict"] = [REFERENCE if name == reference else _verdict(*row) for name, *row in ratios]
     return table.rename_axis("group")
 
 
@@ -121,6 +114,8 @@ def _verdict(ratio: float, low: float, high: float) -> str:
         return BELOW
     if low < FOUR_FIFTHS:
         return MAY_BE_BELOW
+    if low > 1 / FOUR_FIFTHS:
+        return ABOVE
     return LESS_OFTEN if high < 1 else ALIKE
 
 

@@ -70,6 +70,21 @@ def line(found: pd.DataFrame, x: str, y: str, label: str | None = None, **dashed
     return axis
 
 
+def forest(found: pd.DataFrame, limit: float, none: float) -> Axes:
+    """Draw estimates with their intervals, one below the other: `name`, `value`, `low`, `high`.
+
+    The limit is dashed, and where there is no difference it is dotted.
+    """
+    axis = plt.figure(figsize=(6.4, 1.4 + 0.3 * len(found))).subplots()
+    place = np.arange(len(found))[::-1]
+    away = found["value"] - found["low"], found["high"] - found["value"]
+    axis.errorbar(found["value"], place, xerr=away, fmt="o", capsize=3)
+    axis.axvline(limit, color="0.3", linestyle="--", linewidth=1)
+    axis.axvline(none, color="0.5", linestyle=":", linewidth=1)
+    axis.set_yticks(place, found["name"])
+    return axis
+
+
 def titled(axis: Axes, title: str, x: str, y: str, percent: str = "") -> Axes:
     """Name a chart and its axes; those of shares, as "xy", are written in percent; short ones with a decimal."""
     axis.set(title=title, xlabel=x, ylabel=y)

@@ -100,6 +100,17 @@ class Judged:
         return told.reset_index(["rows", "events"])
 
     @property
+    def newest_auc(self) -> float:
+        """AUC of the chosen model in the newest month judged; of all rows where these have no days."""
+        if self.rows.day is None:
+            return float(self.metric("auc")["value"])
+        month = self.rows.day.dt.to_period("M")
+        newest = self.rows.at((month == month.max()).to_numpy())
+        chance = self.probability.loc[newest.target.index, [self.chosen]]
+        found = ranking.performance(newest.target, chance, newest.entity, rounds=0)
+        return float(ranking.of(found, self.chosen).loc["auc", "value"])
+
+    @property
     def _shown(self) -> list[str]:
         return [name for name in dict.fromkeys([self.baseline, self.chosen, self.challenger]) if name]
 

@@ -161,6 +161,10 @@ class Study(Headed):
         """Return groups of protected attributes by the sample's index; no attribute where none is told."""
         return {}
 
+    def references(self) -> dict[str, str]:
+        """Name groups that others are held against, by attribute; of others it is the largest of those learnt from."""
+        return {}
+
     def suspicious_column(self) -> pd.Series | None:
         """Return a column that is kept out of models since it may know the future, to show what it would do."""
         return None
@@ -604,28 +608,45 @@ class Study(Headed):
 
     @part
     def impact(self) -> dict[str, pd.DataFrame]:
-        """By protected attribute, how often each group of the rows judged is acted on: `fairness.adverse_impact`."""
+        """By protected attribute, how often each group of the rows judged is acted on: `fairness.adverse_impact`.
+
+        The reference is the one of `references`, or the largest group of the rows learnt from: it is named before any
+        row is judged.
+        """
         if not self.groups():
             raise BankmineError("no protected attribute is told")
         return self._impact(self.acted.iloc[:, 0].astype(bool), self.fitted[0].rows)
 
     def _impact(self, acted: pd.Series, rows: Sample) -> dict[str, pd.DataFrame]:
         index, acted = rows.target.index, acted if self.acting_favours else ~acted
-        learnt = self.sample.target.index[self.split.train]
-        found = {}
-        for name, group in self.groups().items():
-            named = group.loc[learnt].value_counts().idxmax()  # before any row is judged, or chance would pick it
-            found[name] = fairness.adverse_impact(acted, group.loc[index], rows.entity, named)
-        return found
+        before, groups = self.sample.at(self.split.train).target.index, self.groups()
+        most = {n: str(g.loc[before].astype(object).mode().get(0, "")) for n, g in groups.items()}
+        named = {n: r if (r := self.references().get(n)) in set(g.astype(str)) else most[n] for n, g in groups.items()}
+        return {n: fairness.adverse_impact(acted, g.loc[index], rows.entity, named[n]) for n, g in groups.items()}
 
     @part
     def fair(self) -> pd.DataFrame:
-        """Groups by how often they are acted on, against the largest of the rows learnt from, with verdict."""
+        """Groups by how often they are acted on, against the reference, with intervals and verdict."""
         told = pd.concat(self.impact, names=["attribute"])
         share = f"share {self.favoured}"
         told[share] = with_interval(told, "share", ".1%")
         told["impact ratio"] = with_interval(told, "ratio", ".2f")
         return told[["rows", share, "impact ratio", "verdict"]]
+
+    @part
+    def impact_chart(self) -> Axes:
+        """Draw the impact ratios of all groups with their intervals, the lowest first."""
+        told = pd.concat(self.impact, names=["attribute"])
+        told = told[(told["verdict"] != fairness.REFERENCE) & told["ratio"].notna()].sort_values("ratio")
+        if not len(told):
+            raise BankmineError("no two groups are large enough to compare")
+        found = pd.DataFrame({
+            "name": [f"{readable(a)}: {g}" for a, g in told.index], "value": told["ratio"].to_numpy(),
+            "low": told["ratio_low"].to_numpy(), "high": told["ratio_high"].to_numpy(),
+        })  # fmt: skip
+        axis = charts.forest(found, fairness.FOUR_FIFTHS, 1.0)
+        title = f"Share {self.favoured} against that of the reference, intervals of 95 %"
+        return charts.titled(axis, title, "ratio; dashed: four fifths", "")
 
     @part
     def same_score(self) -> pd.DataFrame:

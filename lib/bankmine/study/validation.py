@@ -208,8 +208,9 @@ def _told(found: object, handed_over: bool) -> str:
 def monitoring_plan(model: str, facts: Mapping[str, float], register: Register | None = None) -> pd.DataFrame:
     """Say what is watched, and at which limit, given how many `rows`, `events` and `actions` a month has.
 
-    `facts` has also what each metric is today, and for limits of the kind `given` `<fact>_below` or `<fact>_above`.
-    Returns `metric`, `now` (events that came, where limits are about those expected), `below` and `above` (alarm
+    `facts` has also what each metric is today, and for limits of the kind `given` `<fact>_below` or `<fact>_above`;
+    where a limit follows from what is usual, `<fact>_now` is held against it. Returns `metric`, `now` (events that
+    came, where limits are about those expected), `below` and `above` (alarm
     outside; missing where there is none), `status`, `cadence`, `action`, `owner`. Limits other than fixed ones are
     crossed by chance in one of a hundred months.
     """
@@ -218,7 +219,7 @@ def monitoring_plan(model: str, facts: Mapping[str, float], register: Register |
     for watched in register.asked_of(model, register.monitoring):
         usual = float(facts.get(watched.fact, np.nan))
         limits = _limit(watched, usual, facts)
-        now = float(facts.get("events", np.nan)) if watched.limit == "events" else usual
+        now = float(facts.get("events", np.nan)) if watched.limit == "events" else facts.get(f"{watched.fact}_now", usual)
         rows.append(
             (watched.metric, now, *limits, _status(now, *limits), watched.cadence, watched.action, watched.owner)
         )
@@ -406,7 +407,7 @@ def _common_facts(study: Study) -> dict[str, float]:
     gained = now.predictors.isna().mean() - study.sample.at(study.split.train).predictors.isna().mean()
     facts = {
         "rows": len(judged.rows) / months, "events": judged.rows.target.sum() / months,
-        "auc": judged.metric("auc")["value"], "expected_events": chance[study.chosen].sum() / months,
+        "auc": judged.metric("auc")["value"], "auc_now": judged.newest_auc, "expected_events": chance[study.chosen].sum() / months,
         "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
         "model_age": _months_since(study.split.days["tune"], study.source.as_of),
     }  # fmt: skip

@@ -87,6 +87,23 @@ def load_credit_rules(currency: str, file: Path = REGISTRY) -> CreditRules:
 
 
 @dataclass(frozen=True)
+class Grade:
+    """A grade of the master scale: chances above those of the better grades, and up to this."""
+
+    id: str
+    up_to: float
+
+
+def load_grades(file: Path = REGISTRY) -> list[Grade]:
+    """Read the master scale, best first; refuse one that does not rise up to 1."""
+    found = entries(read_yaml(file).get("grades"), Grade, file, "grades")
+    ends = [grade.up_to for grade in found]
+    if not ends or ends != sorted(set(ends)) or ends[0] <= 0 or ends[-1] != 1:
+        raise BankmineError(f"{file}: grades rise, best first, and the last one is up to 1.")
+    return found
+
+
+@dataclass(frozen=True)
 class Form:
     """What the application form means for the scorecard."""
 
@@ -94,18 +111,20 @@ class Form:
     """Columns that applicants fill in themselves."""
     scope: list[str]
     """Columns of which every value must have been learnt from or judged."""
+    reference: dict[str, str]
+    """Protected attribute -> the group that others are held against."""
 
 
 def load_form(file: Path = REGISTRY) -> Form:
     """Read the part `form` of the register."""
     told = read_yaml(file).get("form")
-    if not isinstance(told, dict) or set(told) != {"told", "scope"} or not all(map(_are_names, told.values())):
-        raise BankmineError(f"{file}: form must have told and scope, which are lists of columns.")
+    if not isinstance(told, dict) or set(told) != {"told", "scope", "reference"}:
+        raise BankmineError(f"{file}: form must have told, scope and reference.")
+    named = told["reference"]
+    names = [told["told"], told["scope"], list(named.values()) if isinstance(named, dict) else None]
+    if not all(isinstance(part, list) and all(isinstance(name, str) for name in part) for part in names):
+        raise BankmineError(f"{file}: told and scope are lists of columns, reference says a group of each attribute.")
     return Form(**told)
-
-
-def _are_names(told: object) -> bool:
-    return isinstance(told, list) and all(isinstance(name, str) for name in told)
 
 
 def _check(rules: CreditRules, file: Path) -> None:

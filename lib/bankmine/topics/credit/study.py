@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from sklearn.pipeline import Pipeline
 
@@ -32,11 +33,12 @@ from bankmine.learning import models
 from bankmine.learning.boosting import PLAIN
 from bankmine.learning.columns import ALLOWED
 from bankmine.learning.sample import Sample, thinned
-from bankmine.learning.splits import Parts, Split
+from bankmine.learning.splits import FEWEST, Parts, Split
 from bankmine.study import charts
+from bankmine.study.earlier import Became, EarlierLists, Finder, judged
 from bankmine.study.study import Study
 from bankmine.study.why import Why
-from bankmine.topics.credit import lending, points, refused
+from bankmine.topics.credit import grades, lending, points, portfolio, refused, remedy
 from bankmine.topics.credit.applications import (
     Applications,
     application_funnel,
@@ -48,18 +50,24 @@ from bankmine.topics.credit.applications import (
 )
 from bankmine.topics.credit.card import Card
 from bankmine.topics.credit.evidence import evidence
-from bankmine.topics.credit.rules import load_credit_rules, load_directions, load_form
+from bankmine.topics.credit.portfolio import Portfolio
+from bankmine.topics.credit.rules import load_credit_rules, load_directions, load_form, load_grades
 from bankmine.topics.credit.scorecard import CHALLENGER, SCORECARD, STANDARD, Scale, Scorecard, candidates
 
 CUT_OFF, EACH, DECIDED, ALL = "cut-off", "each by its expected profit", "as decided", "everybody"
 """Policies: the one that is used, and what it is compared with."""
 _OUTCOME_MONTHS = 12
+_MOVED = 0.02
+"""Share of missing values by which a column has moved so far that a page says so."""
+_PILED = ["purpose", "employer_sector", "applied_through"]
+"""What is told of applicants by which credits may pile up, beside the product and where they live."""
 
 
 def study(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
     delay: int = 0, test: int = 4, base: float = 600, odds: float = 50, pdo: float = 20,
     decimal: str = "", dates: str = "", clock: str = "", encoding: str = "", keep: str = "",
+    earlier: Finder | None = None,
 ) -> CreditStudy:  # fmt: skip
     """Open a source and set up the study of who repays; nothing is fitted before it is asked for.
 
@@ -77,6 +85,8 @@ def study(
         Months of applications to be judged by, of a bank.
     base, odds, pdo : float
         The scorecard gives `base` points at odds of `odds` good to 1 bad; `pdo` points more double the odds.
+    earlier : callable, optional
+        Finds the lists of earlier reports, to judge them: `report.handed_on.earlier_lists`.
 
     Raises
     ------
@@ -87,7 +97,9 @@ def study(
     if is_flat(source):
         flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, keep)
         return TableCredit(flat, delay, scale)
-    return BankCredit(open_source(source).as_of(as_of), test, scale)
+    found = BankCredit(open_source(source).as_of(as_of), test, scale)
+    found.find_lists = earlier
+    return found
 
 
 class CreditStudy(Study):
@@ -125,6 +137,10 @@ class CreditStudy(Study):
     def candidates(self, rows: Sample) -> dict[str, Pipeline]:
         """Set up the scorecard and the models that challenge it."""
         return candidates(rows, self.scale, directions=load_directions(), told=self.form.told)
+
+    def references(self) -> dict[str, str]:
+        """Name the groups that the register names."""
+        return self.form.reference
 
     def policies(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
         """Say whom each policy refuses; the cut-off is used, the others are compared."""
@@ -220,15 +236,17 @@ class CreditStudy(Study):
     def decision(self) -> dict[str, object]:
         """The cut-off as chance (`cut`) and points (`score`), the `share` granted, and what it earned.
 
-        `loans` of known outcome in a `period` earned the profit within `months`; `whose` says of whom the share is.
+        `whose` says of whom the share is, and in which `span` the `loans` of known outcome earned the profit.
         """
-        told = {"loans": round(self.earned["actions"].iloc[0]), "period": self.period, "months": _OUTCOME_MONTHS}
+        told = {"loans": round(self.earned["actions"].iloc[0]), "whose": self.whose(self.judged.rows), "span": self.span}
         return {"cut": self.cut_off, "score": self.grants_from, "share": self.share_granted, **self.profit, **told}
 
-    @property
-    def period(self) -> str:
-        """From which month to which those judged applied."""
-        return months_of(self.judged.rows.day)
+    span: ClassVar[str] = "in all"
+    """In which time a credit earns what is counted, in words."""
+
+    def whose(self, rows: Sample) -> str:
+        """Say whose rows these are, in words."""
+        return "the rows judged" if rows is self.judged.rows else "the rows scored"
 
     @part
     def beside_others(self) -> dict[str, object]:
@@ -248,19 +266,16 @@ class CreditStudy(Study):
 
     @part
     def granted_now(self) -> dict[str, object]:
-        """Of `scored` applicants of a `period`, how many are `granted` (`share`), `refused`, and for a `person`.
-
-        Of all of them the bank has decided on `decided`, and on `otherwise` in another way than this policy.
-        """
+        """Of the `scored` applicants, how many are `granted` (`share`), `refused`, and for a `person`; `whose` they are."""
         counted = self.decided_now["decision"].value_counts()
         granted, no, person = (int(counted.get(n, 0)) for n in (lending.GRANT, lending.REFUSE, lending.FOR_A_PERSON))
         told = {"scored": len(self.scores), "granted": granted, "refused": no, "person": person}
-        return told | {"share": granted / len(self.scores), "period": months_of(self.today.day), **self._decided_on}
+        return told | {"share": granted / len(self.scores), "whose": self.whose(self.today)}
 
     @property
-    def _decided_on(self) -> dict[str, int]:
-        """How many of the applicants scored now are decided already, and how many otherwise than here."""
-        return {"decided": 0, "otherwise": 0}
+    def decided_before(self) -> dict[str, int] | None:
+        """How many of the applicants scored now the bank has `decided` on, and on how many `otherwise` than here."""
+        return None
 
     @part
     def scope(self) -> dict[str, object] | None:
@@ -273,9 +288,9 @@ class CreditStudy(Study):
 
     @part
     def decided_list(self) -> pd.DataFrame:
-        """Applicants scored now: score, chance, decision, offer, reasons, and two columns for people to fill.
+        """Applicants scored now, those nearest to the cut-off first: score, chance, decision, offer, reasons.
 
-        First those whom a person decides on, then those nearest to the cut-off.
+        People fill in the last two columns where they decide otherwise.
         """
         table = pd.DataFrame({"score": self.scorecard.score(self.today.predictors), "probability": self.scores})
         decided = optional(self, "decided_now")
@@ -294,8 +309,11 @@ class CreditStudy(Study):
     @part
     def first(self) -> pd.DataFrame:
         """The first ten of the list, for a page."""
-        names = ["application_id", "score", "probability", "decision", "limit", "price", "so_far", "why"]
-        table = self.decided_list.filter(names).head(10)
+        names = ["application_id", "score", "probability", "decision", "limit", "price", "so_far"]
+        rows = self.decided_list.head(10)
+        table = rows.filter(names).rename(columns={"so_far": "bank so far"})
+        if "why" in rows:
+            table["decision"] = rows["decision"] + rows["why"].where(rows["why"] == "", ": " + rows["why"])
         return shown(table.set_index(table.columns[0]), probability=".1%", price=".1%", limit=",.0f")
 
     @part
@@ -308,6 +326,7 @@ class CreditStudy(Study):
     def profit_chart(self) -> Axes:
         """Draw the expected profit against the share granted, with the cut-off."""
         axis = sns.lineplot(self.trade_off, x="approval", y="expected_profit", marker="o")
+        axis.yaxis.set_major_formatter("{x:,.0f}")
         title = "Expected profit by share of applicants whose risk is accepted; the line is the cut-off"
         return self._by_share(axis, title, f"expected profit, {self.currency}", percent="x")
 
@@ -364,9 +383,30 @@ class CreditStudy(Study):
         return told | {"below": bool(ratio < fairness.FOUR_FIFTHS)}
 
     @part
-    def marked(self) -> tuple[str, pd.Series]:
-        """An attribute of two groups, and which of the applicants judged are of the one granted less often."""
-        return self._less_often(~self.acted[CUT_OFF])
+    def remedies(self) -> pd.DataFrame:
+        """What granting the group of the lowest ratio credit more often would cost: `remedy.remedies`."""
+        return remedy.remedies(self)
+
+    @part
+    def remedies_table(self) -> pd.DataFrame:
+        """The same for a page."""
+        return remedy.table(self.remedies)
+
+    @part
+    def remedied(self) -> dict[str, object] | None:
+        """What four fifths for the group of `who` would cost, None where it has them.
+
+        `more` credits, up to a chance `up_to`, are expected to cost `expected`; `other` is the way of those tried that
+        has the highest `ratio` with as many granted.
+        """
+        if remedy.NEXT not in self.remedies.index:
+            return None
+        found, others = self.remedies.loc[remedy.NEXT], self.remedies.drop([remedy.AS_IS, remedy.NEXT])
+        told = {"who": self.worst["who"], "more": int(found["more"]), **found[["up_to", "expected"]]}
+        told |= {"currency": self.currency, "other": "no other scorecard", "ratio": np.nan}
+        if len(others):
+            told |= {"other": others["ratio"].idxmax(), "ratio": others["ratio"].max()}
+        return told
 
     def _less_often(self, granted: pd.Series) -> tuple[str, pd.Series]:
         """Find an attribute of two groups, and who of the applicants told of is of the one granted less often."""
@@ -376,11 +416,72 @@ class CreditStudy(Study):
         return found
 
     @part
-    def stand_ins(self) -> dict[str, object]:
-        """`which` characteristics tell that applicants are `who`, and carry it into the score, if `any` does."""
-        rows = self.fitted[0].rows
+    def carried(self) -> pd.DataFrame:
+        """By the group of each attribute that is granted credit least often, what tells it: `proxies.proxies`."""
+        rows, found = self.fitted[0].rows, {}
         pushes = -self.scorecard.points_of(rows.predictors) / self.scorecard.scale.factor
-        return _named(self.marked[0], proxies.proxies(rows, self.marked[1], pushes))
+        for name, table in self.impact.items():
+            large = table.loc[table["ratio"].notna(), "share"]
+            if len(large) < 2:
+                continue
+            group = self.groups()[name].loc[rows.target.index]
+            mark = (group.astype(str) == large.idxmin()).astype(float).where(group.notna())
+            if rows.entity[mark == 1].nunique() >= FEWEST:
+                found[f"{readable(name)} {large.idxmin()}"] = proxies.proxies(rows, mark, pushes)
+        if not found:
+            raise BankmineError("no group is large enough to look for what tells it")
+        return pd.concat(found, names=["group"])
+
+    @part
+    def carried_table(self) -> pd.DataFrame:
+        """The same for a page: of each group what tells it most, with the part of the gap in score that it makes."""
+        told = self.carried[self.carried["verdict"] != proxies.HARMLESS]
+        table = pd.DataFrame({
+            "tells it": with_interval(told, "tells", ".2f"), "share of the gap": told["share"],
+            "foretells bad": with_interval(told, "foretells", ".2f"), "verdict": told["verdict"],
+        })  # fmt: skip
+        return shown(table, **{"share of the gap": ".0%"})
+
+    @part
+    def stand_ins(self) -> dict[str, object]:
+        """`which` characteristics tell a group and carry it into the score, and which of them are `needless`.
+
+        These cannot be shown to foretell bad credits by the rows judged: what tells a group and no risk has no business
+        in a score.
+        """
+        own = self.carried[self.carried["verdict"] == proxies.PROXY]
+        groups = self.carried.index.get_level_values("group").unique()
+        names = {g: ", ".join(map(readable, own.loc[[g]].index.get_level_values(1))) if g in own.index else "none"
+                 for g in groups}  # fmt: skip
+        needless = own[~(own["foretells_low"] > 0.5)].index.get_level_values(1).unique()
+        told = ", ".join(map(readable, needless))
+        return {"which": "; ".join(f"{g}: {n}" for g, n in names.items()), "needless": told or "none"}
+
+    # --- grades
+
+    @part
+    def grades(self) -> pd.DataFrame:
+        """The master scale, held against what became of those judged: `grades.backtest`."""
+        rows = self.judged.rows
+        return grades.backtest(rows.target, self.judged.probability[self.chosen], load_grades())
+
+    @part
+    def grades_table(self) -> pd.DataFrame:
+        """The same for a page, with the margin of conservatism where it is known."""
+        long = optional(self, "long_run")
+        return grades.table(self.grades, np.nan if isinstance(long, Lacking) else long["cautious"] / long["rate"])
+
+    @part
+    def grades_chart(self) -> Axes:
+        """Draw the rates foretold and observed by grade."""
+        return grades.chart(self.grades)
+
+    @part
+    def graded(self) -> dict[str, object]:
+        """How many of the `used` grades were foretold too low (`wrong`), and `which`."""
+        used = self.grades[self.grades["rows"] > 0]
+        wrong = used.index[used["verdict"] == grades.TOO_LOW]
+        return {"used": len(used), "wrong": len(wrong), "which": f": {', '.join(wrong)}" if len(wrong) else ""}
 
     # --- what is watched, asked and handed on
 
@@ -391,21 +492,37 @@ class CreditStudy(Study):
         found = drift.psi_table(self._watched(learnt), self._watched(self.today), learnt.entity, self.today.entity)
         return found.sort_values("psi", ascending=False, ignore_index=True)
 
+    @part
+    def drift(self) -> dict[str, object]:
+        """How many of the `columns` have `shifted` by more than chance, and `which`, how far and above which alarm."""
+        own = self.moved[self.moved["shifted"]].head(3)
+        told = [f"{readable(r.column)} {r.psi:.2f}, above {r.alarm:.2f}" for r in own.itertuples()]
+        gone = [f" (missing {r.missing_then:.0%} then, {r.missing_now:.0%} now)" if abs(r.missing_then - r.missing_now)
+                > _MOVED else "" for r in own.itertuples()]  # fmt: skip
+        which = "; ".join(map("".join, zip(told, gone, strict=True))) or "none"
+        return {"shifted": int(self.moved["shifted"].sum()), "columns": len(self.moved), "which": which}
+
     def _watched(self, rows: Sample) -> pd.DataFrame:
         return rows.predictors[list(self.scorecard.bins)].assign(score=self.scorecard.score(rows.predictors))
 
     @part
-    def moved_by_month(self) -> pd.DataFrame:
-        """Stability index by month of application; ▲ above what chance makes."""
+    def moved_chart(self) -> Axes:
+        """Draw the stability index by month of application as a heat map; ▲ above what chance makes."""
         judged = self.judged.rows
         if judged.day is None:
             raise BankmineError("the table tells no days")
         learnt, later = self.sample.at(self.split.train), self.sample.at(self.sample.day >= judged.day.min())
         month = later.day.dt.to_period("M").dt.to_timestamp()
         found = drift.psi_by_day(self._watched(learnt), self._watched(later), month, learnt.entity, later.entity)
-        found = found.assign(told=found["psi"].round(3).astype(str) + found["shifted"].map({True: " ▲", False: ""}))
-        table = found.pivot_table(index="day", columns="column", values="told", aggfunc="first")
-        return table[["score", *list(self.scorecard.bins)[:5]]].rename_axis(columns=None)
+        found["told"] = found["psi"].map("{:.2f}".format) + found["shifted"].map({True: "▲", False: ""})
+        found["day"], rows = found["day"].dt.strftime("%Y-%m"), ["score", *list(self.scorecard.bins)[:9]]
+        psi, told = (found.pivot_table(index="column", columns="day", values=v, aggfunc="first").loc[rows]
+                     for v in ("psi", "told"))  # fmt: skip
+        figure = plt.figure(figsize=(max(6.4, 0.62 * psi.shape[1]), 1.2 + 0.4 * len(psi)))
+        axis = sns.heatmap(psi, annot=told, fmt="", cmap="Blues", vmin=0, vmax=0.5, cbar=False, ax=figure.subplots(),
+                           annot_kws={"fontsize": 8}, yticklabels=[readable(c) for c in psi.index])  # fmt: skip
+        axis.tick_params(axis="x", rotation=60)
+        return charts.titled(axis, "Stability index since training, by month; ▲ above what chance makes", "", "")
 
     @part
     def twins(self) -> list[leaks.Twin]:
@@ -463,7 +580,12 @@ class CreditStudy(Study):
         # the card is learnt anew with each month that can be judged; outcomes take a year to be known
         day = self.judged.rows.day
         since = 0.0 if day is None else (pd.Timestamp(self.source.as_of) - day.max()).days / 30.44 - _OUTCOME_MONTHS - 1
-        return {"adverse_impact": 1 - ratio, "model_age": max(since, 0.0)}
+        own = self.moved[self.moved["column"] != "score"]
+        worst = own.loc[(own["psi"] / own["alarm"]).idxmax()]
+        return {
+            "adverse_impact": 1 - ratio, "model_age": max(since, 0.0), "characteristic_psi": worst["psi"],
+            "characteristic_psi_above": worst["alarm"], "out_of_scope": float((self.strange(self.today) != "").mean()),
+        }  # fmt: skip
 
     def files(self) -> dict[str, pd.DataFrame | str]:
         """Return scores and decisions, the scorecard as a table and as a query, and the cut-off."""
@@ -493,13 +615,14 @@ class TableCredit(CreditStudy):
         raise BankmineError("a flat table does not tell who applied and was refused")
 
     quarters = ages_chart = inferred = inferred_span = old_stand_ins = old_proxies = old_proxies_table = funnel
+    long_run = overrides = overrides_table = overridden = earlier_lists = funnel
 
     @part
     def tiers(self) -> pd.DataFrame:
         """Lack what a bank tells."""
         raise BankmineError("a flat table tells no products, amounts and terms")
 
-    tiers_chart = tiers
+    tiers_chart = portfolio = tiers
 
 
 class BankCredit(CreditStudy):
@@ -554,6 +677,65 @@ class BankCredit(CreditStudy):
         return found[["applications", "approved", "known", "open", "bad", "closed", "bad rate"]]
 
     @part
+    def long_run(self) -> dict[str, object]:
+        """The long-run default rate and its margin of conservatism: `grades.long_run`."""
+        return grades.long_run(vintages(self.sample, self.beside))
+
+    @part
+    def portfolio(self) -> Portfolio:
+        """The credits that are granted to the applicants scored now."""
+        index = self.today.target.index
+        told = self.beside.loc[index, ["product"]].join(self.today.predictors.filter(_PILED)).join(
+            self.beside.loc[index].filter(["region", "city_tier"])
+        )  # fmt: skip
+        return Portfolio(self.decided_now, self.scores, told, self.rules)
+
+    @part
+    def overrides(self) -> pd.DataFrame:
+        """What the bank decided in the last twelve months, against this policy: `portfolio.overrides`."""
+        rows = self.sample.at((self.sample.day > self._a_year_ago).to_numpy())
+        decision = self.offers(self.chances(rows), rows)["decision"]
+        return portfolio.overrides(decision, self.beside.loc[rows.target.index])
+
+    @property
+    def _a_year_ago(self) -> pd.Timestamp:
+        return pd.Timestamp(self.source.as_of) - pd.DateOffset(months=_OUTCOME_MONTHS)
+
+    @part
+    def overrides_table(self) -> pd.DataFrame:
+        """The same for a page."""
+        return portfolio.overrides_table(self.overrides)
+
+    @part
+    def overridden(self) -> dict[str, object]:
+        """In a year, how many the bank `granted` whom this policy refuses, and `refused` whom it grants; `share`."""
+        found = self.overrides["otherwise"].reindex([lending.REFUSE, lending.GRANT], fill_value=0)
+        granted, refused_ = map(int, found)
+        return {"granted": granted, "refused": refused_, "share": found.sum() / self.overrides["applications"].sum()}
+
+    @part
+    def earlier_lists(self) -> EarlierLists:
+        """The lists of earlier reports, held against which of their credits have gone bad since."""
+        if self.find_lists is None:
+            raise BankmineError("lists of earlier reports were not asked for")
+        columns = {"customer_id": str, "application_id": str, "decision": str, "probability": float}
+        return judged(
+            self.find_lists("credit_scores.parquet", self.source), columns, self._became, self.source.as_of,
+            acted="to be granted", others="not to be granted", event="went bad", so_far="have gone bad so far",
+        )  # fmt: skip
+
+    def _became(self, listed: pd.DataFrame, day: datetime.date) -> Became:
+        """Say which credits that the bank granted to those on a list have gone bad; of others nothing can be known."""
+        if listed["application_id"].duplicated().any():
+            raise BankmineError("it names an application twice")
+        known_on = pd.Timestamp(day) + pd.DateOffset(months=_OUTCOME_MONTHS)
+        own = self.beside.set_index("application_id").reindex(listed["application_id"]).set_index(listed.index)
+        event = own["defaulted"].eq(1).astype(object).where(own["approved"].fillna(False).astype(bool))
+        if known_on <= pd.Timestamp(self.source.as_of):
+            event = event.where(own["defaulted"].notna())
+        return Became(listed["decision"] == lending.GRANT, event, listed["probability"], listed["customer_id"], known_on)
+
+    @part
     def ages_chart(self) -> Axes:
         """Draw the share that went bad by age and year of the application."""
         ages = by_age(self.sample, self.beside, pd.Timestamp(self.source.as_of), period="Y")
@@ -578,13 +760,26 @@ class BankCredit(CreditStudy):
         approved = self.beside.loc[self.today.target.index, "approved"]
         return approved.map({True: "granted", False: "refused"}).astype(object).fillna("open")
 
-    @property
-    def _decided_on(self) -> dict[str, int]:
-        """How many of the applicants scored now are decided already, and how many otherwise than here."""
+    @part
+    def decided_before(self) -> dict[str, int] | None:
+        """How many of the applicants scored now the bank has `decided` on, and on how many `otherwise` than here."""
         known = self._so_far != "open"
         ours = self.decided_now["decision"]
         same = self._so_far.eq("granted").eq(ours.eq(lending.GRANT))
-        return {"decided": int(known.sum()), "otherwise": int((known & ~same & ours.ne(lending.FOR_A_PERSON)).sum())}
+        otherwise = int((known & ~same & ours.ne(lending.FOR_A_PERSON)).sum())
+        return {"decided": int(known.sum()), "otherwise": otherwise} if known.any() else None
+
+    @property
+    def span(self) -> str:
+        """For which time income is counted, in words."""
+        return f"in their first {self.rules.months} months"
+
+    def whose(self, rows: Sample) -> str:
+        """Say in which months they applied."""
+        first, last = rows.day.min(), rows.day.max()
+        if (same := first.year == last.year) and first.month == last.month:
+            return f"those who applied in {last:%B %Y}"
+        return f"those who applied from {first:{'%B' if same else '%B %Y'}} to {last:%B %Y}"
 
     @part
     def tiers(self) -> pd.DataFrame:
@@ -673,14 +868,6 @@ class BankCredit(CreditStudy):
             "reject_inference": span if isinstance(span, Lacking)
             else f"approvals between {span['low']:.0%} and {span['high']:.0%}, by assumption",
         }  # fmt: skip
-
-
-def months_of(day: pd.Series | None) -> str:
-    """Write the first and the last month of days; of rows without days, that it is the rows judged."""
-    if day is None:
-        return "the rows given"
-    first, last = (f"{end:%B %Y}" for end in (day.min(), day.max()))
-    return first if first == last else f"{first} to {last}"
 
 
 def _named(who: str, found: pd.DataFrame) -> dict[str, object]:
