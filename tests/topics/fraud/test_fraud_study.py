@@ -227,3 +227,40 @@ def test_an_earlier_list_is_held_against_what_is_known_by_now(study, tmp_path):
     assert told["event"] == "were fraud"
     assert "2025-11-02" in anew.earlier_lists.set_aside["which"]
     assert isinstance(study.earlier_lists, Lacking)
+
+
+def test_the_list_is_told_with_its_false_alarms_and_by_capacity(study):
+    own, listed = study.backtest.payments, study.acted["expected saving"]
+    days, right = own.day.nunique(), own.target[listed].sum()
+    told = study.list_quality
+    assert told["right"] == pytest.approx(right / days)
+    assert told["wrong"] == pytest.approx((listed.sum() - right) / days)
+    assert told["right"] + told["wrong"] == pytest.approx(told["alerts"])
+    at_capacity = study.hands.loc[study.desk.capacity]
+    assert at_capacity["right"] == pytest.approx(right / listed.sum())
+    assert at_capacity["right_low"] < at_capacity["right"] < at_capacity["right_high"]
+    assert at_capacity["profit"] == pytest.approx(study.saved["profit"])
+
+
+def test_what_is_not_judged_yet_is_counted(study):
+    told, last = study.young, study.backtest.payments.day.max()
+    assert pd.Timestamp(told["last"]) == last
+    assert pd.Timestamp(told["first"]) == study.backtest.payments.day.min()
+    assert told["younger"] == (study.sample.day > last).sum() == len(study.today)
+    assert told["settled"] == PLAN.settled
+
+
+def test_false_alarms_by_group_are_of_the_genuine_payments_judged(study):
+    own, listed = study.backtest.payments, study.acted["expected saving"]
+    people = study.source.customers.select("customer_id", "gender").to_pandas().set_index("customer_id")["gender"]
+    genuine, gender = own.target == 0, own.entity.map(people)
+    assert set(study.burdens) == {"age band", "gender"}
+    told = study.burdens["gender"]
+    for group in ("female", "male"):
+        rows = genuine & (gender == group)
+        assert told.loc[group, "payments"] == rows.sum()
+        assert told.loc[group, "rate"] == pytest.approx(10_000 * listed[rows].mean())
+    assert told["payments"].idxmax() == told.index[told["verdict"] == "reference"].item()
+    ages = study.burdens["age band"]
+    assert ages["payments"].sum() <= genuine.sum()
+    assert {"25 to 34", "65 and over"} <= set(ages.index)
