@@ -73,13 +73,17 @@ def test_nothing_is_told_before_it_was_known():
 
 
 @pytest.mark.parametrize(("column", "value", "typical", "words"), [
-    ("customer_known_days", 1_092.0, 1_000.0, "customer has been paying for at least 1,092 days"),
-    ("customer_known_days", 1_063.4, 1_090.0, "customer's first recorded payment was 1,063 days ago"),
-    ("customer_device_known_days", 1.0, 300.0, "this customer's first recorded use of the device was 1 day ago"),
-    ("device_known_days", 0.0, 300.0, "device first recorded by the bank within the last day"),
-    ("customer_device_known_days", 120.0, 300.0, "this customer's first recorded use of the device was 120 days ago"),
+    ("customer_known_days", 1_092.0, 1_000.0, "customer has been paying for at least 1,092 days (typical 1,000)"),
+    ("customer_known_days", 1_063.4, 1_090.0,
+     "customer's first recorded payment was 1,063 days ago (typical 1,090)"),
+    ("customer_device_known_days", 1.0, 300.0,
+     "this customer's first recorded use of the device was 1 day ago (typical 300)"),
+    ("device_known_days", 0.0, 300.0, "device first recorded by the bank within the last day (typical 300)"),
+    ("customer_device_known_days", 120.0, 300.0,
+     "this customer's first recorded use of the device was 120 days ago (typical 300)"),
     ("counterparty_count_7d", 21.0, 1.0, "21 payments to this payee in 7 days (typical 1)"),
-    ("hours_since_customer_transaction", 1.1, 9.0, "only 1.1 hours since the last payment of this customer"),
+    ("hours_since_customer_transaction", 1.1, 9.0,
+     "only 1.1 hours since the last payment of this customer (typical 9.0)"),
     ("merchant_risk_30d", np.nan, 0.0, "not paid at a merchant"),
     ("counterparty_frauds_known_7d", np.nan, 0.0, "no payee recorded"),
     ("merchant_frauds_known_30d", 1.0, 0.0, "1 payment at this merchant confirmed as fraud within 30 days"),

@@ -189,3 +189,17 @@ def test_what_became_of_fraud_adds_up_by_every_kind(holders):
     assert holders.fates.groupby("by")["listed"].sum().iloc[0] == pytest.approx(listed)
     worst = holders.most_lost
     assert worst["lost"] == holders.fates["lost"].max()
+
+
+def test_false_alarms_by_group_follow_from_columns_of_a_table(holders, payers):
+    assert set(holders.burdens) == {"age band", "gender"}
+    assert set(holders.burdens["gender"].index) == {"F", "M"}
+    assert isinstance(payers.burdens, Lacking)
+    assert answer(payers, "like terms")["status"] != ANSWERED
+
+
+def test_figures_of_a_panel_say_that_they_are_of_one(payers):
+    assert payers.panel is None
+    part = FraudStudy(payers.source, payers.event, payers.found, payers.plan, payers.newest)
+    part.share = 0.25
+    assert part.panel == {"share": 0.25}

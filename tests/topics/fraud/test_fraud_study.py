@@ -196,3 +196,72 @@ def test_a_bank_with_nothing_to_learn_from_lacks_all_that_is_made_from_it(small_
         assert isinstance(getattr(few, name), Lacking), name
     assert isinstance(few.first(), Lacking)
     assert few.rate["frauds"] > 0
+
+
+def listed_then(study, day: str, number: int = 50) -> tuple[pd.DataFrame, pd.Series]:
+    """Return a list of an earlier day, the likeliest fifty of two weeks then, and which of them are fraud."""
+    last = pd.Timestamp(day)
+    tested = study.history
+    own = tested.payments.day.between(last - pd.Timedelta(days=13), last)
+    best = tested.probability[own].nlargest(number)
+    ids = study.found.beside["transaction_id"][best.index]
+    table = pd.DataFrame({"customer": study.sample.entity[best.index], "transaction_id": ids, "probability": best})
+    table = table.assign(day=study.sample.day[best.index], as_of=last.date())
+    return table, study.sample.target[best.index] == 1
+
+
+def test_an_earlier_list_is_held_against_what_is_known_by_now(study, tmp_path):
+    table, fraud_among = listed_then(study, "2025-11-01")
+    table.to_parquet(tmp_path / "good.parquet", index=False)
+    pd.concat([table, table]).to_parquet(tmp_path / "twice.parquet", index=False)
+    found = {"2025-11-01": tmp_path / "good.parquet", "2025-11-02": tmp_path / "twice.parquet"}
+    anew = FraudStudy(study.source, study.event, study.found, study.plan, study.newest)
+    anew.find_lists = lambda file, source: found if file == "fraud_alerts.parquet" else {}
+    told = anew.earlier_lists.headline
+    assert (told["acted"], told["events"]) == (50, fraud_among.sum())
+    assert told["share"] == pytest.approx(fraud_among.mean())
+    assert told["low"] < told["share"] < told["high"]
+    assert told["foretold"] == pytest.approx(table["probability"].sum())
+    days = study.sample.day.between(table["day"].min(), table["day"].max())
+    assert told["others"] == days.sum() - 50
+    assert told["others_events"] == (study.sample.target[days] == 1).sum() - fraud_among.sum()
+    assert told["event"] == "were fraud"
+    assert "2025-11-02" in anew.earlier_lists.set_aside["which"]
+    assert isinstance(study.earlier_lists, Lacking)
+
+
+def test_the_list_is_told_with_its_false_alarms_and_by_capacity(study):
+    own, listed = study.backtest.payments, study.acted["expected saving"]
+    days, right = own.day.nunique(), own.target[listed].sum()
+    told = study.list_quality
+    assert told["right"] == pytest.approx(right / days)
+    assert told["wrong"] == pytest.approx((listed.sum() - right) / days)
+    assert told["right"] + told["wrong"] == pytest.approx(told["alerts"])
+    at_capacity = study.hands.loc[study.desk.capacity]
+    assert at_capacity["right"] == pytest.approx(right / listed.sum())
+    assert at_capacity["right_low"] < at_capacity["right"] < at_capacity["right_high"]
+    assert at_capacity["profit"] == pytest.approx(study.saved["profit"])
+
+
+def test_what_is_not_judged_yet_is_counted(study):
+    told, last = study.young, study.backtest.payments.day.max()
+    assert pd.Timestamp(told["last"]) == last
+    assert pd.Timestamp(told["first"]) == study.backtest.payments.day.min()
+    assert told["younger"] == (study.sample.day > last).sum() == len(study.today)
+    assert told["settled"] == PLAN.settled
+
+
+def test_false_alarms_by_group_are_of_the_genuine_payments_judged(study):
+    own, listed = study.backtest.payments, study.acted["expected saving"]
+    people = study.source.customers.select("customer_id", "gender").to_pandas().set_index("customer_id")["gender"]
+    genuine, gender = own.target == 0, own.entity.map(people)
+    assert set(study.burdens) == {"age band", "gender"}
+    told = study.burdens["gender"]
+    for group in ("female", "male"):
+        rows = genuine & (gender == group)
+        assert told.loc[group, "payments"] == rows.sum()
+        assert told.loc[group, "rate"] == pytest.approx(10_000 * listed[rows].mean())
+    assert told["payments"].idxmax() == told.index[told["verdict"] == "reference"].item()
+    ages = study.burdens["age band"]
+    assert ages["payments"].sum() <= genuine.sum()
+    assert {"25 to 34", "65 and over"} <= set(ages.index)

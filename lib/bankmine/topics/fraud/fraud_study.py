@@ -38,6 +38,7 @@ from bankmine.learning.fitting import Applied
 from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Parts, Split
+from bankmine.study.earlier import Finder
 from bankmine.study.study import Compared, Refit, by_month
 from bankmine.topics.fraud import burden, desk, leaks
 from bankmine.topics.fraud.alerts import (
@@ -76,7 +77,7 @@ def study(
     source: str, as_of: str | datetime.date, target: str = "", positive: str = "", id: str = "", time: str = "",
     amount: str = "", merchant: str = "", delay: int = 14, days: int = 390, train: int = 90, test: int = 28,
     blocks: int = 8, compared: int = COMPARED, settled: int = 30, decimal: str = "", dates: str = "",
-    clock: str = "", encoding: str = "", keep: str = "",
+    clock: str = "", encoding: str = "", keep: str = "", earlier: Finder | None = None,
 ) -> FraudStudy:  # fmt: skip
     """Open a source and set up the study of its fraud; nothing is fitted before it is asked for.
 
@@ -98,6 +99,8 @@ def study(
         As for `blocks.Plan`, in days but for the number of blocks.
     compared : int
         Of the blocks the last ones in which all ways to rank are compared; headlines are of these.
+    earlier : callable, optional
+        Finds the lists of earlier reports, to judge them: `report.handed_on.earlier_lists`.
 
     Raises
     ------
@@ -106,12 +109,15 @@ def study(
         are lacking and say so.
     """
     plan = Plan(train, delay, test, blocks, settled)
-    if not is_flat(source):
-        return of_bank(open_source(source).as_of(as_of), plan, days, compared=compared)
-    own = (amount, merchant, *AS_IN_CONTRACT)
-    flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, keep, own)
-    found = payments_of_table(flat, amount, merchant, delay, days, settled)
-    return FraudStudy(flat, flat.event, found, plan, compared=compared)
+    if is_flat(source):
+        own = (amount, merchant, *AS_IN_CONTRACT)
+        flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, keep, own)
+        payments = payments_of_table(flat, amount, merchant, delay, days, settled)
+        found = FraudStudy(flat, flat.event, payments, plan, compared=compared)
+    else:
+        found = of_bank(open_source(source).as_of(as_of), plan, days, compared=compared)
+    found.find_lists = earlier
+    return found
 
 
 def of_bank(

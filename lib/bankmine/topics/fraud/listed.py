@@ -5,6 +5,7 @@ What lists are worth is told of the newest blocks judged, the `backtest`, and by
 
 from __future__ import annotations
 
+import datetime
 import shlex
 
 import matplotlib.pyplot as plt
@@ -22,6 +23,7 @@ from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, part
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
+from bankmine.study.earlier import Became, EarlierLists, judged
 from bankmine.study.study import Study
 from bankmine.study.why import Why
 from bankmine.topics.fraud import desk
@@ -139,6 +141,34 @@ class Listed(Study):
         source = "" if self.source.source.name == "demo" else f"source={shlex.quote(self.source.source.name)} -p "
         whose = f"-p {source}customer={shlex.quote(str(listed['customer'].iloc[0]))} --as-of {self.source.as_of}"
         return {"command": f"bankmine run 02_profiling {whose} --out portraits"}
+
+    @part
+    def earlier_lists(self) -> EarlierLists:
+        """The lists of earlier reports, held against what is known of their payments by now."""
+        if self.find_lists is None:
+            raise BankmineError("lists of earlier reports were not asked for")
+        return judged(
+            self.find_lists("fraud_alerts.parquet", self.source),
+            {"transaction_id": str, "day": pd.Timestamp, "probability": float},
+            self._became,
+            self.source.as_of,
+            acted="listed",
+            others="all other payments of those days",
+            event="were fraud",
+            so_far="are known as fraud so far",
+        )
+
+    def _became(self, listed: pd.DataFrame, day: datetime.date) -> Became:
+        """Say which payments of the days of a list are known as fraud; `acted` are those on it."""
+        if listed["transaction_id"].duplicated().any():
+            raise BankmineError("it names a payment twice")
+        ids, own = self.found.beside["transaction_id"], self.sample
+        chance = listed.set_index("transaction_id")["probability"].reindex(ids).set_axis(ids.index)
+        days = own.day.between(listed["day"].min(), listed["day"].max())
+        rows = days & (chance.notna() | self.found.panel.rows)
+        fraud = (own.target[rows] == 1).astype(object)
+        known_on = pd.Timestamp(day) + pd.Timedelta(days=self.plan.settled)
+        return Became(chance[rows].notna(), fraud, chance[rows], own.entity[rows], known_on)
 
     @part
     def _gains(self) -> pd.DataFrame:
