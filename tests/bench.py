@@ -189,8 +189,9 @@ def make_demo(folder: Path) -> Callable[[], object]:
 
 def segmentation_million(folder: Path) -> Callable[[], object]:
     """Choose the number of segments, form them and assign all customers, from a matrix of features."""
+    from bankmine.features.population import is_active
     from bankmine.topics.segmentation.groups import choose
-    from bankmine.topics.segmentation.measures import is_active, load_registry, readable
+    from bankmine.topics.segmentation.measures import load_registry, readable
     from bankmine.topics.segmentation.model import fit
 
     registry, customers = load_registry(), synthetic_customers(1_000_000)
@@ -235,7 +236,7 @@ def synthetic_customers(size: int) -> pd.DataFrame:
         "salary_365d": columns["inflow_365d"] * rng.random(size), "debts_mean_365d": -columns["inflow_365d"] / 2,
         "salary_count_365d": 12, "channel_internal_count_365d": 0, "tenure_days": rng.integers(30, 4000, size),
         "age_years": np.clip(rng.normal(40, 14, size).round(), 18, 95), "products": rng.integers(1, 6, size),
-        "night_share_365d": rng.random(size) / 10,
+        "accounts": 2, "night_share_365d": rng.random(size) / 10,
     })  # fmt: skip
 
 

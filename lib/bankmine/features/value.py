@@ -140,6 +140,16 @@ def places(value: pd.Series) -> np.ndarray:
     return pd.Series(np.arange(len(order)), index=order).reindex(value.index).to_numpy()
 
 
+def capture_curve(values: pd.Series) -> pd.DataFrame:
+    """Add up what customers hold or bring, the largest first: `held`, the share of the total, by share of `customers`.
+
+    Unknown and negative values count as nothing.
+    """
+    value = np.sort(values.fillna(0.0).clip(lower=0).to_numpy(float))[::-1]
+    held = np.append(0.0, value.cumsum()) / (value.sum() or np.nan)
+    return pd.DataFrame({"customers": np.linspace(0, 1, len(held)), "held": held})
+
+
 def _of_bookings(t: ir.Table, rules: MarginRules) -> ir.Table:
     """Say of each booking what part of its amount is the bank's, and what handling it costs."""
     earns = [

@@ -13,6 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from pandas.api.types import is_numeric_dtype
 
+from bankmine.features.value import capture_curve
 from bankmine.judging import calibration
 from bankmine.judging.contributions import Contributions
 from bankmine.judging.reasons import readable
@@ -168,6 +169,13 @@ def _shap() -> ModuleType:
         warnings.filterwarnings("ignore", message="IProgress not found")
         import shap
     return shap
+
+
+def captured(values: pd.Series, title: str, what: str) -> Axes:
+    """Draw which share of the total the customers with the largest values hold, beside equal shares."""
+    axis = sns.lineplot(capture_curve(values), x="customers", y="held", label="as held")
+    axis.plot([0, 1], [0, 1], linestyle="--", color="grey", label="if all held the same")
+    return titled(axis, title, "share of customers, the largest first", f"share of {what}", percent="xy")
 
 
 def heat(shares: pd.DataFrame, title: str, spec: str = ".0%", *, tilted: bool = False) -> Axes:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from random_bank import random_bank
 from thin_banks import THIN, lacking
 
+from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features.customers import customer_tables
@@ -83,11 +84,6 @@ def test_the_top_holds_at_least_its_share_and_at_most_all(values, share):
         assert top - 1e-9 <= held <= 1 + 1e-9
 
 
-def test_the_curve_of_equal_shares_is_a_straight_line():
-    curve = profiling.lorenz(pd.Series([5.0] * 4))
-    assert curve.held.tolist() == curve.customers.tolist() == [0.25, 0.5, 0.75, 1.0]
-
-
 def test_a_portrait_sets_a_customer_beside_all(tables):
     customers = tables[DAYS[0]]
     richest = customers.deposits.idxmax()
@@ -114,13 +110,20 @@ def test_a_customer_whom_nobody_knows_is_refused_before_anything_is_computed(sma
 
 
 FEW_HOLDERS = {"after_tags": "no tag had enough holders on that day"}
+OF_HOLDERS = (
+    "base", "ages", "by_age", "regions", "held", "products", "by_product", "activity", "by_bookings", "main_channel",
+    "by_channel", "top_tenth", "by_deposits", "money", "customer", "portrait", "own_tags",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("bank", "lacks"),
     [
-        ("without balances", dict.fromkeys(("top_tenth", "by_deposits"), "the source has no balances.balance")),
-        ("three customers", FEW_HOLDERS),
+        (
+            "without balances",
+            dict.fromkeys(("top_tenth", "by_deposits", "by_month_end"), "the source has no balances.balance"),
+        ),
+        ("three customers", FEW_HOLDERS | dict.fromkeys(OF_HOLDERS, "no customer holds an account")),
         ("one month", FEW_HOLDERS),
     ],
 )
@@ -132,11 +135,18 @@ def test_what_the_page_says_is_what_the_tables_hold(tmp_path):
     frames, day = random_bank(seed=4), dt.date(2025, 6, 30)
     found = study(str(write_parquet(frames, tmp_path)), day)
     people = frames["customers"][lambda c: c.joined_on <= day]
-    days = people.joined_on.map(lambda joined: (day - joined).days)
-    assert found.base == {"customers": len(people), "new": (days < 90).sum(), "tenure": days.median() / 365.25}
-    assert found.regions["customers"].to_dict() == people.region.value_counts().to_dict()
     accounts = frames["accounts"][lambda a: (a.opened_on <= day) & (a.closed_on.isna() | (a.closed_on > day))]
-    products = accounts.groupby("customer_id")["product"].nunique().reindex(people.customer_id, fill_value=0)
-    assert found.held == {"single": (products == 1).mean(), "mean": products.mean()}
-    held = accounts.groupby("product").customer_id.nunique().rename(index=lambda p: p.replace("_", " "))
-    assert found.products.set_index("product")["customers"].to_dict() == held.to_dict()
+    held = people[people.customer_id.isin(accounts.customer_id)]
+    assert 0 < len(held) < len(people)
+    days = held.joined_on.map(lambda joined: (day - joined).days)
+    base = {"customers": len(people), "holders": len(held), "new": (days < 90).sum(), "tenure": days.median() / 365.25}
+    assert found.base == base | {"lost": (~found._population["not lost"]).sum()}
+    assert found.regions["customers"].to_dict() == held.region.value_counts().to_dict()
+    products = accounts.groupby("customer_id")["product"].nunique().reindex(held.customer_id)
+    assert found.held == {"single": (products == 1).mean(), "mean": products.mean()}  # of customers with an account
+    owners = accounts.groupby("product").customer_id.nunique().rename(index=lambda p: p.replace("_", " "))
+    assert found.products.set_index("product")["customers"].to_dict() == owners.to_dict()
+    balances = frames["balances"][lambda b: b.month_end <= day].merge(frames["accounts"][["account_id", "product"]])
+    deposits = balances[balances["product"].isin(DEPOSITS)].groupby("month_end").balance.sum()
+    drawn = profiling.by_month_end(found.source)["deposits"]
+    np.testing.assert_allclose(drawn.to_numpy(), deposits.reindex(drawn.index.date, fill_value=0.0).to_numpy())

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from bench import synthetic_customers
 
-from bankmine.topics.segmentation.measures import Registry, is_active, load_registry, readable
+from bankmine.features.population import is_active
+from bankmine.topics.segmentation.measures import Registry, load_registry, readable
 
 DAY = dt.date(2025, 12, 31)
 REGISTRY: Registry = load_registry()

@@ -67,7 +67,7 @@ def test_the_table_of_tiers_adds_up():
 @pytest.mark.property
 @given(MARGINS.filter(lambda m: m.clip(lower=0).sum() > 0))
 def test_the_capture_curve_rises_to_one_above_equal_shares(margin):
-    curve = vt.capture_curve(margin)
+    curve = value.capture_curve(margin)
     assert len(curve) == len(margin) + 1
     assert (np.diff(curve.held) >= -1e-12).all()
     assert (curve.held >= curve.customers - 1e-12).all()
@@ -77,14 +77,14 @@ def test_the_capture_curve_rises_to_one_above_equal_shares(margin):
 def test_nothing_to_hold_is_not_a_number():
     losses = pd.Series([-1.0, -2.0, 0.0])
     assert np.isnan(vt.pareto_share(losses).share)
-    assert vt.capture_curve(losses).held.isna().all()
+    assert value.capture_curve(losses).held.isna().all()
     assert value.tiers(losses).eq("basic").all()
 
 
 @pytest.mark.slow
 def test_the_share_of_the_top_is_that_of_the_curve_and_its_interval_holds_the_true_one():
     margin = skewed(500)
-    curve = vt.capture_curve(margin)
+    curve = value.capture_curve(margin)
     assert vt.pareto_share(margin).share == pytest.approx(curve.held.iloc[100])
     everyone = skewed(200_000)
     true = vt.pareto_share(everyone, seed=1).share

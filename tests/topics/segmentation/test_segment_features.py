@@ -15,6 +15,7 @@ from segment_customers import REGISTRY, customers, values
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features.customers import features
+from bankmine.features.population import is_active
 from bankmine.topics.segmentation import measures as sf
 from bankmine.topics.segmentation.groups import Standardise, Unskew, preprocessing
 
@@ -35,8 +36,8 @@ def test_every_registered_feature_is_complete_and_can_be_computed_of_a_bank(tmp_
     assert list(readable) == [f.id for f in REGISTRY.features]
     assert all(vars(f)[field] for f in REGISTRY.features for field in vars(f))
     assert {f.privacy for f in REGISTRY.features} <= {"ordinary", "sensitive"}
-    assert sf.is_active(found, REGISTRY).dtype == bool
-    assert 0 < sf.is_active(found, REGISTRY).sum() <= len(found)
+    assert is_active(found, REGISTRY).dtype == bool
+    assert 0 < is_active(found, REGISTRY).sum() <= len(found)
 
 
 def test_readable_features_are_in_their_units():
@@ -65,12 +66,12 @@ def test_shares_of_nothing_are_unknown_not_infinite():
 )
 def test_who_books_once_a_month_and_six_times_is_active(bookings, tenure, active):
     bank = customers(1).assign(transactions_365d=bookings + 9, channel_internal_count_365d=9, tenure_days=tenure)
-    assert sf.is_active(bank, REGISTRY).tolist() == [active]
+    assert is_active(bank, REGISTRY).tolist() == [active]
 
 
 def test_without_channels_all_bookings_count_for_activity():
     bank = customers(5).drop(columns=[c for c in customers(1) if c.startswith("channel_")])
-    assert sf.is_active(bank, REGISTRY).all()
+    assert is_active(bank, REGISTRY).all()
 
 
 def test_missing_and_constant_features_are_left_out_and_told():

@@ -22,6 +22,7 @@ from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.bookings import own_outflows
 from bankmine.features.holdings import deposits_on
+from bankmine.features.population import PRESENT_BOOKINGS, PRESENT_DAYS
 from bankmine.features.spine import KEYS, by_period, kept, spine_of
 from bankmine.judging.intervals import wilson, wilson_clustered
 
@@ -45,9 +46,9 @@ class Definition:
     """Days of the window after the gap; who moves no money in it has fallen silent."""
     fall: float = 0.5
     """Share of the deposits that must be gone by the window's end; 0 where silence alone is enough."""
-    present: int = 30
+    present: int = PRESENT_DAYS
     """Days up to the day in which a customer must have moved money to be looked at."""
-    bookings: int = 3
+    bookings: int = PRESENT_BOOKINGS
     """How often: with a single one, half of the silent had left long ago, and a card was charged once more."""
 
     def __post_init__(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.contract import CHANNELS, PRODUCTS
+from bankmine.bank.contract import CHANNELS, DEBTS, DEPOSITS, PRODUCTS
+from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import PORTRAIT
 
@@ -62,13 +63,13 @@ def concentration(values: pd.Series, share: float = 0.1) -> float:
     return float(top.sum() / positive.sum()) if positive.sum() else float("nan")
 
 
-def lorenz(values: pd.Series) -> pd.DataFrame:
-    """Cumulative share of customers, the largest first, and of the total that they hold."""
-    positive = values.fillna(0).clip(lower=0).sort_values(ascending=False)
-    return pd.DataFrame({
-        "customers": np.arange(1, len(positive) + 1) / len(positive),
-        "held": (positive.cumsum() / positive.sum()).to_numpy(),
-    })  # fmt: skip
+def by_month_end(snapshot: Snapshot) -> pd.DataFrame:
+    """Add up what all customers held at each month end: `deposits`, and `debts`, which are below 0."""
+    held = snapshot.balances.inner_join(snapshot.accounts.select("account_id", "product"), "account_id")
+    sides = {"deposits": held["product"].isin(DEPOSITS), "debts": held["product"].isin(DEBTS)}
+    told = held.group_by("month_end").agg(**{side: held.balance.sum(where=there) for side, there in sides.items()})
+    told = told.to_pandas().fillna(0.0).sort_values("month_end")
+    return told.assign(month_end=pd.to_datetime(told["month_end"])).set_index("month_end")
 
 
 def typical_customer(customers: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -12,10 +13,11 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features.bookings import fell_silent
 from bankmine.features.customers import customer_tables
+from bankmine.features.population import population, waterfall
 from bankmine.features.spine import month_end_before, spine_of
 from bankmine.judging.intervals import shown
 from bankmine.lacking import part
-from bankmine.study.charts import heat
+from bankmine.study.charts import captured, heat
 from bankmine.study.heading import Headed
 from bankmine.topics.profiling import portraits, tags
 
@@ -67,32 +69,70 @@ class Profile(Headed):
 
     @part
     def handed_on(self) -> dict[str, pd.DataFrame]:
-        """What was measured of each customer, in numbers."""
-        return {"portraits": self.customers.select_dtypes("number")}
+        """What was measured of each customer, in numbers, and how many customers there are in each sense."""
+        return {"portraits": self.customers.select_dtypes("number"), "waterfall": self._waterfall}
 
-    # --- who they are
+    # --- how many there are, and who they are
+
+    @part
+    def _population(self) -> pd.DataFrame:
+        return population(self.source, self.day, self.customers)
+
+    @part
+    def _waterfall(self) -> pd.DataFrame:
+        return waterfall(self._population)
+
+    @part
+    def waterfall(self) -> pd.DataFrame:
+        """How many customers there are in each sense of the word, and how many are what else."""
+        return shown(self._waterfall, share=".1%")
+
+    @part
+    def waterfall_chart(self) -> Axes:
+        """Draw how many customers there are in each sense, and how many are left out."""
+        told = self._waterfall
+        axis = plt.subplots(figsize=(7.5, 0.55 * len(told) + 0.8))[1]
+        axis.barh(told.index, told["customers"])
+        axis.barh(told.index, told["others"], left=told["customers"], color="0.85")
+        for row, (count, others, name) in enumerate(told[["customers", "others", "others are"]].to_numpy()):
+            axis.text(0.01 * len(self.customers), row, f"{count:,}", color="white", va="center", fontweight="bold")
+            if others:
+                axis.text(len(self.customers) * 1.01, row, f"{others:,} {name}", va="center")
+        axis.set(title=f"Customers on {self.day}, in each sense of the word", xlabel="customers", ylabel="")
+        axis.invert_yaxis()
+        return axis
+
+    @part
+    def _holders(self) -> pd.DataFrame:
+        """Customers with an account: what follows is said of them."""
+        held = _with_account(self.customers)
+        if held.empty:
+            raise BankmineError("no customer holds an account")
+        return held
 
     @part
     def base(self) -> dict[str, float]:
-        """How many there are, how many are new, and for how long half of them have been here."""
-        tenure = self.customers["tenure_days"]
-        new = (tenure < 90).sum()
-        return {"customers": len(self.customers), "new": new, "tenure": tenure.median() / 365.25}
+        """How many there are, with an account, lost and new, and for how long half of them have been here."""
+        tenure, counts = self._holders["tenure_days"], self._waterfall
+        return {
+            "customers": len(self.customers), "holders": counts.loc["with an account", "customers"],
+            "lost": counts.loc["not lost", "others"], "new": (tenure < 90).sum(), "tenure": tenure.median() / 365.25,
+        }  # fmt: skip
 
     @part
     def ages(self) -> dict[str, float]:
         """Ages of the middle half, and the share whose age is not known."""
         self.source.require("customers.birth_date")
-        ages = self.customers["age_years"].dropna()
+        ages = self._holders["age_years"].dropna()
         low, high = ages.quantile(0.25), ages.quantile(0.75)
-        return {"low": low, "high": high, "unknown": 1 - len(ages) / len(self.customers)}
+        return {"low": low, "high": high, "unknown": 1 - len(ages) / len(self._holders)}
 
     @part
     def by_age(self) -> Axes:
         """Draw customers by age group and gender."""
         self.source.require("customers.birth_date", "customers.gender")
-        ages = portraits.age_group(self.customers["age_years"])
-        axis = sns.countplot(y=ages, hue=self.customers["gender"].fillna("unknown"))
+        ages = portraits.age_group(self._holders["age_years"])
+        axis = sns.countplot(y=ages, hue=self._holders["gender"].fillna("unknown"))
         axis.set(title=f"Customers by age and gender on {self.day}", xlabel="customers", ylabel="age in years")
         return axis
 
@@ -100,21 +140,21 @@ class Profile(Headed):
     def regions(self) -> pd.DataFrame:
         """Customers by region."""
         self.source.require("customers.region")
-        counts = self.customers["region"].fillna("unknown").value_counts()
+        counts = self._holders["region"].fillna("unknown").value_counts()
         return shown(pd.DataFrame({"customers": counts, "share": counts / counts.sum()}), share=".1%")
 
     # --- what they hold and do
 
     @part
     def held(self) -> dict[str, float]:
-        """Customers with one product only, and how many products they hold on average."""
-        products = self.customers["products"]
+        """Customers with one product only, and how many products those with an account hold on average."""
+        products = self._holders["products"]
         return {"single": (products == 1).mean(), "mean": products.mean()}
 
     @part
     def products(self) -> pd.DataFrame:
         """Products, the most common first, and how many others their holders have."""
-        return shown(portraits.holdings(self.customers), share=".1%", other_products=".2f")
+        return shown(portraits.holdings(self._holders), share=".1%", other_products=".2f")
 
     @part
     def by_product(self) -> Axes:
@@ -129,14 +169,14 @@ class Profile(Headed):
     @part
     def activity(self) -> dict[str, float]:
         """Customers who moved no money out for 90 days, and how often the median one books."""
-        own = self.customers
+        own = self._holders
         silent = (own["outflow_count_90d"] == 0) & (own["tenure_days"] >= 90)
         return {"silent": silent.mean(), "bookings": own["transactions_30d"].median()}
 
     @part
     def by_bookings(self) -> Axes:
         """Draw customers by their bookings a month."""
-        monthly = self.customers["transactions_90d"] / 3
+        monthly = self._holders["transactions_90d"] / 3
         axis = sns.histplot(monthly.clip(upper=monthly.quantile(0.99)), bins=40)
         axis.set(title="Bookings a month, mean of 90 days (cut at the 99th percentile)")
         axis.set(xlabel="bookings a month", ylabel="customers")
@@ -147,7 +187,7 @@ class Profile(Headed):
     @part
     def _mix(self) -> pd.DataFrame:
         self.source.require("transactions.channel")
-        return portraits.channel_mix(self.customers)
+        return portraits.channel_mix(self._holders)
 
     @part
     def main_channel(self) -> dict[str, object]:
@@ -167,7 +207,7 @@ class Profile(Headed):
     @part
     def _deposits(self) -> pd.Series:
         self.source.require("balances.balance")
-        return self.customers["deposits"]
+        return self._holders["deposits"]
 
     @part
     def top_tenth(self) -> dict[str, float]:
@@ -177,17 +217,23 @@ class Profile(Headed):
     @part
     def by_deposits(self) -> Axes:
         """Draw the share of deposits that the largest customers hold."""
-        axis = sns.lineplot(portraits.lorenz(self._deposits), x="customers", y="held", label="as held")
-        axis.plot([0, 1], [0, 1], linestyle="--", color="grey", label="if all held the same")
-        axis.set(title=f"Deposits on {self.day}: share held by the largest customers")
-        axis.set(xlabel="share of customers, largest first", ylabel="share of deposits")
-        axis.legend()
+        return captured(self._deposits, f"Deposits on {self.day}: share held by the largest customers", "deposits")
+
+    @part
+    def by_month_end(self) -> Axes:
+        """Draw what all customers held at each month end."""
+        self.source.require("balances.balance")
+        told = portraits.by_month_end(self.source) / 1e6
+        axis = told.plot(style=["-", "--"])
+        axis.set(title="Deposits and debts of all customers at each month end", xlabel="")
+        axis.set(ylabel=f"million {self.source.source.currency}")
+        axis.axhline(0, color="grey", linewidth=0.8)
         return axis
 
     @part
     def money(self) -> pd.DataFrame:
         """What customers move and hold, by quantiles, in the source's currency."""
-        told = portraits.quantiles(self.customers, ["inflow_90d", "outflow_90d", "deposits", "debts"])
+        told = portraits.quantiles(self._holders, ["inflow_90d", "outflow_90d", "deposits", "debts"])
         return shown(told, **dict.fromkeys(told, ",.0f"))
 
     # --- tags
@@ -197,7 +243,7 @@ class Profile(Headed):
         return tags.load_tags()
 
     def _tags_on(self, day: datetime.date) -> pd.DataFrame:
-        return tags.assign(self._register, self._on_day[day])
+        return tags.assign(self._register, _with_account(self._on_day[day]))
 
     @part
     def _tags(self) -> pd.DataFrame:
@@ -235,8 +281,9 @@ class Profile(Headed):
     def after_tags(self) -> Axes:
         """Draw the share of each tag's holders who fell silent in the days since, with intervals."""
         silent = fell_silent(self.source, spine_of(self.source, [self.watched_from])).to_pandas()
-        outcome = silent.set_index("customer_id")["fell_silent"]
-        told = tags.outcome_by_tag(self._register, self._tags_on(self.watched_from), outcome)
+        held = self._tags_on(self.watched_from)
+        outcome = silent.set_index("customer_id")["fell_silent"].reindex(held.index)
+        told = tags.outcome_by_tag(self._register, held, outcome)
         if told.empty:
             raise BankmineError("no tag had enough holders on that day")
         axis = told.plot.scatter(x="rate", y="tag", zorder=3)
@@ -253,12 +300,13 @@ class Profile(Headed):
     @part
     def customer(self) -> str:
         """Key of the customer who is portrayed."""
-        return self._customer or portraits.typical_customer(self.customers)
+        return self._customer or portraits.typical_customer(self._holders)
 
     @part
     def portrait(self) -> pd.DataFrame:
         """The customer beside all others."""
-        return shown(portraits.portrait(self.customers, self.customer), rank=".0%")
+        beside = self.customers[self._population["with an account"] | (self.customers.index == self.customer)]
+        return shown(portraits.portrait(beside, self.customer), rank=".0%")
 
     @part
     def own_tags(self) -> pd.DataFrame:
@@ -266,3 +314,7 @@ class Profile(Headed):
         if self.customer not in self._tags.index:
             raise BankmineError(f"no customer {self.customer!r} is known on this day")
         return tags.tags_of(self._register, self._tags, self.customer)
+
+
+def _with_account(customers: pd.DataFrame) -> pd.DataFrame:
+    return customers[customers["accounts"] > 0]

@@ -11,13 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import Expression, Ruled, compute, condition, entries, holds, read_yaml, value
-from bankmine.bank.sources import WORKSPACE
+from bankmine.bank.registers import Expression, Ruled, compute, entries, read_yaml, value
 from bankmine.errors import BankmineError, one_line
+from bankmine.features.population import REGISTRY, Active, months_known
 
-REGISTRY = WORKSPACE / "data" / "segments.yml"
 FORMS, USES = ("amount", "share", "mix", "plain"), ("segments", "profile")
-_DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True)
@@ -49,17 +47,10 @@ class Feature(Ruled):
 
 
 @dataclass(frozen=True)
-class Registry(Ruled):
-    """Whom segments are formed of (a rule with its definition and owner), and the features in their order."""
+class Registry(Active):
+    """Whom segments are formed of, and the features in their order."""
 
-    definition: str
-    rule: str
-    owner: str
     features: tuple[Feature, ...]
-
-    def read(self) -> Expression:
-        """Read who is active."""
-        return condition(self.rule, f"{REGISTRY.name}, who is active")
 
     def of(self, use: str) -> list[Feature]:
         """List the features of one use."""
@@ -80,25 +71,14 @@ def load_registry(file: Path = REGISTRY) -> Registry:
         raise BankmineError(f"{file} is not a registry of segments: {one_line(error)}") from None
 
 
-def is_active(customers: pd.DataFrame, registry: Registry) -> pd.Series:
-    """Tell of each customer whether the rule of the registry holds; columns that are not there count as nothing."""
-    needs = registry.parsed.columns - {"months"}
-    known = customers.reindex(columns=sorted(needs)).fillna(0).assign(months=_months(customers))
-    return holds({"active": registry.parsed}, known)["active"]
-
-
 def readable(customers: pd.DataFrame, registry: Registry) -> pd.DataFrame:
     """Describe customers, a column a feature id, in units that a branch can use: money a month, numbers, years, shares.
 
     Features that need a column that is not there are left out; infinite values and shares of nothing are missing.
     """
-    known = customers.assign(months=_months(customers))
+    known = customers.assign(months=months_known(customers))
     there = [f for f in registry.features if f.needs <= set(customers.columns)]
     found = compute({f.id: f.parsed for f in there}, known).replace([np.inf, -np.inf], np.nan)
     mix = [f.id for f in there if f.form == "mix"]
     found[mix] = found[mix].clip(lower=0).div(found[mix].clip(lower=0).sum(axis=1).replace(0, np.nan), axis=0)
     return found
-
-
-def _months(customers: pd.DataFrame) -> pd.Series:
-    return customers["tenure_days"].clip(30, 365) / _DAYS_A_MONTH

@@ -18,8 +18,9 @@ import sklearn
 from sklearn.pipeline import Pipeline
 
 from bankmine.errors import BankmineError, one_line
+from bankmine.features.population import is_active
 from bankmine.topics.segmentation.groups import Groups, Standardise, Unskew, group, prepared
-from bankmine.topics.segmentation.measures import Registry, is_active, readable
+from bankmine.topics.segmentation.measures import Registry, readable
 
 FORMAT = "bankmine segments 1"
 INACTIVE, ALL = "inactive", "all customers"

@@ -41,13 +41,6 @@ def tier_table(margin: pd.Series, tier: pd.Series) -> pd.DataFrame:
     return table.assign(share_of_total=table["total"] / table["total"].sum())
 
 
-def capture_curve(margin: pd.Series) -> pd.DataFrame:
-    """Add up positive margins, the largest first: `held`, the share of their total, by share of all `customers`."""
-    value = _largest_first(margin)
-    held = np.append(0.0, value.cumsum()) / (value.sum() or np.nan)
-    return pd.DataFrame({"customers": np.linspace(0, 1, len(held)), "held": held})
-
-
 def pareto_share(margin: pd.Series, top: float = 0.2, seed: int = 0) -> Estimate:
     """Estimate the share of all positive margins that the top share of customers holds.
 

@@ -16,11 +16,12 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle, rfm
 from bankmine.features.customers import PORTRAIT, customer_tables
+from bankmine.features.population import is_active, population
 from bankmine.features.spine import month_end_before
 from bankmine.features.value import TIERS, margins, not_counted, tiers
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
-from bankmine.study.charts import heat
+from bankmine.study.charts import captured, heat
 from bankmine.study.heading import Headed
 from bankmine.topics.segmentation import agreement, measures, movement, portrait, premium, stability
 from bankmine.topics.segmentation.groups import MINIMUM, Choice, choose
@@ -88,8 +89,12 @@ class SegmentStudy(Headed):
     @part
     def active(self) -> dict[str, int]:
         """How many customers there are, how many are sorted into segments, and how many are set apart."""
-        active = measures.is_active(self.customers, self.registry)
+        active = self._population["active"]
         return {"active": active.sum(), "customers": len(active), "inactive": (~active).sum()}
+
+    @part
+    def _population(self) -> pd.DataFrame:
+        return population(self.source, self.day, self.customers)
 
     @part
     def values(self) -> pd.DataFrame:
@@ -98,7 +103,7 @@ class SegmentStudy(Headed):
 
     def _values_on(self, day: datetime.date) -> pd.DataFrame:
         customers = self.tables[day]
-        return measures.readable(customers[measures.is_active(customers, self.registry)], self.registry)
+        return measures.readable(customers[is_active(customers, self.registry)], self.registry)
 
     # --- segments
 
@@ -267,10 +272,7 @@ class SegmentStudy(Headed):
     @part
     def capture(self) -> Axes:
         """Draw the share of the margin that the best customers hold."""
-        axis = sns.lineplot(premium.capture_curve(self.worth), x="customers", y="held")
-        axis.set(title="Share of the margin held by the best customers", xlabel="share of customers, the best first")
-        axis.set(ylabel="share of all positive margin", ylim=(0, 1.02), xlim=(0, 1))
-        return axis
+        return captured(self.worth, "Share of the margin held by the best customers", "all positive margin")
 
     @part
     def persistence(self) -> dict[str, float]:
