@@ -38,7 +38,7 @@ def test_the_ratio_has_the_interval_of_katz():
 
 def test_a_reference_that_is_named_before_holds_though_another_group_fares_better():
     table = fairness.adverse_impact(*decided(a=(50, 100), b=(80, 100), c=(30, 100)), reference="a")
-    assert table["verdict"].tolist() == [fairness.REFERENCE, fairness.ALIKE, fairness.MAY_BE_BELOW]
+    assert table["verdict"].tolist() == [fairness.REFERENCE, fairness.ABOVE, fairness.MAY_BE_BELOW]
     assert table["ratio"].tolist() == pytest.approx([1, 1.6, 0.6])
 
 

@@ -219,7 +219,9 @@ def monitoring_plan(model: str, facts: Mapping[str, float], register: Register |
     for watched in register.asked_of(model, register.monitoring):
         usual = float(facts.get(watched.fact, np.nan))
         limits = _limit(watched, usual, facts)
-        now = float(facts.get("events", np.nan)) if watched.limit == "events" else facts.get(f"{watched.fact}_now", usual)
+        now = (
+            float(facts.get("events", np.nan)) if watched.limit == "events" else facts.get(f"{watched.fact}_now", usual)
+        )
         rows.append(
             (watched.metric, now, *limits, _status(now, *limits), watched.cadence, watched.action, watched.owner)
         )
@@ -407,7 +409,8 @@ def _common_facts(study: Study) -> dict[str, float]:
     gained = now.predictors.isna().mean() - study.sample.at(study.split.train).predictors.isna().mean()
     facts = {
         "rows": len(judged.rows) / months, "events": judged.rows.target.sum() / months,
-        "auc": judged.metric("auc")["value"], "auc_now": judged.newest_auc, "expected_events": chance[study.chosen].sum() / months,
+        "auc": judged.metric("auc")["value"], "auc_now": judged.newest_auc,
+        "expected_events": chance[study.chosen].sum() / months,
         "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
         "model_age": _months_since(study.split.days["tune"], study.source.as_of),
     }  # fmt: skip

@@ -75,7 +75,8 @@ def test_the_long_run_counts_quarters_alike_and_adds_what_is_unsure():
     [
         ("up_to: 0.30 }", "up_to: 0.01 }", "grades rise"), ("up_to: 1.0 }", "up_to: 0.9 }", "grades rise"),
         ("scope: [product, applied_through]", "scope: product", "lists of columns"),
-        ("scope: [product", "scop: [product", "must have told"), ("gender: male,", "gender: [male],", "lists of columns"),
+        ("scope: [product", "scop: [product", "must have told"),
+        ("gender: male,", "gender: [male],", "lists of columns"),
     ],
 )  # fmt: skip
 def test_a_register_that_makes_no_sense_is_refused(tmp_path, old, new, message):
@@ -259,7 +260,8 @@ def test_the_list_of_an_earlier_report_is_held_against_what_its_credits_became(b
     applied = bank.sample.day.between("2024-11-01", "2024-11-30")
     own = bank.beside[applied]
     listed = pd.DataFrame({
-        "customer_id": bank.sample.entity[applied], "as_of": dt.date(2024, 11, 30), "application_id": own["application_id"],
+        "customer_id": bank.sample.entity[applied], "as_of": dt.date(2024, 11, 30),
+        "application_id": own["application_id"],
         "decision": np.where(np.arange(len(own)) % 3 == 0, "refuse", "grant"), "probability": 0.06,
     })  # fmt: skip
     listed.to_parquet(tmp_path / "credit_scores.parquet", index=False)

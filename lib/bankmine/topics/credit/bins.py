@@ -267,7 +267,9 @@ def nonmonotone(predictors: pd.DataFrame, target: np.ndarray, bins: dict[Hashabl
     rows, freedom = [], _FREEDOM_OF_A_TURN[_proposed(target)[1] == _PREBINS]
     for name, found in bins.items():
         if found.kind == NUMBER and found.trend not in ("valley", "peak") and predictors[name].nunique() > 2:
-            turned = max((fit_bins(predictors[name], target, t, found.told) for t in ("valley", "peak")), key=lambda b: b.value)
+            turned = max(
+                (fit_bins(predictors[name], target, t, found.told) for t in ("valley", "peak")), key=lambda b: b.value
+            )
             chance = chi2.ppf(CONFIDENCE, freedom) * found.unit
             gain = turned.value - found.value
             rows.append((name, found.trend, turned.trend, found.value, turned.value, chance, gain > chance))

@@ -58,7 +58,7 @@ class Card:
 
     @part
     def scaling(self) -> dict[str, float]:
-        """What a score means by the chances that leave the house: at `base` points the `odds`, doubled by `pdo` more."""
+        """What a score means by the chances that leave the house: `odds` at `base` points, doubled by `pdo` more."""
         scale = self.scorecard.scale
         chance = float(self.calibrator.predict(scale.chance(np.array([scale.base])))[0])
         return {"base": scale.base, "odds": 1 / chance - 1, "pdo": scale.pdo / self.calibrator.slope_}

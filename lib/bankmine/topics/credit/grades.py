@@ -82,4 +82,6 @@ def chart(found: pd.DataFrame) -> Axes:
     many = found.loc[found["rows"] >= _MANY, "high"]
     axis.set_ylim(0, min(1.0, 1.2 * many.max()) if len(many) else 1.0)
     axis.legend()
-    return charts.titled(axis, "Bad rate by grade, with intervals of 95 %", "grade, and credits", "bad rate", percent="y")
+    return charts.titled(
+        axis, "Bad rate by grade, with intervals of 95 %", "grade, and credits", "bad rate", percent="y"
+    )

@@ -18,7 +18,7 @@ class Portfolio:
     """Credits that a policy grants to the applicants scored now, at the limits that it suggests."""
 
     def __init__(self, offered: pd.DataFrame, chance: pd.Series, told: pd.DataFrame, rules: CreditRules) -> None:
-        """Take what is `offered`, as of `lending.offers`, and what is `told` of the applicants, with their `product`."""
+        """Take what is `offered`, as of `lending.offers`, and what is `told` of applicants, with their `product`."""
         self.offered, self.chance, self.told, self.rules = offered, chance, told, rules
 
     @part
@@ -29,7 +29,8 @@ class Portfolio:
             raise BankmineError("nobody is granted credit")
         terms = self.rules.terms(self.told.loc[yes, "product"])
         found = pd.DataFrame({
-            "product": self.told.loc[yes, "product"], "limit": self.offered.loc[yes, "limit"], "chance": self.chance[yes],
+            "product": self.told.loc[yes, "product"], "limit": self.offered.loc[yes, "limit"],
+            "chance": self.chance[yes],
         })  # fmt: skip
         return found.assign(loss=found["chance"] * found["limit"] * terms["at_default"] * terms["lgd"])
 
@@ -64,7 +65,12 @@ class Portfolio:
             share = limit.groupby(value.where(value.notna(), "not told")).sum() / limit.sum()
             rows[name.replace("_", " ")] = (len(share), str(share.idxmax()), share.max(), (share**2).sum())
         top = limit.nlargest(_LARGEST).sum() / limit.sum()
-        rows["single credits"] = (len(limit), f"the {min(_LARGEST, len(limit))} largest", top, ((limit / limit.sum()) ** 2).sum())
+        rows["single credits"] = (
+            len(limit),
+            f"the {min(_LARGEST, len(limit))} largest",
+            top,
+            ((limit / limit.sum()) ** 2).sum(),
+        )
         columns = ["groups", "largest", "share of limits", "Herfindahl index"]
         table = pd.DataFrame.from_dict(rows, "index", columns=columns).rename_axis("by")
         return shown(table, **{"share of limits": ".0%", "Herfindahl index": ".2f"})
@@ -98,4 +104,6 @@ def overrides_table(found: pd.DataFrame) -> pd.DataFrame:
     """Return overrides for a page."""
     told = found.assign(**{"bad so far": with_interval(found, "share", ".1%")})
     names = {"granted": "granted by the bank", "refused": "refused by the bank", "otherwise": "decided otherwise"}
-    return shown(told.drop(columns=["bad", "share", "low", "high"]).rename(columns=names), **{"decided otherwise": ",.0f"})
+    return shown(
+        told.drop(columns=["bad", "share", "low", "high"]).rename(columns=names), **{"decided otherwise": ",.0f"}
+    )

@@ -1,4 +1,4 @@
-"""Remedies: what it would cost to grant credit to the group that is granted it least often as the four-fifths rule asks.
+"""Remedies: what it would cost to grant credit to the group that is granted least often as the four-fifths rule asks.
 
 Two ways are shown: credit for the next best of the group, and scorecards that leave out what costs the group most
 points (the search for a less discriminatory alternative). Which of them is right, or lawful, is for people to say.
@@ -73,7 +73,8 @@ def remedies(study: CreditStudy) -> pd.DataFrame:
 def table(found: pd.DataFrame) -> pd.DataFrame:
     """Return remedies for a page."""
     told = pd.DataFrame({
-        "granted": found["granted"], "of the group": found["group"], "impact ratio": with_interval(found, "ratio", ".2f"),
+        "granted": found["granted"], "of the group": found["group"],
+        "impact ratio": with_interval(found, "ratio", ".2f"),
         "AUC": found["auc"], "expected to cost": found["expected"], "has cost": with_interval(found, "cost", ",.0f"),
     })  # fmt: skip
     return shown(told, granted=".0%", AUC=".3f", **{"of the group": ".0%", "expected to cost": ",.0f"})

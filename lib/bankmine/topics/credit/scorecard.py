@@ -354,8 +354,8 @@ def candidates(
 ) -> dict[str, Pipeline]:  # fmt: skip
     """Set up the models to compare, unfitted; each takes predictors as they are in a sample.
 
-    Bins of the scorecard and XGBoost follow the directions; `told` is of `ScorecardModel`. `raw_logistic`, on numbers as they are, is the straw man;
-    the rule ranks by the predictor that ranks best alone in training.
+    Bins of the scorecard and XGBoost follow the directions; `told` is of `ScorecardModel`. `raw_logistic`, on numbers
+    as they are, is the straw man; the rule ranks by the predictor that ranks best alone in training.
     """
     known = directions_of(sample.predictors, directions)
     common = models.candidates(sample, monotone=signs(known))

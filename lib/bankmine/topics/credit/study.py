@@ -238,7 +238,11 @@ class CreditStudy(Study):
 
         `whose` says of whom the share is, and in which `span` the `loans` of known outcome earned the profit.
         """
-        told = {"loans": round(self.earned["actions"].iloc[0]), "whose": self.whose(self.judged.rows), "span": self.span}
+        told = {
+            "loans": round(self.earned["actions"].iloc[0]),
+            "whose": self.whose(self.judged.rows),
+            "span": self.span,
+        }
         return {"cut": self.cut_off, "score": self.grants_from, "share": self.share_granted, **self.profit, **told}
 
     span: ClassVar[str] = "in all"
@@ -266,7 +270,7 @@ class CreditStudy(Study):
 
     @part
     def granted_now(self) -> dict[str, object]:
-        """Of the `scored` applicants, how many are `granted` (`share`), `refused`, and for a `person`; `whose` they are."""
+        """Of the `scored` applicants (`whose`), how many are `granted` (`share`), `refused`, and for a `person`."""
         counted = self.decided_now["decision"].value_counts()
         granted, no, person = (int(counted.get(n, 0)) for n in (lending.GRANT, lending.REFUSE, lending.FOR_A_PERSON))
         told = {"scored": len(self.scores), "granted": granted, "refused": no, "person": person}
@@ -733,7 +737,9 @@ class BankCredit(CreditStudy):
         event = own["defaulted"].eq(1).astype(object).where(own["approved"].fillna(False).astype(bool))
         if known_on <= pd.Timestamp(self.source.as_of):
             event = event.where(own["defaulted"].notna())
-        return Became(listed["decision"] == lending.GRANT, event, listed["probability"], listed["customer_id"], known_on)
+        return Became(
+            listed["decision"] == lending.GRANT, event, listed["probability"], listed["customer_id"], known_on
+        )
 
     @part
     def ages_chart(self) -> Axes:
@@ -752,7 +758,9 @@ class BankCredit(CreditStudy):
 
     def told_beside(self) -> pd.DataFrame:
         """Return the id of each application scored now, what was asked for, and what the bank has decided `so_far`."""
-        return self.beside.loc[self.today.target.index, ["application_id", "product", "amount"]].assign(so_far=self._so_far)
+        return self.beside.loc[self.today.target.index, ["application_id", "product", "amount"]].assign(
+            so_far=self._so_far
+        )
 
     @property
     def _so_far(self) -> pd.Series:
