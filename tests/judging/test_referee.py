@@ -15,11 +15,13 @@ from riskvalidation.validation import (
     pd_brier,
     pd_ece,
     pd_hosmer_lemeshow,
+    pd_jeffreys,
     stability_psi,
 )
 
 from bankmine.judging.calibration import calibration, hosmer_lemeshow
 from bankmine.judging.drift import alarm, psi, psi_table
+from bankmine.judging.intervals import wilson
 from bankmine.judging.ranking import against, of, performance
 
 SAME = {"rel": 1e-6, "abs": 1e-6}
@@ -93,3 +95,18 @@ def test_drift(sample):
     assert psi_table(then.to_frame(), now.to_frame()).psi[0] == pytest.approx(theirs.metric, **SAME)
     limit = alarm(10, half, len(now))
     assert (theirs.metric > limit) == (theirs.p_value < 0.05)
+
+
+def test_shares(sample):
+    """Jeffreys' interval is that of a belief, Wilson's that of a test; they differ by less than half a row.
+
+    At none and all ours is exact (Clopper and Pearson) and therefore wider: it may never hold the truth too seldom.
+    """
+    rows, events = len(sample), int(sample.y.sum())
+    theirs = pd_jeffreys(rows, events, 0.1).extras
+    bounds = theirs["posterior_q025"], theirs["posterior_q975"]
+    assert wilson(events, rows) == pytest.approx(bounds, abs=0.5 / rows)
+    assert wilson(events, rows) != pytest.approx(bounds, abs=1e-6)
+    for count, end in ((0, 1), (rows, 0)):
+        ours, jeffreys = wilson(count, rows), pd_jeffreys(rows, count, 0.1).extras
+        assert abs(ours[end] - count / rows) > abs(jeffreys[("posterior_q025", "posterior_q975")[end]] - count / rows)

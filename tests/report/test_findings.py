@@ -159,3 +159,11 @@ def test_words_follow_the_number(number, told):
     assert found["text"] == told
     assert found["values"] == {"n": number}
     assert found["formats"] == {"n": ""}
+
+
+def test_a_value_and_its_limit_are_told_apart():
+    told = bundle("{now:.1%} is above {limit:.1%} and {n:,.0f}.", id="x.limit", now=0.0304, limit=0.0299, n=3.0)
+    assert told["text/plain"] == "3.04% is above 2.99% and 3."
+    assert told[MIME]["formats"]["now"] == ".2%"
+    same = bundle("{now:.1%} of {before:.1%}.", id="x.same", now=0.0301, before=0.0301)
+    assert same["text/plain"] == "3.0% of 3.0%."

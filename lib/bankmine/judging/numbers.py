@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 
 MISSING = "n/a"
@@ -46,7 +47,7 @@ def formatted(value: float, spec: str) -> str:
 
 
 def with_bounds(value: float, low: float, high: float, spec: str, between: str) -> str:
-    """Write an estimate with its interval, as "0.71 (0.66–0.75)", by a format made finer until its ends differ.
+    """Write an estimate with its interval, as "0.71 (0.66–0.75)", by a format made finer until its parts differ.
 
     Without an interval where none is known, and where the estimate is certain, as of a group against itself.
     """
@@ -54,12 +55,21 @@ def with_bounds(value: float, low: float, high: float, spec: str, between: str) 
         return MISSING
     if math.isnan(low) or math.isnan(high) or low == high == value:
         return formatted(value, spec)
+    finer = apart([value, low, high], spec)
+    told = [formatted(float(part), finer) for part in (value, low, high)]
+    return f"{told[0]} ({told[1]}{between}{told[2]})"
+
+
+def apart(values: Sequence[float], spec: str) -> str:
+    """Return a format of decimals, made finer by two at most until values that differ read differently."""
+    known = sorted(float(value) for value in values if math.isfinite(value))
+    different = [b for a, b in zip([math.nan, *known], known, strict=False) if not math.isclose(a, b)]
     for more in range(_FINER + 1):
         finer = re.sub(r"\.(\d+)", lambda found, more=more: f".{int(found[1]) + more}", spec)
-        told = [formatted(float(part), finer) for part in (value, low, high)]
-        if told[1] != told[2] and not any(text[0] in "<>" for text in told):
+        told = {formatted(value, finer) for value in different}
+        if len(told) == len(different) and not any(text[0] in "<>" for text in told):
             break
-    return f"{told[0]} ({told[1]}{between}{told[2]})"
+    return finer
 
 
 def _rounded(value: float, digits: int) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from bankmine.judging.numbers import MISSING, formatted
+from bankmine.judging.numbers import MISSING, apart, formatted
 from bankmine.lacking import Lacking
 
 if TYPE_CHECKING:  # every notebook imports this module, and nbformat takes seconds to import
@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # every notebook imports this module, and nbformat takes seco
 
 MIME = "application/vnd.bankmine.finding+json"
 NO_FACTS: Mapping[str, object] = MappingProxyType({})
+_DECIMALS = re.compile(r"[-+ ]?,?\.\d[f%]")
 FLAG = "▲ Alert: "
 FLAG_HTML = f"<strong>{FLAG}</strong>"
 ID = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){1,2}")
@@ -173,7 +174,12 @@ def _json(value: object) -> object:
 
 
 def _parts(template: str, values: dict[str, object], id: str) -> Iterator[tuple[str, str | None, str]]:
-    """Yield (text, value name or None, format spec) piece by piece."""
+    """Yield (text, value name or None, format spec) piece by piece; what differs in a sentence reads differently."""
+    alike: dict[str, list[float]] = {}
+    for _, name, spec, _ in string.Formatter().parse(template):
+        if name and isinstance(values.get(name), float) and _DECIMALS.fullmatch(spec):
+            alike.setdefault(spec, []).append(values[name])
+    finer = {spec: apart(numbers, spec) for spec, numbers in alike.items() if len(numbers) > 1}
     for literal, name, spec, conversion in string.Formatter().parse(template):
         yield printable(literal), None, ""
         if name is None:
@@ -186,6 +192,7 @@ def _parts(template: str, values: dict[str, object], id: str) -> Iterator[tuple[
         if "|" in spec:
             yield spec.split("|")[values[name] != 1], None, ""
             continue
+        spec = finer.get(spec, spec)
         yield _formatted(values[name], spec, f"finding {id}: {name}"), name, spec
 
 

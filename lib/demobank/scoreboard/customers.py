@@ -54,10 +54,11 @@ _STATE_OF = {"acquisition": "new", "growth": "active", "maturity": "active", "de
 def defects(truth: Truth, snapshot: Snapshot, findings: pd.DataFrame) -> list[Score]:
     """Score the rules: the share of the planted bad rows that was left out, and of what was left out, that was bad.
 
-    `findings` has the `check` and the `count` of each broken rule.
+    What the bank delivers after the day of the snapshot is not looked for. `findings` has the `check` and the `count`
+    of each broken rule.
     """
     planted = truth.table("defects")
-    planted = planted[planted["rule"].isin(MEANINGS)]
+    planted = _delivered(snapshot, planted[planted["rule"].isin(MEANINGS)])
     left_out = {name: _left_out(snapshot, name, rows["key"]) for name, rows in planted.groupby("table")}
     scores = [
         Score(QUALITY, f"{table}: {MEANINGS[rule]}", "share found", recall(left_out[table], rows["key"]), _ALL)
@@ -158,6 +159,15 @@ def _codes(rows: pd.DataFrame, column: str) -> np.ndarray:
     codes = rows.assign(code=pd.Categorical(rows[column], _STATES).codes.astype(int))
     wide = codes.pivot_table(index="customer_id", columns="day", values="code", fill_value=-1)
     return wide.to_numpy().astype(int)
+
+
+def _delivered(snapshot: Snapshot, planted: pd.DataFrame) -> pd.DataFrame:
+    """Return the planted rows that are there on the day: of a key that comes twice, the second one."""
+    parts = []
+    for table, rows in planted.groupby("table"):
+        there = _count(snapshot.delivered[table], table, rows["key"]).reindex(rows["key"], fill_value=0).to_numpy()
+        parts.append(rows[there > rows["rule"].eq("duplicate_key")])
+    return pd.concat(parts)
 
 
 def _left_out(snapshot: Snapshot, table: str, keys: pd.Series) -> set[str]:
