@@ -189,7 +189,7 @@ class BankChurn(Churn):
     """Churn of a bank's customers on month ends: as many to learn from, and so many months from one to the next."""
 
     rule: ClassVar[str] = "days_since_own_booking"
-    trend_of: ClassVar[str] = "Share of customers who left, by the month end on which they were looked at"
+    trend_of: ClassVar[str] = "Share of customers who left, by month end looked at"
 
     def __init__(self, snapshot: Snapshot, definition: Definition, train: int = 6, every: int = 2) -> None:
         self.definition, self.train = definition, train
