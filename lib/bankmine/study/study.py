@@ -428,13 +428,7 @@ class Study(Headed):
     def foretold(self) -> dict[str, object]:
         """Events `foretold` and `observed` in the rows judged, and in words whether chances were right."""
         found = self.calibrated
-        words = (
-            "too low"
-            if found["level_low"] > 0
-            else "too high"
-            if found["level_high"] < 0
-            else "as high as they should be"
-        )
+        words = "too low" if found["level_low"] > 0 else "too high" if found["level_high"] < 0 else "about right"
         rows = self.judged.rows
         return {"foretold": found["foretold"], "observed": found["observed"], "told": words, "when": self.when(rows)}
 
