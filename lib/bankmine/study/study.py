@@ -215,8 +215,8 @@ class Study(Headed):
     def when(self, rows: Sample) -> str:
         """Say of which days rows are: no rate is told without its window."""
         if rows.day is None:
-            return "of the table, which tells no days"
-        return f"of {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
+            return "in a table without days"
+        return f"from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
 
     @part
     def parts(self) -> Parts:

@@ -413,7 +413,7 @@ def test_every_question_of_a_validator_is_answered_or_says_why_not(kind, request
 
 def test_of_a_table_without_days_no_month_is_spoken_of_and_nothing_is_judged_out_of_time(tmp_path):
     study = opened(flat_file(tmp_path))
-    assert study.rate["whom"] == "the rows of the table, which tells no days"
+    assert study.rate["whom"] == "the rows in a table without days"
     assert "month" not in repr(study)
     table = study.validation.answered.set_index("question")
     row = table.loc[table.index.str.contains("out of time")]

@@ -136,6 +136,9 @@ class Churn(Study):
 class TableChurn(Churn):
     """Churn of a flat table: the outcome and, it may be, the costs are told, and nothing of the bank around them."""
 
+    recalibration: ClassVar[None] = None
+    """Rows that are scored now are of the same table: nothing newer is there to calibrate by."""
+
     def __init__(self, flat: Flat, delay: int = 0) -> None:
         super().__init__(flat, flat.event, flat_sample(flat))
         self.delay = delay
