@@ -215,8 +215,8 @@ class Study(Headed):
     def when(self, rows: Sample) -> str:
         """Say of which days rows are: no rate is told without its window."""
         if rows.day is None:
-            return "of the table, which tells no days"
-        return f"of {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
+            return "in a table without days"
+        return f"from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
 
     @part
     def parts(self) -> Parts:
@@ -284,7 +284,7 @@ class Study(Headed):
     @part
     def trend_chart(self) -> Axes:
         """Draw the rate of the event by month."""
-        return charts.rate_over_time(self.trend, f"{self.trend_of}, with intervals of 95 %")
+        return charts.rate_over_time(self.trend, f"{self.trend_of} (intervals of 95 %)")
 
     # --- models
 
@@ -423,6 +423,14 @@ class Study(Headed):
         told |= slope[["value", "low", "high"]].to_dict()
         told |= {f"level{end}": level[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
         return pd.Series(told | {"how": self.how_calibrated})
+
+    @part
+    def foretold(self) -> dict[str, object]:
+        """Events `foretold` and `observed` in the rows judged, and in words whether chances were right."""
+        found = self.calibrated
+        words = "too low" if found["level_low"] > 0 else "too high" if found["level_high"] < 0 else "about right"
+        rows = self.judged.rows
+        return {"foretold": found["foretold"], "observed": found["observed"], "told": words, "when": self.when(rows)}
 
     @property
     def how_calibrated(self) -> str:

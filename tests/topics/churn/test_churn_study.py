@@ -130,14 +130,14 @@ def test_level_and_slope_have_limits_and_what_crosses_them_is_an_alert(bank):
     plan = bank.validation.plan.set_index("metric")
     for name, right in (("in_the_large", 0.0), ("slope", 1.0)):
         found = bank.judged.deviation(name)
-        row = plan.loc[plan.index.str.startswith("Calibration in" if name == "in_the_large" else "Calibration slope")]
+        row = plan.loc[plan.index.str.startswith("Level" if name == "in_the_large" else "Slope")]
         assert row["now"].item() == found["value"]
         half = (found["high"] - found["low"]) / 2 * 2.5758 / 1.95996
         assert (row["below"].item(), row["above"].item()) == pytest.approx((right - half, right + half), rel=1e-3)
     # 275 left where 197 were foretold
     facts = {"rows": 3800, "events": 92, "level": 0.35, "level_below": -0.24, "level_above": 0.24}
     status = validation.monitoring_plan("churn", facts).set_index("metric")["status"]
-    assert status.filter(like="in the large").tolist() == [validation.CROSSED]
+    assert status.filter(like="Level").tolist() == [validation.CROSSED]
 
 
 @pytest.mark.parametrize(
@@ -413,7 +413,7 @@ def test_every_question_of_a_validator_is_answered_or_says_why_not(kind, request
 
 def test_of_a_table_without_days_no_month_is_spoken_of_and_nothing_is_judged_out_of_time(tmp_path):
     study = opened(flat_file(tmp_path))
-    assert study.rate["whom"] == "the rows of the table, which tells no days"
+    assert study.rate["whom"] == "the rows in a table without days"
     assert "month" not in repr(study)
     table = study.validation.answered.set_index("question")
     row = table.loc[table.index.str.contains("out of time")]

@@ -80,10 +80,11 @@ class Calls:
 
     def first(self, rows: int) -> pd.DataFrame:
         """Return the first of the list as a page shows them, each with its strongest reason."""
-        told = self.list.loc[self.list["called"], ["probability", "expected_profit", "channel", "reasons", "action"]]
-        told = told.head(rows).assign(reasons=lambda t: t["reasons"].str.partition("; ")[0])
-        told = told.rename(columns={"reasons": "strongest reason", "action": "what to say"})
-        return shown(told, probability=".0%", expected_profit=",.0f")
+        own = self.list[self.list["called"]].head(rows)
+        told = own[["probability", "expected_profit"]].set_axis(["chance", "profit"], axis=1)
+        told["strongest reason"] = own["reasons"].str.partition("; ")[0]
+        told["what to do"] = own["channel"].str.capitalize() + ": " + own["action"]
+        return shown(told, chance=".0%", profit=",.0f")
 
     @cached_property
     def tiers(self) -> pd.DataFrame:

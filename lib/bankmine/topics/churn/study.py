@@ -136,6 +136,9 @@ class Churn(Study):
 class TableChurn(Churn):
     """Churn of a flat table: the outcome and, it may be, the costs are told, and nothing of the bank around them."""
 
+    recalibration: ClassVar[None] = None
+    """Rows that are scored now are of the same table: nothing newer is there to calibrate by."""
+
     def __init__(self, flat: Flat, delay: int = 0) -> None:
         super().__init__(flat, flat.event, flat_sample(flat))
         self.delay = delay
@@ -189,7 +192,7 @@ class BankChurn(Churn):
     """Churn of a bank's customers on month ends: as many to learn from, and so many months from one to the next."""
 
     rule: ClassVar[str] = "days_since_own_booking"
-    trend_of: ClassVar[str] = "Share of customers who left, by the month end on which they were looked at"
+    trend_of: ClassVar[str] = "Share of customers who left, by month end looked at"
 
     def __init__(self, snapshot: Snapshot, definition: Definition, train: int = 6, every: int = 2) -> None:
         self.definition, self.train = definition, train
