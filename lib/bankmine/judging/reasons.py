@@ -217,7 +217,9 @@ def reasons(
     themes = themes_of(predictors, found.pushes.abs().mean(), dictionary)
     push = by_theme(found.pushes, themes["theme"])
     # who speaks must be out of the ordinary: "8 of 90 days (typical 7)" is no reason that anybody can use
-    told = found.pushes.where(True if typical is not None else _unusual(predictors[found.pushes.columns]), -np.inf)
+    told = found.pushes
+    if typical is None:
+        told = told.where(_unusual(predictors[told.columns]), -np.inf)
     speaker = _speakers(told, themes["theme"])
     silent = np.take_along_axis(told.to_numpy(), speaker, axis=1) <= 0
     size = np.where(silent, -np.inf, push.to_numpy())
