@@ -204,6 +204,8 @@ class FraudStudy(Listed):
         if not self.found.dated:
             raise BankmineError(f"the table has no fraud_known_on: delay={self.delay} days stand for it")
         days = (self.payments.known_on - self.payments.day).dt.days.dropna()
+        if not len(days):
+            raise BankmineError("no payment is known as fraud")
         return {"median": days.median(), "share": (days <= self.delay).mean(), "delay": self.delay}
 
     @part
