@@ -27,6 +27,8 @@ def test_the_rate_is_of_ten_thousand_genuine_payments_against_the_group_that_pay
     assert table.loc["old", "more"] == pytest.approx(table.loc["old", "rate"] - table.loc["young", "rate"])
     assert table.loc["old", "low"] < table.loc["old", "rate"] < table.loc["old", "high"]
     assert 20 < table.loc["old", "more_low"] < 40 < table.loc["old", "more_high"] < 60
+    assert burden(hit, GROUP, ENTITY, "old").loc["old", "verdict"] == REFERENCE  # named before
+    assert burden(hit, GROUP, ENTITY, "none of them").equals(table)
     assert table["verdict"].to_dict() == {"old": MORE, "young": REFERENCE, "few": TOO_FEW}
 
 

@@ -160,7 +160,7 @@ def test_a_currency_without_a_section_counts_no_costs():
     rules = desk.load_desk("XYZ")
     assert (rules.currency, rules.counted) == ("default", False)
     assert rules.break_even(pd.Series([5.0])).tolist() == [0.0]
-    for name in ("definition", "actions"):
+    for name in ("definition", "actions", "reference"):
         assert desk.load_desk(name).currency == "default"
 
 

@@ -54,7 +54,8 @@ def test_the_alerts_of_the_page_are_those_of_the_file(study):
     named = {"chance of fraud": "probability", "expected saving": "expected_saving"}
     for shown in ("amount", *named):
         assert page[shown].tolist() == first[named.get(shown, shown)].tolist()
-    assert page["why, and what to do"].tolist() == (first["reasons"] + " → " + first["action"]).tolist()
+    for told, row in zip(page["why, and what to do"], first.itertuples(), strict=True):
+        assert told == f"{'; '.join(row.reasons.split('; ')[:2])} → {row.action}"
     for told, row in zip(page["payment"], first.itertuples(), strict=True):
         assert told == f"{row.at:%H:%M} {row.channel}: {row.account} of {row.customer} to {row.paid_to}"
         assert row.paid_to == (row.merchant if pd.isna(row.counterparty) else row.counterparty)
@@ -261,7 +262,8 @@ def test_false_alarms_by_group_are_of_the_genuine_payments_judged(study):
         rows = genuine & (gender == group)
         assert told.loc[group, "payments"] == rows.sum()
         assert told.loc[group, "rate"] == pytest.approx(10_000 * listed[rows].mean())
-    assert told["payments"].idxmax() == told.index[told["verdict"] == "reference"].item()
     ages = study.burdens["age band"]
+    for table, named in ((told, "male"), (ages, "35 to 44")):
+        assert table.index[table["verdict"] == "reference"].tolist() == [named]
     assert ages["payments"].sum() <= genuine.sum()
     assert {"25 to 34", "65 and over"} <= set(ages.index)

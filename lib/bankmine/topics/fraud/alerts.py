@@ -189,8 +189,8 @@ def weekly(
     every = pd.date_range(monday.min(), monday.max(), freq="7D") if len(monday) else []
     if len(every) <= reference:
         raise BankmineError(
-            f"Frauds became known in {len(every)} weeks, and {reference} are needed to hold others against: judge more "
-            "blocks, or take fewer weeks as reference."
+            f"weeks in which frauds became known: {len(every)}, and more than {reference} are needed to hold others "
+            "against: judge more blocks"
         )
     counts = table.assign(reported=True).groupby(monday)[["reported", *SIGNS]].sum().reindex(every, fill_value=0)
     together = counts.rolling(weeks, min_periods=1).sum().astype(int)

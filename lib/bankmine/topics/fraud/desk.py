@@ -189,6 +189,7 @@ REGISTRY = WORKSPACE / "data" / "fraud.yml"
 BY_SAVING, BY_CHANCE, BY_RULES, BY_AMOUNT, BY_LOT = (
     "expected saving", "chance of fraud", "expert rules", "amount alone", "by lot",
 )  # fmt: skip
+_NO_CURRENCY = ("definition", "reference", "actions")
 NOBODY, UNLIMITED = "nobody looks", "every alert that pays, without limit"
 
 
@@ -198,8 +199,8 @@ class DeskRules:
 
     `review` and `friction` are costs of an alert and of one that was genuine besides; `lost` is the part of a fraud's
     amount that is lost if nobody looks, `stopped` the part of that which looking saves, `capacity` the part of a day's
-    payments that can be looked at; `actions` are by the theme of the strongest reason. `currency` names the section
-    read: `default` where the currency has none.
+    payments that can be looked at; `actions` are by the theme of the strongest reason, `reference` groups by attribute.
+    `currency` names the section read: `default` where the currency has none.
     """
 
     owner: str
@@ -211,6 +212,7 @@ class DeskRules:
     stopped: float
     capacity: float
     actions: dict[str, str]
+    reference: dict[str, str]
 
     @property
     def counted(self) -> bool:
@@ -227,9 +229,10 @@ def load_desk(currency: str, file: Path = REGISTRY) -> DeskRules:
     """Read the rules for a currency, or the default ones; a BankmineError names what is wrong with the section."""
     told = read_yaml(file)
     try:
-        section = currency if currency in told and currency not in ("definition", "actions") else "default"
+        section = currency if currency in told and currency not in _NO_CURRENCY else "default"
         actions = load_actions(told["actions"], file)
-        rules = DeskRules(definition=told["definition"], currency=section, actions=actions, **told[section])
+        common = {"definition": told["definition"], "reference": dict(told["reference"])}
+        rules = DeskRules(**common, currency=section, actions=actions, **told[section])
         _check(rules, file)
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise BankmineError(f"{file} is not a register of the fraud desk: {' '.join(str(error).split())}") from None

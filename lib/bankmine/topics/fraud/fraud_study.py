@@ -204,6 +204,8 @@ class FraudStudy(Listed):
         if not self.found.dated:
             raise BankmineError(f"the table has no fraud_known_on: delay={self.delay} days stand for it")
         days = (self.payments.known_on - self.payments.day).dt.days.dropna()
+        if not len(days):
+            raise BankmineError("no payment is known as fraud")
         return {"median": days.median(), "share": (days <= self.delay).mean(), "delay": self.delay}
 
     @part
@@ -466,7 +468,8 @@ class FraudStudy(Listed):
             raise BankmineError("the source tells neither age nor gender")
         genuine = own.payments.target == 0
         listed, whose = self.acted.loc[genuine, BY_SAVING], own.payments.entity[genuine]
-        return {name: burden.burden(listed, group[genuine], whose) for name, group in groups.items()}
+        first = self.desk.reference
+        return {n: burden.burden(listed, group[genuine], whose, first.get(n, "")) for n, group in groups.items()}
 
     @part
     def heaviest(self) -> dict[str, object]:

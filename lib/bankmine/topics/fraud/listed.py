@@ -34,6 +34,8 @@ from bankmine.topics.fraud.desk import BY_RULES, BY_SAVING
 from bankmine.topics.fraud.rules import fired, in_words
 
 _WHAT = ("kind", "channel")
+_SAID = 2
+"""Reasons of an alert that a page shows, the strongest."""
 _SHARES = (0.001, 0.002, 0.01, 0.02)
 """Of a day's payments: capacities that are tried beside the desk's."""
 
@@ -128,7 +130,7 @@ class Listed(Study):
         told = pd.DataFrame({
             "payment": [_payment(row) for _, row in rows.iterrows()], "amount": rows["amount"],
             "chance of fraud": rows["probability"], "expected saving": rows["expected_saving"],
-            "why, and what to do": rows["reasons"] + " → " + rows["action"],
+            "why, and what to do": rows["reasons"].str.split("; ").str[:_SAID].str.join("; ") + " → " + rows["action"],
         }, index=rows.index)  # fmt: skip
         return shown(told, **{"amount": ",.0f", "chance of fraud": ".0%", "expected saving": ",.0f"})
 
@@ -263,6 +265,8 @@ class Listed(Study):
     @part
     def weeks_chart(self) -> Axes:
         """Draw by week what the lists saved in a day, and what they were expected to."""
+        if len(self.weeks) < 2:
+            raise BankmineError("all days judged are of one week")
         words = "as it turned out, with 95 % interval", "as expected when listed"
         axis = charts.line(self.weeks.reset_index(), "week", "profit", words[0], expected=words[1])
         axis.axhline(0, color="0.6", linewidth=0.8)
@@ -284,7 +288,7 @@ class Listed(Study):
     def hands_chart(self) -> Axes:
         """Draw by capacity what is saved in a day, and which share of the alerts is fraud."""
         found = self.hands.reset_index()
-        _, (money_of, right) = plt.subplots(2, 1, sharex=True, figsize=(7.5, 5))
+        _, (money_of, right) = plt.subplots(2, 1, sharex=True, figsize=(7.5, 5), layout="constrained")
         plt.sca(money_of)
         charts.line(found, "capacity", "profit")
         charts.titled(money_of, "What lists save in a day, by capacity; dotted: today's", "", self.currency)
@@ -335,10 +339,9 @@ class Listed(Study):
             raise BankmineError("there is no fraud among the payments judged")
         by = self.fates.index.get_level_values("by")[0]
         told = self.fates.loc[by].iloc[::-1].rename(columns=FATES)
-        axis = told.loc[:, told.gt(0).any()].plot.barh(stacked=True, width=0.7)
-        axis.set_xlim(right=1.05 * told.sum(axis=1).max())
+        axis = plt.figure(figsize=(7.5, 1.6 + 0.5 * len(told)), layout="constrained").subplots()
+        told.loc[:, told.gt(0).any()].plot.barh(stacked=True, width=0.7, ax=axis, edgecolor="white", legend=False)
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=len(FATES))
-        axis.get_legend().remove()
         return charts.titled(axis, f"Fraud tried in a day, by {readable(by)}", f"{self.currency} a day", "")
 
 
