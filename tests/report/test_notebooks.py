@@ -88,6 +88,11 @@ def test_findings_are_named_after_their_report(file, notebook):
     assert all(i.startswith(file.stem.partition("_")[2] + ".") for i in ids)
 
 
+def test_reports_that_a_page_names_by_their_number_are_there(notebook):
+    told = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    assert set(re.findall(r"\((\d\d)\)", told)) <= {f.stem[:2] for f in NOTEBOOKS}
+
+
 def test_no_result_is_typed_into_prose(notebook):
     prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     # thresholds and window lengths are told in words or as "90 days"; a figure with decimals or a large one is a result
@@ -153,6 +158,29 @@ def test_everyone_can_read_the_page_at_their_width_by_day_and_night(chromium, fi
         assert violations(page) == []
         assert page.evaluate(OVERFLOWING) == []
         assert page.evaluate(BROKEN_LINKS) == []
+
+
+SCALES = """() => [...document.querySelectorAll('figure img')]
+  .map(i => i.getBoundingClientRect().width / i.getAttribute('width'))"""
+FIRST_COLUMNS = """() => [...document.querySelectorAll('.scroll:has(> table tbody)')].flatMap(box => {
+  if (box.scrollWidth <= box.clientWidth + 1) return [];
+  box.scrollLeft = box.scrollWidth;
+  const first = box.querySelector('tbody tr > :first-child').getBoundingClientRect(), own = box.getBoundingClientRect();
+  return first.left >= own.left - 1 && first.width <= own.width / 2 + 1 ? [] : [box.getAttribute('aria-label')];
+})"""
+
+
+@pytest.mark.notebook
+@pytest.mark.browser
+@pytest.mark.parametrize("viewport", [NARROW, WIDE], ids=["phone", "desktop"])
+def test_charts_keep_labels_that_can_be_read_and_tables_the_column_that_names_the_row(
+    chromium, file, folder_of_pages, viewport
+):
+    """The smallest labels of a chart have 9 points: 12 pixels at its own width, so 9 at three quarters of it."""
+    with opened(chromium, folder_of_pages / f"{file.stem}.html", viewport) as page:
+        unfold(page)
+        assert [scale for scale in page.evaluate(SCALES) if scale < 0.74] == []
+        assert page.evaluate(FIRST_COLUMNS) == []
 
 
 @pytest.mark.notebook

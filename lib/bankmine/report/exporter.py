@@ -198,7 +198,7 @@ def _describe_pictures(soup: BeautifulSoup, title: str) -> None:
 
 
 def _box_wide_things(soup: BeautifulSoup) -> None:
-    """Let tables, formulas and listings scroll in boxes of their own that a keyboard reaches."""
+    """Let tables, charts, formulas and listings scroll in boxes of their own that a keyboard reaches."""
     for table in soup.find_all("table"):
         _scope_headers(table)
         if not table.find_parent("table"):
@@ -210,6 +210,8 @@ def _box_wide_things(soup: BeautifulSoup) -> None:
             _box(soup, table, f"Table: {label}")
     for formula in soup.find_all("math", display="block"):
         _box(soup, formula, "Formula")
+    for chart in soup.find_all("figure"):
+        chart.attrs |= {"tabindex": "0", "role": "group", "aria-label": "Chart"}
     for listing in soup.find_all("pre"):
         listing["tabindex"] = "0"
     for traceback in soup.find_all("pre", class_="traceback")[-1:]:

@@ -183,5 +183,5 @@ def heat(shares: pd.DataFrame, title: str, spec: str = ".0%", *, tilted: bool = 
     axis = sns.heatmap(shares, annot=True, fmt=spec, cbar=False, cmap="Blues", vmin=0, xticklabels=True)
     axis.set(title=title, xlabel="", ylabel="")
     if tilted:
-        axis.set_xticklabels(shares.columns.astype(str), rotation=30, ha="right", fontsize=7)
+        axis.set_xticklabels(shares.columns.astype(str), rotation=30, ha="right", fontsize=_SMALL)
     return axis

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -171,18 +172,25 @@ class Board:
     @part
     def chart(self) -> Axes:
         """Draw estimates with their intervals over the bounds that they must keep."""
-        board, at = self.rows, self.rows.index[::-1]
-        if board.empty:
+        if self.rows.empty:
             raise BankmineError("nothing is scored")
-        axis = plt.subplots(figsize=(8, 0.4 * len(board) + 1))[1]
-        axis.barh(at, board["at_most"] - board["at_least"], left=board["at_least"], color="0.88", label="bounds")
-        spread = [board["value"] - board["low"], board["high"] - board["value"]]
-        axis.errorbar(board["value"], at, xerr=spread, fmt="o", markersize=4, label="estimate, 95 %")
-        axis.set(title="Scores and the bounds they must keep", xlabel="share, correlation or multiple")
-        axis.set_xlim(-0.02, None)
-        axis.set_yticks(at, board["planted"].str.wrap(44))
-        axis.legend(loc="lower left")
-        return axis
+        units = list(self.rows.groupby("unit", sort=False))
+        rows = [len(board) for _, board in units]
+        figure, axes = plt.subplots(
+            len(rows), figsize=(8, 0.4 * sum(rows) + len(rows)), height_ratios=rows, squeeze=False
+        )
+        for axis, (unit, board) in zip(axes.ravel(), units, strict=True):
+            at = np.arange(len(board))[::-1]
+            axis.barh(at, board["at_most"] - board["at_least"], left=board["at_least"], color="0.88", label="bounds")
+            spread = [board["value"] - board["low"], board["high"] - board["value"]]
+            axis.errorbar(board["value"], at, xerr=spread, fmt="o", markersize=4, label="estimate, 95 %")
+            axis.set(xlabel=unit)
+            axis.set_xlim(-0.02 * board["at_most"].max(), None)
+            axis.set_yticks(at, board["planted"].str.wrap(44))
+        axes[0, 0].set(title="Scores and the bounds they must keep")
+        axes[0, 0].legend(loc="lower left")
+        figure.tight_layout()
+        return axes[0, 0]
 
     def require_passed(self) -> None:
         """Raise an error that names every failing score."""

@@ -99,9 +99,9 @@ def new_scheme(truth: Truth, judged: pd.DataFrame, alarm: pd.Timestamp | None) -
     known = Measure(*(np.fmin(value, waited) for value in astuple(by_model)))
     until, either = "days until a third of its payments is alerted", "days until that, or an alarm by reported frauds"
     return [
-        Score(FRAUD, "a new scheme", f"{until} by the anomaly detector", by_detector, (0, 60)),
-        Score(FRAUD, "a new scheme", f"{until} by the model, retrained", by_model, (0, 100)),
-        Score(FRAUD, "a new scheme", either, known, (0, 60)),
+        Score(FRAUD, "a new scheme", f"{until} by the anomaly detector", by_detector, (0, 60), "days"),
+        Score(FRAUD, "a new scheme", f"{until} by the model, retrained", by_model, (0, 100), "days"),
+        Score(FRAUD, "a new scheme", either, known, (0, 60), "days"),
     ]
 
 

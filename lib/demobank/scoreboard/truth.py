@@ -65,6 +65,7 @@ class Score:
     recovered: str
     measure: Measure
     within: tuple[float, float]
+    unit: str = "share, correlation or multiple"
 
     @property
     def passed(self) -> bool:
@@ -164,10 +165,31 @@ def around(true: float, measure: Measure) -> tuple[float, float]:
 def scoreboard(scores: list[Score]) -> pd.DataFrame:
     """Put scores into one table, in their order: numbers, and the estimate and its bounds as text."""
     rows = [
-        ("pass" if s.passed else "FAIL", s.analysis, s.planted, s.recovered, *astuple(s.measure), *s.within, s.room)
+        (
+            "pass" if s.passed else "FAIL",
+            s.analysis,
+            s.planted,
+            s.recovered,
+            *astuple(s.measure),
+            *s.within,
+            s.room,
+            s.unit,
+        )
         for s in scores
     ]
-    names = ["result", "analysis", "planted", "recovered", "value", "low", "high", "at_least", "at_most", "room"]
+    names = [
+        "result",
+        "analysis",
+        "planted",
+        "recovered",
+        "value",
+        "low",
+        "high",
+        "at_least",
+        "at_most",
+        "room",
+        "unit",
+    ]
     board = pd.DataFrame(rows, columns=names)
     board["estimate"] = [_estimate(*found) for found in board[names[4:7]].to_numpy()]
     board["bounds"] = [f"{low:.3g} to {high:.3g}" for low, high in board[names[7:9]].to_numpy()]

@@ -145,3 +145,26 @@ def test_movers_are_those_who_changed_the_most_valuable_first():
         "x": {"from": "a", "to": "b", "margin": 0.0},
     }  # fmt: skip
     assert found.index.tolist() == ["w", "u", "x"]
+
+
+def test_a_mover_near_the_threshold_is_told_from_one_beyond_it():
+    least = pd.Series({"premium": 1000.0, "core": 100.0, "basic": -5.0})
+    moved = pd.DataFrame(
+        {"from": ["core", "premium", "basic", "core"], "to": ["premium", "core", "core", "basic"],
+         "margin": [1010.0, 700.0, 150.0, 99.0]}, index=list("wxyz"),
+    )  # fmt: skip
+    far = migration.from_threshold(moved, least)
+    assert far.round(6).to_dict() == {"w": 0.01, "x": 0.3, "y": 0.5, "z": 0.01}
+
+
+def test_the_usual_change_is_that_of_nine_in_ten():
+    before = pd.Series(100.0, index=range(10))
+    now = before + np.arange(10)
+    assert migration.usual_change(before, now) == pytest.approx(np.quantile(np.arange(10) / 100, 0.9))
+    assert np.isnan(migration.usual_change(before * 0, now))
+
+
+def test_who_came_back_is_counted_among_those_who_changed():
+    history = pd.DataFrame([list("aba"), list("abb"), list("aaa"), list("aba"), [None, "b", "a"]])
+    assert migration.came_back(history) == 2 / 3
+    assert np.isnan(migration.came_back(history.iloc[:, :2]))

@@ -179,6 +179,7 @@ def test_standardised_features_lie_within_the_limits_they_were_fitted_with(numbe
         (lambda r: r["features"].append(dict(r["features"][0])), "the id income comes twice"),
         (lambda r: r["features"][0].update(form="rank"), "income has an unknown form or use"),
         (lambda r: r.pop("active"), "is not a registry of segments"),
+        (lambda r: r["names"][0].update(words=["rich"]), "no feature has the word 'rich'"),
     ],
 )
 def test_a_broken_registry_is_told(tmp_path, change, message):
@@ -193,3 +194,17 @@ def test_a_value_that_cannot_be_computed_is_told(tmp_path):
     file = written(tmp_path, lambda r: r["features"][0].update(value="inflow_365d + 'a'"))
     with pytest.raises(BankmineError, match=r"Feature income: .* cannot be computed"):
         sf.readable(customers(5), sf.load_registry(file))
+
+
+def test_segments_take_the_first_name_that_fits_once_and_keep_their_words_else():
+    described = ["large deposits, travelling", "high income, large deposits", "large deposits, quiet", "average"]
+    called = REGISTRY.called(described)
+    assert [n.name for n in called] == ["travelling savers", "savers", "large deposits, quiet", "average"]
+    assert all(n.to_do and n.owner for n in called[:2])
+    assert not called[2].to_do
+
+
+def test_who_closed_the_last_account_is_not_active():
+    bank = customers(1).assign(transactions_365d=60, channel_internal_count_365d=0, tenure_days=3000)
+    assert is_active(bank, REGISTRY).tolist() == [True]
+    assert is_active(bank.assign(accounts=0), REGISTRY).tolist() == [False]

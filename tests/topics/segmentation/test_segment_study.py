@@ -18,10 +18,14 @@ from bankmine.topics.segmentation.study import MODEL
 pytestmark = pytest.mark.slow
 DAY = dt.date(2025, 12, 31)
 ONE_SEGMENT = dict.fromkeys(("rules", "rules_right"), "there is one segment only, or one of fewer than five customers")
+ONE_SEGMENT |= dict.fromkeys(
+    ("drift", "drifted"), "the segments were formed today, and have nothing to have moved from"
+)
 NEW = {
-    **dict.fromkeys(("movers", "moves", "tiers_chart"), "no customer was known on 2025-11-30"),
+    **dict.fromkeys(("movers", "moves", "moved", "tiers_chart"), "no customer was known on 2025-11-30"),
     **dict.fromkeys(("stages_chart", "segments_chart"), "nobody was known on an earlier day"),
-    "moved": "nobody was known a month ago", "persistence": "nobody was known half a year ago",
+    "most_lost": "no customer was known on 2025-09-30", "moved_stage": "nobody was known a month ago",
+    "persistence": "nobody was known half a year ago",
 }  # fmt: skip
 
 
@@ -35,7 +39,6 @@ def few(now: int, half_a_year_ago: int) -> dict[str, str]:
     ("bank", "lacks"),
     [
         ("without balances", {"overlap": "the source has no balances of deposits"}),
-        ("three customers", few(3, 2)),
         ("one month", few(0, 0) | NEW),
     ],
 )
@@ -43,6 +46,14 @@ def test_what_a_thin_bank_lacks_is_said_part_by_part(tmp_path, bank, lacks):
     found = study(str(write_parquet(THIN[bank](), tmp_path)), DAY)
     assert lacking(found) == ONE_SEGMENT | lacks
     assert found.segments["k"] == 1
+
+
+def test_a_bank_whose_customers_hold_no_account_has_no_segments_and_says_so(tmp_path):
+    found = study(str(write_parquet(THIN["three customers"](), tmp_path)), DAY)
+    lacks = lacking(found)
+    assert {"segment", "map", "map_chart", "worth_most", "most_lost", "near_list"} <= set(lacks)
+    assert all(why.startswith(("No customer is active on this day", "only 0 customers")) for why in lacks.values())
+    assert found.tiers["customers"].sum() == 3
 
 
 @pytest.mark.parametrize("content", [b"\x80\x04cos\nsystem\n.", b"{}", b"[" * 100_000, b""])
@@ -80,13 +91,70 @@ def test_who_is_active_and_in_which_cell_is_what_the_tables_hold(tmp_path):
     booked = booked[booked["at"].dt.date > DAY - dt.timedelta(days=365)]
     counts = booked[booked["channel"] != "internal"].groupby("customer_id").size().reindex(people.index, fill_value=0)
     days = people.joined_on.map(lambda joined: (DAY - joined).days)
-    active = (counts >= 6) & (counts >= days.clip(30, 365) / (365.25 / 12))
+    accounts = frames["accounts"][lambda a: a.closed_on.isna() | (a.closed_on > DAY)]
+    active = (counts >= 6) & (counts >= days.clip(30, 365) / (365.25 / 12)) & people.index.isin(accounts.customer_id)
     assert 0 < active.sum() < len(people)
     assert found.active == {"active": active.sum(), "customers": len(people), "inactive": (~active).sum()}
-    assert found.sizes["customers"].sum() == len(people)
+    assert found.map["customers"].sum() == len(people)
     income = booked[booked["direction"] == "in"].groupby("customer_id")["amount"].sum().reindex(people.index)
     monthly = (income / (days.clip(30, 365) / (365.25 / 12)))[active]
     pd.testing.assert_series_equal(found.values["income"].sort_index(), monthly, check_names=False)
     own = booked[(booked["direction"] == "out") & (booked["kind"] != "fee")].groupby("customer_id").size()
     best = found.views["RFM"][own.reindex(people.index, fill_value=0).idxmax()]
     assert best in ("Champions", "Loyal", "Can't lose them")
+
+
+@pytest.fixture(scope="module")
+def kinds(small_bank):
+    return study(str(small_bank), DAY)
+
+
+def test_the_map_of_segments_adds_up_and_says_what_to_do(kinds):
+    told = kinds.handed_on["segment_map"]
+    assert told["customers"].sum() == len(kinds.customers)
+    assert told["share"].sum() == pytest.approx(1)
+    assert told["margin"].sum() == pytest.approx(kinds.worth.sum())
+    assert told["of_margin"].sum() == pytest.approx(1)
+    assert told["margin"].is_monotonic_decreasing
+    held = kinds.customers[kinds.customers["accounts"] > 0]
+    by_segment = held["products"].groupby(kinds.segment, observed=False).mean()
+    pd.testing.assert_series_equal(
+        told["products"].sort_index(),
+        by_segment.sort_index(),
+        check_names=False,
+        check_index_type=False,
+        check_categorical=False,
+    )
+    named = {n.name: n for n in kinds.registry.names}
+    there = [n for n in told.index if n in named]
+    assert there
+    assert all(told.loc[n, "to_do"] == named[n].to_do for n in there)
+    assert all(set(named[n].words) <= set(told.loc[n, "words"].split(", ")) for n in there)
+
+
+def test_losses_of_a_segment_are_those_of_its_customers_a_quarter_ago(kinds):
+    before = kinds.model.assign_all(kinds.tables[kinds.quarter_ago], kinds.registry)
+    lived = kinds._lived.set_axis(pd.to_datetime(kinds._lived.columns), axis=1)
+    then, now = lived[pd.Timestamp(kinds.quarter_ago)], lived[pd.Timestamp(DAY)]
+    told = kinds.handed_on["segment_map"]
+    for name in told.index:
+        there = [c for c in before.index[before == name] if isinstance(then[c], str) and then[c] != "lost"]
+        assert told.loc[name, "there"] == len(there)
+        assert told.loc[name, "lost"] == sum(now[c] == "lost" for c in there)
+
+
+def test_segments_formed_today_have_moved_from_nothing(kinds):
+    assert "formed today" in kinds.drift.why
+    assert "formed today" in kinds.drifted.why
+
+
+def test_movers_say_whether_they_are_near_the_threshold(kinds):
+    movers = kinds.movers
+    assert kinds.moved["may"] == movers["may_go_back"].sum()
+    assert (movers.loc[movers["may_go_back"], "from_threshold"] <= kinds.moved["usual"]).all()
+
+
+def test_the_mean_margin_is_of_customers_with_an_account(kinds):
+    holders = kinds.customers.index[kinds.customers["accounts"] > 0]
+    assert len(holders) < len(kinds.customers)
+    assert kinds.margin["mean"] == pytest.approx(kinds.worth.reindex(holders).mean())

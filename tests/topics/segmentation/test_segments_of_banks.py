@@ -9,9 +9,10 @@ import pytest
 from bankmine.bank.snapshot import open_source
 from bankmine.bank.sources import find_source
 from bankmine.features.customers import customer_tables
+from bankmine.features.population import is_active
 from bankmine.topics.segmentation.groups import choose
-from bankmine.topics.segmentation.measures import is_active, load_registry, readable
-from bankmine.topics.segmentation.model import INACTIVE, fit
+from bankmine.topics.segmentation.measures import INACTIVE, load_registry, readable
+from bankmine.topics.segmentation.model import fit
 from bankmine.topics.segmentation.portrait import rules
 from demobank import generate
 from demobank.scoreboard.customers import segments

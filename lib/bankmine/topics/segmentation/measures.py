@@ -5,6 +5,7 @@ Customers are described in units that a branch can use: money a month, numbers, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bankmine.bank.registers import Expression, Ruled, compute, entries, read_ya
 from bankmine.errors import BankmineError, one_line
 from bankmine.features.population import REGISTRY, Active, months_known
 
+INACTIVE = "inactive"
 FORMS, USES = ("amount", "share", "mix", "plain"), ("segments", "profile")
 
 
@@ -47,10 +49,33 @@ class Feature(Ruled):
 
 
 @dataclass(frozen=True)
+class Name:
+    """What a segment with some words is called where people read of it, what is done for it, and by whom."""
+
+    id: str
+    words: list[str]
+    name: str
+    name_zh: str
+    to_do: str
+    owner: str
+
+
+@dataclass(frozen=True)
 class Registry(Active):
-    """Whom segments are formed of, and the features in their order."""
+    """Whom segments are formed of, the features in their order, and names."""
 
     features: tuple[Feature, ...]
+    names: tuple[Name, ...] = ()
+
+    def called(self, described: Iterable[str]) -> list[Name]:
+        """Give each segment, described by its computed words, the first name that fits and is not taken yet."""
+        free, found = list(self.names), []
+        for words in described:
+            fitting = (n for n in free if set(n.words) <= set(words.split(", ")))
+            name = next(fitting, Name("", [], words, "", "", ""))
+            free = [n for n in free if n is not name]
+            found.append(name)
+        return found
 
     def of(self, use: str) -> list[Feature]:
         """List the features of one use."""
@@ -66,7 +91,11 @@ def load_registry(file: Path = REGISTRY) -> Registry:
     told = read_yaml(file)
     try:
         features = tuple(entries(told["features"], Feature, file, "features"))
-        return Registry(**told["active"], features=features)
+        names = tuple(entries(told.get("names", []), Name, file, "names"))
+        known = {INACTIVE, *(word for f in features for word in (f.high, f.low))}
+        if unknown := sorted({word for name in names for word in name.words} - known):
+            raise BankmineError(f"{file}: no feature has the word {unknown[0]!r}, by which a segment is named.")
+        return Registry(**told["active"], features=features, names=names)
     except (TypeError, KeyError) as error:
         raise BankmineError(f"{file} is not a registry of segments: {one_line(error)}") from None
 

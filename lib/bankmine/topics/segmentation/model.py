@@ -20,10 +20,10 @@ from sklearn.pipeline import Pipeline
 from bankmine.errors import BankmineError, one_line
 from bankmine.features.population import is_active
 from bankmine.topics.segmentation.groups import Groups, Standardise, Unskew, group, prepared
-from bankmine.topics.segmentation.measures import Registry, readable
+from bankmine.topics.segmentation.measures import INACTIVE, Registry, readable
 
 FORMAT = "bankmine segments 1"
-INACTIVE, ALL = "inactive", "all customers"
+ALL = "all customers"
 MOST = 20
 _ACTIVE = "active"
 _TELLING = 0.3

@@ -84,6 +84,33 @@ def movers(before: pd.Series, now: pd.Series, margin: pd.Series) -> pd.DataFrame
     return moved.sort_index().sort_values("margin", ascending=False, kind="stable")
 
 
+def usual_change(before: pd.Series, now: pd.Series) -> float:
+    """Return the change that nine in ten customers with a margin above 0 stay below, as a share of it."""
+    both = pd.DataFrame({"before": before, "now": now}).dropna()
+    both = both[both["before"] > 0]
+    return float(((both["now"] - both["before"]).abs() / both["before"]).quantile(0.9))
+
+
+def from_threshold(moved: pd.DataFrame, least: pd.Series) -> pd.Series:
+    """Say of `movers` between tiers how far their margin is from the threshold that they crossed, as a share of it.
+
+    `least` is the smallest margin of each tier, the highest tier first.
+    """
+    rank = {tier: n for n, tier in enumerate(least.index)}
+    higher = [least.index[min(rank[a], rank[b])] for a, b in zip(moved["from"], moved["to"], strict=True)]
+    threshold = least.loc[higher].to_numpy(float)
+    return (moved["margin"] - threshold).abs() / np.abs(threshold)
+
+
+def came_back(history: pd.DataFrame) -> float:
+    """Return the share of those whose label changed on the last day but one who had the old one again on the last."""
+    if history.shape[1] < 3:
+        return np.nan
+    first, second, last = (history.iloc[:, n] for n in (-3, -2, -1))
+    changed = first.notna() & second.notna() & (first != second)
+    return float((last[changed] == first[changed]).mean())
+
+
 def _pair(before: pd.Series, now: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"from": before.astype(object), "to": now.astype(object)})
 

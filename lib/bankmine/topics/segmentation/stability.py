@@ -28,10 +28,14 @@ HOLDS = 0.75
 """Mean Jaccard index from which one segment is stable (Hennig, Computational Statistics & Data Analysis 52, 2007)."""
 CLEARLY = 1.25
 """Silhouette, in units of the highest of structureless clouds, from which a structure is clear."""
+LEAST = 0.25
+"""Silhouette below which there is no structure to speak of (Kaufman and Rousseeuw, Finding Groups in Data, 1990)."""
 _CLOUDS = 19
 """Structureless clouds: to exceed all of them has a chance of one in twenty without any structure."""
 _MOST = 2000
 _NOTHING = "no view"
+NAIVE = "the quarter before"
+"""The forecast that everything stays as it was, which a view must be held against."""
 _TAIL = 0.01
 
 
@@ -98,6 +102,7 @@ def verdict(model: Segmentation, values: pd.DataFrame, found: Reproduction, seed
         ("adjusted Rand index, bootstrap", agreement, again, FOUND_AGAIN, agreement >= FOUND_AGAIN),
         ("adjusted Rand index above structureless", agreement, again, again, agreement > again),
         ("silhouette above structureless", silhouette, clear, CLEARLY * clear, silhouette > CLEARLY * clear),
+        ("silhouette of a weak structure or more", silhouette, clear, LEAST, silhouette >= LEAST),
     ])  # fmt: skip
     kind = "natural" if table["met"].all() else "reproducible" if table["met"].iloc[0] else "constructive"
     return Verdict(kind, table)
@@ -164,7 +169,7 @@ def _criteria(rows: list[tuple[str, float, float, float, bool]]) -> pd.DataFrame
 
 def out_of_time(
     earlier: pd.DataFrame, outcome_then: pd.Series, later: pd.DataFrame, outcome_later: pd.Series,
-    with_view: str = "segments", rounds: int = 500, seed: int = 0,
+    outcome_before: pd.Series, with_view: str = "segments", rounds: int = 500, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """Compare how much of a later outcome several views (columns) tell, alone and beside one of them, by `view`.
 
@@ -172,7 +177,8 @@ def out_of_time(
     later outcome. R² is 1 − Σ(y − forecast)² / Σ(y − earlier mean)²: above 0 a view foretells better than telling all
     customers the earlier mean, below 0 worse (Campbell and Thompson, Review of Financial Studies 21, 2008). The outcome
     is cut at the first and last hundredth of the earlier one, so that a few large customers do not decide. `gain` is
-    that of a pair over the view without `with_view`. Intervals are of a bootstrap of the later customers.
+    that of a pair over the view without `with_view`. Intervals are of a bootstrap of the later customers. Beside the
+    views stands the naive forecast `NAIVE`: the later customers' own outcome in the period before.
 
     Unknown groups are a group; customers without an outcome are left out. The first outcome must be known by the second
     day. An error tells if fewer than two customers have an outcome on a day, or it does not vary.
@@ -185,6 +191,8 @@ def out_of_time(
     others = [view for view in earlier.columns if view != with_view and with_view in earlier.columns]
     views = [(view,) for view in earlier.columns] + [(view, with_view) for view in others]
     errors = pd.DataFrame({" + ".join(v): _missed(earlier[[*v]], then, later[[*v]], after) for v in views})
+    naive = outcome_before.reindex(after.index).fillna(then.mean()).clip(*limits)
+    errors[NAIVE] = (after - naive).to_numpy() ** 2
     errors[_NOTHING] = (after - then.mean()).to_numpy() ** 2
     sums = _resampled(errors, rounds, seed)
     table = pd.DataFrame({"view": errors.columns[:-1], "customers": len(later)}).set_index("view")

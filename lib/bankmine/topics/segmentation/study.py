@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -16,15 +17,16 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle, rfm
 from bankmine.features.customers import PORTRAIT, customer_tables
-from bankmine.features.population import is_active, population
+from bankmine.features.population import LOST, is_active, population
 from bankmine.features.spine import month_end_before
 from bankmine.features.value import TIERS, margins, not_counted, tiers
-from bankmine.judging.intervals import shown
+from bankmine.judging.intervals import shown, wilson, with_interval
 from bankmine.lacking import Lacking, optional, part
-from bankmine.study.charts import captured, heat
+from bankmine.study.charts import captured, heat, titled
 from bankmine.study.heading import Headed
 from bankmine.topics.segmentation import agreement, measures, movement, portrait, premium, stability
 from bankmine.topics.segmentation.groups import MINIMUM, Choice, choose
+from bankmine.topics.segmentation.measures import INACTIVE
 from bankmine.topics.segmentation.model import Segmentation, fit, load, to_text
 
 MODEL = "segments.model"
@@ -113,14 +115,26 @@ class SegmentStudy(Headed):
         return choose(self.values, self.registry)
 
     @part
-    def formed(self) -> Segmentation:
-        """Segments of today's customers."""
+    def _fitted(self) -> Segmentation:
         return fit(self.values, self.registry, self.day, self.number or self.choice.k)
+
+    @part
+    def formed(self) -> Segmentation:
+        """Segments of today's customers, by the names of the register."""
+        return self._called(self._fitted)
+
+    @part
+    def _described(self) -> Segmentation:
+        """Segments that customers are sorted into, by their computed words."""
+        return self._earlier[0] or self._fitted
 
     @part
     def model(self) -> Segmentation:
         """Segments that customers are sorted into: those of an earlier report, else those formed now."""
-        return self._earlier[0] or self.formed
+        return self._called(self._described)
+
+    def _called(self, found: Segmentation) -> Segmentation:
+        return replace(found, names=tuple(name.name for name in self.registry.called(found.names)))
 
     @cached_property
     def _earlier(self) -> tuple[Segmentation | None, str]:
@@ -151,12 +165,80 @@ class SegmentStudy(Headed):
         return {"k": len(self.model.names), "day": self.model.day, "name": name, "share": size[name] / size.sum()}
 
     @part
-    def sizes(self) -> pd.DataFrame:
-        """Customers and margin of each segment."""
-        told = pd.DataFrame({"segment": self.segment, "margin": self.worth.reindex(self.segment.index)})
-        told = told.groupby("segment", observed=False)["margin"].agg(customers="size", mean_margin="mean", margin="sum")
-        told.insert(1, "share", told["customers"] / told["customers"].sum())
-        return shown(told, share=".1%", mean_margin=",.0f", margin=",.0f")
+    def _map(self) -> pd.DataFrame:
+        """Customers, worth, products and losses of each segment, and what is done for it, the most worth first."""
+        words = [*self._described.names, INACTIVE]
+        told = pd.DataFrame({"segment": self.segment, "margin": self.worth, "products": self.customers["products"]})
+        told["products"] = told["products"].where(self._population["with an account"])
+        found = told.groupby("segment", observed=False).agg(
+            customers=("margin", "size"),
+            margin=("margin", "sum"),
+            each=("margin", "mean"),
+            products=("products", "mean"),
+        )
+        found.insert(1, "share", found["customers"] / found["customers"].sum())
+        found.insert(3, "of_margin", found["margin"] / found["margin"].sum())
+        names = self.registry.called(words)
+        losses = optional(self, "_losses")
+        found = found if isinstance(losses, Lacking) else found.join(losses)
+        found = found.assign(words=words, to_do=[n.to_do for n in names], owner=[n.owner for n in names])
+        return found.sort_values("margin", ascending=False, kind="stable")
+
+    @part
+    def _losses(self) -> pd.DataFrame:
+        """How many of the customers of each segment a quarter ago, and not lost then, are lost now."""
+        then = {pd.Timestamp(day).date(): stage for day, stage in self._lived.items()}.get(self.quarter_ago)
+        if then is None:
+            raise BankmineError(f"no customer was known on {self.quarter_ago}")
+        before = self.model.assign_all(self.tables[self.quarter_ago], self.registry)
+        there = then.reindex(before.index).pipe(lambda stage: stage.notna() & (stage != LOST))
+        gone = (self.stage.reindex(before.index) == LOST)[there].groupby(before[there], observed=False)
+        found = pd.DataFrame({"there": gone.size(), "lost": gone.sum()})
+        bounds = [wilson(k, n) if n else (np.nan, np.nan) for k, n in found[["lost", "there"]].to_numpy()]
+        found[["low", "high"]] = np.reshape(bounds, (-1, 2))
+        return found.assign(rate=found["lost"] / found["there"].where(found["there"] > 0))
+
+    @part
+    def map(self) -> pd.DataFrame:
+        """What each segment brings and loses, and what to do for it; its shares are drawn beside."""
+        told = self._map
+        if "rate" in told:
+            told = told.assign(lost_in_a_quarter=with_interval(told, "rate", ".1%"))
+        wanted = ["customers", "each", "products", "lost_in_a_quarter", "to_do"]
+        told = told[[name for name in wanted if name in told]].rename(
+            columns={"each": "margin each", "to_do": "what to do"}
+        )
+        return shown(told, **{"margin each": ",.0f", "products": ".1f"})
+
+    @part
+    def described(self) -> pd.DataFrame:
+        """By which computed words each name stands, and who answers for it."""
+        return self._map[["words", "owner"]]
+
+    @part
+    def worth_most(self) -> dict[str, object]:
+        """The segment that brings most beyond its share of customers."""
+        found = self._map.loc[(self._map["of_margin"] - self._map["share"]).idxmax()]
+        return {"name": found.name, "share": found["share"], "margin": found["of_margin"], "what": found["to_do"]}
+
+    @part
+    def most_lost(self) -> dict[str, object]:
+        """The segment that lost most of its customers in a quarter, with its interval, and how many all others lost."""
+        told = self._losses.drop(index=INACTIVE, errors="ignore")
+        worst, others = told.loc[told["rate"].idxmax()], told.drop(index=told["rate"].idxmax())
+        rate = others["lost"].sum() / max(others["there"].sum(), 1)
+        return {"name": worst.name, "rate": worst["rate"], "low": worst["low"], "high": worst["high"], "others": rate}
+
+    @part
+    def map_chart(self) -> Axes:
+        """Draw each segment's share of the customers beside its share of the margin."""
+        told = self._map[["share", "of_margin"]].set_axis(["customers", "margin of a year"], axis=1)
+        long = told.rename_axis("segment").reset_index().melt("segment", var_name="share of", value_name="share")
+        axis = sns.barplot(long, y="segment", x="share", hue="share of", order=told.index)
+        for bars in axis.containers:
+            axis.bar_label(bars, fmt="{:.0%}", padding=3)
+        axis.legend(title="")
+        return titled(axis, "Share of customers and of margin, by segment", "share", "", percent="x")
 
     @part
     def _labels(self) -> pd.Series:
@@ -255,9 +337,10 @@ class SegmentStudy(Headed):
 
     @part
     def margin(self) -> dict[str, object]:
-        """What a customer brings on average, and what is not counted."""
+        """What a customer with an account brings on average, and what is not counted."""
         lacking = "; ".join(not_counted(self.source)) or "nothing"
-        return {"mean": self.worth.mean(), "currency": self.source.source.currency, "lacking": lacking}
+        holders = self._population.index[self._population["with an account"]]
+        return {"mean": self.worth.reindex(holders).mean(), "currency": self.source.source.currency, "lacking": lacking}
 
     @part
     def tiers(self) -> pd.DataFrame:
@@ -291,13 +374,20 @@ class SegmentStudy(Headed):
 
     @part
     def _near(self) -> pd.Index:
-        return premium.near_premium(self.tier, self.worth)
+        near = premium.near_premium(self.tier, self.worth)
+        return near[self._population["with an account"].reindex(near)]
 
     @part
     def near_premium(self) -> dict[str, object]:
-        """How many customers are nearly premium, and what sets premium customers apart."""
-        what = ", ".join(self.apart.index[:3]) or "not known with so few"
-        return {"near": len(self._near), "what": what}
+        """How many customers are nearly premium, and what they bring a year."""
+        brings = self.worth.reindex(self._near)
+        currency = self.source.source.currency
+        return {"near": len(brings), "low": brings.min(), "high": brings.max(), "currency": currency}
+
+    @part
+    def sets_apart(self) -> dict[str, str]:
+        """What sets premium customers apart."""
+        return {"what": "; ".join(self.apart.index[:3]) or "not known with so few"}
 
     @part
     def near_list(self) -> pd.DataFrame:
@@ -371,14 +461,13 @@ class SegmentStudy(Headed):
         }  # fmt: skip
         then = paid[self.quarter_ago].reindex(self.tables[self.half_year_ago].index)
         later = paid[self.day].reindex(self.tables[self.quarter_ago].index)
-        return stability.out_of_time(seen[days[0]], then, seen[days[1]], later)
+        return stability.out_of_time(seen[days[0]], then, seen[days[1]], later, paid[self.quarter_ago])
 
     @part
-    def foresight(self) -> dict[str, object]:
-        """Which view alone tells most of next quarter's margin."""
-        alone = self.foretold.loc[~self.foretold.index.str.contains("+", regex=False), "r2"]
-        best = alone.idxmax() if alone.max() > 0 else "none is better than the mean"
-        return {"best": best, "r2": alone.max(), "segments": alone["segments"]}
+    def foresight(self) -> dict[str, float]:
+        """How much of next quarter's margin segments tell, beside the margin of the quarter before."""
+        told = self.foretold["r2"]
+        return {"segments": told["segments"], "naive": told[stability.NAIVE]}
 
     # --- life with the bank
 
@@ -422,16 +511,36 @@ class SegmentStudy(Headed):
 
     @part
     def movers(self) -> pd.DataFrame:
-        """Customers who changed their value tier since last month, those with the largest margin first."""
-        return movement.movers(self._tier_before, self.tier, self.worth)
+        """Customers who changed their value tier since last month, those with the largest margin first.
+
+        `from_threshold` is how far the margin is from the threshold that was crossed, as a share of it; `may_go_back`
+        whether that is no more than margins usually move in a month.
+        """
+        moved = movement.movers(self._tier_before, self.tier, self.worth)
+        far = movement.from_threshold(moved, self.tiers["from_margin"])
+        return shown(
+            moved.assign(from_threshold=far, may_go_back=far <= self._usual), from_threshold=".1%", margin=",.0f"
+        )
 
     @part
-    def moved(self) -> dict[str, int]:
-        """How many customers changed their stage and their value tier since last month."""
+    def _usual(self) -> float:
+        """How far margins of all but the basic tier move in a month."""
+        upper = self._tier_before.index[self._tier_before != list(TIERS)[-1]]
+        before, now = (self._worth_on(day).reindex(upper) for day in (self.month_ago, self.day))
+        return movement.usual_change(before, now)
+
+    @part
+    def moved(self) -> dict[str, float]:
+        """How many customers changed their value tier since last month, and how many of these `may` go back."""
+        return {"tiers": len(self.movers), "may": self.movers["may_go_back"].sum(), "usual": self._usual}
+
+    @part
+    def moved_stage(self) -> dict[str, float]:
+        """How many customers changed their stage since last month, and how many of the month before are `back`."""
         if self._lived.shape[1] < 2:
             raise BankmineError("nobody was known a month ago")
         stages = movement.movers(self._lived.iloc[:, -2], self.stage, self.worth)
-        return {"stages": len(stages), "tiers": len(self.movers)}
+        return {"stages": len(stages), "back": movement.came_back(self._lived)}
 
     @part
     def moves(self) -> pd.DataFrame:
@@ -454,6 +563,8 @@ class SegmentStudy(Headed):
 
     @part
     def _drift(self) -> movement.Drift:
+        if self.model.day == self.day:
+            raise BankmineError("the segments were formed today, and have nothing to have moved from")
         return movement.drift(self.model, self.values)
 
     @part
@@ -478,12 +589,14 @@ class SegmentStudy(Headed):
             "lifecycle": optional(self, "stage").to_frame("stage"),
             "lifecycle_history": optional(self, "_history"),
             "movers": optional(self, "movers"),
+            "segment_map": optional(self, "_map"),
             MODEL: optional(self, "_saved"),
         }
         there = {name: content for name, content in files.items() if not isinstance(content, Lacking)}
         if not there:
             raise BankmineError(str(files["segments"].why))
-        return {n: c if isinstance(c, str) else c.rename_axis("customer_id") for n, c in there.items()}
+        keys = {"segment_map": "segment"}
+        return {n: c if isinstance(c, str) else c.rename_axis(keys.get(n, "customer_id")) for n, c in there.items()}
 
     @part
     def _valued(self) -> pd.DataFrame:
@@ -491,7 +604,7 @@ class SegmentStudy(Headed):
 
     @part
     def _saved(self) -> str:
-        return to_text(self.model)
+        return to_text(self._described)
 
     def _facts(self) -> dict[str, object]:
         told = self.active
