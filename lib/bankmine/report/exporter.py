@@ -51,10 +51,10 @@ def render(notebook: NotebookNode, manifest: dict) -> str:
     terms = explain(soup)
     decision, evidence = layers(soup)
     if decision is not None:
-        hoisted = [found for found in hoisted if f'id="{found["anchor"]}"' not in decision.body]
+        hoisted = [found for found in hoisted if found["alert"] and f'id="{found["anchor"]}"' not in decision.body]
     return environment.get_template("page.html.j2").render(
         run={"source": None, "git": None, "error": None, "files": {}} | manifest,
-        findings=hoisted,
+        findings=sorted(hoisted, key=lambda found: not found["alert"]),
         traceback=_traceback(notebook),
         decision=decision,
         evidence=evidence,
