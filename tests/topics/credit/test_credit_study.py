@@ -206,7 +206,7 @@ def test_one_share_granted_stands_everywhere(bank):
     assert bank.impact["gender"]["approved"].sum() == (granted & gender.notna()).sum()
 
 
-@pytest.mark.parametrize(("kind", "open_", "unknown"), [("bank", 0, 0), ("flat", 6, 1)])
+@pytest.mark.parametrize(("kind", "open_", "unknown"), [("bank", 0, 0), ("flat", 7, 1)])
 def test_every_question_is_answered_or_says_why_not(kind, open_, unknown, request):
     found = request.getfixturevalue(kind).validation
     assert not isinstance(found, Lacking), found
