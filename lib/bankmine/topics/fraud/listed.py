@@ -123,7 +123,7 @@ class Listed(Study):
         }  # fmt: skip
 
     def first(self, number: int = 10) -> pd.DataFrame | Lacking:
-        """Return the first of the list of the newest day, in short; the file has columns for all that is told of them."""
+        """Return the first of the list of the newest day, in short; the file has a column for all that is told."""
         rows = self.list_of_day
         if isinstance(rows, Lacking):
             return rows
