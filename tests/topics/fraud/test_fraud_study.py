@@ -54,8 +54,9 @@ def test_the_alerts_of_the_page_are_those_of_the_file(study):
     named = {"chance of fraud": "probability", "expected saving": "expected_saving"}
     for shown in ("amount", *named):
         assert page[shown].tolist() == first[named.get(shown, shown)].tolist()
-    for told, row in zip(page["why, and what to do"], first.itertuples(), strict=True):
-        assert told == f"{'; '.join(row.reasons.split('; ')[:2])} → {row.action}"
+    for told, row in zip(page["what to do, and why"], first.itertuples(), strict=True):
+        first_step = row.action.replace(";", ",").split(",")[0]
+        assert told == f"{first_step}: {'; '.join(row.reasons.split('; ')[:2])}"
     for told, row in zip(page["payment"], first.itertuples(), strict=True):
         assert told == f"{row.at:%H:%M} {row.channel}: {row.account} of {row.customer} to {row.paid_to}"
         assert row.paid_to == (row.merchant if pd.isna(row.counterparty) else row.counterparty)

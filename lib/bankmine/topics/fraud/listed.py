@@ -6,6 +6,7 @@ What lists are worth is told of the newest blocks judged, the `backtest`, and by
 from __future__ import annotations
 
 import datetime
+import re
 import shlex
 
 import matplotlib.pyplot as plt
@@ -122,7 +123,7 @@ class Listed(Study):
         }  # fmt: skip
 
     def first(self, number: int = 10) -> pd.DataFrame | Lacking:
-        """Return the first of the list of the newest day; the file has a column for all that is told of a payment."""
+        """Return the first of the list of the newest day, in short; the file has a column for all that is told."""
         rows = self.list_of_day
         if isinstance(rows, Lacking):
             return rows
@@ -130,7 +131,7 @@ class Listed(Study):
         told = pd.DataFrame({
             "payment": [_payment(row) for _, row in rows.iterrows()], "amount": rows["amount"],
             "chance of fraud": rows["probability"], "expected saving": rows["expected_saving"],
-            "why, and what to do": rows["reasons"].str.split("; ").str[:_SAID].str.join("; ") + " → " + rows["action"],
+            "what to do, and why": [_advice(row) for _, row in rows.iterrows()],
         }, index=rows.index)  # fmt: skip
         return shown(told, **{"amount": ",.0f", "chance of fraud": ".0%", "expected saving": ",.0f"})
 
@@ -350,3 +351,8 @@ def _payment(row: pd.Series) -> str:
     told = f"{row['at']:%H:%M}" + (f" {row['channel']}" if pd.notna(row.get("channel")) else "")
     told += f": {row['account']}" + (f" of {row['customer']}" if row["customer"] != row["account"] else "")
     return told + (f" to {row['paid_to']}" if pd.notna(row.get("paid_to")) else "")
+
+
+def _advice(row: pd.Series) -> str:
+    """Say what to do first about an alert, and the strongest reasons for it."""
+    return f"{re.split('[,;]', row['action'])[0]}: {'; '.join(row['reasons'].split('; ')[:_SAID])}"
