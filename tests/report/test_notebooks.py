@@ -167,7 +167,7 @@ FIRST_COLUMNS = """() => [...document.querySelectorAll('.scroll:has(> table tbod
   if (box.scrollWidth <= box.clientWidth + 1) return [];
   box.scrollLeft = box.scrollWidth;
   const first = box.querySelector('tbody tr > :first-child').getBoundingClientRect(), own = box.getBoundingClientRect();
-  return first.left >= own.left - 1 && first.width <= own.width / 2 + 1 ? [] : [box.getAttribute('aria-label')];
+  return first.left >= own.left - 1 && first.width <= 0.6 * own.width ? [] : [box.getAttribute('aria-label')];
 })"""
 
 

@@ -19,14 +19,14 @@ from bankmine.features.bookings import own_outflows
 REGISTRY = WORKSPACE / "data" / "segments.yml"
 PRESENT_DAYS, PRESENT_BOOKINGS = 30, 3
 """Who is present moved money so many days ago at most, and so often."""
-LOST = "lost"
+LOST, ALL, WITH_ACCOUNT = "lost", "all customers", "with an account"
 LEFT_OUT = {
-    "with an account": "without an account", "active": "set apart as inactive", "not lost": "lost",
+    WITH_ACCOUNT: "without an account", "active": "set apart as inactive", "not lost": "lost",
     "present": "not present",
 }  # fmt: skip
 """What a customer can be, each in all but few customers a part of the one before -> what all others are called."""
 MEANINGS = {
-    "with an account": "An account is open", "not lost": "Whose stage of life is not `lost` (data/lifecycle.yml)",
+    WITH_ACCOUNT: "An account is open", "not lost": "Whose stage of life is not `lost` (data/lifecycle.yml)",
     "present": f"Moved money {PRESENT_BOOKINGS} times in {PRESENT_DAYS} days, with an account open: judged for leaving",
 }  # fmt: skip
 _DAYS_A_MONTH = 365.25 / 12
@@ -82,9 +82,7 @@ def population(snapshot: Snapshot, day: datetime.date, customers: pd.DataFrame) 
 def waterfall(told: pd.DataFrame) -> pd.DataFrame:
     """Count a `population`, by what a customer is: `customers`, `share` of all, and how many are what else."""
     counts = told.sum()
-    table = pd.DataFrame(
-        {"customers": [len(told), *counts]}, pd.Index(["all customers", *LEFT_OUT], name="customers who are")
-    )
+    table = pd.DataFrame({"customers": [len(told), *counts]}, pd.Index([ALL, *LEFT_OUT], name="customers who are"))
     table["share"] = table["customers"] / max(len(told), 1)
     table["others"] = len(told) - table["customers"]
     table["others are"] = ["", *LEFT_OUT.values()]

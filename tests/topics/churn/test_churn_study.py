@@ -377,6 +377,7 @@ def test_where_nothing_can_be_learnt_every_part_says_why_and_rates_are_still_tol
         assert getattr(study, name) == Lacking(study.obstacle["why"])
     assert study.alerts == Lacking(study.obstacle["why"])
     assert len(study.funnel) >= 3
+    assert {"all customers", "with an account", "present"} <= set(study.funnel)
     assert study.rate["rows"] > 12
     assert study.obstacle["why"] in repr(study)
 

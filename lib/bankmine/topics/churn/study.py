@@ -20,6 +20,7 @@ from bankmine.deciding.costs import Costs, profit_metrics
 from bankmine.deciding.policies import profit_of
 from bankmine.errors import BankmineError
 from bankmine.features import value
+from bankmine.features.population import ALL, WITH_ACCOUNT
 from bankmine.features.spine import KEYS
 from bankmine.features.value import margins
 from bankmine.judging import fairness
@@ -279,7 +280,8 @@ class BankChurn(Churn):
     def funnel(self) -> pd.DataFrame:
         """Customers on each day, from all known to those who left."""
         told = funnel(self.outcomes)
-        return told.assign(rate=with_interval(told, "rate", ".2%")).drop(columns=["low", "high"])
+        told = told.assign(rate=with_interval(told, "rate", ".2%")).drop(columns=["low", "high"])
+        return told.rename(columns={"known": ALL, "with_account": WITH_ACCOUNT})
 
     @part
     def _lengths(self) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -31,8 +32,9 @@ from bankmine.topics.quality.volume import daily_bookings, silent_days, volume_g
 
 LATE_DAYS = 7
 """Days without any booking up to the snapshot's day that are too many."""
-_DRAWN, _MOVES = 12, 1
-"""Rows of the heat map of completeness, and the points from what is expected that a column must move to be one."""
+_DRAWN, _MONTHS, _MOVES, _BEYOND = 12, 36, 1, 3
+"""Rows and months of the heat map of completeness; the points from what is expected that a column must move to be one,
+and the standard errors from which a cell is drawn."""
 _NAMED = 3
 """Channels of one find that are named; of more the number is told."""
 _DAYS = {"silent_week": 7, "silent_day": 1, "emptied_month": 31}
@@ -191,19 +193,20 @@ class Quality(Headed):
             raise BankmineError("no column that is filled in part has a month with enough rows")
         label = drawn["column"] + drawn[CHANNEL].map(lambda c: f", {c}", na_action="ignore").fillna("")
         drawn = drawn.assign(label=label, month=drawn["month"].dt.strftime("%Y-%m"))
-        drawn["points"] = 100 * (drawn["filled"] - drawn["expected"]).astype(float)
+        beyond = drawn["surprise"].astype(float).abs() >= _BEYOND
+        drawn["points"] = (100 * (drawn["filled"] - drawn["expected"]).astype(float)).where(beyond, 0.0)
+        drawn = drawn[drawn["month"].isin(sorted(set(drawn["month"]))[-_MONTHS:])]
         points, told = (drawn.pivot_table(index="label", columns="month", values=v) for v in ("points", "left_out"))
         points = points[points.abs().max(axis=1) >= _MOVES]
         if points.empty:
-            raise BankmineError(f"no column moves by {_MOVES} point from what is expected")
+            raise BankmineError(f"no column moves by {_MOVES} point from what is expected, beyond chance")
         points = points.loc[points.min(axis=1).nsmallest(_DRAWN).index]
         told = told.reindex(index=points.index, columns=points.columns) > 0
-        axis = sns.heatmap(points, cmap="RdBu", center=0, vmin=-20, vmax=20, cbar_kws={"label": "points"})
+        axis = plt.subplots(figsize=(7.5, 1.5 + 0.35 * len(points)))[1]
+        sns.heatmap(points, cmap="RdBu", center=0, vmin=-20, vmax=20, cbar_kws={"label": "points"}, ax=axis)
         for row, column in zip(*np.nonzero(told.to_numpy()), strict=True):
             axis.plot(column + 0.5, row + 0.5, "o", color="white", markersize=4)
-        axis.set(
-            title="Filled less (red) or more (blue) than in the months around; dot: an alarm", xlabel="", ylabel=""
-        )
+        axis.set(title="Filled less (red) or more (blue) than usual, beyond chance; dot: alarm", xlabel="", ylabel="")
         axis.set_xticks([n + 0.5 for n in range(0, points.shape[1], 6)], points.columns[::6], rotation=0)
         axis.tick_params(axis="y", rotation=0)
         return axis
@@ -270,16 +273,18 @@ class Quality(Headed):
             return check, what, ", ".join(where), "undated", there, expected, "new" if new else "standing", new
         since = find["since"].date()
         last = since + datetime.timedelta(days=_DAYS[check] - 1)
-        when = {"silent_week": f"{since} to {last}", "silent_day": f"{since}", "emptied_month": f"{since:%Y-%m}"}[check]
+        when = {"silent_week": f"week of {since}", "silent_day": f"{since}", "emptied_month": f"{since:%Y-%m}"}[check]
         new = last > month_end_before(self.source.as_of)
         months = (self.source.as_of.year - since.year) * 12 + self.source.as_of.month - since.month
-        age = "new" if new else f"{months} month{'s' * (months != 1)} old"
+        age = "new" if new else f"{months} month{'s' * (months != 1)}"
         return check, what, ", ".join(where) or "all", when, there, expected, age, new
 
     def _counted(self, check: str, count: str) -> dict[str, object]:
         told = self._defects[self._defects["check"] == check]
+        aged = told["age"].where(~told["age"].str[:1].str.isdigit().astype(bool), told["age"] + " old")
         which = [
-            f"{d.what} of {d.where} ({d.when}, {d.age}): {d.there} instead of {d.expected}" for d in told.itertuples()
+            f"{d.what} of {d.where} ({d.when}, {age}): {d.there} instead of {d.expected}"
+            for d, age in zip(told.itertuples(), aged, strict=True)
         ]
         return {count: len(told), "new": told["new"].sum(), "which": "; ".join(which) or "none"}
 
