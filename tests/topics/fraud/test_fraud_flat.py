@@ -8,7 +8,7 @@ import pytest
 from public_shapes import CARDS, PAYSIM, SPARKOV, cards, paysim, sparkov, study_of
 
 from bankmine.lacking import Lacking
-from bankmine.study.validation import ANSWERED
+from bankmine.study.validation import FAILS, PRESENT
 from bankmine.topics.fraud import desk
 from bankmine.topics.fraud.cautions import cautions, no_rates
 from bankmine.topics.fraud.desk import BY_AMOUNT, BY_RULES, BY_SAVING
@@ -66,7 +66,7 @@ def test_attributes_of_people_are_named_to_a_validator(payers, holders):
 def test_a_delay_that_no_table_tells_is_no_answer(payers):
     assert isinstance(payers.late, Lacking)
     assert "delay=1 days stand for it" in payers.late.why
-    assert answer(payers, "by scheme")["status"] != ANSWERED
+    assert answer(payers, "by scheme")["status"] != PRESENT
     watched = payers.validation.plan.set_index("metric")
     assert np.isnan(watched.loc["Median days until a fraud is known", "now"])
 
@@ -149,15 +149,17 @@ def test_chances_are_no_rates_where_they_are_surely_and_far_off(slope, level, er
     assert no_rates(calibrated(slope, level, error)) is wrong
 
 
-def test_chances_that_are_no_rates_leave_calibration_unanswered(payers, monkeypatch):
-    assert answer(payers, "mean what they say")["status"] == ANSWERED
-    steep = payers.calibrated.copy()
-    steep[["value", "low", "high"]] = 52.91, 40, 66
+def test_a_slope_of_fifty_is_no_evidence_that_chances_are_rates(payers):
+    assert answer(payers, "mean what they say")["status"] == PRESENT
     anew = FraudStudy(payers.source, payers.event, payers.found, payers.plan, payers.newest)
-    vars(anew).setdefault("_parts", {}).update(vars(payers)["_parts"] | {"calibrated": steep})
+    vars(anew).setdefault("_parts", {}).update(vars(payers)["_parts"])
     vars(anew)["_parts"].pop("validation")
+    steep = payers.judged.deviations.copy()
+    steep.loc[steep["metric"] == "slope", ["value", "low", "high"]] = 52.91, 40, 66
+    vars(anew.judged)["deviations"], kept = steep, payers.judged.deviations
     told = answer(anew, "mean what they say")
-    assert told["status"] != ANSWERED
+    vars(anew.judged)["deviations"] = kept
+    assert told["status"] == FAILS
     assert "52.91" in told["answer"]
 
 
@@ -195,7 +197,7 @@ def test_false_alarms_by_group_follow_from_columns_of_a_table(holders, payers):
     assert set(holders.burdens) == {"age band", "gender"}
     assert set(holders.burdens["gender"].index) == {"F", "M"}
     assert isinstance(payers.burdens, Lacking)
-    assert answer(payers, "like terms")["status"] != ANSWERED
+    assert answer(payers, "like terms")["status"] != PRESENT
 
 
 def test_figures_of_a_panel_say_that_they_are_of_one(payers):

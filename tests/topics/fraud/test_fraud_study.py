@@ -268,3 +268,12 @@ def test_false_alarms_by_group_are_of_the_genuine_payments_judged(study):
         assert table.index[table["verdict"] == "reference"].tolist() == [named]
     assert ages["payments"].sum() <= genuine.sum()
     assert {"25 to 34", "65 and over"} <= set(ages.index)
+
+
+def test_false_alarms_that_fall_unevenly_fail_the_test_of_fairness(study):
+    anew = FraudStudy(study.source, study.event, study.found, study.plan, study.newest)
+    for uneven, status in ((False, validation.PRESENT), (True, validation.FAILS)):
+        kept = {k: v for k, v in vars(study)["_parts"].items() if k != "validation"}
+        vars(anew)["_parts"] = kept | {"heaviest": study.heaviest | {"uneven": uneven}}
+        found = anew.validation.answered
+        assert found.loc[found["question"].str.contains("like terms"), "status"].tolist() == [status]

@@ -40,6 +40,7 @@ from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Parts, Split
 from bankmine.study.earlier import Finder
 from bankmine.study.study import Compared, Refit, by_month
+from bankmine.study.validation import Failed
 from bankmine.topics.fraud import burden, desk, leaks
 from bankmine.topics.fraud.alerts import (
     REASONS,
@@ -49,7 +50,6 @@ from bankmine.topics.fraud.alerts import (
     weekly,
 )
 from bankmine.topics.fraud.backtest import ANOMALY, CHOSEN, LEARNERS, Backtest, calibrated, cut, judge, judge_newest
-from bankmine.topics.fraud.cautions import no_rates
 from bankmine.topics.fraud.desk import BY_RULES, BY_SAVING, DeskRules
 from bankmine.topics.fraud.judged import WORDS, AtTheDesk
 from bankmine.topics.fraud.listed import Listed
@@ -553,8 +553,7 @@ class FraudStudy(Listed):
     def answers(self) -> dict[str, object]:
         """Say what is particular to fraud for a validator."""
         known, right, late = self.rate, optional(self, "list_quality"), optional(self, "late")
-        saved, worst, told = self.saved, optional(self, "most_lost"), self.calibrated
-        rates = f"{told['value']:.2f}, level {told['level']:+.2f}"
+        saved, worst = self.saved, optional(self, "most_lost")
         by_name = ", ".join(personal_attributes(map(str, self.sample.predictors))) or "no attribute of people by name"
         return {
             "definition": f"{self.event}, as far as reported",
@@ -570,7 +569,6 @@ class FraudStudy(Listed):
             "sensitive": f"how the customer pays, and {by_name}; ids are no predictors",
             "comparison": f"{self.judged.probability.shape[1]} ways to rank the same payments",
             "baseline": right and f"{self.simple}: {right['rules']:.0%} of the alerts by it are fraud",
-            "calibration": Lacking(f"the chances are no rates: slope {rates}") if no_rates(told) else f"slope {rates}",
             "reasons": "in words for each alert",
             "performance": right and "{value:.0%} of the alerts are fraud ({low:.0%} to {high:.0%})".format(**right),
             "decision": f"{saved['profit']:,.0f} a day saved ({saved['low']:,.0f} to {saved['high']:,.0f})",
@@ -581,7 +579,7 @@ class FraudStudy(Listed):
 
     @property
     def _evenly(self) -> str | Lacking:
-        """On whom false alarms fall, in words; lacking where it is uneven, which does not answer whether it is fair."""
+        """On whom false alarms fall, in words."""
         found = optional(self, "heaviest")
         if isinstance(found, Lacking):
             return found
@@ -589,7 +587,7 @@ class FraudStudy(Listed):
             "{rate:.0f} of {per:,} genuine payments alerted where {attribute} is {group}, {usual:.0f} where {reference}"
         )
         words = told.format(**found)
-        return Lacking(f"false alarms fall unevenly: {words}") if found["uneven"] else words
+        return Failed(words) if found["uneven"] else words
 
     def facts(self) -> dict[str, float]:
         """Return what is watched; the score is held against that of the last block judged."""
