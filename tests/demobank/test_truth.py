@@ -13,6 +13,7 @@ from bankmine.bank.sources import Source, find_source
 from bankmine.errors import BankmineError
 from demobank import generate
 from demobank.scoreboard import truth
+from demobank.scoreboard.board import Board
 from demobank.scoreboard.truth import Measure, Score
 
 RNG = np.random.default_rng(5)
@@ -147,3 +148,14 @@ def test_the_truth_is_read_by_table_and_constant(tmp_path):
     with pytest.raises(BankmineError, match="lacks nothing: make the demo bank anew"):
         told.table("nothing")
     assert isinstance(told.table("months"), pd.DataFrame)
+
+
+def test_days_are_not_drawn_on_the_axis_of_shares():
+    board = Board.__new__(Board)
+    vars(board)["rows"] = truth.scoreboard([
+        truth.Score("a", "a share", "share found", truth.Measure(0.5, 0.4, 0.6), (0, 1)),
+        truth.Score("a", "a wait", "days until seen", truth.Measure(24, 14, 34), (0, 100), "days"),
+    ])  # fmt: skip
+    shares, days = board.chart.figure.axes
+    assert [shares.get_xlabel(), days.get_xlabel()] == ["share, correlation or multiple", "days"]
+    assert shares.get_xlim()[1] < 1.5 < 90 < days.get_xlim()[1]
