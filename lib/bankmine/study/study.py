@@ -463,6 +463,11 @@ class Study(Headed):
         return self.chances(self.today)
 
     @part
+    def scores_as_judged(self) -> pd.Series:
+        """The same by the calibration that was judged, where it was made anew since."""
+        return self.scores
+
+    @part
     def why(self) -> Why:
         """What moves the chances of the rows scored now, by the model that leaves the house, in words."""
         return self.explains(self.model, self.today, self.scores, self.reasons)

@@ -404,7 +404,7 @@ def _common_facts(study: Study) -> dict[str, float]:
     chance, before = judged.probability[[study.chosen]], study.fitted[0]
     # all rows of the days judged, as all of today are scored: outcomes are known of some only, as of credits granted
     # by one calibration, or a new one would look like other customers
-    then, scores = before.probability[[study.chosen]], study.chances(now).to_frame(study.chosen)
+    then, scores = before.probability[[study.chosen]], study.scores_as_judged.to_frame(study.chosen)
     moved = drift.psi_table(then, scores, before.rows.entity, now.entity).iloc[0]
     gained = now.predictors.isna().mean() - study.sample.at(study.split.train).predictors.isna().mean()
     facts = {

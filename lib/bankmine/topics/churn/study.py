@@ -245,12 +245,17 @@ class BankChurn(Churn):
         return self.calibrated_anew.chances(self.chosen, self.today)
 
     @part
+    def scores_as_judged(self) -> pd.Series:
+        """The same at the level of the months that the judged model was calibrated by."""
+        return self.chances(self.today)
+
+    @part
     def recalibration(self) -> dict[str, object]:
         """By which month ends (`when`) and `events` chances of today are calibrated; the mean `before` and `now`."""
         newest = self.sample.at(self.parts.scoring.tune)
         return {
             "when": self.when(newest), "events": int(newest.target.sum()),
-            "before": self.chances(self.today).mean(), "now": self.scores.mean(),
+            "before": self.scores_as_judged.mean(), "now": self.scores.mean(),
         }  # fmt: skip
 
     def groups(self) -> dict[str, pd.Series]:
