@@ -118,6 +118,6 @@ def test_a_new_topic_gives_a_page_with_all_common_sections(small_bank, tmp_path)
     assert "not shown, as" not in page
     assert "not drawn, as" not in page
     assert told["metrics"]["loan_uptake.auc.low"] > 0.6
-    offers = pd.read_parquet(manifest.parent / "loan_offers.parquet")
+    offers = pd.read_parquet(manifest.with_suffix("") / "loan_offers.parquet")
     assert offers["customer_id"].is_unique
     assert offers.loc[offers["offered"], "chance"].min() > offers.loc[~offers["offered"], "chance"].max()
