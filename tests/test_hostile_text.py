@@ -243,7 +243,7 @@ def kept_file(folder: Path, text: str) -> None:
 def ledger(folder: Path, text: str) -> None:
     kept = open_ledger(folder / "state.sqlite")
     with kept.commit():
-        kept.own([(text, text, text)])
+        kept.own(text, text, text)
     assert kept.owner(text) == (text, text)
     kept.close()
 
