@@ -80,7 +80,8 @@ def chart(found: pd.DataFrame) -> Axes:
     axis.scatter(place, found["foretold"], marker="D", facecolors="none", edgecolors="C1", s=60, label="foretold")
     axis.set_xticks(place, [f"{g}\n{n:,}" for g, n in zip(found.index, found["rows"], strict=True)])
     many = found.loc[found["rows"] >= _MANY, "high"]
-    axis.set_ylim(0, min(1.0, 1.2 * many.max()) if len(many) else 1.0)
+    points = found[["rate", "foretold"]].max(axis=None)  # none is cut off; the intervals of a few credits may be
+    axis.set_ylim(0, min(1.0, max(1.2 * many.max(), 1.1 * points)) if len(many) else 1.0)
     axis.legend()
     return charts.titled(
         axis, "Bad rate by grade, with intervals of 95 %", "grade, and credits", "bad rate", percent="y"

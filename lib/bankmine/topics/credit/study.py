@@ -587,7 +587,8 @@ class CreditStudy(Study):
         own = self.moved[self.moved["column"] != "score"]
         worst = own.loc[(own["psi"] / own["alarm"]).idxmax()]
         return {
-            "adverse_impact": 1 - ratio, "model_age": max(since, 0.0), "characteristic_psi": worst["psi"],
+            "adverse_impact": ratio, "adverse_impact_below": fairness.FOUR_FIFTHS,
+            "model_age": max(since, 0.0), "characteristic_psi": worst["psi"],
             "characteristic_psi_above": worst["alarm"], "out_of_scope": float((self.strange(self.today) != "").mean()),
         }  # fmt: skip
 

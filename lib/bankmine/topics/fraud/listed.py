@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
 
 from bankmine.deciding import costs as money
 from bankmine.deciding import policies as by_policy
@@ -21,7 +22,7 @@ from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.reasons import readable
-from bankmine.lacking import Lacking, part
+from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
 from bankmine.study.earlier import Became, EarlierLists, judged
@@ -115,12 +116,18 @@ class Listed(Study):
 
     @part
     def to_look_at(self) -> dict[str, object]:
-        """How many `alerts` the newest `day` has, and the `saving` expected of them."""
-        rows = self.list_of_day
+        """How many `alerts` the newest `day` has, the `saving` by their chances, and `came`, what of such sums did."""
+        rows, saving, share = self.list_of_day, self.list_of_day["expected_saving"].sum(), self._realised
+        came = f", {share * saving:,.0f} at the {share:.0%} of such sums that came" if np.isfinite(share) else ""
         return {
-            "alerts": len(rows), "day": self.day.date(), "saving": rows["expected_saving"].sum(),
-            "currency": self.currency,
+            "alerts": len(rows), "day": self.day.date(), "saving": saving, "came": came, "currency": self.currency,
         }  # fmt: skip
+
+    @property
+    def _realised(self) -> float:
+        """Which share of what was expected of the lists they saved; NaN where nothing was judged."""
+        saved = optional(self, "saved")
+        return np.nan if isinstance(saved, Lacking) else saved["share"]
 
     def first(self, number: int = 10) -> pd.DataFrame | Lacking:
         """Return the first of the list of the newest day, in short; the file has a column for all that is told."""
@@ -298,6 +305,7 @@ class Listed(Study):
         charts.titled(right, "Share of the alerts that is fraud", "share of a day's payments looked at", "", "xy")
         for axis in (money_of, right):
             axis.axvline(self.desk.capacity, color="0.3", linestyle=":")
+            axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=2))
         right.set_ylim(0, None)
         return right
 

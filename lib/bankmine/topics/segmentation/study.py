@@ -375,7 +375,7 @@ class SegmentStudy(Headed):
     @part
     def _near(self) -> pd.Index:
         near = premium.near_premium(self.tier, self.worth)
-        return near[self._population["with an account"].reindex(near)]
+        return near[self._population[["active", "not lost"]].all(axis=1).reindex(near)]
 
     @part
     def near_premium(self) -> dict[str, object]:
