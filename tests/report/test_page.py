@@ -346,7 +346,7 @@ def test_words_of_the_trade_lead_to_what_they_mean_once_a_section():
 def test_title_and_date_come_first_and_the_title_once(soup):
     assert [text(h1) for h1 in soup.find_all("h1")] == [TITLE]
     assert text(soup.header).startswith(
-        f"For model validation {TITLE} As of 2025-12-31 Source The demo bank Status ✓ OK"
+        f"For model validation {TITLE} As of 2025-12-31 Source The demo bank Status ▲ 1 alert"
     )
     assert text(soup.title) == f"{TITLE} – 2025-12-31"
 

@@ -218,7 +218,7 @@ def test_a_crossed_limit_is_told_with_the_limit_and_what_to_do():
     none = validation.monitoring_plan("churn", FACTS)
     told = validation.Validation(none, none, plan).crossed
     above = plan.set_index("metric")["above"].filter(like="Events").iloc[0]
-    assert f"Events a month, against those foretold: 1,000,000, above {above:,.3g} (Recalibrate" in told["which"]
+    assert f"Events in a month, held against those foretold: 1,000,000, above {above:,.3g} (Calibrate" in told["which"]
     assert "Largest share of missing values that a predictor has gained: 0.07, above 0.05 (Repair" in told["which"]
     assert told["count"] == plan["status"].eq(validation.CROSSED).sum() >= 2
 

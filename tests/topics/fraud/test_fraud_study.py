@@ -156,7 +156,7 @@ def test_every_question_is_answered_and_facts_are_numbers_of_a_month(study):
     assert not found.answered["answer"].str.contains("nan").any()
     assert np.isfinite(pd.Series(study.facts())).all()
     assert found.plan["now"].notna().all()
-    events = found.plan["now"][found.plan["metric"].str.startswith("Events a month")].item()
+    events = found.plan["now"][found.plan["metric"].str.startswith("Events in a month")].item()
     own = study.backtest.payments
     assert events * own.day.nunique() / 30.4 == pytest.approx(own.target.sum())
 
