@@ -216,6 +216,8 @@ class Study(Headed):
         """Say of which days rows are: no rate is told without its window."""
         if rows.day is None:
             return "in a table without days"
+        if rows.day.empty:
+            return "of no day"
         return f"from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
 
     @part

@@ -42,6 +42,9 @@ class Phrase:
     spoken: Spoken
     typical: float
     """Median of the rows learnt from: what is above it is high; of a word 0."""
+    low: float
+    high: float
+    """Ends of the middle half of the rows learnt from, within which a number is no reason; of a word 0."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +120,27 @@ class FraudModel:
     def reasons(self, columns: Mapping[str, np.ndarray], row: DMatrix, k: int = 3) -> list[str]:
         """Say what raises the chance of one row most: its strongest themes, at most `k`, as `reasons.reasons` picks.
 
-        `columns` has arrays of length 1, `row` is the same from `rows`; themes that raise the odds by less than 5 % are
-        no reasons.
+        `columns` has arrays of length 1, `row` is the same from `rows`; themes that raise the odds by less than 5 %, or
+        by no predictor that is out of the ordinary, are no reasons.
         """
         parts = self.booster.predict(row, pred_contribs=True, validate_features=False)[0, :-1].astype(np.float64)
         pushes = np.bincount(self._origin, weights=parts)
-        themes = np.bincount(self._themes, weights=pushes)
+        speaking, loudest = np.where(self._unusual(columns), pushes, -np.inf), np.full(self._themes.max() + 1, -np.inf)
+        np.maximum.at(loudest, self._themes, speaking)
+        themes = np.where(loudest > 0, np.bincount(self._themes, weights=pushes), -np.inf)
         strongest = [t for t in np.argsort(-themes, kind="stable")[:k] if themes[t] >= LEAST]
-        return [self._said(int(np.where(self._themes == t, pushes, -np.inf).argmax()), columns) for t in strongest]
+        return [self._said(int(np.where(self._themes == t, speaking, -np.inf).argmax()), columns) for t in strongest]
+
+    def _unusual(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Say of each predictor whether it is outside the middle half; a word, and what is missing, always is."""
+        values = np.array([columns[name][0] for name in self.features], dtype=np.float64)
+        low, high = self._middle
+        return np.append(~((values >= low) & (values <= high)), np.ones(len(self.words), dtype=bool))
+
+    @cached_property
+    def _middle(self) -> np.ndarray:
+        """The ends of the middle half of each number, shape (2, numbers)."""
+        return np.array([(p.low, p.high) for p in self.phrases[: len(self.features)]]).reshape(-1, 2).T
 
     def _said(self, which: int, columns: Mapping[str, np.ndarray]) -> str:
         phrase = self.phrases[which]
@@ -174,7 +190,7 @@ def checked(model: FraudModel) -> FraudModel:
     return model
 
 
-FORMAT = "bankmine fraud model 3"
+FORMAT = "bankmine fraud model 4"
 _CALIBRATION = (
     "method", "rows", "events", "centre", "slope", "intercept", "of_probabilities", "ordered", "steps",
 )  # fmt: skip
@@ -287,7 +303,7 @@ def _phrase(told: dict) -> Phrase:
     given = {**how.parts, "name": how.name, "value": 1.0, "typical": 1.0}
     if wrong := [why for words in (how.high, how.low, how.missing) if (why := wrong_with(words, given))]:
         raise ValueError(f"a reason cannot be said: {wrong[0]}")
-    return Phrase(str(told["theme"]), how, float(told["typical"]))
+    return Phrase(str(told["theme"]), how, *(float(told[name]) for name in ("typical", "low", "high")))
 
 
 def _checksum(told: Mapping[str, object]) -> str:
@@ -316,7 +332,7 @@ def streaming_model(
     # SHAP values take longer than all else here
     importance = contributions(model, some.iloc[::_OF_THESE]).pushes.abs().mean()
     themes = themes_of(some, importance, dictionary)["theme"]
-    phrases = tuple(Phrase(str(themes[c]), spoken(c, some[c], dictionary), _typical(some[c])) for c in encode.columns_)
+    phrases = tuple(Phrase(str(themes[c]), spoken(c, some[c], dictionary), *_usual(some[c])) for c in encode.columns_)
     there = tuple(c for c in ("label_at", *(f.name for f in fields(Transaction))) if c in known)
     found = FraudModel(
         model["model"].get_booster().copy(), tuple(encode.numbers_), tuple(_words(encode)), there, delay, tuple(kinds),
@@ -341,9 +357,9 @@ def _words(encode: Encode) -> list[Word]:
     return found
 
 
-def _typical(values: pd.Series) -> float:
-    """Return the median of what is known; 0 where nothing is, or of words."""
-    if not is_numeric_dtype(values.dtype):
-        return 0.0
-    known = values.astype(float).dropna()
-    return float(known.median()) if len(known) else 0.0
+def _usual(values: pd.Series) -> tuple[float, float, float]:
+    """Return the median and the quartiles of what is known; 0 where nothing is, or of words."""
+    known = values.astype(float).dropna() if is_numeric_dtype(values.dtype) else []
+    if not len(known):
+        return 0.0, 0.0, 0.0
+    return float(known.median()), *map(float, np.quantile(known, [0.25, 0.75]))

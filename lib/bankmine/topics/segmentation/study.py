@@ -234,7 +234,7 @@ class SegmentStudy(Headed):
         """Draw each segment's share of the customers beside its share of the margin."""
         told = self._map[["share", "of_margin"]].set_axis(["customers", "margin of a year"], axis=1)
         long = told.rename_axis("segment").reset_index().melt("segment", var_name="share of", value_name="share")
-        axis = sns.barplot(long, y="segment", x="share", hue="share of", order=told.index)
+        axis = sns.barplot(long, y="segment", x="share", hue="share of", order=told.index, errorbar=None)
         for bars in axis.containers:
             axis.bar_label(bars, fmt="{:.0%}", padding=3)
         axis.legend(title="")
