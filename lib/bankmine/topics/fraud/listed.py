@@ -118,7 +118,7 @@ class Listed(Study):
     def to_look_at(self) -> dict[str, object]:
         """How many `alerts` the newest `day` has, the `saving` by their chances, and `came`, what of such sums did."""
         rows, saving, share = self.list_of_day, self.list_of_day["expected_saving"].sum(), self._realised
-        came = f", {share * saving:,.0f} at the {share:.0%} of such sums that came" if np.isfinite(share) else ""
+        came = f"; {share:.0%} of such sums came, which makes {share * saving:,.0f}" if np.isfinite(share) else ""
         return {
             "alerts": len(rows), "day": self.day.date(), "saving": saving, "came": came, "currency": self.currency,
         }  # fmt: skip
