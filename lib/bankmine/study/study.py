@@ -7,7 +7,8 @@ is the model whose scores, thresholds and limits leave the house; one fitted ane
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -40,8 +41,8 @@ from bankmine.learning import boosting, models
 from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validated
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
-from bankmine.study import charts, validation
-from bankmine.study.earlier import Finder
+from bankmine.study import charts, earlier, validation
+from bankmine.study.earlier import Became, EarlierLists, Finder
 from bankmine.study.heading import Headed
 from bankmine.study.judged import RANKS, Judged
 from bankmine.study.leak import Leak
@@ -219,6 +220,16 @@ class Study(Headed):
         if rows.day.empty:
             return "of no day"
         return f"from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
+
+    def lists_judged(self, file: str, columns: Mapping[str, type], **words: str) -> EarlierLists:
+        """Hold the lists that earlier reports handed on as a file against what became of them: `earlier.judged`."""
+        if self.find_lists is None:
+            raise BankmineError("lists of earlier reports were not asked for")
+        return earlier.judged(self.find_lists(file, self.source), columns, self._became, self.source.as_of, **words)
+
+    def _became(self, listed: pd.DataFrame, day: datetime.date) -> Became:
+        """Say what became of the rows of a list of a day; a topic with a list tells it."""
+        raise NotImplementedError
 
     @part
     def parts(self) -> Parts:

@@ -36,7 +36,7 @@ from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study import charts
-from bankmine.study.earlier import Became, EarlierLists, Finder, judged
+from bankmine.study.earlier import Became, EarlierLists, Finder
 from bankmine.study.study import Study, by_month
 from bankmine.study.why import Why
 from bankmine.topics.churn import retention, survival
@@ -365,13 +365,9 @@ class BankChurn(Churn):
     @part
     def earlier_lists(self) -> EarlierLists:
         """The lists of earlier reports, held against who has left since."""
-        if self.find_lists is None:
-            raise BankmineError("lists of earlier reports were not asked for")
-        return judged(
-            self.find_lists("watchlist.parquet", self.source),
+        return self.lists_judged(
+            "watchlist.parquet",
             {"customer_id": str, "called": bool, "probability": float},
-            self._became,
-            self.source.as_of,
             acted="to be called",
             others="all others listed",
             event="left",

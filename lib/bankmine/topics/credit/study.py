@@ -35,7 +35,7 @@ from bankmine.learning.columns import ALLOWED
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import FEWEST, Parts, Split
 from bankmine.study import charts
-from bankmine.study.earlier import Became, EarlierLists, Finder, judged
+from bankmine.study.earlier import Became, EarlierLists, Finder
 from bankmine.study.study import Study
 from bankmine.study.why import Why
 from bankmine.topics.credit import grades, lending, points, portfolio, refused, remedy
@@ -721,11 +721,9 @@ class BankCredit(CreditStudy):
     @part
     def earlier_lists(self) -> EarlierLists:
         """The lists of earlier reports, held against which of their credits have gone bad since."""
-        if self.find_lists is None:
-            raise BankmineError("lists of earlier reports were not asked for")
         columns = {"customer_id": str, "application_id": str, "decision": str, "probability": float}
-        return judged(
-            self.find_lists("credit_scores.parquet", self.source), columns, self._became, self.source.as_of,
+        return self.lists_judged(
+            "credit_scores.parquet", columns,
             acted="to be granted", others="not to be granted", event="went bad", so_far="have gone bad so far",
         )  # fmt: skip
 

@@ -25,7 +25,7 @@ from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
-from bankmine.study.earlier import Became, EarlierLists, judged
+from bankmine.study.earlier import Became, EarlierLists
 from bankmine.study.study import Study
 from bankmine.study.why import Why
 from bankmine.topics.fraud import desk
@@ -155,13 +155,9 @@ class Listed(Study):
     @part
     def earlier_lists(self) -> EarlierLists:
         """The lists of earlier reports, held against what is known of their payments by now."""
-        if self.find_lists is None:
-            raise BankmineError("lists of earlier reports were not asked for")
-        return judged(
-            self.find_lists("fraud_alerts.parquet", self.source),
+        return self.lists_judged(
+            "fraud_alerts.parquet",
             {"transaction_id": str, "day": pd.Timestamp, "probability": float},
-            self._became,
-            self.source.as_of,
             acted="listed",
             others="all other payments of those days",
             event="were fraud",
