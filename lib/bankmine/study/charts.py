@@ -17,6 +17,7 @@ from bankmine.features.value import capture_curve
 from bankmine.judging import calibration
 from bankmine.judging.contributions import Contributions
 from bankmine.judging.reasons import readable
+from bankmine.lacking import Lacking, Made, part
 
 _COLOURS = "viridis"
 """From dark violet to yellow: told apart with any kind of colour vision, and nowhere grey, which is for the missing."""
@@ -25,6 +26,18 @@ _CATEGORIES = 12
 _LONGEST = 40
 _SMALL = 9
 _ADDS = "what it adds to the log-odds"
+
+
+class chart(part[Made]):  # noqa: N801 - used as a decorator, like `part`
+    """A part of a study that is drawn: on a figure of its own, whatever else is still open."""
+
+    def _made(self, study: object) -> Made | Lacking:
+        blank = plt.figure()
+        try:
+            return super()._made(study)
+        finally:
+            if not blank.axes:  # the chart has made its own, of another size
+                plt.close(blank)
 
 
 def gains(curve: pd.DataFrame) -> Axes:

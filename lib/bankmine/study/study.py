@@ -42,6 +42,7 @@ from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validat
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
 from bankmine.study import charts, earlier, validation
+from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
 from bankmine.study.heading import Headed
 from bankmine.study.judged import RANKS, Judged
@@ -294,7 +295,7 @@ class Study(Headed):
         found = self.rising
         return found if not isinstance(found, Lacking) and found["now"] > found["limit"] else None
 
-    @part
+    @chart
     def trend_chart(self) -> Axes:
         """Draw the rate of the event by month."""
         return charts.rate_over_time(self.trend, f"{self.trend_of} (intervals of 95 %)")
@@ -620,7 +621,7 @@ class Study(Headed):
         """Say on how many rows each policy acts."""
         return shown(pd.DataFrame({"acted on": self.earned["actions"]}), **{"acted on": ",.0f"})
 
-    @part
+    @chart
     def profit_curve(self) -> Axes:
         """Draw profit against the share of rows acted on."""
         rows, chance = self.fitted[0].rows, self.fitted[0].probability[self.chosen]
@@ -659,7 +660,7 @@ class Study(Headed):
         told["impact ratio"] = with_interval(told, "ratio", ".2f")
         return told[["rows", share, "impact ratio", "verdict"]]
 
-    @part
+    @chart
     def impact_chart(self) -> Axes:
         """Draw the impact ratios of all groups with their intervals, the lowest first."""
         told = pd.concat(self.impact, names=["attribute"])

@@ -36,6 +36,7 @@ from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample, flat_sample, thinned
 from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study import charts
+from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
 from bankmine.study.study import Study, by_month
 from bankmine.study.why import Why
@@ -432,7 +433,7 @@ class BankChurn(Churn):
         )  # fmt: skip
         return shown(told, calls=",.1f", leavers=",.1f", believed=".0%")
 
-    @part
+    @chart
     def by_success(self) -> Axes:
         """Draw the profit of the calls by the success rate."""
         rows, given = self._called
@@ -472,7 +473,7 @@ class BankChurn(Churn):
         first = self.sample.at(self.sample.target.index.get_indexer(self.lives.index))
         return survival.by_group(self.lives, self._worth_of(first)["tier"].astype(ordered))
 
-    @part
+    @chart
     def stayed_chart(self) -> Axes:
         """Draw the share of customers who have not left against days, by value tier."""
         axis = sns.lineplot(

@@ -14,6 +14,7 @@ from bankmine.lacking import part
 from bankmine.learning.fitting import Calibrator
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
+from bankmine.study.charts import chart
 from bankmine.topics.credit.bins import nonmonotone
 from bankmine.topics.credit.scorecard import ScorecardModel
 
@@ -63,7 +64,7 @@ class Card:
         chance = float(self.calibrator.predict(scale.chance(np.array([scale.base])))[0])
         return {"base": scale.base, "odds": 1 / chance - 1, "pdo": scale.pdo / self.calibrator.slope_}
 
-    @part
+    @chart
     def bins_chart(self) -> sns.FacetGrid:
         """Draw the bad rate of each bin of the training rows."""
         bins = self.scorecard.table[self.scorecard.table["rows"] > 0]
@@ -87,7 +88,7 @@ class Card:
     def _points(self) -> pd.Series:
         return self.scorecard.score(self.judged.predictors)
 
-    @part
+    @chart
     def score_chart(self) -> Axes:
         """Draw the scores of those who turned out good and bad."""
         found = calibration.distribution(self._points, self.judged.target)

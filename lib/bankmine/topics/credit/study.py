@@ -35,6 +35,7 @@ from bankmine.learning.columns import ALLOWED
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import FEWEST, Parts, Split
 from bankmine.study import charts
+from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
 from bankmine.study.study import Study
 from bankmine.study.why import Why
@@ -326,7 +327,7 @@ class CreditStudy(Study):
         rows = self.fitted[0].rows
         return lending.trade_off(rows.target, self.fitted[0].probability[SCORECARD], self.costs(rows), rows.entity)
 
-    @part
+    @chart
     def profit_chart(self) -> Axes:
         """Draw the expected profit against the share granted, with the cut-off."""
         axis = sns.lineplot(self.trade_off, x="approval", y="expected_profit", marker="o")
@@ -334,7 +335,7 @@ class CreditStudy(Study):
         title = "Expected profit by share of applicants whose risk is accepted; the line is the cut-off"
         return self._by_share(axis, title, f"expected profit, {self.currency}", percent="x")
 
-    @part
+    @chart
     def risk_chart(self) -> Axes:
         """Draw the bad rate of those granted against their share, with the cut-off."""
         beside = {"expected_bad_rate": "foretold for all"}
@@ -475,7 +476,7 @@ class CreditStudy(Study):
         long = optional(self, "long_run")
         return grades.table(self.grades, np.nan if isinstance(long, Lacking) else long["cautious"] / long["rate"])
 
-    @part
+    @chart
     def grades_chart(self) -> Axes:
         """Draw the rates foretold and observed by grade."""
         return grades.chart(self.grades)
@@ -509,7 +510,7 @@ class CreditStudy(Study):
     def _watched(self, rows: Sample) -> pd.DataFrame:
         return rows.predictors[list(self.scorecard.bins)].assign(score=self.scorecard.score(rows.predictors))
 
-    @part
+    @chart
     def moved_chart(self) -> Axes:
         """Draw the stability index by month of application as a heat map; ▲ above what chance makes."""
         judged = self.judged.rows
@@ -740,7 +741,7 @@ class BankCredit(CreditStudy):
             listed["decision"] == lending.GRANT, event, listed["probability"], listed["customer_id"], known_on
         )
 
-    @part
+    @chart
     def ages_chart(self) -> Axes:
         """Draw the share that went bad by age and year of the application."""
         ages = by_age(self.sample, self.beside, pd.Timestamp(self.source.as_of), period="Y")
@@ -797,7 +798,7 @@ class BankCredit(CreditStudy):
         columns = ["applicants", "share", "expected_bad_rate", "bad rate", "limit", "price", "expected_profit"]
         return shown(found[columns], share=".1%", expected_bad_rate=".1%", price=".1%", expected_profit=",.0f")
 
-    @part
+    @chart
     def tiers_chart(self) -> Axes:
         """Draw how many of the newest applicants are in each tier."""
         axis = sns.countplot(self.decided_now, y="tier", color="C0")

@@ -38,6 +38,7 @@ from bankmine.learning.fitting import Applied
 from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Parts, Split
+from bankmine.study.charts import chart
 from bankmine.study.earlier import Finder
 from bankmine.study.study import Compared, Refit, by_month
 from bankmine.study.validation import Failed
@@ -481,7 +482,7 @@ class FraudStudy(Listed):
         """Groups by how many of their genuine payments were listed, with intervals and verdict."""
         return burden.page(self.burdens)
 
-    @part
+    @chart
     def burden_chart(self) -> Axes:
         """Draw the same."""
         return burden.forest(self.burdens)

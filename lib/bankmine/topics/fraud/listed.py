@@ -25,6 +25,7 @@ from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.sample import Sample
 from bankmine.study import charts
+from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists
 from bankmine.study.study import Study
 from bankmine.study.why import Why
@@ -266,7 +267,7 @@ class Listed(Study):
         rows = {start: self._of_a_day(self.looked.loc[index, ["alerted"]]).iloc[0] for start, index in groups.items()}
         return pd.DataFrame.from_dict(rows, "index")[["profit", "low", "high", "expected"]].rename_axis("week")
 
-    @part
+    @chart
     def weeks_chart(self) -> Axes:
         """Draw by week what the lists saved in a day, and what they were expected to."""
         if len(self.weeks) < 2:
@@ -288,7 +289,7 @@ class Listed(Study):
         counted = ["actions", "profit", "low", "high"]
         return found.assign(**found[counted] * self.stands_for)
 
-    @part
+    @chart
     def hands_chart(self) -> Axes:
         """Draw by capacity what is saved in a day, and which share of the alerts is fraud."""
         found = self.hands.reset_index()
@@ -337,7 +338,7 @@ class Listed(Study):
         told = {"by": readable(by), "kind": kind, "lost": own["lost"], "share": own["lost"] / own.sum()}
         return told | {"currency": self.currency}
 
-    @part
+    @chart
     def fates_chart(self) -> Axes:
         """Draw what became of a day's fraud by kind of payment, or by amount where the source tells no kinds."""
         if not len(self.fates):

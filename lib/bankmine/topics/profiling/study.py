@@ -17,7 +17,7 @@ from bankmine.features.population import population, waterfall
 from bankmine.features.spine import month_end_before, spine_of
 from bankmine.judging.intervals import shown
 from bankmine.lacking import part
-from bankmine.study.charts import captured, heat
+from bankmine.study.charts import captured, chart, heat
 from bankmine.study.heading import Headed
 from bankmine.topics.profiling import portraits, tags
 
@@ -87,7 +87,7 @@ class Profile(Headed):
         """How many customers there are in each sense of the word, and how many are what else."""
         return shown(self._waterfall, share=".1%")
 
-    @part
+    @chart
     def waterfall_chart(self) -> Axes:
         """Draw how many customers there are in each sense, and how many are left out."""
         told = self._waterfall
@@ -127,7 +127,7 @@ class Profile(Headed):
         low, high = ages.quantile(0.25), ages.quantile(0.75)
         return {"low": low, "high": high, "unknown": 1 - len(ages) / len(self._holders)}
 
-    @part
+    @chart
     def by_age(self) -> Axes:
         """Draw customers by age group and gender."""
         self.source.require("customers.birth_date", "customers.gender")
@@ -156,7 +156,7 @@ class Profile(Headed):
         """Products, the most common first, and how many others their holders have."""
         return shown(portraits.holdings(self._holders), share=".1%", other_products=".2f")
 
-    @part
+    @chart
     def by_product(self) -> Axes:
         """Draw the share of customers who hold each product."""
         axis = sns.barplot(self.products, y="product", x="share", color=sns.color_palette()[0])
@@ -173,7 +173,7 @@ class Profile(Headed):
         silent = (own["outflow_count_90d"] == 0) & (own["tenure_days"] >= 90)
         return {"silent": silent.mean(), "bookings": own["transactions_30d"].median()}
 
-    @part
+    @chart
     def by_bookings(self) -> Axes:
         """Draw customers by their bookings a month."""
         monthly = self._holders["transactions_90d"] / 3
@@ -195,7 +195,7 @@ class Profile(Headed):
         told = self._mix.loc["all"]
         return {"channel": told.idxmax(), "share": told.max()}
 
-    @part
+    @chart
     def by_channel(self) -> Axes:
         """Draw the share of channels in bookings, by age group."""
         axis = heat(self._mix, "Share of channels in the bookings of 90 days, by age group")
@@ -214,12 +214,12 @@ class Profile(Headed):
         """Share of all deposits that the tenth of customers with the largest ones holds."""
         return {"share": portraits.concentration(self._deposits)}
 
-    @part
+    @chart
     def by_deposits(self) -> Axes:
         """Draw the share of deposits that the largest customers hold."""
         return captured(self._deposits, f"Deposits on {self.day}: share held by the largest customers", "deposits")
 
-    @part
+    @chart
     def by_month_end(self) -> Axes:
         """Draw what all customers held at each month end."""
         self.source.require("balances.balance")
@@ -277,7 +277,7 @@ class Profile(Headed):
         shaky = told.loc[(told["kept"] < SHAKY_KEPT) & (told["customers"] >= SHAKY_HOLDERS), "tag"]
         return {"shaky": len(shaky), "which": ", ".join(shaky) or "none"}
 
-    @part
+    @chart
     def after_tags(self) -> Axes:
         """Draw the share of each tag's holders who fell silent in the days since, with intervals."""
         silent = fell_silent(self.source, spine_of(self.source, [self.watched_from])).to_pandas()

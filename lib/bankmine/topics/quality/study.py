@@ -17,7 +17,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.spine import kept, month_end_before
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
-from bankmine.study.charts import heat
+from bankmine.study.charts import chart, heat
 from bankmine.study.heading import Headed
 from bankmine.topics.quality.completeness import (
     CHANNEL,
@@ -135,7 +135,7 @@ class Quality(Headed):
         """The first keys that break each rule."""
         return self._rules[["where", "rule", "dimension", "first keys"]]
 
-    @part
+    @chart
     def by_month(self) -> Axes:
         """Draw the rows left out by the month they are dated, by table."""
         day = [self.source.as_of]
@@ -185,7 +185,7 @@ class Quality(Headed):
         """How often a column was left out in a month, how often in this one (`new`), and `which`, in words."""
         return self._counted("emptied_month", "months")
 
-    @part
+    @chart
     def months_chart(self) -> Axes:
         """Draw by how many points columns were filled less, or more, than in the months around, by channel."""
         drawn = self._cells[self._cells["region"].isna()]
@@ -224,7 +224,7 @@ class Quality(Headed):
         """In how many `regions` customers are recorded less fully than elsewhere, and `which` columns."""
         return self._counted("left_out_in_region", "regions")
 
-    @part
+    @chart
     def by_region(self) -> Axes:
         """Draw how much of each column of customers is filled, by region."""
         self.source.require("customers.region")
@@ -321,7 +321,7 @@ class Quality(Headed):
         self.source.require("events.channel")
         return self._counted("silent_day", "days")
 
-    @part
+    @chart
     def daily(self) -> Axes:
         """Draw the bookings a day, smoothed over a week."""
         axis = daily_bookings(self.source).rolling(7).mean().plot()

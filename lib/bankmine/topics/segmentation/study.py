@@ -22,7 +22,7 @@ from bankmine.features.spine import month_end_before
 from bankmine.features.value import TIERS, margins, not_counted, tiers
 from bankmine.judging.intervals import shown, wilson, with_interval
 from bankmine.lacking import Lacking, optional, part
-from bankmine.study.charts import captured, heat, titled
+from bankmine.study.charts import captured, chart, heat, titled
 from bankmine.study.heading import Headed
 from bankmine.topics.segmentation import agreement, measures, movement, portrait, premium, stability
 from bankmine.topics.segmentation.groups import MINIMUM, Choice, choose
@@ -229,7 +229,7 @@ class SegmentStudy(Headed):
         rate = others["lost"].sum() / max(others["there"].sum(), 1)
         return {"name": worst.name, "rate": worst["rate"], "low": worst["low"], "high": worst["high"], "others": rate}
 
-    @part
+    @chart
     def map_chart(self) -> Axes:
         """Draw each segment's share of the customers beside its share of the margin."""
         told = self._map[["share", "of_margin"]].set_axis(["customers", "margin of a year"], axis=1)
@@ -249,7 +249,7 @@ class SegmentStudy(Headed):
         """Means of each feature by segment."""
         return portrait.profile_table(portrait.profile(self.values, self._labels, self.registry))
 
-    @part
+    @chart
     def plane(self) -> Axes:
         """Draw customers on the two directions in which they differ most."""
         plane = portrait.picture(self.model, self.values, self.registry)
@@ -352,7 +352,7 @@ class SegmentStudy(Headed):
         """The share of all positive margin that the top fifth brings."""
         return asdict(premium.pareto_share(self.worth))
 
-    @part
+    @chart
     def capture(self) -> Axes:
         """Draw the share of the margin that the best customers hold."""
         return captured(self.worth, "Share of the margin held by the best customers", "all positive margin")
@@ -429,7 +429,7 @@ class SegmentStudy(Headed):
         """How far two views say the same."""
         return agreement.association(self.views)
 
-    @part
+    @chart
     def cells_chart(self) -> Axes:
         """Draw the segments of the customers of each RFM cell."""
         crossed = self._segments_by("RFM")
@@ -492,7 +492,7 @@ class SegmentStudy(Headed):
         """Share of customers in each stage."""
         return self.stage.value_counts(normalize=True).reindex(_STAGES, fill_value=0)
 
-    @part
+    @chart
     def stages_chart(self) -> Axes:
         """Draw how customers went from stage to stage, from month to month."""
         steps = movement.matrix(movement.transitions(self._lived), _STAGES)
@@ -547,13 +547,13 @@ class SegmentStudy(Headed):
         """Moves between tiers, and the margin of those who moved."""
         return self.movers.groupby(["from", "to"], observed=True)["margin"].agg(customers="size", margin="sum")
 
-    @part
+    @chart
     def tiers_chart(self) -> Axes:
         """Draw the tier now against the tier a month ago."""
         flows = movement.matrix(movement.flows(self._tier_before, self.tier), list(TIERS))
         return heat(flows, "Value tier now (columns) of the customers of each tier a month ago (rows)", ".1%")
 
-    @part
+    @chart
     def segments_chart(self) -> Axes:
         """Draw the segment now against the segment a month ago."""
         before = self.model.assign_all(self.tables[self.month_ago], self.registry)
