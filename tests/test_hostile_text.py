@@ -22,7 +22,7 @@ import yaml
 from bank_fixtures import CORE, small_bank, write_csv, write_source
 from runner_fixtures import PARAMETERS, bankmine, bankmine_many, make_workspace, write_notebook
 
-from bankmine.bank import registers
+from bankmine.bank import registers, rule_sql
 from bankmine.bank.flat import open_flat
 from bankmine.bank.snapshot import open_source
 from bankmine.bank.sources import WORKSPACE
@@ -196,7 +196,7 @@ def transactions(folder: Path, text: str) -> None:
 
 
 def rule(folder: Path, text: str) -> None:
-    for understood in (registers.condition, registers.value):
+    for understood in (rule_sql.condition, rule_sql.value):
         with pytest.raises(BankmineError):
             understood(text, "tags.yml, tag x")
 

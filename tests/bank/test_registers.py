@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bankmine.bank.registers import Ruled, compute, condition, holds, read_rules, read_yaml, value
+from bankmine.bank.registers import read_yaml
+from bankmine.bank.ruled import Ruled, compute, condition, holds, read_rules, value
 from bankmine.errors import BankmineError
 
 ROWS = pd.DataFrame(

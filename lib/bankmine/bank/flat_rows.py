@@ -20,7 +20,7 @@ from bankmine.bank.form_kinds import Form, Told
 from bankmine.bank.forms import MOSTLY, lost_digits
 from bankmine.bank.harmless import harmless, personal
 from bankmine.bank.readers import flat_file
-from bankmine.bank.registers import compute, value
+from bankmine.bank.ruled import compute, value
 from bankmine.bank.snapshot import parse_day
 from bankmine.bank.sources import CLOCKS, COSTS, FLAT, Source
 from bankmine.errors import BankmineError, SourceError

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from bankmine.bank.registers import Ruled, holds, read_rules
+from bankmine.bank.ruled import Ruled, holds, read_rules
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError

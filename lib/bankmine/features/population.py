@@ -9,7 +9,8 @@ from pathlib import Path
 import ibis
 import pandas as pd
 
-from bankmine.bank.registers import Expression, Ruled, condition, holds, read_yaml
+from bankmine.bank.registers import read_yaml
+from bankmine.bank.ruled import Expression, Ruled, condition, holds
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError, one_line

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import Expression, Ruled, condition, holds, read_rules
+from bankmine.bank.ruled import Expression, Ruled, condition, holds, read_rules
 from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 

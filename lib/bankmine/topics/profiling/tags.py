@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import Ruled, holds, read_rules
+from bankmine.bank.ruled import Ruled, holds, read_rules
 from bankmine.bank.sources import WORKSPACE
 from bankmine.judging.intervals import wilson
 

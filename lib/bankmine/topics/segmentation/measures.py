@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import Expression, Ruled, compute, entries, read_yaml, value
+from bankmine.bank.registers import entries, read_yaml
+from bankmine.bank.ruled import Expression, Ruled, compute, value
 from bankmine.errors import BankmineError, one_line
 from bankmine.features.population import REGISTRY, Active, months_known
 
