@@ -5,22 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from bankmine.errors import BankmineError, SourceError
+from bankmine.interruption import INTERRUPTED, interruption
 
-GOOD, BAD, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
-_INTERRUPTED = "bankmine: interrupted; what was finished is kept, nothing half-written is left."
+GOOD, BAD, WRONG_CALL = 0, 1, 2
 _LONGEST_PATH = 120
-_PATIENCE = 1.0
-"""Seconds."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -40,7 +36,7 @@ _Out = Annotated[Path, typer.Option(help="Folder of the reports.", parser=_place
 
 def main() -> None:
     """Run the command and turn what goes wrong into one line and an exit code."""
-    asked_to_end = _listen_for_signals()
+    interruption.listen()
     os.umask(os.umask(0o077) | 0o027)  # what is written is nobody's business beyond the group
     # jsonschema does without this module, which compiles for two seconds a grammar that no notebook needs.
     sys.modules.setdefault("rfc3987_syntax", None)
@@ -49,46 +45,19 @@ def main() -> None:
     except TyperException as error:
         code = _refuse(f"{error.format_message().rstrip('.')}. See bankmine --help.")
     except BankmineError as error:
-        code = INTERRUPTED if asked_to_end.is_set() else _refuse(str(error))
+        code = INTERRUPTED if interruption.heard.is_set() else _refuse(str(error))
     except OSError as error:  # a path that is too long, leads nowhere, or may not be entered; too many open files
-        code = INTERRUPTED if asked_to_end.is_set() else _refuse(_of_system(error))
+        code = INTERRUPTED if interruption.heard.is_set() else _refuse(_of_system(error))
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception:  # a library may have an error of its own for being interrupted
-        if not asked_to_end.is_set():
+        if not interruption.heard.is_set():
             raise
         code = INTERRUPTED
     if code == INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would only spoil the exit code
-        print(_INTERRUPTED, file=sys.stderr)
+        interruption.tell()
     sys.exit(code)
-
-
-def _listen_for_signals() -> threading.Event:
-    """End on SIGTERM, by which a scheduler loses patience, as orderly as on Ctrl-C; return what tells that it came.
-
-    Python hears of a signal between two of its own steps only. Where a library keeps it from that for a second, as
-    while a database does not answer, the process ends at once: nothing is half-written then, as all files are renamed.
-    """
-    heard = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        heard.set()
-        signal.default_int_handler(number, frame)
-
-    def watch() -> None:
-        while number := os.read(reading, 1):
-            if number[0] in (signal.SIGINT, signal.SIGTERM) and not heard.wait(_PATIENCE):
-                print(_INTERRUPTED, file=sys.stderr, flush=True)
-                os._exit(INTERRUPTED)
-
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    threading.Thread(target=watch, daemon=True).start()
-    return heard
 
 
 def _of_system(error: OSError) -> str:
@@ -134,6 +103,7 @@ def run(
         if (told := find_source(source)).awaits_generation:
             print(f"making {told.title}, once: {near(told.data)}", file=sys.stderr)
         plan = plan_run(reports or [], source, as_of, out.absolute(), given)
+        interruption.kernels_run.set()
         with shown() as teller:
             outcomes = execute_plan(plan, jobs, teller, warm)
     print(near(plan.out / "index.html"))

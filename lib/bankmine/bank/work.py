@@ -43,7 +43,7 @@ def folder() -> Path:
             raise BankmineError(
                 f"The folder {root} cannot be used to work in ({error.strerror}): set {cache.FOLDER} to another place."
             ) from None
-        atexit.register(_leave, process)
+        atexit.register(leave)
     return _mine[process]
 
 
@@ -72,9 +72,9 @@ def _clear(root: Path) -> None:
                 os.close(descriptor)
 
 
-def _leave(process: int) -> None:
-    if process == os.getpid():
-        mine = _mine.pop(process)
+def leave() -> None:
+    """Remove the folder of this process, if it has one."""
+    if mine := _mine.pop(os.getpid(), None):
         shutil.rmtree(mine, ignore_errors=True)
         mine.with_suffix(_HELD).unlink(missing_ok=True)
         _clear(mine.parent)  # kernels are ended, not asked to end
