@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,10 @@ from bankmine.live.messages import EPOCH, LARGEST, WORDS
 from bankmine.topics.fraud.batch import history, payments_out
 from bankmine.topics.fraud.measures import PHYSICAL, SPECIFICATION
 
-_BATCH, _AHEAD = 20_000, 100
+_BATCH, _AHEAD = 20_000, 400
 """Rows that are fetched at once, and how many times as many may wait to be written."""
+_CORES = max(len(os.sched_getaffinity(0)) - 1, 1)
+"""That the engine may use: to write takes longer than to count, and needs a core of its own."""
 
 
 def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
@@ -41,6 +44,7 @@ def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
     asked += [("transactions", _as_transactions(history(rows.filter(kept))))]
     asked += [*_firsts(_moves(rows)), *_lasts(_moves(rows.filter(rows["at"] < start)))]
     labels, engine = [], rows.get_backend()
+    engine.con.execute(f"SET threads = {_CORES}")
     with ledger.filling(), closing(_ahead(_fetched(asked), engine.con.interrupt)) as coming:
         for table, pieces in groupby(coming, itemgetter(0)):
             found = (list(zip(*(column.to_pylist() for column in piece.columns), strict=True)) for _, piece in pieces)
