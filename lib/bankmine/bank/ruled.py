@@ -21,10 +21,7 @@ from bankmine.errors import BankmineError, one_line
 
 __all__ = ["Expression", "Ruled", "compute", "condition", "holds", "read_rules", "value"]
 _POSITION = "row number"
-_ENGINE = {
-    "enable_external_access": False, "python_enable_replacements": False, "ieee_floating_point_ops": False,
-    "enable_progress_bar": False,
-}  # fmt: skip
+_ENGINE = {"enable_external_access": False, "python_enable_replacements": False, "ieee_floating_point_ops": False}
 """No files, no variables of Python, and dividing by 0 is unknown, not NaN, which is DuckDB's largest number."""
 
 
