@@ -29,8 +29,8 @@ show(study.profit_curve, alt="Curve: profit by share of customers who get an off
 finding("{rate:.2%} of {rows:,} rows have the event.", study.rate, id="loan_uptake.rate")
 show(study.trend_chart, alt="Line: share who take up a loan, by month")
 """,
-    "Which model leaves the house?": """
-table(study.refit, "The model that leaves the house, and one fitted anew")
+    "Which model is in use?": """
+table(study.refit, "The model in use, and one fitted anew")
 """,
     "What is learnt from?": """
 finding("Rows were split {how}.", id="loan_uptake.split", how=study.parts.how)

@@ -35,7 +35,7 @@ _NOTEBOOK = "JPY_SESSION_NAME"
 
 
 def hand_on(study: Study) -> dict[str, str] | Lacking:
-    """Write what leaves the house by a study beside its report.
+    """Write what is handed on by a study beside its report.
 
     Returns
     -------

@@ -44,7 +44,7 @@ def gains(curve: pd.DataFrame) -> Axes:
     """Draw the share of events found among the rows with the highest scores; `curve` is of `ranking.gains_curve`."""
     axis = sns.lineplot(curve, x="chosen", y="caught", hue="model", style="model")
     axis.axline((0, 0), (1, 1), linestyle=":", color="0.6", linewidth=0.8)
-    title = "Share of all events among the rows with the highest scores; dotted: by lot"
+    title = "Share of all events among the rows with the highest scores; dotted: at random"
     return titled(axis, title, "share of rows, the highest scores first", "share of all events", percent="xy")
 
 
@@ -52,7 +52,8 @@ def reliability(target: pd.Series, probabilities: pd.DataFrame) -> Axes:
     """Draw observed against foretold rates with intervals, in tenths of the rows."""
     bins = calibration.reliability(target, probabilities)
     away = bins["observed"] - bins["low"], bins["high"] - bins["observed"]
-    axis = sns.scatterplot(bins, x="predicted", y="observed", hue="model", style="model")
+    several = len(probabilities.columns) > 1  # one model needs no legend, which would hide the highest tenth
+    axis = sns.scatterplot(bins, x="predicted", y="observed", hue="model", style="model", legend=several)
     axis.errorbar(bins["predicted"], bins["observed"], away, fmt="none", alpha=0.4)
     axis.axline((0, 0), slope=1, linestyle="--", color="0.5")
     title = "Observed rate against the rate foretold, in tenths of the rows"
@@ -111,7 +112,7 @@ def titled(axis: Axes, title: str, x: str, y: str, percent: str = "") -> Axes:
 def beeswarm(found: Contributions, predictors: pd.DataFrame, most: int = 10, seed: int = 0) -> Axes:
     """Draw the contributions of the `most` strongest predictors, one point a row, coloured by the value.
 
-    The strongest is on top; what is missing or has no order is grey. Of more than 2,000 rows as many are drawn by lot.
+    The strongest is on top; what is missing or has no order is grey. Of more rows, 2,000 are drawn at random.
     """
     shap = _shap()
     rng = np.random.default_rng(seed)

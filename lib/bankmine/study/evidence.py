@@ -13,10 +13,10 @@ JUDGED, LEARNT = "judged", "learnt"
 
 
 def rows_of(study: Study) -> pd.DataFrame:
-    """Return the rows judged, and those that the model which leaves the house learnt from, by the sample's index.
+    """Return the rows judged, and those that the model in use learnt from, by the sample's index.
 
     `customer_id`, `day`, `part` (judged or learnt) and `outcome` (missing where it is not known); of the rows judged
-    the `chance` by the model that leaves the house, and that of each candidate as `chance_` and its name.
+    the `chance` by the model in use, and that of each candidate as `chance_` and its name.
     """
     applied, learnt = study.fitted[0], study.sample.at(study.split.train)
     parts = [

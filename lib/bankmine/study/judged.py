@@ -29,7 +29,7 @@ class Judged:
     probability: pd.DataFrame
     """Calibrated chance of the event, one column a model; index as of `rows`."""
     chosen: str
-    """The model that leaves the house."""
+    """The model in use."""
     baseline: str
     """The one that others are held against."""
     challenger: str = field(default="", kw_only=True)

@@ -1,8 +1,8 @@
-"""Study: what every supervised question has in common, from rows to what leaves the house.
+"""Study: what every supervised question has in common, from rows to what is handed on.
 
 A topic supplies rows, event, candidates, baseline, costs and words by a subclass; everything else is here, once. Parts
 are made when they are first asked for, each once, and are `Lacking` where they cannot be. The model that a page judges
-is the model whose scores, thresholds and limits leave the house; one fitted anew on the newest rows stands beside it.
+is the model whose scores, thresholds and limits are handed on; one fitted anew on the newest rows stands beside it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from bankmine.study.validation import FALSE_ALARMS
 from bankmine.study.why import Seen, Why
 
 _NOT_BETTER = "not shown to be better than"
-BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "highest chance first", "by lot"
+BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "highest chance first", "at random"
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ class Refit:
     """The same recipe on the newest rows whose outcome is known; it stays in the house."""
 
     table: pd.DataFrame
-    """A row for what differs: of the model that leaves the house and of the one fitted anew."""
+    """A row for what differs: of the model in use and of the one fitted anew."""
     agreement: float
     """Rank correlation of the two models' chances for the rows to be scored now."""
     same_actions: float
-    """Share of the rows acted on by the model that leaves which the other would act on, too; NaN without costs."""
+    """Share of the rows acted on by the model in use which the other would act on, too; NaN without costs."""
 
     @property
     def summary(self) -> dict[str, float]:
@@ -180,7 +180,7 @@ class Study(Headed):
         return {}
 
     def files(self) -> dict[str, pd.DataFrame | str]:
-        """Return what leaves the house beside the limits: name of the file -> table or text."""
+        """Return what is handed on beside the limits: name of the file -> table or text."""
         return {}
 
     # --- rows
@@ -348,7 +348,7 @@ class Study(Headed):
 
     @part
     def led(self) -> str:
-        """Whether the model that leaves the house is also the one that ranks best of those explained where judged."""
+        """Whether the model in use is also the one that ranks best of those explained where judged."""
         judged = self.judged
         names = [name for name in self.explained if name in judged.probability]
         best = max(names, key=lambda name: judged.metric("auc", name)["value"])
@@ -362,7 +362,7 @@ class Study(Headed):
 
     @property
     def powerless(self) -> pd.Series | None:
-        """AUC with its interval where a model is not shown to rank better than by lot, for an alert; else None."""
+        """AUC with its interval where a model is not shown to rank better than at random, for an alert; else None."""
         found = self.judged
         auc = None if isinstance(found, Lacking) else found.metric("auc")
         return None if auc is None or auc["low"] > 0.5 else auc
@@ -374,7 +374,7 @@ class Study(Headed):
 
     @part
     def chosen(self) -> str:
-        """The model that leaves the house."""
+        """The model in use."""
         return self.explained[0] if len(self.explained) == 1 else self.compared.chosen
 
     @part
@@ -404,11 +404,11 @@ class Study(Headed):
 
     @part
     def model(self) -> Pipeline:
-        """The fitted model that leaves the house."""
+        """The fitted model in use."""
         return self.fitted[0].fitted[self.chosen]
 
     def chances(self, rows: Sample) -> pd.Series:
-        """Return the calibrated chance of the event for rows, by the model that leaves the house."""
+        """Return the calibrated chance of the event for rows, by the model in use."""
         return self.fitted[0].chances(self.chosen, rows)
 
     @part
@@ -453,7 +453,7 @@ class Study(Headed):
 
     @part
     def seen(self) -> Seen:
-        """What the challenger sees in the rows judged, or the model that leaves where there is no challenger."""
+        """What the challenger sees in the rows judged, or the model in use where there is no challenger."""
         applied = self.fitted[0]
         return Seen(applied.fitted[self.challenger or self.chosen], applied.rows)
 
@@ -473,7 +473,7 @@ class Study(Headed):
 
     @part
     def scores(self) -> pd.Series:
-        """Chance of the event of each row to be scored now, by the model that leaves the house."""
+        """Chance of the event of each row to be scored now, by the model in use."""
         return self.chances(self.today)
 
     @part
@@ -483,7 +483,7 @@ class Study(Headed):
 
     @part
     def why(self) -> Why:
-        """What moves the chances of the rows scored now, by the model that leaves the house, in words."""
+        """What moves the chances of the rows scored now, by the model in use, in words."""
         return self.explains(self.model, self.today, self.scores, self.reasons)
 
     @part
@@ -530,7 +530,7 @@ class Study(Headed):
         anew = self.fitted[1]
         chance, own = anew.probability[self.chosen], self.scores
         table = pd.DataFrame({
-            "leaves the house": self._described(self.split, own, self._moved_since_learnt),
+            "in use": self._described(self.split, own, self._moved_since_learnt),
             "fitted anew": self._described(self.parts.scoring, chance, self._moved_since(self.parts.scoring.train)),
         })  # fmt: skip
         acted = optional(self, "acted_now")
@@ -548,7 +548,7 @@ class Study(Headed):
         if self.groups() and not isinstance(optional(self, "acted_now"), Lacking):
             impact = self._impact(self._acted(chance, self.today), self.today)
             worst = "{2:.2f} ({0}: {1})".format(*fairness.worst_ratio(impact))
-            told["lowest adverse impact ratio, of today's rows"] = worst
+            told["lowest adverse impact ratio, of all scored today"] = worst
         return told
 
     # --- decision
@@ -586,7 +586,7 @@ class Study(Headed):
 
     @part
     def other_policies(self) -> dict[str, object]:
-        """What acting on the riskiest first and by lot would have earned, and whether the policy used does better.
+        """What acting on the riskiest first and at random would have earned, and whether the policy used does better.
 
         `verdict` and `verdict_lot` say so in words, by the interval of the difference on the same resamples.
         """
@@ -734,7 +734,7 @@ class Study(Headed):
 
     @part
     def handed_on(self) -> dict[str, pd.DataFrame | str]:
-        """What leaves the house: the topic's files, all by the model that is judged here, and its monitoring limits."""
+        """What is handed on: the topic's files, all by the model that is judged here, and its monitoring limits."""
         return self.files() | {f"{self.name}_monitoring": self.validation.plan.rename_axis("number")}
 
     def _facts(self) -> dict[str, object]:

@@ -399,7 +399,7 @@ def _worst(impact: dict[str, pd.DataFrame] | Lacking) -> str | Lacking:
 
 
 def _common_facts(study: Study) -> dict[str, float]:
-    """Return what is watched of any model, a month, as the model that leaves the house has it."""
+    """Return what is watched of any model, a month, as the model in use has it."""
     judged, now, months = study.judged, study.today, study.months
     chance, before = judged.probability[[study.chosen]], study.fitted[0]
     # all rows of the days judged, as all of today are scored: outcomes are known of some only, as of credits granted

@@ -208,6 +208,31 @@ def test_one_profit_has_one_interval_wherever_it_stands(bank):
     assert bank.lists_earned["when"].startswith("on the month ends from ")
 
 
+def test_what_a_list_buys_is_told_with_it(bank):
+    told, rows = bank.calls.headline, bank.calls.list
+    own = rows[rows["called"]]
+    works = own["tier"].map({t: bank.rules.channels[r.channel].success for t, r in bank.rules.tiers.items()})
+    assert told["leavers"] == pytest.approx(own["probability"].sum())
+    assert told["kept"] == pytest.approx((own["probability"] * works).sum())
+    barred = (rows["expected_profit"] > 0) & (rows["contact"] != "allowed")
+    assert told["barred"] == barred.sum()
+
+
+def test_tiers_whose_calls_lost_beyond_chance_are_named(bank):
+    found = pd.DataFrame(
+        {"calls": 12.0, "leavers": 0.0, "profit": [-900.0, 50.0, -850.0], "low": -1305.0, "high": [-589.0, 90.0, -1.0]},
+        index=["core", "basic", "all"],
+    )
+    anew = BankChurn(bank.source, SHORT)
+    vars(anew)["_parts"] = {"_by_tier": found}
+    assert anew.losing["which"].startswith("core (-900 ")
+    assert "basic" not in anew.losing["which"]
+    assert "all (" not in anew.losing["which"]
+    again = BankChurn(bank.source, SHORT)
+    vars(again)["_parts"] = {"_by_tier": found.assign(high=1.0)}
+    assert again.losing is None
+
+
 def test_a_hazard_model_without_skill_gives_no_ratios(bank):
     anew = BankChurn(bank.source, SHORT)
     none = pd.Series({"value": 0.502, "low": 0.491, "high": 0.514})
@@ -294,7 +319,7 @@ def test_a_model_fitted_anew_stands_beside_it_and_learnt_from_newer_months(bank)
     newer = bank.parts.scoring
     assert days_of(bank, newer.train).max() > days_of(bank, bank.split.train).max()
     assert days_of(bank, newer.tune).max() == days_of(bank, bank.split.test).max()
-    assert bank.refit.table.columns.tolist() == ["leaves the house", "fitted anew"]
+    assert bank.refit.table.columns.tolist() == ["in use", "fitted anew"]
     assert 0 <= bank.refit.same_actions <= 1
     assert -1 <= bank.refit.agreement < 1
 

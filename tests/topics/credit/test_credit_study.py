@@ -235,3 +235,9 @@ def test_scores_of_all_who_apply_now_are_held_against_all_who_applied_then(bank)
         )
         > 0.05
     )
+
+
+def test_the_impact_on_the_newest_applicants_is_one_figure_on_the_page(bank):
+    row = bank.refit.table.loc["lowest adverse impact ratio, of all scored today", "in use"]
+    assert row.startswith(f"{bank.worst_now['ratio']:.2f} (")
+    assert bank.worst_now["ratio_low"] <= bank.worst_now["ratio"] <= bank.worst_now["ratio_high"]

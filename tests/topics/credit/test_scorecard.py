@@ -250,7 +250,7 @@ def test_a_scale_means_what_it_says():
 
 
 def test_points_mean_calibrated_odds():
-    """As many good ones to a bad one as the scale says, by the chance that leaves the house, not by that before it."""
+    """As many good ones to a bad one as the scale says, by the chances handed on, not by that before it."""
     sample = applicants(6000)
     split = Split(np.arange(3000), np.arange(3000, 4500), np.arange(4500, 6000), {})
     # of those calibrated by, many more go bad and the score tells less: the curve is neither level nor of slope 1

@@ -1,4 +1,4 @@
-"""The study of fraud: what the page shows is what leaves the house, and what cannot be made says why."""
+"""The study of fraud: what the page shows is what is handed on, and what cannot be made says why."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def study(small_bank) -> FraudStudy:
 
 @pytest.fixture(scope="module")
 def model(study, tmp_path_factory):
-    """The model as it is read from the file that leaves the house."""
+    """The model as it is read from the file that is handed on."""
     file = tmp_path_factory.mktemp("out") / "fraud_model.json"
     file.write_text(study.handed_on["fraud_model.json"], "utf-8")
     return load(file)
@@ -122,6 +122,8 @@ def test_figures_of_the_headlines_are_of_the_last_blocks_and_a_validator_compute
     np.testing.assert_allclose(hoped - terms.review - terms.friction, file["expected_saving"], atol=1e-6)
     assert study.by_block.index.tolist()[-1] == study.saved["when"] == "the last 2 blocks"
     assert study.leaves["saved"] == study.by_block["saved a day"].iloc[-2]
+    assert study.by_block["came"].iloc[-1] == f"{study.judged.rows.target.sum():,.0f}"
+    assert study.by_block["frauds foretold"].iloc[-1] == f"{study.calibrated['foretold']:,.0f}"
 
 
 def test_signs_are_handed_on_as_the_page_shows_them(study):
@@ -141,9 +143,9 @@ def test_twins_lie_by_the_recipe_that_is_used_with_the_columns_of_their_mistake(
 
 def test_what_was_fitted_anew_stays_and_stands_beside(study):
     table = study.refit.table
-    assert list(table) == ["leaves the house", "fitted anew, stays"]
+    assert list(table) == ["in use", "fitted anew, stays"]
     assert table.loc["judged on a block"].tolist() == ["yes", "not yet"]
-    assert int(table.loc["alerts", "leaves the house"]) == study.to_look_at["alerts"]
+    assert int(table.loc["alerts", "in use"]) == study.to_look_at["alerts"]
     assert 0 < study.refit.agreement <= 1
     assert 0 <= study.refit.same_actions <= 1
 
@@ -173,7 +175,7 @@ def test_money_saved_and_value_reached_are_of_the_same_frauds(study):
 def test_what_is_told_in_two_places_is_one_figure(study):
     table = study.refit.table
     drift = f"{study.drift['shifted']} of {study.drift['columns']}"
-    assert table.loc["predictors that shifted since", "leaves the house"] == drift
+    assert table.loc["predictors that shifted since", "in use"] == drift
     late = (study.payments.known_on - study.payments.day).dt.days.median()
     assert study.late["median"] == late
     answers = "; ".join(study.validation.answered["answer"]) + "; ".join(study.validation.assumptions["found"])

@@ -68,11 +68,18 @@ class Calls:
 
     @cached_property
     def headline(self) -> dict[str, object]:
-        """`called` of `scored` customers by `due`; expected `profit`; `low`, `high`: 95 % of what it may become."""
+        """`called` of `scored` customers by `due`; expected `profit`; `low`, `high`: 95 % of what it may become.
+
+        `leavers` are how many of those called are expected to leave, `kept` how many of these calls are to keep, and
+        `barred` how many more a call would be worth, but may not be called.
+        """
         rows = self.list[self.list["called"]]
         low, high = of_belief(foreseen(rows["probability"], rows["value"], rows["tier"], self.rules))
         how = rows["channel"].value_counts()
+        success = self.rules.terms(rows["tier"])["success"]
         return {
+            "leavers": rows["probability"].sum(), "kept": (rows["probability"] * success).sum(),
+            "barred": int(self.tiers["not_allowed"].sum()),
             "how": ", ".join(f"{number} by {channel}" for channel, number in how.items()) or "nobody",
             "called": len(rows), "scored": len(self.list), "due": self.due.date(), "currency": self.currency,
             "profit": rows["expected_profit"].sum(), "low": low, "high": high,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bankmine.topics.churn.study import BankChurn
 
 MODEL = "xgboost"
-"""The model whose reasons and pushes are handed on, whichever leaves the house: so that days and banks compare."""
+"""The model whose reasons and pushes are handed on, whichever is in use: so that days and banks compare."""
 _REASONS = 3
 
 

@@ -126,6 +126,7 @@ class Churn(Study):
         table = self.impact[attribute]
         own, named = table.loc[group], table.index[table["verdict"] == fairness.REFERENCE][0]
         told = {"ratio": own["ratio"], "low": own["ratio_low"], "high": own["ratio_high"], "verdict": own["verdict"]}
+        told["below"] = own["verdict"] == fairness.BELOW
         return told | {"attribute": attribute, "group": group, "reference": named}
 
     def answers(self) -> dict[str, object]:
@@ -419,12 +420,27 @@ class BankChurn(Churn):
         return profit_of(self.acted, never, rows.entity, rows.day, unsure) * self.stands_for
 
     @part
-    def break_even(self) -> pd.DataFrame:
-        """Success rate at which calls break even by value tier, beside the believed one."""
+    def _by_tier(self) -> pd.DataFrame:
         rows, given = self._called
         found = retention.break_even(*given, rows.entity, rows.day)
-        counted = ["calls", "leavers", "profit", "low", "high"]
-        found = found.assign(**found[counted] * self.stands_for)
+        return found.assign(**found[["calls", "leavers", "profit", "low", "high"]] * self.stands_for)
+
+    @part
+    def losing(self) -> dict[str, object] | None:
+        """Which value tiers' calls lost beyond chance when judged (`which`), what they lost and how many left."""
+        found = self._by_tier.drop(index="all")
+        lost = found[found["high"] < 0]
+        told = [
+            f"{tier} ({row['profit']:,.0f} {self.currency} {self.per}, {row['low']:,.0f} to {row['high']:,.0f}; "
+            f"of {row['calls']:.1f} called {row['leavers']:.1f} left)"
+            for tier, row in lost.iterrows()
+        ]
+        return {"which": "; ".join(told)} if told else None
+
+    @part
+    def break_even(self) -> pd.DataFrame:
+        """Success rate at which calls break even by value tier, beside the believed one."""
+        found = self._by_tier
         rates = found[["break_even", "chance"]].astype(object).map("{:.0%}".format, na_action="ignore")
         rates = rates.mask(found["chance"].isna(), f"fewer than {retention.FEWEST} leavers called")
         told = found[["calls", "leavers"]].assign(
@@ -493,7 +509,9 @@ class BankChurn(Churn):
         told = self.hazard.concordance
         if not told["low"] > _BY_LOT:
             interval = f"{told['value']:.2f} ({told['low']:.2f} to {told['high']:.2f})"
-            raise BankmineError(f"the hazard model is not shown to tell who leaves first: {interval}, by lot {_BY_LOT}")
+            raise BankmineError(
+                f"the hazard model is not shown to tell who leaves first: {interval}, at random {_BY_LOT}"
+            )
         return self.hazard.ratios
 
     # --- for others

@@ -1,4 +1,4 @@
-"""Card: the scorecard that leaves the house, as a page shows it."""
+"""Card: the scorecard in use, as a page shows it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Card:
 
     @part
     def scaling(self) -> dict[str, float]:
-        """What a score means by the chances that leave the house: `odds` at `base` points, doubled by `pdo` more."""
+        """What a score means by the chances handed on: `odds` at `base` points, doubled by `pdo` more."""
         scale = self.scorecard.scale
         chance = float(self.calibrator.predict(scale.chance(np.array([scale.base])))[0])
         return {"base": scale.base, "odds": 1 / chance - 1, "pdo": scale.pdo / self.calibrator.slope_}

@@ -33,7 +33,7 @@ def remedies(study: CreditStudy) -> pd.DataFrame:
 
     By way: `granted` (share of all), `group` (share of the group), `ratio` with its interval, `auc`, the `profit` of
     known outcomes, how much less that is than as it is (`cost`, with `cost_low` and `cost_high`), what it is `expected`
-    to cost by the chances of the card that leaves, of all who are granted credit, `up_to` (chance up to which the group
+    to cost by the chances of the card in use, of all who are granted credit, `up_to` (chance up to which the group
     is granted credit, where another one holds for it) and `more`: how many are granted that are not now.
     """
     attribute, group, _ = fairness.worst_ratio(study.impact)

@@ -181,11 +181,11 @@ class CreditStudy(Study):
         """Positions of the applicants by whom the cut-off is chosen: none of those judged is among them."""
         return self.split.tune
 
-    # --- the card that leaves
+    # --- the card in use
 
     @part
     def scorecard(self) -> Scorecard:
-        """The scorecard that is judged, and that leaves the house."""
+        """The scorecard that is judged, and that is in use."""
         return self.model[-1].card_
 
     @part
@@ -388,6 +388,19 @@ class CreditStudy(Study):
         return told | {"below": bool(ratio < fairness.FOUR_FIFTHS)}
 
     @part
+    def worst_now(self) -> dict[str, object]:
+        """The same of all newest applicants by the cut-off alone, also where a person decides: `who`, its `ratio`."""
+        tables = self._impact(self.acted_now, self.today)
+        attribute, group, ratio = fairness.worst_ratio(tables)
+        if not attribute:
+            raise BankmineError("no group is large enough to compare")
+        return {
+            "ratio": ratio,
+            **tables[attribute].loc[group, ["ratio_low", "ratio_high"]],
+            "who": f"{attribute} {group}",
+        }
+
+    @part
     def remedies(self) -> pd.DataFrame:
         """What granting the group of the lowest ratio credit more often would cost: `remedy.remedies`."""
         return remedy.remedies(self)
@@ -545,10 +558,10 @@ class CreditStudy(Study):
 
     @part
     def points_changed(self) -> pd.DataFrame:
-        """By characteristic, fewest and most points in the card that leaves the house and in the one fitted anew."""
+        """By characteristic, fewest and most points in the card in use and in the one fitted anew."""
         self.refit  # noqa: B018 - lacking where there is nothing newer
         anew = self.fitted[1].fitted[SCORECARD][-1].card_
-        told = pd.DataFrame({"leaves the house": _spans(self.scorecard), "fitted anew": _spans(anew)})
+        told = pd.DataFrame({"in use": _spans(self.scorecard), "fitted anew": _spans(anew)})
         return told.fillna("not in it")
 
     @part

@@ -187,7 +187,7 @@ def _ratio(part: np.ndarray, whole: np.ndarray, code: np.ndarray, drawn: np.ndar
 
 REGISTRY = WORKSPACE / "data" / "fraud.yml"
 BY_SAVING, BY_CHANCE, BY_RULES, BY_AMOUNT, BY_LOT = (
-    "expected saving", "chance of fraud", "expert rules", "amount alone", "by lot",
+    "expected saving", "chance of fraud", "expert rules", "amount alone", "at random",
 )  # fmt: skip
 _NO_CURRENCY = ("definition", "reference", "actions")
 NOBODY, UNLIMITED = "nobody looks", "every alert that pays, without limit"

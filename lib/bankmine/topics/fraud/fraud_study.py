@@ -1,7 +1,7 @@
 """The study of fraud: which payments to look at today, of a bank or of a flat table of transactions.
 
 Payments are judged block by block, each by models fitted on what was known when the block began. The model of the last
-block leaves the house: it has never seen its block, so that the figures of that block are its own. What would leave if
+block is the one in use: it has never seen its block, so that the figures of that block are its own. What would leave if
 the recipe were fitted on the newest labels stands beside it.
 
 The chosen model, the anomaly detector and the expert rules go back over many blocks, the `history`, in which a new
@@ -288,7 +288,7 @@ class FraudStudy(Listed):
         return (Applied(tested.sample, {CHOSEN: last}, {CHOSEN: by}, tested.scores[[CHOSEN]], said),)
 
     def chances(self, rows: Sample) -> pd.Series:
-        """Return the calibrated chance of fraud of payments, by the model that leaves the house."""
+        """Return the calibrated chance of fraud of payments, by the model in use."""
         return calibrated(self.backtest.fitted.chance(CHOSEN, rows), self.backtest.calibrators[-1])
 
     @property
@@ -342,11 +342,11 @@ class FraudStudy(Listed):
         found = hits(self.backtest.fired, self.backtest.payments.target, self.rules).set_index("rule")
         return shown(found.loc[:, found.ne("").any()], precision=".1%", recall=".1%")
 
-    # --- what leaves the house, and what does not
+    # --- what is handed on, and what does not
 
     @part
     def by_block(self) -> pd.DataFrame:
-        """What the lists of each block were worth, and of the newest; the model of the last one leaves the house."""
+        """What the lists of each block were worth, and of the newest; the model of the last one is in use."""
         block = self.history.block
         rows = {f"{start:%Y-%m-%d}": block.index[block == start] for start in block.unique()}
         told = {name: self._of_rows(self._judged_before.of(index)) for name, index in rows.items()}
@@ -367,11 +367,12 @@ class FraudStudy(Listed):
         told = own.told(["alerts_a_day"], ".1f").join(own.told(["alert_precision", "value_saved"], ".0%"))
         saved = with_interval(earned, "profit", ",.0f").iloc[0]
         slope = wide(own.deviations[own.deviations["metric"] == "slope"], spec=".2f")["slope"].iloc[0]
-        return told.loc[CHOSEN].to_dict() | {"saved a day": saved, "slope": slope}
+        counts = {"frauds foretold": f"{own.probability[CHOSEN].sum():,.0f}", "came": f"{own.rows.target.sum():,.0f}"}
+        return told.loc[CHOSEN].to_dict() | {"saved a day": saved} | counts | {"slope": slope}
 
     @part
     def leaves(self) -> dict[str, object]:
-        """Which model leaves the house: `first` and `last` day of its block, last day `learnt`, its own figures."""
+        """Which model is in use: `first` and `last` day of its block, last day `learnt`, its own figures."""
         last = self.backtest.blocks[-1]
         until = last.start - pd.Timedelta(days=self.plan.delay + 1)
         own = self.by_block.loc[f"{last.start:%Y-%m-%d}"]
@@ -404,7 +405,7 @@ class FraudStudy(Listed):
 
     @part
     def as_they_arrive(self) -> dict[str, float]:
-        """What the `threshold` came to in the block of the model that leaves: `alerts`, `capacity`, `precision`."""
+        """What the `threshold` came to in the block of the model in use: `alerts`, `capacity`, `precision`."""
         if not len(self.thresholds):
             raise BankmineError("no block has one before it, by which the threshold could be tried")
         if not self.thresholds["alerts"].iloc[-1]:
@@ -413,7 +414,7 @@ class FraudStudy(Listed):
 
     @part
     def live_model(self) -> FraudModel:
-        """The model that leaves the house, as it judges payments one by one."""
+        """The model in use, as it judges payments one by one."""
         fitted, columns = self.backtest.fitted, self.found.columns
         return streaming_model(
             self.model, fitted.learnt.predictors, columns, load_reasons(self.reasons), threshold=self.threshold,
@@ -439,7 +440,7 @@ class FraudStudy(Listed):
         sides = zip((last, block), (self.backtest.fitted, fitted), (own, anew), lists, strict=True)
         table = pd.DataFrame({
             name: self._side(*side)
-            for name, side in zip(("leaves the house", "fitted anew, stays"), sides, strict=True)
+            for name, side in zip(("in use", "fitted anew, stays"), sides, strict=True)
         })  # fmt: skip
         shared = lists[0].index.isin(lists[1].index)
         same = float(shared.mean()) if len(shared) else float("nan")

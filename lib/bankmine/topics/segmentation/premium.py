@@ -59,7 +59,7 @@ def persistence(before: pd.Series, now: pd.Series, top: float = 0.1) -> Estimate
     """Estimate which share of the top by an earlier margin is in the top by the later one, with Wilson's interval.
 
     The windows of the two margins should not overlap. Who is not known any more has not persisted. `chance` is the
-    share of the customers of then who are in the top now, which a draw by lot would give.
+    share of the customers of then who are in the top now, which a draw at random would give.
     """
     early, late = top_of(before, top), top_of(now, top)
     return _shared(early, late, before.index)

@@ -582,7 +582,7 @@ class SegmentStudy(Headed):
 
     @part
     def handed_on(self) -> dict[str, pd.DataFrame | str]:
-        """What leaves the house, as far as it is there."""
+        """What is handed on, as far as it is there."""
         files = {
             "segments": optional(self, "segment").to_frame("segment"),
             "value_tiers": optional(self, "_valued"),
