@@ -80,7 +80,7 @@ def _caught(payments: Payments, alerted: pd.Series) -> dict[str, float]:
     }  # fmt: skip
 
 
-FATES = {"listed": "listed", "stopped": "stopped by an earlier alert", "lost": "neither"}
+FATES = {"listed": "listed", "stopped": "stopped by an earlier alert", "lost": "got through"}
 """What becomes of a fraud, in words."""
 
 

@@ -346,7 +346,9 @@ class Listed(Study):
         by = self.fates.index.get_level_values("by")[0]
         told = self.fates.loc[by].iloc[::-1].rename(columns=FATES)
         axis = plt.figure(figsize=(7.5, 1.6 + 0.5 * len(told)), layout="constrained").subplots()
-        told.loc[:, told.gt(0).any()].plot.barh(stacked=True, width=0.7, ax=axis, edgecolor="white", legend=False)
+        colours = dict(zip(FATES.values(), ("C0", "C1", "C3"), strict=True))  # what got through is no green
+        told = told.loc[:, told.gt(0).any()]
+        told.plot.barh(stacked=True, width=0.7, ax=axis, edgecolor="white", legend=False, color=colours)
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=len(FATES))
         return charts.titled(axis, f"Fraud tried in a day, by {readable(by)}", f"{self.currency} a day", "")
 
