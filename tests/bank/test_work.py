@@ -76,9 +76,3 @@ def test_the_engine_spills_there(root, tmp_path):
     bank = open_source(str(write_source(tmp_path / "bank", small_bank())))
     (place,) = bank.reading.con.raw_sql("SELECT current_setting('temp_directory')").fetchone()
     assert Path(place) == work.folder()
-
-
-def test_the_engine_draws_nothing_among_answers(tmp_path):
-    bank = open_source(str(write_source(tmp_path / "bank", small_bank())))
-    (drawn,) = bank.reading.con.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()
-    assert not drawn

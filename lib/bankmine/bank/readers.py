@@ -203,7 +203,6 @@ def _connect(source: Source) -> Backend:
     """Open an in-process DuckDB that never reaches for the network; times with a zone become the bank's local time."""
     con = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
     con.raw_sql("SET preserve_insertion_order = false")  # memory stays flat on large scans
-    con.raw_sql("SET enable_progress_bar = false")  # it would be drawn on the standard output, among answers
     con.raw_sql(f"SET memory_limit = '{_MEMORY}'")
     con.raw_sql(f"SET temp_directory = {files.quoted(work.folder())}")
     with told(f"Source {source.name}: time_zone {source.time_zone!r} is not known"):

@@ -141,6 +141,8 @@ class TableChurn(Churn):
 
     recalibration: ClassVar[None] = None
     """Rows that are scored now are of the same table: nothing newer is there to calibrate by."""
+    losing: ClassVar[None] = None
+    """A table tells no value tiers."""
 
     def __init__(self, flat: Flat, delay: int = 0) -> None:
         super().__init__(flat, flat.event, flat_sample(flat))
