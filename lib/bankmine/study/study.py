@@ -222,15 +222,14 @@ class Study(Headed):
             return "of no day"
         return f"from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
 
-    def lists_judged(self, file: str, columns: Mapping[str, type], **words: str) -> EarlierLists:
+    def lists_judged(
+        self, file: str, columns: Mapping[str, type], became: Callable[[pd.DataFrame, datetime.date], Became],
+        **words: str,
+    ) -> EarlierLists:  # fmt: skip
         """Hold the lists that earlier reports handed on as a file against what became of them: `earlier.judged`."""
         if self.find_lists is None:
             raise BankmineError("lists of earlier reports were not asked for")
-        return earlier.judged(self.find_lists(file, self.source), columns, self._became, self.source.as_of, **words)
-
-    def _became(self, listed: pd.DataFrame, day: datetime.date) -> Became:
-        """Say what became of the rows of a list of a day; a topic with a list tells it."""
-        raise NotImplementedError
+        return earlier.judged(self.find_lists(file, self.source), columns, became, self.source.as_of, **words)
 
     @part
     def parts(self) -> Parts:

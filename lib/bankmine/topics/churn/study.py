@@ -372,6 +372,7 @@ class BankChurn(Churn):
         return self.lists_judged(
             "watchlist.parquet",
             {"customer_id": str, "called": bool, "probability": float},
+            self._became,
             acted="to be called",
             others="all others listed",
             event="left",
@@ -434,7 +435,7 @@ class BankChurn(Churn):
         lost = found[found["high"] < 0]
         told = [
             f"{tier} ({row['profit']:,.0f} {self.currency} {self.per}, {row['low']:,.0f} to {row['high']:,.0f}; "
-            f"of {row['calls']:.1f} called {row['leavers']:.1f} left)"
+            f"of {row['calls']:,.0f} called {row['leavers']:,.1f} left)"
             for tier, row in lost.iterrows()
         ]
         return {"which": "; ".join(told)} if told else None

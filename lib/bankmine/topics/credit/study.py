@@ -737,7 +737,7 @@ class BankCredit(CreditStudy):
         """The lists of earlier reports, held against which of their credits have gone bad since."""
         columns = {"customer_id": str, "application_id": str, "decision": str, "probability": float}
         return self.lists_judged(
-            "credit_scores.parquet", columns,
+            "credit_scores.parquet", columns, self._became,
             acted="to be granted", others="not to be granted", event="went bad", so_far="have gone bad so far",
         )  # fmt: skip
 

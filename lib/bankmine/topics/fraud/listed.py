@@ -159,6 +159,7 @@ class Listed(Study):
         return self.lists_judged(
             "fraud_alerts.parquet",
             {"transaction_id": str, "day": pd.Timestamp, "probability": float},
+            self._became,
             acted="listed",
             others="all other payments of those days",
             event="were fraud",
