@@ -214,13 +214,23 @@ def test_every_kind_of_model_is_watched(model):
 
 
 def test_a_crossed_limit_is_told_with_the_limit_and_what_to_do():
-    plan = validation.monitoring_plan("churn", FACTS | {"events": 1e6, "missing_gain": 0.07})
+    moved = {"events": 1e6, "missing_gain": 0.07, "missing_gain_of": "own payments"}
+    plan = validation.monitoring_plan("churn", FACTS | moved)
     none = validation.monitoring_plan("churn", FACTS)
     told = validation.Validation(none, none, plan).crossed
     above = plan.set_index("metric")["above"].filter(like="Events").iloc[0]
-    assert f"Events in a month, held against those foretold: 1,000,000, above {above:,.3g} (Calibrate" in told["which"]
-    assert "Largest share of missing values that a predictor has gained: 0.07, above 0.05 (Repair" in told["which"]
+    more = f"more events came than were foretold (1,000,000 a month, at most {above:,.3g}): calibrate by"
+    assert more in told["which"]
+    assert "values of own payments have gone missing (7%, at most 5%): repair" in told["which"]
     assert told["count"] == plan["status"].eq(validation.CROSSED).sum() >= 2
+
+
+def test_every_limit_that_can_be_crossed_says_what_is_wrong():
+    watched = validation.load_register().monitoring
+    one_sided = {"auc": "too_low", "share": "too_low", "fixed": "too_high"}
+    assert all(getattr(w, one_sided[w.limit]) for w in watched if w.limit in one_sided)
+    assert all(w.too_low or w.too_high for w in watched)
+    assert all(w.unit for w in watched)
 
 
 def test_what_was_right_without_exception_has_a_limit_that_one_case_does_not_cross():

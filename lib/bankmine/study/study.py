@@ -124,7 +124,7 @@ class Study(Headed):
     explains: ClassVar[type[Why]] = Why
     """How the reasons of rows are found."""
     delay: int = 0
-    """Days after which the outcome of a row of a flat table is known."""
+    """Days after which the outcome of a row is known."""
     find_lists: Finder | None = None
     """Finds the lists that reports of earlier days handed on, as `report.handed_on.earlier_lists`."""
     share: float = 1.0
@@ -175,7 +175,7 @@ class Study(Headed):
         """Say what is particular to the topic for a validator: keys of `data/validation.yml`."""
         return {}
 
-    def facts(self) -> dict[str, float]:
+    def facts(self) -> dict[str, float | str]:
         """Return what is particular to the topic and watched from now on, as it is today."""
         return {}
 
@@ -409,6 +409,18 @@ class Study(Headed):
     def chances(self, rows: Sample) -> pd.Series:
         """Return the calibrated chance of the event for rows, by the model in use."""
         return self.fitted[0].chances(self.chosen, rows)
+
+    @property
+    def newest_learnt(self) -> Split:
+        """The split by whose newest rows chances of today were calibrated."""
+        return self.split
+
+    @property
+    def months_without_outcomes(self) -> float:
+        """Months since the newest outcome that chances of today rest on was known; 0 where rows have no days."""
+        days = self.newest_learnt.days["tune"]
+        known_on = days[-1] + pd.Timedelta(days=self.delay) if days else pd.Timestamp(self.source.as_of)
+        return (pd.Timestamp(self.source.as_of) - known_on).days / 30.44
 
     @part
     def judged(self) -> Judged:

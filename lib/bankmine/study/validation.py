@@ -8,7 +8,6 @@ how many rows and events a month has: a fixed one would cry wolf in a small bank
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from bankmine.errors import BankmineError
 from bankmine.judging import drift, fairness
 from bankmine.judging.intervals import shown
 from bankmine.judging.numbers import LINKS, written
+from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional
 
 if TYPE_CHECKING:
@@ -92,6 +92,9 @@ class Watched:
     action: str
     owner: str
     value: float = float("nan")
+    too_high: str = ""
+    too_low: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,14 +208,14 @@ def _told(found: object, handed_over: bool) -> str:
     return written(found) if isinstance(found, float | np.floating) else str(found)
 
 
-def monitoring_plan(model: str, facts: Mapping[str, float], register: Register | None = None) -> pd.DataFrame:
+def monitoring_plan(model: str, facts: Mapping[str, float | str], register: Register | None = None) -> pd.DataFrame:
     """Say what is watched, and at which limit, given how many `rows`, `events` and `actions` a month has.
 
     `facts` has also what each metric is today, and for limits of the kind `given` `<fact>_below` or `<fact>_above`;
-    where a limit follows from what is usual, `<fact>_now` is held against it. Returns `metric`, `now` (events that
-    came, where limits are about those expected), `below` and `above` (alarm
-    outside; missing where there is none), `status`, `cadence`, `action`, `owner`. Limits other than fixed ones are
-    crossed by chance in one of a hundred months.
+    where a limit follows from what is usual, `<fact>_now` is held against it; `<fact>_of` names what moved. Returns
+    `metric`, `now` (events that came, where limits are about those expected), `below` and `above` (alarm outside;
+    missing where there is none), `status`, `cadence`, `action`, `owner`, and `told`, what is wrong where a limit is
+    crossed. Limits other than fixed ones are crossed by chance in one of a hundred months.
     """
     register = register or load_register()
     rows = []
@@ -222,10 +225,11 @@ def monitoring_plan(model: str, facts: Mapping[str, float], register: Register |
         now = (
             float(facts.get("events", np.nan)) if watched.limit == "events" else facts.get(f"{watched.fact}_now", usual)
         )
-        rows.append(
-            (watched.metric, now, *limits, _status(now, *limits), watched.cadence, watched.action, watched.owner)
-        )
-    return pd.DataFrame(rows, columns=["metric", "now", "below", "above", "status", "cadence", "action", "owner"])
+        status = _status(now, *limits)
+        told = _beyond(watched, now, *limits, facts) if status == CROSSED else ""
+        rows.append((watched.metric, now, *limits, status, watched.cadence, watched.action, watched.owner, told))
+    columns = ["metric", "now", "below", "above", "status", "cadence", "action", "owner", "told"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _status(now: float, below: float, above: float) -> str:
@@ -295,20 +299,26 @@ class Validation:
         """What is watched, its figures rounded each by its own size, and so that a value and its limit differ."""
         figures = self.plan[["now", "below", "above"]]
         told = [["" if pd.isna(n) else written(n, *row.dropna()) for n in row] for _, row in figures.iterrows()]
-        return self.plan.assign(**dict(zip(figures, zip(*told, strict=True), strict=True)))
+        return self.plan.assign(**dict(zip(figures, zip(*told, strict=True), strict=True))).drop(columns="told")
 
     @property
     def crossed(self) -> dict[str, object]:
         """How many limits are crossed today (`count`), and `which`, by how much, with what to do."""
         rows = self.plan[self.plan["status"] == CROSSED]
-        told = [f"{row.metric}: {_beyond(row)} ({row.action})" for row in rows.itertuples()]
+        told = [f"{row.told}: {row.action[0].lower()}{row.action[1:]}" for row in rows.itertuples()]
         return {"count": len(rows), "which": "; ".join(told) or "none"}
 
 
-def _beyond(row: tuple) -> str:
-    """Say how far a row is beyond which of its limits."""
-    side, limit = ("below", row.below) if row.now < row.below else ("above", row.above)
-    return f"{written(row.now, limit)}, {side} {written(limit, row.now)}"
+def _beyond(watched: Watched, now: float, below: float, above: float, facts: Mapping[str, float | str]) -> str:
+    """Say what is wrong, and how far a figure is beyond which of its limits."""
+    low = now < below
+    limit, most = (below, "at least") if low else (above, "at most")
+    words = (watched.too_low if low else watched.too_high) or watched.metric
+    words = words.replace("$what", str(facts.get(f"{watched.fact}_of", "a part")))
+    if watched.unit == "%":
+        now, limit = round(100 * now, 2), round(100 * limit, 2)
+        return f"{words} ({written(now, limit)}%, {most} {written(limit, now)}%)"
+    return f"{words} ({written(now, limit)} {watched.unit}, {most} {written(limit, now)})"
 
 
 def of_study(study: Study) -> Validation:
@@ -398,7 +408,7 @@ def _worst(impact: dict[str, pd.DataFrame] | Lacking) -> str | Lacking:
     return Failed(f"{told}, below {fairness.FOUR_FIFTHS:.2f}") if ratio < fairness.FOUR_FIFTHS else told
 
 
-def _common_facts(study: Study) -> dict[str, float]:
+def _common_facts(study: Study) -> dict[str, float | str]:
     """Return what is watched of any model, a month, as the model in use has it."""
     judged, now, months = study.judged, study.today, study.months
     chance, before = judged.probability[[study.chosen]], study.fitted[0]
@@ -412,7 +422,7 @@ def _common_facts(study: Study) -> dict[str, float]:
         "auc": judged.metric("auc")["value"], "auc_now": judged.newest_auc,
         "expected_events": chance[study.chosen].sum() / months,
         "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
-        "model_age": _months_since(study.split.days["tune"], study.source.as_of),
+        "missing_gain_of": readable(str(gained.idxmax())), "model_age": study.months_without_outcomes,
     }  # fmt: skip
     for fact, name, right in (("level", "in_the_large", 0.0), ("slope", "slope", 1.0)):
         found = judged.deviation(name)
@@ -424,8 +434,3 @@ def _common_facts(study: Study) -> dict[str, float]:
     first = acted.iloc[:, 0].astype(bool)
     target = judged.rows.target
     return facts | {"actions": first.sum() / months, "precision": target[first.loc[target.index]].mean()}
-
-
-def _months_since(days: tuple[pd.Timestamp, ...], as_of: datetime.date) -> float:
-    """Return the months since the newest rows that a model was calibrated by; 0 where rows have no days."""
-    return (pd.Timestamp(as_of) - days[-1]).days / 30.44 if days else 0.0

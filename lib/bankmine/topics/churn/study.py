@@ -34,7 +34,7 @@ from bankmine.learning.fitting import Applied
 from bankmine.learning.models import learnable
 from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample, flat_sample, thinned
-from bankmine.learning.splits import Parts, out_of_time
+from bankmine.learning.splits import Parts, Split, out_of_time
 from bankmine.study import charts
 from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
@@ -200,7 +200,7 @@ class BankChurn(Churn):
     trend_of: ClassVar[str] = "Share of customers who left, by month end looked at"
 
     def __init__(self, snapshot: Snapshot, definition: Definition, train: int = 6, every: int = 2) -> None:
-        self.definition, self.train = definition, train
+        self.definition, self.train, self.delay = definition, train, definition.horizon
         days = splits.month_ends(snapshot.as_of, definition.horizon, train, TUNE, TEST, every)
         self.outcomes = outcomes(snapshot, days, definition)
         super().__init__(snapshot, definition.event, customer_months(snapshot, self.outcomes))
@@ -238,10 +238,15 @@ class BankChurn(Churn):
         day = pd.to_datetime(rows["day"])
         return by_month(Sample(rows[[]], rows["leaves"].astype(float), rows["customer_id"], day))
 
+    @property
+    def newest_learnt(self) -> Split:
+        """The split of today: its newest months calibrate."""
+        return self.parts.scoring
+
     @part
     def calibrated_anew(self) -> Applied:
         """The model that was judged, its chances calibrated anew by the newest months whose outcome is known."""
-        return self.fitted[0].calibrated_by(self.chosen, self.sample.at(self.parts.scoring.tune))
+        return self.fitted[0].calibrated_by(self.chosen, self.sample.at(self.newest_learnt.tune))
 
     @part
     def scores(self) -> pd.Series:

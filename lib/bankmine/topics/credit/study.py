@@ -591,19 +591,19 @@ class CreditStudy(Study):
             "request",
         }  # fmt: skip
 
-    def facts(self) -> dict[str, float]:
-        """Return the adverse impact, and how old the newest months are that could be judged when they were."""
+    def facts(self) -> dict[str, float | str]:
+        """Return the adverse impact, the characteristic that moved most, and who is out of scope."""
         impact = optional(self, "impact")
-        ratio = float("nan") if isinstance(impact, Lacking) else fairness.worst_ratio(impact)[2]
-        # the card is learnt anew with each month that can be judged; outcomes take a year to be known
-        day = self.judged.rows.day
-        since = 0.0 if day is None else (pd.Timestamp(self.source.as_of) - day.max()).days / 30.44 - _OUTCOME_MONTHS - 1
+        lacking = isinstance(impact, Lacking)
+        attribute, group, ratio = ("", "", float("nan")) if lacking else fairness.worst_ratio(impact)
         own = self.moved[self.moved["column"] != "score"]
         worst = own.loc[(own["psi"] / own["alarm"]).idxmax()]
         return {
             "adverse_impact": ratio, "adverse_impact_below": fairness.FOUR_FIFTHS,
-            "model_age": max(since, 0.0), "characteristic_psi": worst["psi"],
-            "characteristic_psi_above": worst["alarm"], "out_of_scope": float((self.strange(self.today) != "").mean()),
+            "adverse_impact_of": f"{attribute} {group}",
+            "characteristic_psi": worst["psi"], "characteristic_psi_above": worst["alarm"],
+            "characteristic_psi_of": readable(worst["column"]),
+            "out_of_scope": float((self.strange(self.today) != "").mean()),
         }  # fmt: skip
 
     def files(self) -> dict[str, pd.DataFrame | str]:
@@ -646,6 +646,8 @@ class TableCredit(CreditStudy):
 
 class BankCredit(CreditStudy):
     """Credit of a bank's applicants, split by time; all applicants of the months judged are decided on."""
+
+    delay = 365
 
     def __init__(self, snapshot: Snapshot, test: int = 4, scale: Scale = STANDARD) -> None:
         super().__init__(snapshot, "the credit goes bad", applications(snapshot), scale)

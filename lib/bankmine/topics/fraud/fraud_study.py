@@ -591,16 +591,20 @@ class FraudStudy(Listed):
         words = told.format(**found)
         return Failed(words) if found["uneven"] else words
 
+    @property
+    def months_without_outcomes(self) -> float:
+        """As of any study; the model of the last block learnt from what was known as the block began."""
+        return (pd.Timestamp(self.source.as_of) - self.backtest.blocks[-1].start).days / _MONTH
+
     def facts(self) -> dict[str, float]:
         """Return what is watched; the score is held against that of the last block judged."""
         tested = self.backtest
         last = tested.block.index[tested.block == tested.block.max()]
         then, now = tested.probability[last].to_frame(CHOSEN), self.scores.to_frame(CHOSEN)
         moved = drift.psi_table(then, now, tested.payments.entity[last], self.today.entity).iloc[0]
-        age = pd.Timestamp(self.source.as_of) - tested.blocks[-1].start
         late = optional(self, "late")
         return {
-            "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "model_age": age.days / _MONTH,
+            "score_psi": moved["psi"], "score_psi_above": moved["alarm"],
             "label_delay_days": late["median"] if late else np.nan, "label_delay_days_above": float(self.delay),
         }  # fmt: skip
 
