@@ -218,12 +218,27 @@ def test_it_fits_and_its_links_lead_somewhere(chromium, files, name, viewport):
 
 
 def test_a_wide_table_scrolls_in_its_own_box_by_keyboard(chromium, files):
-    with opened(chromium, files["good"], NARROW) as page:
+    with opened(chromium, files["good"], {"width": 700, "height": 900}) as page:
         box = page.get_by_role("group", name="Table: Balances by product, CNY")
         assert box.evaluate("e => e.scrollWidth > e.clientWidth")
         box.focus()
         page.keyboard.press("ArrowRight")
         page.wait_for_function("e => e.scrollLeft > 0", arg=box.element_handle())
+
+
+def test_a_list_of_the_decision_shows_all_its_columns_on_a_phone(chromium, files):
+    with opened(chromium, files["good"], NARROW) as page:
+        box = page.get_by_role("group", name="Table: Balances by product, CNY")
+        assert box.evaluate("e => e.scrollWidth <= e.clientWidth")
+        assert page.get_by_text("25,000").first.is_visible()
+        named = (
+            box.locator("tbody tr")
+            .first.locator("th, td")
+            .evaluate_all("cells => cells.map(c => getComputedStyle(c, '::before').content)")
+        )
+        assert named[-1] == '"mortgage balance, CNY"'
+    with opened(chromium, files["good"]) as page:
+        assert page.get_by_role("columnheader", name="mortgage balance, CNY").is_visible()
 
 
 def test_keyboard_readers_can_skip_to_the_report(chromium, files):

@@ -33,7 +33,7 @@ def layers(soup: BeautifulSoup) -> tuple[Section | None, list[Section]]:
             sections.append([node])
         else:
             (sections[-1] if sections else before).append(node)
-    decision = _section(_code_last(soup, sections[0])) if sections else None
+    decision = _section(_code_last(soup, _named_cells(sections[0]))) if sections else None
     about = [Section("What is this report about?", ABOUT, [], _html(before))] if _html(before).strip() else []
     return decision, about + [_section(nodes) for nodes in sections[1:]]
 
@@ -44,6 +44,16 @@ def _section(nodes: list) -> Section:
     headings = [h for node in found for h in ([node] if node.name == "h3" else node.find_all("h3"))]
     parts = [{"text": " ".join(h.get_text().split()), "id": h["id"]} for h in headings]
     return Section(" ".join(heading.get_text().split()), heading["id"], parts, _html(rest))
+
+
+def _named_cells(nodes: list) -> list:
+    """Give cells of tables the name of their column: on a phone rows are read down, without the head of the table."""
+    for table in (table for node in nodes if isinstance(node, Tag) for table in node.select("table.frame")):
+        names = [head.get_text(" ", strip=True) for head in table.thead.tr.find_all(["th", "td"])]
+        for row in table.tbody.find_all("tr"):
+            for name, cell in zip(names, row.find_all(["th", "td"]), strict=True):
+                cell["data-column"] = name
+    return nodes
 
 
 def _code_last(soup: BeautifulSoup, nodes: list) -> list:
