@@ -88,7 +88,7 @@ def test_before_all_is_known_what_has_come_so_far_is_said_to_be_that(reports):
 
 
 def test_without_an_earlier_list_it_is_said(reports):
-    assert found().headline == found().table == Lacking("no report of an earlier day handed on a list")
+    assert found().headline == found().table == Lacking("no earlier list is here; later reports judge this one")
 
 
 HOSTILE = {
@@ -135,5 +135,5 @@ def test_what_no_good_report_tells_of_is_no_list(manifest, reports):
     (file.parent.parent / "06_calls.json").write_text(manifest)
     put(reports, "2025-10-31").write_bytes(b"of another size")
     told = found()
-    assert told.headline == Lacking("no report of an earlier day handed on a list that can be read")
+    assert told.headline == Lacking("no earlier list can be read")
     assert told.set_aside["count"] == 2

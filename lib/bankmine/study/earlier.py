@@ -103,7 +103,9 @@ class EarlierLists:
         same of `others` with `others_` before the name.
         """
         if not len(self.judged):
-            return Lacking("no report of an earlier day handed on a list" + (" that can be read" if self.aside else ""))
+            return Lacking(
+                "no earlier list can be read" if self.aside else "no earlier list is here; later reports judge this one"
+            )
         own, others = (self.judged.loc[(self.day, acted)] for acted in (True, False))
         counted = ["events", "share", "low", "high"]
         if not own["known"]:
