@@ -92,7 +92,7 @@ class Board:
     @part
     def churn(self) -> list[Score]:
         """Whether it is foretold who leaves, and for the right reasons."""
-        names = ("churn_judged", "churn_pushes", "churn_suspects")
+        names = ("churn_judged", "churn_pushes", "churn_suspects", "churn_monitoring")
         return churn.of_tables(self.truth, *(self._read(churn.CHURN, name) for name in names))
 
     @part

@@ -9,6 +9,7 @@ that a cause ends, as the competitor's offer does: so levels are compared on the
 from __future__ import annotations
 
 import pandas as pd
+from scipy.special import expit, logit
 
 from bankmine.study.evidence import JUDGED, LEARNT
 from demobank.customers.misleading import LEAKING, SPURIOUS
@@ -35,14 +36,17 @@ _RISKIEST = 20
 _FIFTH = 4
 
 
-def of_tables(truth: Truth, rows: pd.DataFrame, pushes: pd.DataFrame, suspects: pd.DataFrame) -> list[Score]:
-    """Score what the report handed on of its XGBoost: `churn_judged`, `churn_pushes` and `churn_suspects`."""
+def of_tables(
+    truth: Truth, rows: pd.DataFrame, pushes: pd.DataFrame, suspects: pd.DataFrame, watched: pd.DataFrame
+) -> list[Score]:
+    """Score what the report handed on of its XGBoost: `churn_judged`, `_pushes`, `_suspects` and `_monitoring`."""
+    off = watched.set_index("metric")["now"].filter(like="Level of chances").item()
     rows = rows.rename(columns={"chance_xgboost": "score", "outcome": "leaves"}).dropna(subset="leaves")
     judged, learned = (rows[rows["part"] == name] for name in (JUDGED, LEARNT))
-    return [*risk(truth, judged, learned), *reasons(truth, judged), *columns(pushes, suspects)]
+    return [*risk(truth, judged, learned, off), *reasons(truth, judged), *columns(pushes, suspects)]
 
 
-def risk(truth: Truth, judged: pd.DataFrame, learned: pd.DataFrame) -> list[Score]:
+def risk(truth: Truth, judged: pd.DataFrame, learned: pd.DataFrame, off: float) -> list[Score]:
     """Score the chance that was foretold against the true one.
 
     Parameters
@@ -53,6 +57,9 @@ def risk(truth: Truth, judged: pd.DataFrame, learned: pd.DataFrame) -> list[Scor
         `customer_id`, `day`, `leaves` (0 or 1) and `score`, of days that no model learnt from.
     learned : pd.DataFrame
         `customer_id`, `day` and `leaves` of the days learnt from.
+    off : float
+        By how much chances were too low, in log-odds, as the report tells it: the world may change between the days
+        learnt from and those judged, which no model can foresee and every report must tell.
     """
     before, rows = _with_truth(truth, learned), _with_truth(truth, judged)
     seen = before["leaves"].mean() / before["leaves_soon"].mean()
@@ -60,11 +67,11 @@ def risk(truth: Truth, judged: pd.DataFrame, learned: pd.DataFrame) -> list[Scor
     score, true = last["score"].to_numpy(), last["leaves_soon"].to_numpy()
     wide = rows.pivot_table(index="customer_id", columns="day", values=["score", "leaves_soon", "leaves"])
     parted = separation(*(wide[name].to_numpy() for name in ("score", "leaves_soon", "leaves")))
-    level, rise = calibration(score, seen * true), slope(score, seen * true)
+    level, rise = calibration(expit(logit(score) + off), seen * true), slope(score, seen * true)
     return [
         Score(CHURN, _TRUE, "rank correlation of the score", rank(score, true), (0.2, 0.6)),
         Score(CHURN, _TRUE, "AUC above chance, as a share of the best possible", parted, (0.4, 0.95)),
-        Score(CHURN, _TRUE, "mean score as a multiple, of what the label sees", level, (0.55, 1.8)),
+        Score(CHURN, _TRUE, "mean score, at the level that is told, as a multiple", level, (0.55, 1.8)),
         Score(CHURN, _TRUE, "rise with the score (calibration slope)", rise, (0.4, 2.5)),
     ]
 
