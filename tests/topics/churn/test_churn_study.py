@@ -13,8 +13,7 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from bankmine.bank.snapshot import Snapshot, open_source
-from bankmine.deciding.costs import expected, realised
-from bankmine.deciding.policies import profit_of
+from bankmine.deciding.costs import expected
 from bankmine.errors import BankmineError
 from bankmine.features import value as value_tiers
 from bankmine.features.spine import spine_of
@@ -25,7 +24,7 @@ from bankmine.learning import splits
 from bankmine.study import validation
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
 from bankmine.topics import churn
-from bankmine.topics.churn import retention, survival
+from bankmine.topics.churn import survival
 from bankmine.topics.churn.definition import Definition
 from bankmine.topics.churn.study import BankChurn
 
@@ -207,15 +206,6 @@ def test_one_profit_has_one_interval_wherever_it_stands(bank):
     )
     assert bank.lists_earned["verdict"].startswith(shown)
     assert bank.lists_earned["when"].startswith("on the month ends from ")
-
-
-def test_the_interval_of_the_profit_holds_what_nobody_knows_of_the_success_of_calls(bank):
-    rows, (target, _, worth, tier, rules) = bank._called
-    gain = realised(target, retention.costs(worth, tier, rules))
-    certain = profit_of(bank.acted, gain, rows.entity, rows.day) * bank.stands_for
-    earned, certain = bank.earned.loc[BY_RISK], certain.loc[BY_RISK]
-    assert earned["profit"] == pytest.approx(certain["profit"])
-    assert earned["high"] - earned["low"] > certain["high"] - certain["low"]
 
 
 def test_what_a_list_buys_is_told_with_it(bank):
