@@ -179,7 +179,11 @@ def test_break_even_is_where_profit_is_zero_and_belief_decides_how_likely_that_i
     assert table.loc["premium", ["calls", "profit"]].tolist() == [0, 0]
     assert np.isnan(table.loc["premium", "chance"])
     unsure = plain_rules(channels={"call": retention.Channel("call", "call", 10, 50, 0.6, 1.4)})
-    assert retention.break_even(target, called, worth, tier, unsure, whose).loc["core", "chance"] < 0.7
+    wide = retention.break_even(target, called, worth, tier, unsure, whose)
+    assert wide.loc["core", "chance"] < 0.7
+    assert wide.loc["all", "profit"] == pytest.approx(200 * (0.6 / 2 * 950 - 190))
+    of_both, of_customers = (found.loc["all", "high"] - found.loc["all", "low"] for found in (wide, table))
+    assert of_both > 1.5 * of_customers > 0
     nobody = retention.break_even(target * 0, called, worth, tier, rules, whose).loc["all"]
     assert nobody["profit"] == pytest.approx(200 * -240)
     assert nobody[["break_even", "chance"]].isna().all()
