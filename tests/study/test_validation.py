@@ -225,6 +225,14 @@ def test_a_crossed_limit_is_told_with_the_limit_and_what_to_do():
     assert told["count"] == plan["status"].eq(validation.CROSSED).sum() >= 2
 
 
+def test_where_none_at_all_may_be_chance_there_is_no_limit():
+    few = limits(FACTS | {"actions": 12, "precision": 0.08}).filter(like="Share of events", axis=0).iloc[0]
+    assert np.isnan(few["below"])
+    assert few["status"] == validation.NO_LIMIT
+    many = limits(FACTS | {"actions": 400, "precision": 0.08}).filter(like="Share of events", axis=0).iloc[0]
+    assert 0 < many["below"] < 0.08
+
+
 def test_every_limit_that_can_be_crossed_says_what_is_wrong():
     watched = validation.load_register().monitoring
     one_sided = {"auc": "too_low", "share": "too_low", "fixed": "too_high"}

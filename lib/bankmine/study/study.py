@@ -410,18 +410,6 @@ class Study(Headed):
         """Return the calibrated chance of the event for rows, by the model in use."""
         return self.fitted[0].chances(self.chosen, rows)
 
-    @property
-    def newest_learnt(self) -> Split:
-        """The split by whose newest rows chances of today were calibrated."""
-        return self.split
-
-    @property
-    def months_without_outcomes(self) -> float:
-        """Months since the newest outcome that chances of today rest on was known; 0 where rows have no days."""
-        days = self.newest_learnt.days["tune"]
-        known_on = days[-1] + pd.Timedelta(days=self.delay) if days else pd.Timestamp(self.source.as_of)
-        return (pd.Timestamp(self.source.as_of) - known_on).days / 30.44
-
     @part
     def judged(self) -> Judged:
         """All models on rows that none of them has seen."""
@@ -435,6 +423,12 @@ class Study(Headed):
             challenger=self.challenger,
             ranks=self.ranks,
         )
+
+    @property
+    def months_since_judged(self) -> float:
+        """Months since the newest outcome that judged the model was known; 0 where rows have no days."""
+        day, now = self.judged.rows.day, pd.Timestamp(self.source.as_of)
+        return 0.0 if day is None else (now - day.max() - pd.Timedelta(days=self.delay)).days / 30.44
 
     @part
     def calibrated(self) -> pd.Series:

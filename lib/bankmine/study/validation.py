@@ -39,6 +39,8 @@ CROSSED, WITHIN, NO_LIMIT, NOT_KNOWN = "crossed", "within", "no limit", "not kno
 LIMITS = ("auc", "events", "share", "given", "fixed")
 FALSE_ALARMS = 0.01
 """Chance that a limit is crossed in a month in which nothing changed."""
+MATERIAL = 0.1
+"""Stability index from which a predictor's shift asks for an explanation, where it is beyond chance: the usual mark."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,8 @@ def _limit(watched: Watched, now: float, facts: Mapping[str, float]) -> tuple[fl
         return tuple(stats.poisson.ppf((chance / 2, 1 - chance / 2), now))
     if watched.limit == "share":
         acted = round(actions) if actions > 0 else 0
-        return (stats.binom.ppf(chance, acted, min(now, 1 - 0.5 / acted)) / acted if acted else none), none
+        fewest = stats.binom.ppf(chance, acted, min(now, 1 - 0.5 / acted)) if acted else 0
+        return (fewest / acted if fewest > 0 else none), none  # of so few, none at all may be chance
     short = min(now, 1 - 0.5 / min(events, rows - events)) if 0 < events < rows else now
     return now + stats.norm.ppf(chance) * _auc_error(short, events, rows - events), none
 
@@ -417,12 +420,18 @@ def _common_facts(study: Study) -> dict[str, float | str]:
     then, scores = before.probability[[study.chosen]], study.scores_as_judged.to_frame(study.chosen)
     moved = drift.psi_table(then, scores, before.rows.entity, now.entity).iloc[0]
     gained = now.predictors.isna().mean() - study.sample.at(study.split.train).predictors.isna().mean()
+    apart = study.moved[study.moved["column"] != "score"].assign(
+        limit=lambda found: found["alarm"].clip(lower=MATERIAL)
+    )
+    worst = apart.loc[(apart["psi"] / apart["limit"]).idxmax()]
     facts = {
         "rows": len(judged.rows) / months, "events": judged.rows.target.sum() / months,
         "auc": judged.metric("auc")["value"], "auc_now": judged.newest_auc,
         "expected_events": chance[study.chosen].sum() / months,
         "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
-        "missing_gain_of": readable(str(gained.idxmax())), "model_age": study.months_without_outcomes,
+        "missing_gain_of": readable(str(gained.idxmax())), "model_age": study.months_since_judged,
+        "characteristic_psi": worst["psi"], "characteristic_psi_above": worst["limit"],
+        "characteristic_psi_of": readable(worst["column"]),
     }  # fmt: skip
     for fact, name, right in (("level", "in_the_large", 0.0), ("slope", "slope", 1.0)):
         found = judged.deviation(name)

@@ -55,8 +55,7 @@ def test_the_alerts_of_the_page_are_those_of_the_file(study):
     for shown in ("amount", *named):
         assert page[shown].tolist() == first[named.get(shown, shown)].tolist()
     for told, row in zip(page["what to do, and why"], first.itertuples(), strict=True):
-        first_step = row.action.replace(";", ",").split(",")[0]
-        assert told == f"{first_step}: {'; '.join(row.reasons.split('; ')[:2])}"
+        assert told == f"{row.action}. Why: {'; '.join(row.reasons.split('; ')[:2])}"
     for told, row in zip(page["payment"], first.itertuples(), strict=True):
         assert told == f"{row.at:%H:%M} {row.channel}: {row.account} of {row.customer} to {row.paid_to}"
         assert row.paid_to == (row.merchant if pd.isna(row.counterparty) else row.counterparty)
@@ -99,7 +98,8 @@ def test_headlines_rank_as_the_list_does(study):
         pytest.approx(own.target[listed].mean())
     )
     assert listed.sum() / own.day.nunique() == pytest.approx(study.earned["actions"].iloc[0])
-    assert study.saved["profit"] == study.earned["profit"].iloc[0]
+    assert study.saved["profit"] == pytest.approx(study.earned["profit"].iloc[0])
+    assert study.list_quality["found"] == pytest.approx(listed[own.target == 1].mean())
     weeks = study.weeks[study.weeks.index >= own.day.min()]["profit"]
     assert (7 * weeks).sum() == pytest.approx(study.saved["profit"] * own.day.nunique())
 

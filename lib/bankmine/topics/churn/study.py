@@ -34,7 +34,7 @@ from bankmine.learning.fitting import Applied
 from bankmine.learning.models import learnable
 from bankmine.learning.personal import personal_attributes
 from bankmine.learning.sample import Sample, flat_sample, thinned
-from bankmine.learning.splits import Parts, Split, out_of_time
+from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study import charts
 from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
@@ -238,15 +238,10 @@ class BankChurn(Churn):
         day = pd.to_datetime(rows["day"])
         return by_month(Sample(rows[[]], rows["leaves"].astype(float), rows["customer_id"], day))
 
-    @property
-    def newest_learnt(self) -> Split:
-        """The split of today: its newest months calibrate."""
-        return self.parts.scoring
-
     @part
     def calibrated_anew(self) -> Applied:
         """The model that was judged, its chances calibrated anew by the newest months whose outcome is known."""
-        return self.fitted[0].calibrated_by(self.chosen, self.sample.at(self.newest_learnt.tune))
+        return self.fitted[0].calibrated_by(self.chosen, self.sample.at(self.parts.scoring.tune))
 
     @part
     def scores(self) -> pd.Series:

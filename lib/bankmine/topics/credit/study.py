@@ -592,17 +592,13 @@ class CreditStudy(Study):
         }  # fmt: skip
 
     def facts(self) -> dict[str, float | str]:
-        """Return the adverse impact, the characteristic that moved most, and who is out of scope."""
+        """Return the adverse impact and who is out of scope."""
         impact = optional(self, "impact")
         lacking = isinstance(impact, Lacking)
         attribute, group, ratio = ("", "", float("nan")) if lacking else fairness.worst_ratio(impact)
-        own = self.moved[self.moved["column"] != "score"]
-        worst = own.loc[(own["psi"] / own["alarm"]).idxmax()]
         return {
             "adverse_impact": ratio, "adverse_impact_below": fairness.FOUR_FIFTHS,
             "adverse_impact_of": f"{attribute} {group}",
-            "characteristic_psi": worst["psi"], "characteristic_psi_above": worst["alarm"],
-            "characteristic_psi_of": readable(worst["column"]),
             "out_of_scope": float((self.strange(self.today) != "").mean()),
         }  # fmt: skip
 

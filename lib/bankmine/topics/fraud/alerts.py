@@ -145,10 +145,11 @@ class Signs:
         """Which signs `raised` alarms and when, in words, and how many did in the last weeks (`now`)."""
         told, now = [], 0
         for sign in SIGNS:
-            days = self.weeks.index[self.weeks[f"{sign}_alarm"]] + pd.Timedelta(days=6)
-            if len(days):
-                told.append(f"{readable(sign)} ({' to '.join(dict.fromkeys(days[[0, -1]].strftime('%Y-%m-%d')))})")
-                now += days[-1] > self.weeks.index[-1] - pd.Timedelta(weeks=RECENT - 1)
+            found = self.weeks.index[self.weeks[f"{sign}_alarm"]]
+            if len(found):
+                first, last = found[[0, -1]].strftime("%Y-%m-%d")
+                told.append(f"{readable(sign)} (week{f' of {first}' if first == last else f's of {first} to {last}'})")
+                now += found[-1] > self.weeks.index[-1] - pd.Timedelta(weeks=RECENT)
         words = ", ".join(told) or "none in the weeks judged"
         return {"now": now, "raised": words if now or not told else f"none in the last {RECENT} weeks; before, {words}"}
 
@@ -166,7 +167,7 @@ class Signs:
             axis.scatter(alarms.index, alarms[sign], s=160, facecolors="none", edgecolors="crimson", zorder=3)
         axis.yaxis.set_major_formatter("{x:.0%}")
         axis.set(title="Reported frauds that were missed, by how new they look; circled: alarm")
-        axis.set(xlabel=f"last of {self.together} weeks taken together", ylabel="share of reported frauds")
+        axis.set(xlabel=f"Monday, last of {self.together} weeks taken together", ylabel="share of reported frauds")
         axis.set(ylim=(0, 1.5 * axis.get_ylim()[1]))
         axis.figure.autofmt_xdate()
         return axis

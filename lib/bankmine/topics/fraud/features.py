@@ -17,6 +17,8 @@ UNREACHABLE_HOURS = 3.0
 """Nobody who stood at a terminal in one country stands at one in another within as many hours."""
 DOUBT = 5.0
 """Transactions without fraud that are added to those at a place, so that one fraud at a rare place is no certainty."""
+LONG_KNOWN = 90.0
+"""Days from which on somebody is known for long: beyond them a figure would tell how long records go back, and grow."""
 STEADY = 0.1
 """Least standard deviation of the logarithm of amounts to compare with: of who always pays the same, 10 percent."""
 _THURSDAY = 3
@@ -92,7 +94,7 @@ def _news(c: Columns) -> dict[str, np.ndarray]:
     found = {}
     for name in (n for n in c if n.startswith("first_")):
         what = name.removeprefix("first_").removesuffix("_seconds")
-        found[f"{what}_known_days"] = c[name] / DAY_SECONDS
+        found[f"{what}_known_days"] = np.minimum(c[name] / DAY_SECONDS, LONG_KNOWN)
         if (new := _NEWS.get(what.removeprefix("customer_"))) and what.startswith("customer_"):
             found[new] = np.where(np.isnan(c[name]), np.nan, c[name] == 0)
     return found

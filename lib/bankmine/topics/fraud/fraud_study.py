@@ -591,11 +591,6 @@ class FraudStudy(Listed):
         words = told.format(**found)
         return Failed(words) if found["uneven"] else words
 
-    @property
-    def months_without_outcomes(self) -> float:
-        """As of any study; the model of the last block learnt from what was known as the block began."""
-        return (pd.Timestamp(self.source.as_of) - self.backtest.blocks[-1].start).days / _MONTH
-
     def facts(self) -> dict[str, float]:
         """Return what is watched; the score is held against that of the last block judged."""
         tested = self.backtest

@@ -6,7 +6,6 @@ What lists are worth is told of the newest blocks judged, the `backtest`, and by
 from __future__ import annotations
 
 import datetime
-import re
 import shlex
 
 import matplotlib.pyplot as plt
@@ -203,7 +202,7 @@ class Listed(Study):
 
     @part
     def list_quality(self) -> dict[str, object]:
-        """Of a day's `alerts`, how many were fraud (`right`) and how many false alarms (`wrong`).
+        """Of a day's `alerts`, how many were fraud (`right`), which share of all fraud (`found`), and false (`wrong`).
 
         `value`, `low` and `high` are the share that was right, `rules` that of the baseline, `simple` in words.
         """
@@ -212,6 +211,7 @@ class Listed(Study):
         if not alerts:
             raise BankmineError(f"no payment was worth looking at in {self.told_of}")
         told = {"alerts": alerts, "right": alerts * right["value"], "wrong": alerts * (1 - right["value"])}
+        told["found"] = self.acted[BY_SAVING][self.backtest.payments.target == 1].mean()
         rules = judged.metric("alert_precision", self.baseline)["value"]
         return told | right[["value", "low", "high"]].to_dict() | {"rules": rules, "simple": self.simple}
 
@@ -362,5 +362,5 @@ def _payment(row: pd.Series) -> str:
 
 
 def _advice(row: pd.Series) -> str:
-    """Say what to do first about an alert, and the strongest reasons for it."""
-    return f"{re.split('[,;]', row['action'])[0]}: {'; '.join(row['reasons'].split('; ')[:_SAID])}"
+    """Say what to do about an alert, and the strongest reasons for it."""
+    return f"{row['action']}. Why: {'; '.join(row['reasons'].split('; ')[:_SAID])}"
