@@ -359,14 +359,15 @@ class BankChurn(Churn):
         whose = self.today.entity
         own = self._worth_of(self.today).set_axis(whose)
         people = self.snapshot.customers.to_pandas().set_index("customer_id").loc[whose]
-        told = [part.set_axis(whose) for part in (self.why.lines, self.why.strongest_but(self.rules.signs))]
+        answered = self.why.strongest_of(self.rules.actions, self.rules.signs)
         table = listed(
             self.scores.set_axis(whose),
             own["margin"],
             own["tier"],
             self.rules,
             retention.contact_allowed(people),
-            *told,
+            self.why.lines.set_axis(whose),
+            answered.set_axis(whose),
         )
         due = pd.Timestamp(self.source.as_of) + pd.Timedelta(days=self.definition.gap)
         return Calls(table, self.rules, due, self.currency)
