@@ -77,6 +77,15 @@ def test_the_reference_is_the_one_named_before_and_not_the_best_afterwards():
     assert fairness.adverse_impact(*groups, "nobody")["ratio"].isna().all()
 
 
+def test_who_is_below_for_sure_is_named_before_a_few_who_happen_to_be_lower():
+    groups = decided(most=(1000, 2000), sure=(100, 1000), few=(1, 40))
+    table = fairness.adverse_impact(*groups, "most")
+    assert table.loc["few", "ratio"] < table.loc["sure", "ratio"] == 0.2
+    table.loc["few", "verdict"] = fairness.MAY_BE_BELOW
+    assert fairness.worst_ratio({"age": table}) == ("age", "sure", 0.2)
+    assert fairness.ranked({"age": table}).index.get_level_values("group").tolist() == ["sure", "few", "most"]
+
+
 def test_nothing_is_said_where_nothing_can_be():
     approved, group, entity = decided(a=(0, 50), b=(0, 50))
     assert fairness.adverse_impact(approved, group, entity, "a")["ratio"].isna().all()

@@ -24,7 +24,7 @@ from bankmine.judging.reasons import (
     readable,
     reasons,
     spoken,
-    strongest_theme,
+    strongest,
     themes_of,
     top_themes,
 )
@@ -133,9 +133,10 @@ def test_reasons_are_said_with_the_value():
         "",  # no booking by call centre is what all have
     ]  # fmt: skip
     rows = pd.Index(["C0", "C1", "C2"])
-    assert strongest_theme(table, rows).fillna("none").tolist() == ["none", "activity", "none"]
-    assert strongest_theme(table, rows, ["activity"]).fillna("none").tolist() == ["none", "complaint", "none"]
-    assert strongest_theme(table, rows, ["activity", "complaint"])["C1"] == "activity"
+    assert strongest(table, rows)["theme"].fillna("none").tolist() == ["none", "activity", "none"]
+    assert strongest(table, rows, ["activity"])["theme"].fillna("none").tolist() == ["none", "complaint", "none"]
+    assert strongest(table, rows, ["activity"]).loc["C1", "line"] == "complaint open for 41 days"
+    assert strongest(table, rows, ["activity", "complaint"])["theme"]["C1"] == "activity"
     assert in_one_line(table, rows, sized=True)["C1"] == (
         "Payments made (odds × 20.1): no own payment for 38 days; Complaint (odds × 2.7): complaint open for 41 days"
     )

@@ -85,10 +85,10 @@ def test_a_test_that_fails_is_not_shown_as_evidence_alone():
 
 @pytest.mark.parametrize(("ratio", "fails"), [(0.79999, True), (0.8, False), (0.65, True)])
 def test_an_impact_below_four_fifths_fails_and_never_reads_as_the_mark(ratio, fails):
-    impact = {"age": pd.DataFrame({"ratio": [ratio, 1.0]}, index=["under 25", "over 65"])}
+    impact = {"age": pd.DataFrame({"ratio": [ratio, 1.0], "verdict": ["alike", "reference"]}, ["under 25", "over 65"])}
     told = validation._worst(impact)
     assert isinstance(told, validation.Failed) == fails
-    assert ("ratio 0.8 (" in told) != fails
+    assert ("ratio: 0.8 (" in told) != fails
 
 
 @pytest.mark.parametrize("name", ["06_churn", "07_credit_scoring", "08_fraud"])

@@ -241,16 +241,23 @@ def reasons(
 
 def in_one_line(told: pd.DataFrame, rows: pd.Index, *, sized: bool = False) -> pd.Series:
     """Join the reasons of each row, "" where there is none; with the theme's name and its size in odds, if `sized`."""
+    lines = _lines(told, sized=sized).groupby(level=0, sort=False).agg("; ".join)
+    return lines.reindex(rows, fill_value="").rename("reasons")
+
+
+def _lines(told: pd.DataFrame, *, sized: bool) -> pd.Series:
     words = told["words"]
-    if sized:
-        words = told["name"] + " (odds × " + np.exp(told["push"]).map("{:.1f}".format) + "): " + words
-    return words.groupby(level=0, sort=False).agg("; ".join).reindex(rows, fill_value="").rename("reasons")
+    return told["name"] + " (odds × " + np.exp(told["push"]).map("{:.1f}".format) + "): " + words if sized else words
 
 
-def strongest_theme(told: pd.DataFrame, rows: pd.Index, but: Collection[str] = ()) -> pd.Series:
-    """Return the theme that raises the risk of each row most, one of `but` only where there is no other, or missing."""
-    own = told.assign(last=told["theme"].isin(but)).sort_values(["last", "rank"], kind="stable")
-    return own["theme"].groupby(level=0).first().reindex(rows)
+def strongest(told: pd.DataFrame, rows: pd.Index, but: Collection[str] = (), *, sized: bool = False) -> pd.DataFrame:
+    """Return `theme` and `line` of what raises the risk of each row most, of `but` only where there is no other.
+
+    Lines are as of `in_one_line`; both are missing where there is no reason.
+    """
+    own = told.assign(last=told["theme"].isin(but), line=_lines(told, sized=sized))
+    first = own.sort_values(["last", "rank"], kind="stable").groupby(level=0)[["theme", "line"]].first()
+    return first.reindex(rows)
 
 
 def top_themes(told: pd.DataFrame, alerted: pd.Index) -> pd.DataFrame:

@@ -38,6 +38,7 @@ from bankmine.judging.ranking import against, of
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import boosting, models
+from bankmine.learning.columns import REFUSED
 from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validated
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
@@ -50,6 +51,8 @@ from bankmine.study.leak import Leak
 from bankmine.study.validation import FALSE_ALARMS
 from bankmine.study.why import Seen, Why
 
+USED = "used"
+"""Of a column that models learn from; of others it is `REFUSED`."""
 _NOT_BETTER = "not shown to be better than"
 BY_PROFIT, BY_RISK, BY_LOT = "by expected profit", "highest chance first", "at random"
 
@@ -167,6 +170,10 @@ class Study(Headed):
         """Name groups that others are held against, by attribute; of others it is the largest of those learnt from."""
         return {}
 
+    def refused(self) -> pd.DataFrame:
+        """Return columns that are kept out of models since they may know the future, by the sample's index."""
+        return pd.DataFrame(index=self.sample.target.index)
+
     def suspicious_column(self) -> pd.Series | None:
         """Return a column that is kept out of models since it may know the future, to show what it would do."""
         return None
@@ -247,7 +254,7 @@ class Study(Headed):
         if isinstance(self.source, Flat):
             return Leak(self.source.leaks, asked=True)
         suspects = optional(self, "suspects")
-        auc = pd.Series(dtype=float) if isinstance(suspects, Lacking) else suspects["auc"]
+        auc = pd.Series(dtype=float) if isinstance(suspects, Lacking) else suspects["auc"][suspects["use"] == USED]
         return Leak(pd.DataFrame({"auc": nearly_all(auc, self.known.target), "kept": True}), asked=False)
 
     @property
@@ -445,11 +452,24 @@ class Study(Headed):
 
     @part
     def foretold(self) -> dict[str, object]:
-        """Events `foretold` and `observed` in the rows judged, and in words whether chances were right."""
+        """Events `foretold` and `observed` in the rows judged, and in words whether chances were right.
+
+        `since` is how many today's level foretells for the same rows, where it is another.
+        """
         found = self.calibrated
         words = "too low" if found["level_low"] > 0 else "too high" if found["level_high"] < 0 else "about right"
-        rows = self.judged.rows
-        return {"foretold": found["foretold"], "observed": found["observed"], "told": words, "when": self.when(rows)}
+        since = "".join(f"; {name}: {chance.sum():,.0f}" for name, chance in list(self.levels().items())[1:])
+        told = {"foretold": found["foretold"], "observed": found["observed"], "told": words, "since": since}
+        return told | {"when": self.when(self.judged.rows)}
+
+    def levels(self) -> pd.DataFrame:
+        """Return the chances of the rows judged as they were judged, and at today's level where it is another."""
+        return self.judged.probability[[self.chosen]].set_axis(["as judged"], axis=1)
+
+    @chart
+    def reliability(self) -> Axes:
+        """Draw observed against foretold rates of the rows judged, at each of `levels`."""
+        return charts.reliability(self.judged.rows.target, self.levels())
 
     @property
     def how_calibrated(self) -> str:
@@ -517,15 +537,22 @@ class Study(Headed):
 
     @part
     def suspicion(self) -> dict[str, object]:
-        """How many of the `columns` are `suspicious`, and `which`."""
-        found = self.suspects.index[self.suspects["suspicious"].astype(bool)]
-        which = f": {', '.join(map(str, found))}" if len(found) else ""
-        return {"suspicious": len(found), "columns": self.sample.predictors.shape[1], "which": which}
+        """How many columns are `suspected` (`names`): those `refused`, and of the `columns` used the `suspicious`."""
+        found = self.suspects[self.suspects["suspicious"].astype(bool)]
+        used = found.index[found["use"] == USED]
+        which, names = (f": {', '.join(map(str, told))}" if len(told) else "" for told in (used, found.index))
+        return {
+            "suspicious": len(used), "columns": self.sample.predictors.shape[1], "which": which,
+            "suspected": len(found), "refused": len(found) - len(used), "names": names,
+        }  # fmt: skip
 
     @part
     def suspects(self) -> pd.DataFrame:
-        """Predictors that alone know most, and whether that is suspicious."""
-        return sentinel(self.sample.at(self.split.train), self.today.predictors)
+        """Columns that alone know most, whether that is suspicious, and their `use`: used, or refused before."""
+        learnt, today, refused = self.sample.at(self.split.train), self.today, self.refused()
+        rows, scored = (s.predictors.assign(**refused.loc[s.target.index]) for s in (learnt, today))
+        found = sentinel(replace(learnt, predictors=rows), scored)
+        return found.assign(use=np.where(found.index.isin(refused.columns), REFUSED, USED))
 
     @part
     def refit(self) -> Refit:
@@ -551,10 +578,13 @@ class Study(Headed):
             "predictors that shifted since": f"{int(moved['shifted'].sum())} of {len(moved)}",
         }  # fmt: skip
         if self.groups() and not isinstance(optional(self, "acted_now"), Lacking):
-            impact = self._impact(self._acted(chance, self.today), self.today)
-            worst = "{2:.2f} ({0}: {1})".format(*fairness.worst_ratio(impact))
-            told["lowest adverse impact ratio, of all scored today"] = worst
+            told |= self.impact_now(self._impact(self._acted(chance, self.today), self.today))
         return told
+
+    def impact_now(self, impact: dict[str, pd.DataFrame]) -> dict[str, str]:
+        """Say on whom actions on the rows scored now fall least, by a model of which `impact` is."""
+        worst = "{2:.2f} ({0}: {1})".format(*fairness.worst_ratio(impact))
+        return {"lowest adverse impact ratio, of all scored today": worst}
 
     # --- decision
 
@@ -667,9 +697,9 @@ class Study(Headed):
 
     @chart
     def impact_chart(self) -> Axes:
-        """Draw the impact ratios of all groups with their intervals, the lowest first."""
-        told = pd.concat(self.impact, names=["attribute"])
-        told = told[(told["verdict"] != fairness.REFERENCE) & told["ratio"].notna()].sort_values("ratio")
+        """Draw the impact ratios of all groups with their intervals, as `fairness.ranked`."""
+        told = fairness.ranked(self.impact)
+        told = told[told["verdict"] != fairness.REFERENCE]
         if not len(told):
             raise BankmineError("no two groups are large enough to compare")
         found = pd.DataFrame({

@@ -36,6 +36,8 @@ FAILS = "evidence present, a test fails"
 ALL = "all"
 """Named among the kinds of models where an entry is for any, also for a new one."""
 CROSSED, WITHIN, NO_LIMIT, NOT_KNOWN = "crossed", "within", "no limit", "not known"
+NEWEST, JUDGED, SCORED, NOTHING = "newest", "judged", "scored", "nothing"
+"""On which rows a fact is measured: of the newest month judged, all rows judged, those scored now, or none so far."""
 LIMITS = ("auc", "events", "share", "given", "fixed")
 FALSE_ALARMS = 0.01
 """Chance that a limit is crossed in a month in which nothing changed."""
@@ -83,12 +85,13 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Watched:
-    """What is watched in use: the fact, the kind of limit, how often, what then and by whom."""
+    """What is watched in use: the fact, on which rows, the kind of limit, how often, what then and by whom."""
 
     id: str
     metric: str
     models: list[str]
     fact: str
+    window: str
     limit: str
     cadence: str
     action: str
@@ -131,6 +134,8 @@ def load_register(file: Path = REGISTRY) -> Register:
             raise BankmineError(f"{file}: question {question.id} needs a rule of the file, and shown or people.")
     if wrong := [w.id for w in register.monitoring if w.limit not in LIMITS]:
         raise BankmineError(f"{file}: {wrong[0]} has a limit that is none of {', '.join(LIMITS)}.")
+    if wrong := [w.id for w in register.monitoring if w.window not in (NEWEST, JUDGED, SCORED, NOTHING)]:
+        raise BankmineError(f"{file}: {wrong[0]} is measured on none of {NEWEST}, {JUDGED}, {SCORED} and {NOTHING}.")
     return register
 
 
@@ -210,14 +215,18 @@ def _told(found: object, handed_over: bool) -> str:
     return written(found) if isinstance(found, float | np.floating) else str(found)
 
 
-def monitoring_plan(model: str, facts: Mapping[str, float | str], register: Register | None = None) -> pd.DataFrame:
+def monitoring_plan(
+    model: str, facts: Mapping[str, float | str], register: Register | None = None,
+    windows: Mapping[str, str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """Say what is watched, and at which limit, given how many `rows`, `events` and `actions` a month has.
 
     `facts` has also what each metric is today, and for limits of the kind `given` `<fact>_below` or `<fact>_above`;
-    where a limit follows from what is usual, `<fact>_now` is held against it; `<fact>_of` names what moved. Returns
-    `metric`, `now` (events that came, where limits are about those expected), `below` and `above` (alarm outside;
-    missing where there is none), `status`, `cadence`, `action`, `owner`, and `told`, what is wrong where a limit is
-    crossed. Limits other than fixed ones are crossed by chance in one of a hundred months.
+    where a limit follows from what is usual, `<fact>_now` is held against it; `<fact>_of` names what moved. `windows`
+    say in words on which rows facts are measured. Returns `metric`, `now` (events that came, where limits are about
+    those expected), `measured on`, `below` and `above` (alarm outside; missing where there is none), `status`,
+    `cadence`, `action`, `owner`, and `told`, what is wrong where a limit is crossed. Limits other than fixed ones are
+    crossed by chance in one of a hundred months.
     """
     register = register or load_register()
     rows = []
@@ -227,10 +236,10 @@ def monitoring_plan(model: str, facts: Mapping[str, float | str], register: Regi
         now = (
             float(facts.get("events", np.nan)) if watched.limit == "events" else facts.get(f"{watched.fact}_now", usual)
         )
-        status = _status(now, *limits)
+        status, on = _status(now, *limits), (windows or {}).get(watched.window, watched.window)
         told = _beyond(watched, now, *limits, facts) if status == CROSSED else ""
-        rows.append((watched.metric, now, *limits, status, watched.cadence, watched.action, watched.owner, told))
-    columns = ["metric", "now", "below", "above", "status", "cadence", "action", "owner", "told"]
+        rows.append((watched.metric, now, on, *limits, status, watched.cadence, watched.action, watched.owner, told))
+    columns = ["metric", "now", "measured on", "below", "above", "status", "cadence", "action", "owner", "told"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -328,7 +337,7 @@ def of_study(study: Study) -> Validation:
     """Hold a validator's questions against what a study found, and say what is watched from now on."""
     register = load_register()
     asked = {part for q in register.asked_of(study.name, register.questions) for part in q.shown}
-    plan = monitoring_plan(study.name, _common_facts(study) | study.facts(), register)
+    plan = monitoring_plan(study.name, _common_facts(study) | study.facts(), register, _windows(study))
     given = _common_answers(study) | study.answers() | _tests(study, plan)
     told = {part: found for part, found in given.items() if part in asked | {"assumptions"}}
     return Validation(validation_table(study.name, told, register), assumption_table(study.name, given, register), plan)
@@ -337,13 +346,13 @@ def of_study(study: Study) -> Validation:
 def _tests(study: Study, plan: pd.DataFrame) -> dict[str, Failed]:
     """Return the parts whose test fails, with what it found."""
     slope, level = (study.judged.deviation(name) for name in ("slope", "in_the_large"))
-    suspects = study.suspects.index[study.suspects["suspicious"]]
+    suspects = study.suspicion
     shifted, impact = study.moved.index[study.moved["shifted"]], _worst(optional(study, "impact"))
     crossed = plan.loc[plan["status"] == CROSSED, "metric"]
     off = not slope["low"] <= 1 <= slope["high"] or not level["low"] <= 0 <= level["high"]
     fails = {
         "calibration": f"{_spanned('slope', slope)}, {_spanned('level', level)}: 1 and 0 are right" if off else "",
-        "sentinel": f"suspicious: {', '.join(map(str, suspects))}" if len(suspects) else "",
+        "sentinel": f"suspicious and used{suspects['which']}" if suspects["suspicious"] else "",
         "psi": f"{len(shifted)} of {len(study.moved)} predictors shifted by more than chance" if len(shifted) else "",
         "monitoring": f"{len(crossed)} limits are crossed: {'; '.join(crossed)}" if len(crossed) else "",
         "fairness": impact if isinstance(impact, Failed) else "",
@@ -366,7 +375,9 @@ def _common_answers(study: Study) -> dict[str, object]:
         "data": f"{len(sample):,} rows of {sample.entity.nunique():,} entities",
         "funnel": Lacking("a flat table does not tell who was left out"),
         "windows": study.parts.how,
-        "sentinel": f"{int(study.suspects['suspicious'].sum())} suspicious predictors",
+        "sentinel": "suspicious columns: {suspected}, of them {refused} refused and {suspicious} used".format(
+            **study.suspicion
+        ),
         "leak_lab": f"toy twins claim up to {study.lies['auc_claims'].max():.3f}",
         "decision": _money(study),
         "profit_sensitivity": Lacking("costs are given, or are not told"),
@@ -407,7 +418,9 @@ def _worst(impact: dict[str, pd.DataFrame] | Lacking) -> str | Lacking:
     attribute, group, ratio = fairness.worst_ratio(impact)
     if not attribute:
         return Lacking("no two groups are large enough to compare, or nobody is acted on")
-    told = f"lowest adverse impact ratio {written(ratio, fairness.FOUR_FIFTHS)} ({attribute}: {group})"
+    sure = impact[attribute].loc[group, "verdict"] == fairness.BELOW
+    which = "lowest adverse impact ratio beyond chance" if sure else "lowest adverse impact ratio"
+    told = f"{which}: {written(ratio, fairness.FOUR_FIFTHS)} ({attribute} {group})"
     return Failed(f"{told}, below {fairness.FOUR_FIFTHS:.2f}") if ratio < fairness.FOUR_FIFTHS else told
 
 
@@ -443,3 +456,14 @@ def _common_facts(study: Study) -> dict[str, float | str]:
     first = acted.iloc[:, 0].astype(bool)
     target = judged.rows.target
     return facts | {"actions": first.sum() / months, "precision": target[first.loc[target.index]].mean()}
+
+
+def _windows(study: Study) -> dict[str, str]:
+    """Say in words on which rows a study measures what is watched."""
+    judged = study.judged.rows
+    newest = "" if judged.day is None else f"{judged.day.max():%Y-%m}, the newest month judged"
+    return {
+        NEWEST: newest or "rows judged", JUDGED: f"rows judged, {study.when(judged)}",
+        SCORED: f"rows scored as of {study.source.as_of}" if judged.day is not None else "rows scored",
+        NOTHING: "nothing so far",
+    }  # fmt: skip

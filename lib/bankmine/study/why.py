@@ -89,11 +89,15 @@ class Why(Seen):
     @cached_property
     def strongest(self) -> pd.Series:
         """The theme of the strongest reason of each row."""
-        return self.strongest_but(())
+        return reasons.strongest(self.told, self.rows.predictors.index)["theme"]
 
-    def strongest_but(self, signs: Collection[str]) -> pd.Series:
-        """Return the theme of the strongest reason of each row, one of `signs` only where there is no other."""
-        return reasons.strongest_theme(self.told, self.rows.predictors.index, signs)
+    def strongest_of(self, themes: Collection[str], signs: Collection[str]) -> pd.DataFrame:
+        """Return `theme` and `line` of the strongest reason of `themes`, one of `signs` only where there is no other.
+
+        Missing where a row has no such reason.
+        """
+        told = self.told[self.told["theme"].isin(themes)]
+        return reasons.strongest(told, self.rows.predictors.index, signs, sized=self.sized)
 
     @cached_property
     def themes(self) -> pd.DataFrame:

@@ -19,14 +19,16 @@ from bankmine.features import value as value_tiers
 from bankmine.features.spine import spine_of
 from bankmine.features.value import margin
 from bankmine.judging.contributions import contributions
+from bankmine.judging.reasons import load_reasons
 from bankmine.lacking import Lacking
 from bankmine.learning import splits
 from bankmine.study import validation
-from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
+from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK, Refit
 from bankmine.topics import churn
 from bankmine.topics.churn import survival
+from bankmine.topics.churn.calls import GENERAL
 from bankmine.topics.churn.definition import Definition
-from bankmine.topics.churn.study import BankChurn
+from bankmine.topics.churn.study import BankChurn, Reasons
 
 pytestmark = pytest.mark.slow
 
@@ -254,12 +256,98 @@ def test_groups_are_held_against_the_largest_of_the_rows_learnt_from(bank):
         assert table.index[table["verdict"] == "reference"].tolist() == [str(learnt.value_counts().idxmax())]
 
 
+def test_the_reason_shown_is_the_one_that_the_action_answers(bank):
+    rows = bank.handed_on["watchlist"]
+    themes = {theme.name: id for id, theme in load_reasons().themes.items()}
+    may = rows[rows["contact"] == "allowed"]
+    told, general = may[may["because"] != GENERAL], may[may["because"] == GENERAL]
+    assert len(told) > 50
+    answers = told["because"].str.partition(" (odds")[0].map(themes).map(bank.rules.actions)
+    assert told["action"].tolist() == answers.tolist()
+    assert all(one in several for one, several in zip(told["because"], told["reasons"], strict=True))
+    assert (general["action"] == bank.rules.actions["other"]).all()
+    first = bank.calls.first(5)
+    assert first["because"].tolist() == rows.loc[first.index, "because"].tolist()
+
+
+def test_a_reason_without_an_action_does_not_hide_one_that_has_an_action(bank):
+    told = pd.DataFrame({
+        "rank": [1, 2, 1], "theme": ["activity", "person", "person"], "name": ["Payments made", "Person", "Person"],
+        "push": [2.0, 0.1, 0.1], "words": ["fewer", "aged 26", "aged 30"],
+    }, index=[0, 0, 1])  # fmt: skip
+    why = Reasons(bank.model, bank.today.at(np.arange(2)), bank.scores.iloc[:2], bank.reasons)
+    vars(why)["told"] = told.set_axis(bank.today.target.index[[0, 0, 1]])
+    found = why.strongest_of(bank.rules.actions, bank.rules.signs)
+    assert found["line"].fillna("").tolist() == ["Payments made (odds × 7.4): fewer", ""]
+
+
+def test_page_and_file_tell_the_same_suspects(bank):
+    told, handed = bank.suspicion, bank.handed_on["churn_suspects"]
+    found = handed[handed["suspicious"]]
+    assert found["use"].to_dict() == {"mailing_status": "refused"}
+    assert (told["suspected"], told["refused"], told["suspicious"]) == (1, 1, 0)
+    assert (told["names"], told["which"]) == (": mailing_status", "")
+    assert told["columns"] == bank.sample.predictors.shape[1]
+    pd.testing.assert_frame_equal(handed, bank.suspects)
+    assert bank.leak.told is None  # what is refused is no leak of the model
+    assert "suspicious columns: 1, of them 1 refused and 0 used" in bank.validation.answered["answer"].str.cat()
+
+
+def test_one_group_is_named_as_the_one_that_calls_fall_on_least(bank, monkeypatch):
+    anew = BankChurn(bank.source, SHORT)
+    table = pd.DataFrame(
+        {"rows": [9000, 1400, 300], "share": [0.01, 0.002, 0.0], "ratio": [1.0, 0.18, 0.0],
+         "ratio_low": [np.nan, 0.07, 0.0], "ratio_high": [np.nan, 0.52, 2.11],
+         "verdict": ["reference", "below four fifths", "may be below four fifths"]},
+        index=pd.Index(["married", "old", "widowed"], name="group"),
+    )  # fmt: skip
+    vars(anew)["_parts"] = {"impact": {"age": table}}
+    told = anew.fairest
+    assert (told["group"], told["ratio"], told["reference"], told["below"]) == ("old", 0.18, "married", True)
+    assert validation._worst(anew.impact) == "lowest adverse impact ratio beyond chance: 0.18 (age old), below 0.80"
+    today = {"age": table.assign(ratio=[1.0, 0.3, 0.1])}
+    assert anew.impact_now(today) == {"impact ratio of age old, of all scored today": "0.30"}
+
+
+def test_calibration_is_drawn_at_the_level_of_the_list_too(bank):
+    rows = bank.judged.rows
+    listed = bank.calibrated_anew.chances(bank.chosen, rows)
+    named = [text.get_text() for text in bank.reliability.get_legend().get_texts()]
+    assert named == ["as judged", "recalibrated as on this list"]
+    assert bank.levels()["as judged"].tolist() == bank.judged.probability[bank.chosen].tolist()
+    assert bank.levels()["recalibrated as on this list"].tolist() == listed.tolist()
+    assert bank.foretold["since"] == f"; recalibrated as on this list: {listed.sum():,.0f}"
+
+
+def test_what_a_refit_keeps_of_the_list_is_told_where_somebody_is_called(bank):
+    own, anew = bank.calls.list, bank.fitted[1].probability[bank.chosen]
+    kept = bank.policies(anew, bank.today).iloc[:, 0].astype(bool).set_axis(bank.today.entity)
+    assert bank.kept_by_refit == {"same": kept[own.index[own["called"]]].mean()}
+    nobody = BankChurn(bank.source, SHORT)
+    vars(nobody)["_parts"] = {"refit": Refit(pd.DataFrame(), 0.9, float("nan"))}
+    assert isinstance(nobody.kept_by_refit, Lacking)
+
+
+def test_each_watched_figure_says_on_which_rows_it_is_measured(bank):
+    plan = bank.validation.plan.set_index("metric")["measured on"]
+    day = bank.judged.rows.day
+    assert plan.filter(like="Area").tolist() == [f"{day.max():%Y-%m}, the newest month judged"]
+    assert plan.filter(like="Events").tolist() == [f"rows judged, {bank.when(bank.judged.rows)}"]
+    assert plan.filter(like="stability").tolist() == [f"rows scored as of {AS_OF}"]
+    assert plan.filter(like="kept").tolist() == ["nothing so far"]
+
+
 def test_what_to_say_hangs_on_a_sign_of_leaving_only_where_there_is_no_other_reason(bank):
     rows = bank.calls.list
     sign = rows["action"] == bank.rules.actions["activity"]
     whose = bank.today.entity
     told = bank.why.told.assign(customer=whose)
-    others = told[told["theme"] != "activity"].groupby("customer").size().reindex(rows.index, fill_value=0)
+    others = (
+        told[told["theme"].isin(set(bank.rules.actions) - {"activity"})]
+        .groupby("customer")
+        .size()
+        .reindex(rows.index, fill_value=0)
+    )
     assert (others[sign] == 0).all()
     assert (rows["reasons"] == "").sum() + rows["reasons"].str.contains("(odds × ", regex=False).sum() == len(rows)
 

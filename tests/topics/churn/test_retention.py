@@ -37,11 +37,11 @@ def plain_rules(**changes) -> retention.RetentionRules:
     return retention.RetentionRules(**{**told, **changes})
 
 
-def listed_by(probability, worth, tier, rules, contact, reasons=None, theme=None) -> pd.DataFrame:
+def listed_by(probability, worth, tier, rules, contact, reasons=None, answered=None) -> pd.DataFrame:
     """The list with whatever is not given left empty."""
-    empty = pd.Series(dtype=object)
-    reasons, theme = (empty if given is None else given for given in (reasons, theme))
-    return lists.listed(probability, worth, tier, rules, contact, reasons, theme)
+    reasons = pd.Series(dtype=object) if reasons is None else reasons
+    answered = pd.DataFrame(columns=["theme", "line"], dtype=object) if answered is None else answered
+    return lists.listed(probability, worth, tier, rules, contact, reasons, answered)
 
 
 def tiers_of(listed: pd.DataFrame, rules) -> pd.DataFrame:
@@ -134,11 +134,16 @@ def test_the_list_says_why_and_what_to_say():
             {"a": retention.ALLOWED, "b": "no contact allowed: no consent to offers", "c": retention.ALLOWED}
         ),
         reasons=pd.Series({"a": '<b>fees</b>, "rates"'}),
-        theme=pd.Series({"a": "price", "c": "a theme that nobody wrote an action for"}),
+        answered=pd.DataFrame(
+            {"theme": ["price", "price", "a theme that nobody wrote an action for"], "line": ["fees", "fees", "else"]},
+            index=["a", "b", "c"],
+        ),
     )
     assert listed.loc["a", ["called", "action", "reasons"]].tolist() == [True, "look at fees", '<b>fees</b>, "rates"']
+    assert listed.loc["a", "because"] == "fees"
     assert listed.loc["b", ["called", "action"]].tolist() == [False, retention.NOT_ALLOWED]
-    assert listed.loc["c", "action"] == "listen"
+    assert listed.loc["b", "because"] == "no contact allowed: no consent to offers"
+    assert listed.loc["c", ["action", "because"]].tolist() == ["listen", lists.GENERAL]
     assert not listed.loc["d", "called"]
     assert listed.index[0] == "a"
     assert tiers_of(listed, plain_rules()).loc["core", "not_allowed"] == 1

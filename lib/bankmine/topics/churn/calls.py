@@ -16,6 +16,9 @@ from bankmine.judging.intervals import of_belief, shown
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
 from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, RetentionRules, costs, foreseen, value
 
+GENERAL = "general: no reason with an action of its own"
+"""Stands for the reason where a customer's reasons have no action in the register."""
+
 
 def called(chance: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules, by: pd.Series) -> pd.DataFrame:
     """Choose whom to call within each tier's capacity of a month, by expected profit and in two plainer ways.
@@ -33,23 +36,28 @@ def called(chance: pd.Series, worth: pd.Series, tier: pd.Series, rules: Retentio
 
 def listed(
     chance: pd.Series, margin: pd.Series, tier: pd.Series, rules: RetentionRules, contact: pd.Series,
-    reasons: pd.Series, theme: pd.Series,
+    reasons: pd.Series, answered: pd.DataFrame,
 ) -> pd.DataFrame:  # fmt: skip
     """List customers by what calling them is expected to earn, and say whom to call, how, and with what in mind.
+
+    `answered` has the `theme` of the reason that the action answers, and the reason itself as a `line`; the list shows
+    it as `because`, or says that there is none, or that the customer may not be called.
 
     Whoever has a chance to leave is listed, those to be called first, then by expected profit in the currency. Capacity
     is a part of all listed customers of a tier, and goes to those who may be called; who has no tier is not called.
     """
     index = chance.index
     tier, worth = tier.reindex(index), value(margin.reindex(index), rules)
-    contact, theme = contact.reindex(index, fill_value=NOT_ALLOWED), theme.reindex(index)
+    contact, answered = contact.reindex(index, fill_value=NOT_ALLOWED), answered.reindex(index)
     may = contact.eq(ALLOWED)
     terms, gain = rules.terms(tier), expected(chance, costs(worth, tier, rules))
     chosen = choose(gain.where(may), [tier.astype(str)], terms["capacity"].fillna(0.0), above=0)
-    action = action_of(theme, rules.actions)
+    action = action_of(answered["theme"], rules.actions)
+    because = answered["line"].where(answered["theme"].isin(list(rules.actions)), GENERAL)
     table = pd.DataFrame({
         "called": chosen, "probability": chance, "value": worth, "expected_profit": gain, "tier": tier.astype("string"),
-        "channel": terms["channel"].astype("string"), "action": action.where(may, NOT_ALLOWED).astype("string"),
+        "channel": terms["channel"].astype("string"), "because": because.where(may, contact).astype("string"),
+        "action": action.where(may, NOT_ALLOWED).astype("string"),
         "reasons": reasons.reindex(index).fillna("").astype("string"), "contact": contact.astype("string"),
     }).rename_axis("customer_id")  # fmt: skip
     return table.sort_index().sort_values(["called", "expected_profit"], ascending=False, kind="stable")
@@ -86,10 +94,10 @@ class Calls:
         }  # fmt: skip
 
     def first(self, rows: int) -> pd.DataFrame:
-        """Return the first of the list as a page shows them, each with its strongest reason."""
+        """Return the first of the list as a page shows them, each with the reason that its action answers."""
         own = self.list[self.list["called"]].head(rows)
         told = own[["probability", "expected_profit"]].set_axis(["chance", "profit"], axis=1)
-        told["strongest reason"] = own["reasons"].str.partition("; ")[0]
+        told["because"] = own["because"]
         told["what to do"] = own["channel"].str.capitalize() + ": " + own["action"]
         return shown(told, chance=".0%", profit=",.0f")
 

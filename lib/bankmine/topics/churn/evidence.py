@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bankmine.judging.leaks import sentinel
 from bankmine.judging.reasons import load_reasons, reasons
 from bankmine.study.evidence import rows_of
 from bankmine.study.why import Seen
@@ -25,7 +23,7 @@ def evidence(study: BankChurn) -> dict[str, pd.DataFrame]:
 
     `churn_judged`: rows as of `study.evidence`, those judged with the themes of XGBoost's reasons, `reason_1` first;
     `churn_pushes`: log-odds that each predictor adds by XGBoost to the rows of the last day judged; `churn_suspects`:
-    what the leak sentinel says where the column that is refused as knowing the future stands among the predictors.
+    what the leak sentinel says of predictors and of the columns that are refused, as the page shows it.
     """
     applied = study.fitted[0]
     seen = study.seen if study.chosen == MODEL else Seen(applied.fitted[MODEL], applied.rows)
@@ -38,14 +36,5 @@ def evidence(study: BankChurn) -> dict[str, pd.DataFrame]:
     return {
         "churn_judged": rows_of(study).join(themes).set_index("customer_id"),
         "churn_pushes": pushes.pushes.loc[last].astype("float32").set_index(rows.entity[last].rename("customer_id")),
-        "churn_suspects": _suspects(study),
+        "churn_suspects": study.suspects,
     }
-
-
-def _suspects(study: BankChurn) -> pd.DataFrame:
-    column = study.suspicious_column()
-    if column is None:
-        return study.suspects
-    learnt, today = study.sample.at(study.split.train), study.today
-    careless = replace(learnt, predictors=learnt.predictors.assign(**{column.name: column}))
-    return sentinel(careless, today.predictors.assign(**{column.name: column.loc[today.target.index]}))

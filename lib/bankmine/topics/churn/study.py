@@ -27,7 +27,7 @@ from bankmine.judging import fairness
 from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.leaks import sentinel
-from bankmine.lacking import part
+from bankmine.lacking import Lacking, part
 from bankmine.learning import splits
 from bankmine.learning.columns import REFUSED
 from bankmine.learning.fitting import Applied
@@ -117,17 +117,31 @@ class Churn(Study):
         return self.profit | self.other_policies
 
     @part
+    def kept_by_refit(self) -> dict[str, float]:
+        """Which share of the list (`same`) a model fitted anew would keep."""
+        if np.isnan(self.refit.same_actions):
+            raise BankmineError("nobody can be said to be called")
+        return {"same": self.refit.same_actions}
+
+    @part
     def fairest(self) -> dict[str, object]:
-        """Whom actions fall on least for sure: `attribute`, `group`, its `ratio` to the `reference`, `low`, `high`."""
-        found = pd.concat(self.impact, names=["attribute"])
-        if not found["ratio"].notna().any():
+        """Whom actions fall on least: `attribute`, `group`, its `ratio` to the `reference`, `low`, `high`."""
+        attribute, group, _ = fairness.worst_ratio(self.impact)
+        if not attribute:
             raise BankmineError("no two groups are large enough to compare, or nobody is acted on")
-        attribute, group = found["ratio_high"].idxmin()
         table = self.impact[attribute]
         own, named = table.loc[group], table.index[table["verdict"] == fairness.REFERENCE][0]
         told = {"ratio": own["ratio"], "low": own["ratio_low"], "high": own["ratio_high"], "verdict": own["verdict"]}
         told["below"] = own["verdict"] == fairness.BELOW
         return told | {"attribute": attribute, "group": group, "reference": named}
+
+    def impact_now(self, impact: dict[str, pd.DataFrame]) -> dict[str, str]:
+        """Say it of the group that the page names: today's calls are so few that another may be lower by chance."""
+        told = self.fairest
+        if isinstance(told, Lacking):
+            return {}
+        ratio = impact[told["attribute"]]["ratio"].get(told["group"], float("nan"))
+        return {f"impact ratio of {told['attribute']} {told['group']}, of all scored today": f"{ratio:.2f}"}
 
     def answers(self) -> dict[str, object]:
         """Say which predictors are personal."""
@@ -253,6 +267,12 @@ class BankChurn(Churn):
         """The same at the level of the months that the judged model was calibrated by."""
         return self.chances(self.today)
 
+    def levels(self) -> pd.DataFrame:
+        """Return the chances of the rows judged also as the list has them, though some of these rows set its level."""
+        return super().levels().assign(**{
+            "recalibrated as on this list": self.calibrated_anew.chances(self.chosen, self.judged.rows)
+        })  # fmt: skip
+
     @part
     def recalibration(self) -> dict[str, object]:
         """By which month ends (`when`) and `events` chances of today are calibrated; the mean `before` and `now`."""
@@ -267,10 +287,14 @@ class BankChurn(Churn):
         age = self.sample.predictors[[c for c in _PROTECTED if c in self.sample.predictors.columns]]
         return protected_groups(age.assign(**self._of_today([c for c in _PROTECTED if c not in age.columns])))
 
+    def refused(self) -> pd.DataFrame:
+        """Return what the refused columns of customers hold today."""
+        told = undated(self.snapshot)
+        return self._of_today(list(told.index[told["use"] == REFUSED]))
+
     def suspicious_column(self) -> pd.Series | None:
         """Return the refused column that knows most of the past, as the source has it today, if that is suspicious."""
-        told = undated(self.snapshot)
-        columns = self._of_today(list(told.index[told["use"] == REFUSED]))
+        columns = self.refused()
         learnt = self.sample.at(self.split.train)
         found = sentinel(replace(learnt, predictors=columns.loc[learnt.target.index]))
         suspicious = found.index[found["suspicious"].astype(bool)]
@@ -354,14 +378,15 @@ class BankChurn(Churn):
         whose = self.today.entity
         own = self._worth_of(self.today).set_axis(whose)
         people = self.snapshot.customers.to_pandas().set_index("customer_id").loc[whose]
-        told = [part.set_axis(whose) for part in (self.why.lines, self.why.strongest_but(self.rules.signs))]
+        answered = self.why.strongest_of(self.rules.actions, self.rules.signs)
         table = listed(
             self.scores.set_axis(whose),
             own["margin"],
             own["tier"],
             self.rules,
             retention.contact_allowed(people),
-            *told,
+            self.why.lines.set_axis(whose),
+            answered.set_axis(whose),
         )
         due = pd.Timestamp(self.source.as_of) + pd.Timedelta(days=self.definition.gap)
         return Calls(table, self.rules, due, self.currency)
