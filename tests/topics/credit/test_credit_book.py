@@ -31,7 +31,7 @@ def test_the_chance_that_a_rate_is_no_higher_than_foretold_is_that_of_jeffreys()
     assert p == pytest.approx(stats.beta.cdf(0.05, 3.5, 37.5))
     assert (low, high) == pytest.approx(stats.beta.ppf([0.025, 0.975], 3.5, 37.5))
     none = jeffreys(0, 50, 0.01)
-    assert 0 < none[1] < none[2] < 0.1
+    assert 0 < none[2] < 0.1
     assert jeffreys(20, 100, 0.05)[0] < 1e-6 < 0.5 < jeffreys(1, 100, 0.05)[0]
 
 
@@ -46,6 +46,16 @@ def test_a_grade_that_was_foretold_too_low_is_told_and_no_other():
     assert found["verdict"].tolist() == [grades.HOLDS, grades.TOO_LOW, grades.NOBODY]
     assert found.loc["2", ["p", "low", "high"]].tolist() == pytest.approx(list(jeffreys(30, 200, 0.05)))
     assert grades.table(found, 1.1).loc["2", "with margin"] == pytest.approx(0.055)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 75, 1000])
+def test_the_rate_that_came_out_lies_in_its_interval_also_of_none_and_of_all(rows):
+    """A grade of no bad credit showed 0.000 % (0.001 % to 3.283 %)."""
+    for bad in {0, 1, rows - 1, rows}:
+        _, low, high = jeffreys(bad, rows, 0.05)
+        assert low <= bad / rows <= high
+    found = grades.backtest(pd.Series([0.0] * 75), pd.Series([0.005] * 75), [Grade("1", 0.01), Grade("2", 1.0)])
+    assert grades.table(found, 1.1).loc["1", "bad rate"] == "0.0% (0.0%–3.3%)"
 
 
 def test_scales_that_are_right_are_seldom_called_wrong():
