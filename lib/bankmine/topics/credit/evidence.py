@@ -18,12 +18,13 @@ def evidence(study: BankCredit) -> dict[str, pd.DataFrame]:
     """Return what a study of credit hands on to validators, as far as it is there; the page says why the rest is not.
 
     `credit_judged`: rows as of `study.evidence` with `application_id`, of those judged whether the cut-off `granted`,
-    and what granting earns `if_good` and `if_bad`; `credit_refused`: what was assumed of refused applicants;
+    and what granting earns `if_good` and `if_bad` at the terms asked for; `credit_policies`: what each policy earned on
+    the applicants judged and on those before; `credit_refused`: what was assumed of refused applicants;
     `credit_pairs`: pairs of predictors by what they add together; `credit_old_proxies`: what carried an attribute into
     the bank's own refusals.
     """
     parts = {
-        "credit_judged": _judged, "credit_refused": _refused, "credit_pairs": _pairs,
+        "credit_judged": _judged, "credit_policies": _policies, "credit_refused": _refused, "credit_pairs": _pairs,
         "credit_old_proxies": lambda study: study.old_proxies,
     }  # fmt: skip
     found = {}
@@ -38,6 +39,11 @@ def _judged(study: BankCredit) -> pd.DataFrame:
     decided = pd.DataFrame({"granted": ~study.acted.iloc[:, 0].astype(bool), "if_good": price.fp, "if_bad": -price.fn})
     rows = rows_of(study).join(decided).join(study.beside["application_id"])
     return rows.set_index("customer_id")
+
+
+def _policies(study: BankCredit) -> pd.DataFrame:
+    found = pd.concat({"judged": study.earned, "before": study.earned_before}, names=["applicants"])
+    return found.reset_index("policy")
 
 
 def _refused(study: BankCredit) -> pd.DataFrame:
