@@ -192,9 +192,13 @@ def test_a_validator_computes_the_page_again_by_what_is_handed_on(bank):
     policies = files["credit_policies"].set_index("policy", append=True)
     assert policies.loc[("judged", "cut-off"), "profit"] == pytest.approx(earned)
     assert policies.loc[("judged", "each by its expected profit"), "profit"] == pytest.approx(each)
-    assert policies.loc[("before", "each by its expected profit"), "behind"] == pytest.approx(
-        bank.earned_before.loc["each by its expected profit", "behind"]
-    )
+    before = rows[(rows["part"] == "before") & rows["outcome"].notna()]
+    came = before["if_good"].where(before["outcome"] == 0, before["if_bad"])
+    other = (1 - before["chance"]) * before["if_good"] + before["chance"] * before["if_bad"] > 0
+    behind = came[before["granted"].astype(bool)].sum() - came[other].sum()
+    assert policies.loc[("before", "each by its expected profit"), "behind"] == pytest.approx(behind)
+    assert bank.earned_before.loc["each by its expected profit", "behind"] == pytest.approx(behind)
+    assert before["day"].max() < judged["day"].min()
     assert files["credit_scores"]["expected_profit_as_offered"].sum() == bank.decided_now["expected_profit"].sum()
     assumed = files["credit_refused"]
     assert assumed["none"].mean() == pytest.approx(bank.inference.table.loc["none", "assumed"])

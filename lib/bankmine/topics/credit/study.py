@@ -275,11 +275,18 @@ class CreditStudy(Study):
         return ahead | {"loans": round(row["actions"]), "profit": row["profit"], "currency": self.currency}
 
     @part
+    def acted_before(self) -> pd.DataFrame:
+        """Whom each policy refuses of the applicants before those judged."""
+        rows = self.sample.at(self.before)
+        return self.policies(self.chances(rows), rows)
+
+    @part
     def earned_before(self) -> pd.DataFrame:
         """The same of the applicants before those judged, by whom policies are chosen."""
         rows = self.sample.at(self.before)
-        acted = self.policies(self.chances(rows), rows)
-        return money.profit_of(~acted.astype(bool), lending.granted(rows.target, self.costs(rows)), rows.entity)
+        return money.profit_of(
+            ~self.acted_before.astype(bool), lending.granted(rows.target, self.costs(rows)), rows.entity
+        )
 
     @part
     def forgone(self) -> dict[str, object] | None:
@@ -844,7 +851,7 @@ class BankCredit(CreditStudy):
     @property
     def span(self) -> str:
         """For which time income is counted, in words."""
-        return f"at the terms agreed in {self.rules.months} months"
+        return f"in {self.rules.months} months, at the terms agreed"
 
     def whose(self, rows: Sample) -> str:
         """Say in which months they applied."""
