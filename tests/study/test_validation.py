@@ -145,6 +145,7 @@ def test_an_assumption_that_a_page_checks_shows_what_it_found():
         (lambda t: t["questions"][0].pop("theme"), "theme"),
         (lambda t: t["questions"].append(copy.deepcopy(t["questions"][0])), "comes twice"),
         (lambda t: t["monitoring"][0].update(limit="gut feeling"), "a limit that is none of"),
+        (lambda t: t["monitoring"][0].update(holds="some"), "holds what is neither all nor adverse"),
         (lambda t: t.pop("rules"), "must hold owner"),
         (lambda t: t.update(sections=[]), "and sections"),
     ],
@@ -183,7 +184,7 @@ def test_limits_lie_around_what_the_model_does_today():
     events = table[table.index.str.startswith("Events")].iloc[0]
     assert events["below"] < 120 < events["above"]
     assert stats.poisson.cdf(events["below"] - 1, 120) < 0.005
-    assert table[table.index.str.contains("stability index")].iloc[0]["above"] == 0.01
+    assert table[table.index.str.startswith("Stability index of the score")].iloc[0]["above"] == 0.01
     assert table[table.index.str.startswith("Months")].iloc[0]["above"] == 12
     assert table[["cadence", "action", "owner"]].notna().all().all()
 
@@ -231,6 +232,28 @@ def test_where_none_at_all_may_be_chance_there_is_no_limit():
     assert few["status"] == validation.NO_LIMIT
     many = limits(FACTS | {"actions": 400, "precision": 0.08}).filter(like="Share of events", axis=0).iloc[0]
     assert 0 < many["below"] < 0.08
+
+
+def test_what_a_crossed_limit_holds_waits_for_its_owner():
+    own = FACTS | {"adverse_impact": 0.6, "adverse_impact_below": 0.8, "missing_gain": 0.01}
+    none = validation.monitoring_plan("credit", own | {"adverse_impact": 0.9})
+    plan = validation.monitoring_plan("credit", own)
+    both = validation.monitoring_plan("credit", own | {"missing_gain": 0.07})
+    found = [validation.Validation(none, none, told) for told in (none, plan, both)]
+    assert [v.holding(validation.HOLDS_ADVERSE) for v in found] == [[], ["compliance"], ["compliance"]]
+    assert [v.holding(validation.HOLDS_ALL) for v in found] == [[], [], ["data owner"]]
+
+
+def test_an_assumption_that_is_varied_only_is_no_evidence():
+    given = {"reject_inference": validation.Varied("by assumption")}
+    row = validation.assumption_table("credit", given).set_index("checked in").filter(like="reject", axis=0).iloc[0]
+    assert row["status"] == validation.VARIED
+    row = (
+        validation.validation_table("credit", given)
+        .set_index("question")
+        .loc["What of those whose outcome was never seen, as they were refused?"]
+    )
+    assert row["status"] == validation.VARIED
 
 
 def test_every_limit_that_can_be_crossed_says_what_is_wrong():

@@ -92,10 +92,12 @@ def jeffreys(events: int, rows: int, foretold: float) -> tuple[float, float, flo
 
     By Jeffreys' prior: the rate is Beta(events + 1/2, others + 1/2), so that there is an interval also of no events; a
     small chance says that the rate foretold is too low (ECB, Instructions for reporting the validation results of
-    internal models, 2019, 2.5.3.1). Rows are taken to be independent.
+    internal models, 2019, 2.5.3.1). Of no events it begins at 0, and of nothing else it ends at 1, or it would leave
+    out what was observed (Brown, Cai and DasGupta, Statistical Science 16, 2001, 4.1.1). Rows are taken as independent.
     """
     belief = stats.beta(events + 0.5, rows - events + 0.5)
-    return float(belief.cdf(foretold)), *map(float, belief.interval(CONFIDENCE))
+    low, high = map(float, belief.interval(CONFIDENCE))
+    return float(belief.cdf(foretold)), low if events else 0.0, high if events < rows else 1.0
 
 
 def _checked(probability: pd.Series) -> np.ndarray:

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 REGISTRY = WORKSPACE / "data" / "validation.yml"
 PRESENT, PARTLY, OPEN, FOR_PEOPLE = "evidence present", "evidence in part", "no evidence", "for people"
 FAILS = "evidence present, a test fails"
+VARIED = "varied, not verified"
 ALL = "all"
 """Named among the kinds of models where an entry is for any, also for a new one."""
 CROSSED, WITHIN, NO_LIMIT, NOT_KNOWN = "crossed", "within", "no limit", "not known"
 NEWEST, JUDGED, SCORED, NOTHING = "newest", "judged", "scored", "nothing"
 """On which rows a fact is measured: of the newest month judged, all rows judged, those scored now, or none so far."""
+HOLDS_ALL, HOLDS_ADVERSE = "all", "adverse"
+"""What a crossed limit holds: all that is decided by a model, or what is decided against a person only."""
 LIMITS = ("auc", "events", "share", "given", "fixed")
 FALSE_ALARMS = 0.01
 """Chance that a limit is crossed in a month in which nothing changed."""
@@ -57,6 +60,10 @@ class Rule:
 
 class Failed(str):
     """What a part found whose test failed."""
+
+
+class Varied(str):
+    """What a part found as it varied an assumption that no outcome can verify."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,7 @@ class Watched:
     too_high: str = ""
     too_low: str = ""
     unit: str = ""
+    holds: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,8 @@ def load_register(file: Path = REGISTRY) -> Register:
     for question in register.questions:
         if question.rule not in register.rules or bool(question.shown) == bool(question.people):
             raise BankmineError(f"{file}: question {question.id} needs a rule of the file, and shown or people.")
+    if wrong := [w.id for w in register.monitoring if w.holds not in ("", HOLDS_ALL, HOLDS_ADVERSE)]:
+        raise BankmineError(f"{file}: {wrong[0]} holds what is neither {HOLDS_ALL} nor {HOLDS_ADVERSE}.")
     if wrong := [w.id for w in register.monitoring if w.limit not in LIMITS]:
         raise BankmineError(f"{file}: {wrong[0]} has a limit that is none of {', '.join(LIMITS)}.")
     if wrong := [w.id for w in register.monitoring if w.window not in (NEWEST, JUDGED, SCORED, NOTHING)]:
@@ -191,6 +201,8 @@ def _answer(parts: list[str], people: str, given: Mapping[str, object], register
         return "", FOR_PEOPLE, f"to be answered by {people}"
     lacking = [part for part in parts if given.get(part) is None or isinstance(given[part], Lacking)]
     status = PRESENT if parts and not lacking else OPEN if len(lacking) == len(parts) else PARTLY
+    if any(isinstance(given.get(part), Varied) for part in parts):
+        status = VARIED
     if any(isinstance(given.get(part), Failed) for part in parts):
         status = FAILS
     told = [f"{_words(part)}: {_told(given.get(part), part in given)}" for part in parts]
@@ -225,8 +237,8 @@ def monitoring_plan(
     where a limit follows from what is usual, `<fact>_now` is held against it; `<fact>_of` names what moved. `windows`
     say in words on which rows facts are measured. Returns `metric`, `now` (events that came, where limits are about
     those expected), `measured on`, `below` and `above` (alarm outside; missing where there is none), `status`,
-    `cadence`, `action`, `owner`, and `told`, what is wrong where a limit is crossed. Limits other than fixed ones are
-    crossed by chance in one of a hundred months.
+    `cadence`, `action`, `owner`, and where a limit is crossed `told`, what is wrong, and what it `holds` until the owner
+    has acted. Limits other than fixed ones are crossed by chance in one of a hundred months.
     """
     register = register or load_register()
     rows = []
@@ -238,8 +250,22 @@ def monitoring_plan(
         )
         status, on = _status(now, *limits), (windows or {}).get(watched.window, watched.window)
         told = _beyond(watched, now, *limits, facts) if status == CROSSED else ""
-        rows.append((watched.metric, now, on, *limits, status, watched.cadence, watched.action, watched.owner, told))
-    columns = ["metric", "now", "measured on", "below", "above", "status", "cadence", "action", "owner", "told"]
+        held = watched.holds if status == CROSSED else ""
+        acts = watched.cadence, watched.action, watched.owner
+        rows.append((watched.metric, now, on, *limits, status, *acts, told, held))
+    columns = [
+        "metric",
+        "now",
+        "measured on",
+        "below",
+        "above",
+        "status",
+        "cadence",
+        "action",
+        "owner",
+        "told",
+        "holds",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -295,10 +321,11 @@ class Validation:
     @property
     def counts(self) -> dict[str, int]:
         """How many questions are `asked`, `answered` by evidence on the page, which `failed` in part, for `people`."""
-        count = self.answered["status"].value_counts().reindex([PRESENT, FAILS, FOR_PEOPLE], fill_value=0).astype(int)
+        kinds = [PRESENT, FAILS, FOR_PEOPLE, VARIED]
+        count = self.answered["status"].value_counts().reindex(kinds, fill_value=0).astype(int)
         return {
             "answered": int(count[PRESENT] + count[FAILS]), "asked": len(self.answered),
-            "failed": int(count[FAILS]), "people": int(count[FOR_PEOPLE]),
+            "failed": int(count[FAILS]), "people": int(count[FOR_PEOPLE]), "varied": int(count[VARIED]),
         }  # fmt: skip
 
     @property
@@ -311,7 +338,13 @@ class Validation:
         """What is watched, its figures rounded each by its own size, and so that a value and its limit differ."""
         figures = self.plan[["now", "below", "above"]]
         told = [["" if pd.isna(n) else written(n, *row.dropna()) for n in row] for _, row in figures.iterrows()]
-        return self.plan.assign(**dict(zip(figures, zip(*told, strict=True), strict=True))).drop(columns="told")
+        return self.plan.assign(**dict(zip(figures, zip(*told, strict=True), strict=True))).drop(
+            columns=["told", "holds"]
+        )
+
+    def holding(self, what: str) -> list[str]:
+        """Name the owners who must act before that is done which a limit holds that is crossed today."""
+        return list(self.plan.loc[self.plan["holds"] == what, "owner"].unique())
 
     @property
     def crossed(self) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ def test_the_chance_that_a_rate_is_no_higher_than_foretold_is_that_of_jeffreys()
     assert p == pytest.approx(stats.beta.cdf(0.05, 3.5, 37.5))
     assert (low, high) == pytest.approx(stats.beta.ppf([0.025, 0.975], 3.5, 37.5))
     none = jeffreys(0, 50, 0.01)
-    assert 0 < none[1] < none[2] < 0.1
+    assert 0 < none[2] < 0.1
     assert jeffreys(20, 100, 0.05)[0] < 1e-6 < 0.5 < jeffreys(1, 100, 0.05)[0]
 
 
@@ -46,6 +47,16 @@ def test_a_grade_that_was_foretold_too_low_is_told_and_no_other():
     assert found["verdict"].tolist() == [grades.HOLDS, grades.TOO_LOW, grades.NOBODY]
     assert found.loc["2", ["p", "low", "high"]].tolist() == pytest.approx(list(jeffreys(30, 200, 0.05)))
     assert grades.table(found, 1.1).loc["2", "with margin"] == pytest.approx(0.055)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 75, 1000])
+def test_the_rate_that_came_out_lies_in_its_interval_also_of_none_and_of_all(rows):
+    """A grade of no bad credit showed 0.000 % (0.001 % to 3.283 %)."""
+    for bad in {0, 1, rows - 1, rows}:
+        _, low, high = jeffreys(bad, rows, 0.05)
+        assert low <= bad / rows <= high
+    found = grades.backtest(pd.Series([0.0] * 75), pd.Series([0.005] * 75), [Grade("1", 0.01), Grade("2", 1.0)])
+    assert grades.table(found, 1.1).loc["1", "bad rate"] == "0.0% (0.0%–3.3%)"
 
 
 def test_scales_that_are_right_are_seldom_called_wrong():
@@ -175,14 +186,16 @@ def test_applicants_through_a_new_channel_are_out_of_scope_counted_and_an_alert(
     row = plan.loc["Share of applicants who are out of scope"]
     assert row["now"] == pytest.approx(new.mean())
     assert row["status"] == CROSSED
-    assert "Share of applicants who are out of scope" in bank.alerts["which"]
+    assert "applicants are out of scope" in bank.alerts["which"]
 
 
 @pytest.mark.slow
 def test_a_characteristic_that_moved_crosses_its_limit(bank):
     own = bank.moved[bank.moved["column"] != "score"]
     worst = own.loc[(own["psi"] / own["alarm"]).idxmax()]
-    row = bank.validation.plan.set_index("metric").loc["Stability index of the characteristic that moved most"]
+    row = bank.validation.plan.set_index("metric").loc[
+        "Stability index of the characteristic that moved most since the rows learnt from"
+    ]
     assert (row["now"], row["above"]) == (worst["psi"], worst["alarm"])
     assert worst["shifted"]
     assert row["status"] == CROSSED
@@ -226,7 +239,10 @@ def test_a_remedy_reaches_its_mark_and_says_what_it_costs(bank, monkeypatch):
     added = chance[own & (chance > bank.cut_off)].nsmallest(more)
     assert more > 0
     assert found.loc[remedy.NEXT, "up_to"] == added.max() > bank.cut_off
-    assert found.loc[remedy.NEXT, "expected"] == pytest.approx(-hoped[added.index].sum())
+    assert found.loc[remedy.NEXT, "expected"] == pytest.approx(hoped[added.index].sum())
+    came = lending.granted(rows.target, bank.costs(rows))[added.index].sum()
+    assert found.loc[remedy.NEXT, "change"] == pytest.approx(came)
+    assert found.loc[remedy.NEXT, "change_low"] <= came <= found.loc[remedy.NEXT, "change_high"]
     # with one less of them the mark would not be reached
     reference = bank.impact[attribute].index[bank.impact[attribute]["verdict"] == fairness.REFERENCE][0]
     less = ~bank.acted.iloc[:, 0].astype(bool) | chance.index.isin(added.index[:-1])
@@ -236,6 +252,82 @@ def test_a_remedy_reaches_its_mark_and_says_what_it_costs(bank, monkeypatch):
     assert len(others)
     assert np.allclose(others["granted"], found.loc[remedy.AS_IS, "granted"], atol=1e-3)
     assert (others["auc"] > 0.5).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("expected", "effect"), [(-1200.0, "cost"), (1200.0, "earn")])
+def test_a_remedy_costs_or_earns_and_sign_and_word_agree(bank, expected, effect):
+    row = {"expected": expected, "more": 3, "up_to": 0.1, "ratio": 0.8, "granted": 0.6, "group": 0.5, "auc": 0.7}
+    row |= {"change": expected, "change_low": expected - 10, "change_high": expected + 10}
+    row |= {"ratio_low": 0.7, "ratio_high": 0.9}
+    own = credit.study(str(bank.source.source.folder), "2025-12-31", test=2)
+    vars(own)["remedies"] = pd.DataFrame([row, row], index=[remedy.AS_IS, remedy.NEXT])
+    vars(own)["worst"] = {"who": "age band under 25"}
+    assert (own.remedied["effect"], own.remedied["amount"]) == (effect, 1200)
+    sign = "-" if expected < 0 else "+"
+    assert own.remedies_table.loc[remedy.NEXT, "known profit"].startswith(f"{sign}1,200 (")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ends", "as_before", "so"), [
+    ((-100.0, -200.0, 50.0), "but not", "keep the cut-off"), ((60.0, -20.0, 90.0), "but not beyond chance", "keep the"),
+    ((60.0, 20.0, 90.0), "as", "change to it"),
+])  # fmt: skip
+def test_what_the_policy_forgoes_is_told_and_whether_it_was_so_before(bank, ends, as_before, so):
+    def of(more: float, low: float, high: float) -> pd.DataFrame:
+        behind = {"behind": -more, "behind_low": -high, "behind_high": -low}
+        return pd.DataFrame([behind], index=["each by its expected profit"])
+
+    own = credit.study(str(bank.source.source.folder), "2025-12-31", test=2)
+    vars(own)["earned_before"] = of(*ends)
+    vars(own)["earned"] = of(83.0, 14.0, 187.0)
+    told = own.forgone
+    assert [told[name] for name in ("more", "low", "high")] == [83.0, 14.0, 187.0]
+    assert [told[name] for name in ("before", "before_low", "before_high")] == list(ends)
+    assert told["as_before"] == as_before
+    assert told["so"].startswith(so)
+    other = credit.study(str(bank.source.source.folder), "2025-12-31", test=2)
+    vars(other).update(earned=of(83.0, -14.0, 187.0), earned_before=of(*ends))
+    assert other.forgone is None
+
+
+@pytest.mark.slow
+def test_decisions_wait_for_whoever_must_act_first_on_the_page_and_in_the_file(bank, monkeypatch):
+    plan = bank.validation.plan
+    assert not set(plan.loc[plan["status"] == CROSSED, "holds"]) - {"", "all", "adverse"}
+    fine = plan.assign(holds="")
+    held = fine.assign(holds=np.where(plan["metric"] == "Lowest adverse impact ratio", "adverse", ""))
+    stopped = held.assign(holds=np.where(plan["owner"] == "data owner", "all", held["holds"]))
+    for own, do, waits in (
+        (fine, "Grant credit", {"refuse": "", "grant": "", "a person decides": ""}),
+        (held, "Hold refusals for compliance, and grant credit", {"refuse": "compliance", "grant": ""}),
+        (stopped, "Hold all decisions for the data owner; then grant", {"refuse": "data owner", "grant": "data owner"}),
+    ):
+        study = credit.study(str(bank.source.source.folder), "2025-12-31", test=2)
+        vars(study).update(fitted=bank.fitted, validation=replace(bank.validation, plan=own))
+        assert study.decision["do"].startswith(do)
+        listed = study.files()["credit_scores"]
+        for decision, who in waits.items():
+            assert set(listed.loc[listed["decision"] == decision, "waits_for"]) == {who}
+        shown = study.first["decision"]
+        assert shown[shown.str.startswith("refuse")].str.endswith("waits for compliance").all() or own is not held
+
+
+@pytest.mark.slow
+def test_what_carried_a_group_into_earlier_refusals_is_told_in_plain_words(bank):
+    attribute, group = bank._refused_more[0].split(" is ")
+    found = pd.DataFrame({"verdict": ["proxy in use", ""], "share": [0.77, 0.1]}, index=["employer_sector", "housing"])
+    study = credit.study(str(bank.source.source.folder), "2025-12-31", test=2)
+    vars(study).update(old_proxies=found, fitted=bank.fitted)
+    told = study.old_stand_ins
+    assert told["any"]
+    assert f"refused applicants of {attribute} {group} more often, 77% of it by employer sector" in told["told"]
+    assert ("leaves it out" in told["told"]) == ("employer_sector" not in bank.scorecard.bins)
+    assert "prox" not in told["told"]
+    other = credit.study(str(bank.source.source.folder), "2025-12-31", test=2)
+    vars(other).update(old_proxies=found.assign(verdict=""), fitted=bank.fitted)
+    assert not other.old_stand_ins["any"]
+    assert other.old_stand_ins["told"].startswith(f"Nothing that tells {attribute} made the bank refuse")
 
 
 @pytest.mark.slow

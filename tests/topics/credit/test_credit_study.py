@@ -15,7 +15,7 @@ from bankmine.lacking import Lacking
 from bankmine.learning import fitting as recipe
 from bankmine.learning import splits
 from bankmine.learning.sample import Sample
-from bankmine.study.validation import OPEN, PARTLY
+from bankmine.study.validation import OPEN, PARTLY, VARIED
 from bankmine.topics import credit
 from bankmine.topics.credit import scorecard as credit_models
 from bankmine.topics.credit.points import score_statement
@@ -187,6 +187,19 @@ def test_a_validator_computes_the_page_again_by_what_is_handed_on(bank):
     assert earned == pytest.approx(bank.decision["profit"])
     assert rows.loc[rows["part"] == "learnt", "granted"].isna().all()
     assert judged["application_id"].is_unique
+    other = (1 - known["chance"]) * known["if_good"] + known["chance"] * known["if_bad"] > 0
+    each = known["if_good"].where(known["outcome"] == 0, known["if_bad"])[other].sum()
+    policies = files["credit_policies"].set_index("policy", append=True)
+    assert policies.loc[("judged", "cut-off"), "profit"] == pytest.approx(earned)
+    assert policies.loc[("judged", "each by its expected profit"), "profit"] == pytest.approx(each)
+    before = rows[(rows["part"] == "before") & rows["outcome"].notna()]
+    came = before["if_good"].where(before["outcome"] == 0, before["if_bad"])
+    other = (1 - before["chance"]) * before["if_good"] + before["chance"] * before["if_bad"] > 0
+    behind = came[before["granted"].astype(bool)].sum() - came[other].sum()
+    assert policies.loc[("before", "each by its expected profit"), "behind"] == pytest.approx(behind)
+    assert bank.earned_before.loc["each by its expected profit", "behind"] == pytest.approx(behind)
+    assert before["day"].max() < judged["day"].min()
+    assert files["credit_scores"]["expected_profit_as_offered"].sum() == bank.decided_now["expected_profit"].sum()
     assumed = files["credit_refused"]
     assert assumed["none"].mean() == pytest.approx(bank.inference.table.loc["none", "assumed"])
     assert not set(assumed["application_id"]) & set(judged["application_id"])
@@ -199,6 +212,10 @@ def test_one_share_granted_stands_everywhere(bank):
     assert 0 < share < 1
     assert bank.inferred.loc["none", "share granted"] == pytest.approx(share)
     assert bank.inferred.loc["none", "decided otherwise"] == 0
+    # of the same policy one profit, at the same terms: those offered
+    assert bank.inferred.loc["none", "expected profit as offered"] == pytest.approx(
+        bank.tiers["expected profit as offered"].sum(), rel=1e-12
+    )
     assert 1 - bank.tiers["share"].get("refused", 0) == pytest.approx(share)
     assert bank.swap["share"] == share
     granted = ~bank.acted.iloc[:, 0]
@@ -210,6 +227,13 @@ def test_one_share_granted_stands_everywhere(bank):
 def test_every_question_is_answered_or_says_why_not(kind, open_, unknown, request):
     found = request.getfixturevalue(kind).validation
     assert not isinstance(found, Lacking), found
+    if kind == "bank":  # what is assumed of the refused, no outcome verifies
+        assert found.counts["varied"] == 1
+        row = found.assumptions.set_index("assumption").loc[
+            "The refused would have behaved like the accepted of the same score"
+        ]
+        assert row["status"] == VARIED
+        assert row["found"].endswith("none is verified")
     assert not found.answered["answer"].str.contains("not shown on this page|nan|None").any()
     assert found.answered["status"].isin([OPEN, PARTLY]).sum() == open_
     assert np.isfinite(found.plan["now"].astype(float)).sum() == len(found.plan) - unknown
@@ -224,7 +248,9 @@ def test_scores_of_all_who_apply_now_are_held_against_all_who_applied_then(bank)
     plain = ((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum()
     granted = bank.judged.rows.target.index
     assert len(granted) < len(then)
-    told = bank.validation.plan.set_index("metric").loc["Population stability index of the score", "now"]
+    told = bank.validation.plan.set_index("metric").loc[
+        "Stability index of the score, of all scored now against all of the days judged", "now"
+    ]
     assert float(told) == pytest.approx(plain, abs=0.03)
     assert (
         abs(

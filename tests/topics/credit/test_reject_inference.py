@@ -15,8 +15,7 @@ from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
 from bankmine.learning import models
 from bankmine.learning.sample import Sample
-from bankmine.topics.credit import refused as reject_inference
-from bankmine.topics.credit.lending import loan_costs
+from bankmine.topics.credit.lending import GRANT, REFUSE, granting, loan_costs
 from bankmine.topics.credit.refused import FUZZY, NONE, PARCELLING, Study, study
 from bankmine.topics.credit.rules import load_credit_rules
 from demobank.scoreboard.credit import decision, refused
@@ -52,7 +51,22 @@ def decided(found: Study, if_good: float = 5.0, if_bad: float = 50.0) -> pd.Data
     """Decide by the model's own chances, at the chance up to which granting pays."""
     own = found.probabilities[NONE]
     cut = if_good / (if_good + if_bad)
-    return found.decided(own, lambda chance: chance <= cut, costs_for(own.index, if_good, if_bad))
+    costs = costs_for(own.index, if_good, if_bad)
+
+    def offers(chance: pd.Series) -> pd.DataFrame:
+        yes = chance <= cut
+        hoped = granting(chance, costs).where(yes, 0.0)
+        return pd.DataFrame({"decision": np.where(yes, GRANT, REFUSE), "expected_profit": hoped}, chance.index)
+
+    return found.decided(own, offers)
+
+
+def test_chances_that_no_assumption_moves_stay_as_they_are_at_the_cut_off_too():
+    found = studied(LogisticRegression(), world(size=1200), factors=(1.5,))
+    own = found.probabilities[NONE]
+    asked = []
+    found.decided(own, lambda chance: asked.append(chance) or pd.DataFrame({"decision": GRANT, "expected_profit": own}))
+    assert asked[0].equals(own)
 
 
 def test_fuzzy_augmentation_with_the_models_own_probabilities_changes_nothing():
@@ -73,7 +87,7 @@ def test_the_worse_the_refused_are_taken_to_be_the_fewer_are_approved():
         assert rows["assumed"].is_monotonic_increasing
         assert rows["share granted"].is_monotonic_decreasing
         assert rows["share granted"].iloc[-1] < table.loc[NONE, "share granted"] - 0.02
-        assert rows["expected profit"].is_monotonic_decreasing
+        assert rows["expected profit as offered"].is_monotonic_decreasing
     assert table.loc[NONE, ["gain", "decided otherwise"]].eq(0).all()
 
 
@@ -131,7 +145,7 @@ def test_the_demo_bank_is_scored_against_what_the_refused_would_have_done(small_
     assumed = result.refused[[NONE, f"{FUZZY} × 1.5"]].set_axis(["none", "inferred"], axis=1)
     rows = refused(truth, assumed.set_axis(ids[turned_down]))
     assert [row.passed for row in rows] == [True, True]
-    grants = reject_inference.granting(result.probabilities[NONE], costs) > 0
+    grants = granting(result.probabilities[NONE], costs) > 0
     scored = (part.set_axis(ids) for part in (grants, costs.fp, -costs.fn))
     assert decision(truth, *scored)[0].passed
     assert not decision(truth, *(part.set_axis(ids) for part in (grants | True, costs.fp, -costs.fn)))[0].passed

@@ -24,11 +24,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
 from bankmine.learning.models import learnable
 from bankmine.learning.sample import Sample
-from bankmine.topics.credit.lending import granting
+from bankmine.topics.credit.lending import GRANT
 
 NONE, PARCELLING, FUZZY = "none", "parcelling", "fuzzy"
 FACTORS = (1.0, 1.5, 2.0)
@@ -47,20 +46,22 @@ class Study:
     refused: pd.DataFrame
     """Probability of the refused that was learnt from, as assumed: what a model was told, one column an assumption."""
 
-    def decided(self, own: pd.Series, grants: Callable[[pd.Series], pd.Series], costs: Costs) -> pd.DataFrame:
+    def decided(self, own: pd.Series, offers: Callable[[pd.Series], pd.DataFrame]) -> pd.DataFrame:
         """Say by assumption whom a policy grants credit, where the `own` chances of a scorecard decide.
 
-        As far as log-odds of the model change by an assumption, those of the scorecard are moved. With none, they are
-        the scorecard's own.
+        `offers` is what is offered at such chances, as of `lending.offers`. As far as log-odds of the model change by
+        an assumption, those of the scorecard are moved. With none, they are the scorecard's own.
         """
         told = self.probabilities.clip(1e-9, 1 - 1e-9)
-        odds = logit(own)
-        moved = told.apply(lambda p: pd.Series(expit(odds + logit(p) - logit(told[NONE])), own.index))
-        granted, hoped = moved.apply(grants), moved.apply(lambda p: granting(p, costs))
+        by = told.apply(logit).sub(logit(told[NONE]), axis=0)
+        # what is not moved stays as it is to the last bit: many stand at the cut-off
+        moved = by.apply(lambda b: own.where(b == 0, expit(logit(own) + b)))
+        made = {name: offers(chance) for name, chance in moved.items()}
+        granted = pd.DataFrame({name: found["decision"] == GRANT for name, found in made.items()})
         return self.table.assign(**{
             "share granted": granted.mean(),
             "decided otherwise": granted.ne(granted[NONE], axis=0).mean(),
-            "expected profit": hoped.where(granted, 0.0).sum(),
+            "expected profit as offered": pd.Series({n: found["expected_profit"].sum() for n, found in made.items()}),
         })  # fmt: skip
 
 

@@ -32,9 +32,10 @@ def remedies(study: CreditStudy) -> pd.DataFrame:
     """Compare ways to grant the group with the lowest impact ratio credit more often, on the rows judged.
 
     By way: `granted` (share of all), `group` (share of the group), `ratio` with its interval, `auc`, the `profit` of
-    known outcomes, how much less that is than as it is (`cost`, with `cost_low` and `cost_high`), what it is `expected`
-    to cost by the chances of the card in use, of all who are granted credit, `up_to` (chance up to which the group
-    is granted credit, where another one holds for it) and `more`: how many are granted that are not now.
+    known outcomes at the terms agreed, how much more that is than as it is (`change`, with `change_low` and
+    `change_high`; below 0 it costs), the change that is `expected` of all who are granted credit, by the chances of the
+    card in use and at the terms asked for, `up_to` (chance up to which the group is granted credit, where another one
+    holds for it) and `more`: how many are granted that are not now.
     """
     attribute, group, _ = fairness.worst_ratio(study.impact)
     if not attribute:
@@ -63,21 +64,24 @@ def remedies(study: CreditStudy) -> pd.DataFrame:
     auc = ranking.performance(rows.target[known], pd.DataFrame(models).loc[known], rows.entity[known], rounds=0)
     auc = auc[auc["metric"] == "auc"].set_index("model")["value"]
     return found.assign(
-        granted=pd.Series({w: yes.mean() for w, yes in ways.items()}), auc=auc, cost=money["behind"],
-        cost_low=money["behind_low"], cost_high=money["behind_high"], up_to=pd.Series(up_to, dtype=float),
+        granted=pd.Series({w: yes.mean() for w, yes in ways.items()}), auc=auc, change=-money["behind"],
+        change_low=-money["behind_high"], change_high=-money["behind_low"], up_to=pd.Series(up_to, dtype=float),
         more=pd.Series({w: int((yes & ~granted).sum()) for w, yes in ways.items()}),
-        expected=pd.Series({w: hoped[granted].sum() - hoped[yes].sum() for w, yes in ways.items()}),
+        expected=pd.Series({w: hoped[yes].sum() - hoped[granted].sum() for w, yes in ways.items()}),
     ).rename_axis("way")  # fmt: skip
 
 
 def table(found: pd.DataFrame) -> pd.DataFrame:
     """Return remedies for a page."""
     told = pd.DataFrame({
-        "granted": found["granted"], "of the group": found["group"],
+        "granted": found["granted"], "of the group": found["group"], "group up to": found["up_to"],
         "impact ratio": with_interval(found, "ratio", ".2f"),
-        "AUC": found["auc"], "expected to cost": found["expected"], "has cost": with_interval(found, "cost", ",.0f"),
+        "AUC": found["auc"], "expected profit": found["expected"],
+        "known profit": with_interval(found, "change", "+,.0f"),
     })  # fmt: skip
-    return shown(told, granted=".0%", AUC=".3f", **{"of the group": ".0%", "expected to cost": ",.0f"})
+    return shown(
+        told, granted=".0%", AUC=".3f", **{"of the group": ".0%", "group up to": ".1%", "expected profit": "+,.0f"}
+    )
 
 
 def _dearest(study: CreditStudy, own: pd.Series) -> list:

@@ -38,6 +38,7 @@ from bankmine.study import charts
 from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
 from bankmine.study.study import Study
+from bankmine.study.validation import HOLDS_ADVERSE, HOLDS_ALL, Varied
 from bankmine.study.why import Why
 from bankmine.topics.credit import grades, lending, points, portfolio, refused, remedy
 from bankmine.topics.credit.applications import (
@@ -237,17 +238,30 @@ class CreditStudy(Study):
     def decision(self) -> dict[str, object]:
         """The cut-off as chance (`cut`) and points (`score`), the `share` granted, and what it earned.
 
-        `whose` says of whom the share is, and in which `span` the `loans` of known outcome earned the profit.
+        `do` says what to do, and what waits for whom; `whose` of whom the share is, and in which `span` the `loans` of
+        known outcome earned the profit.
         """
+        everything, refusals = (" and ".join(found) for found in self.holding)
+        do = f"Hold refusals for {refusals}, and grant credit" if refusals else "Grant credit"
         told = {
             "loans": round(self.earned["actions"].iloc[0]),
             "whose": self.whose(self.judged.rows),
             "span": self.span,
+            "do": f"Hold all decisions for the {everything}; then grant credit" if everything else do,
         }
         return {"cut": self.cut_off, "score": self.grants_from, "share": self.share_granted, **self.profit, **told}
 
+    @part
+    def holding(self) -> tuple[list[str], list[str]]:
+        """Who must act before any decision leaves the house, and who before refusals do, as limits are crossed."""
+        found = optional(self, "validation")
+        return tuple([] if isinstance(found, Lacking) else found.holding(what) for what in (HOLDS_ALL, HOLDS_ADVERSE))
+
     span: ClassVar[str] = "in all"
     """In which time a credit earns what is counted, in words."""
+
+    asked: ClassVar[str] = ""
+    """At which terms profit is expected, in words: what is offered may be less, and dearer, than what is asked for."""
 
     def whose(self, rows: Sample) -> str:
         """Say whose rows these are, in words."""
@@ -259,6 +273,41 @@ class CreditStudy(Study):
         row = self.earned.loc[self._in_force]
         ahead = {"ahead": row["behind"], "low": row["behind_low"], "high": row["behind_high"]}
         return ahead | {"loans": round(row["actions"]), "profit": row["profit"], "currency": self.currency}
+
+    @part
+    def acted_before(self) -> pd.DataFrame:
+        """Whom each policy refuses of the applicants before those judged."""
+        rows = self.sample.at(self.before)
+        return self.policies(self.chances(rows), rows)
+
+    @part
+    def earned_before(self) -> pd.DataFrame:
+        """The same of the applicants before those judged, by whom policies are chosen."""
+        rows = self.sample.at(self.before)
+        return money.profit_of(
+            ~self.acted_before.astype(bool), lending.granted(rows.target, self.costs(rows)), rows.entity
+        )
+
+    @part
+    def forgone(self) -> dict[str, object] | None:
+        """What deciding each by its expected profit earned `more`, with its interval; None where chance explains it.
+
+        A policy is chosen by applicants before those it is judged by: what it earned more `before` with its interval,
+        `as_before` whether it did so there, and `so` what follows.
+        """
+        names = ["behind", "behind_high", "behind_low"]
+        now, then = (-found.loc[EACH, names].astype(float) for found in (self.earned, self.earned_before))
+        if now["behind_high"] <= 0:
+            return None
+        as_before, so = "but not", "keep the cut-off until both agree"
+        if then["behind"] > 0:
+            as_before = "but not beyond chance"
+        if then["behind_high"] > 0:
+            as_before, so = "as", "change to it"
+        told = {"more": now["behind"], "low": now["behind_high"], "high": now["behind_low"]}
+        told |= {"as_before": as_before, "so": so}
+        before = {"before": then["behind"], "before_low": then["behind_high"], "before_high": then["behind_low"]}
+        return told | before | {"currency": self.currency}
 
     @property
     def _in_force(self) -> str:
@@ -301,6 +350,9 @@ class CreditStudy(Study):
         decided = optional(self, "decided_now")
         if not isinstance(decided, Lacking):
             table = table.join(decided)
+            table = table.rename(columns={"expected_profit": "expected_profit_as_offered"})
+            everything, refusals = (" and ".join(found) for found in self.holding)
+            table["waits_for"] = everything or np.where(table["decision"] == lending.REFUSE, refusals, "")
         table = table.join(self.told_beside()).assign(reasons=self.why.lines, override="", override_reason="")
         middle = table["probability"].max() if isinstance(decided, Lacking) else self.cut_off
         found = table.loc[(table["probability"] - middle).abs().sort_values(kind="stable").index]
@@ -319,6 +371,7 @@ class CreditStudy(Study):
         table = rows.filter(names).rename(columns={"so_far": "bank so far"})
         if "why" in rows:
             table["decision"] = rows["decision"] + rows["why"].where(rows["why"] == "", ": " + rows["why"])
+            table["decision"] += rows["waits_for"].where(rows["waits_for"] == "", "; waits for " + rows["waits_for"])
         return shown(table.set_index(table.columns[0]), probability=".1%", price=".1%", limit=",.0f")
 
     @part
@@ -333,7 +386,7 @@ class CreditStudy(Study):
         axis = sns.lineplot(self.trade_off, x="approval", y="expected_profit", marker="o")
         axis.yaxis.set_major_formatter("{x:,.0f}")
         title = "Expected profit by share of applicants whose risk is accepted; the line is the cut-off"
-        return self._by_share(axis, title, f"expected profit, {self.currency}", percent="x")
+        return self._by_share(axis, title, f"expected profit{self.asked}, {self.currency}", percent="x")
 
     @chart
     def risk_chart(self) -> Axes:
@@ -414,13 +467,14 @@ class CreditStudy(Study):
     def remedied(self) -> dict[str, object] | None:
         """What four fifths for the group of `who` would cost, None where it has them.
 
-        `more` credits, up to a chance `up_to`, are expected to cost `expected`; `other` is the way of those tried that
-        has the highest `ratio` with as many granted.
+        `more` credits, up to a chance `up_to`, are expected to `cost` (or earn, says `effect`); `other` is the way of
+        those tried that has the highest `ratio` with as many granted.
         """
         if remedy.NEXT not in self.remedies.index:
             return None
         found, others = self.remedies.loc[remedy.NEXT], self.remedies.drop([remedy.AS_IS, remedy.NEXT])
-        told = {"who": self.worst["who"], "more": int(found["more"]), **found[["up_to", "expected"]]}
+        told = {"who": self.worst["who"], "more": int(found["more"]), "up_to": found["up_to"], "asked": self.asked}
+        told |= {"amount": abs(found["expected"]), "effect": "earn" if found["expected"] > 0 else "cost"}
         told |= {"currency": self.currency, "other": "no other scorecard", "ratio": np.nan}
         if len(others):
             told |= {"other": others["ratio"].idxmax(), "ratio": others["ratio"].max()}
@@ -644,6 +698,8 @@ class BankCredit(CreditStudy):
     """Credit of a bank's applicants, split by time; all applicants of the months judged are decided on."""
 
     delay = 365
+    asked = " at the terms asked for"
+    per = "at the terms agreed, on the applicants judged"
 
     def __init__(self, snapshot: Snapshot, test: int = 4, scale: Scale = STANDARD) -> None:
         super().__init__(snapshot, "the credit goes bad", applications(snapshot), scale)
@@ -791,7 +847,7 @@ class BankCredit(CreditStudy):
     @property
     def span(self) -> str:
         """For which time income is counted, in words."""
-        return f"in their first {self.rules.months} months"
+        return f"in {self.rules.months} months, at the terms agreed"
 
     def whose(self, rows: Sample) -> str:
         """Say in which months they applied."""
@@ -807,7 +863,8 @@ class BankCredit(CreditStudy):
         found = lending.tier_table(self.offers(chance, rows), chance, rows.target, rows.entity)
         found["bad rate"] = with_interval(found, "bad_rate", ".1%")
         columns = ["applicants", "share", "expected_bad_rate", "bad rate", "limit", "price", "expected_profit"]
-        return shown(found[columns], share=".1%", expected_bad_rate=".1%", price=".1%", expected_profit=",.0f")
+        told = found[columns].rename(columns={"expected_profit": "expected profit as offered"})
+        return shown(told, share=".1%", expected_bad_rate=".1%", price=".1%", **{"expected profit as offered": ",.0f"})
 
     @chart
     def tiers_chart(self) -> Axes:
@@ -842,8 +899,9 @@ class BankCredit(CreditStudy):
 
     @part
     def old_stand_ins(self) -> dict[str, object]:
-        """`which` predictors stood in for `who` in the bank's earlier refusals, if `any` did."""
-        return _named(self._refused_more[0].split(" is ")[0], self.old_proxies)
+        """What made the bank refuse a group more often before, as it is `told` to a reader, if `any` predictor did."""
+        attribute, group = self._refused_more[0].split(" is ")
+        return _told(attribute, group, self.old_proxies, set(self.scorecard.bins))
 
     @part
     def inference(self) -> refused.Study:
@@ -858,13 +916,10 @@ class BankCredit(CreditStudy):
     def inferred(self) -> pd.DataFrame:
         """By assumption about the refused, whom the same cut-off grants credit: `refused.Study.decided`."""
         applied = self.fitted[0]
-        table = self.inference.decided(
-            applied.probability[SCORECARD],
-            lambda chance: self.offers(chance, applied.rows)["decision"] == lending.GRANT,
-            self.costs(applied.rows),
-        )
+        own = applied.probability[SCORECARD]
+        table = self.inference.decided(own, lambda chance: self.offers(chance, applied.rows))
         percent = dict.fromkeys(["assumed", "predicted", "share granted", "decided otherwise"], ".1%")
-        return shown(table, **percent, **{"expected profit": ",.0f"})
+        return shown(table, **percent, **{"expected profit as offered": ",.0f"})
 
     @part
     def inferred_span(self) -> dict[str, float]:
@@ -885,13 +940,25 @@ class BankCredit(CreditStudy):
             "data": f"{len(self.sample):,} applications, {int(self.sample.known.sum()):,} with a known outcome",
             "funnel": "from applications to outcomes",
             "reject_inference": span if isinstance(span, Lacking)
-            else f"approvals between {span['low']:.0%} and {span['high']:.0%}, by assumption",
+            else Varied(f"approvals between {span['low']:.0%} and {span['high']:.0%}, by assumption; none is verified"),
         }  # fmt: skip
 
 
-def _named(who: str, found: pd.DataFrame) -> dict[str, object]:
-    names = [readable(name) for name in found.index[found["verdict"] == proxies.PROXY]]
-    return {"who": who, "which": ", ".join(names) or "none", "any": bool(names)}
+def _told(attribute: str, group: str, found: pd.DataFrame, used: set) -> dict[str, object]:
+    own = found[found["verdict"] == proxies.PROXY]
+    who = f"applicants of {readable(attribute)} {group}"
+    if own.empty:
+        return {
+            "any": False,
+            "told": f"Nothing that tells {readable(attribute)} made the bank refuse {who} more often.",
+        }
+    which, still = (", ".join(map(readable, names)) for names in (own.index, own.index[own.index.isin(used)]))
+    told = (
+        f"The bank earlier refused {who} more often, {own['share'].sum():.0%} of it by {which}, which gives "
+        f"{readable(attribute)} away"
+    )
+    now = f"take {still} out of the scorecard, too" if still else "the scorecard leaves it out"
+    return {"any": True, "told": f"{told}: {now}."}
 
 
 def _spans(card: Scorecard) -> pd.Series:
