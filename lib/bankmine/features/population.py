@@ -133,7 +133,16 @@ def states(told: pd.DataFrame) -> pd.DataFrame:
     table.insert(1, "share", table["customers"].astype(float) / max(len(told), 1))
     table = table.reindex([word.name for word in words]).rename_axis("customers who are")
     meaning = {name: [getattr(word, name) for word in words] for name in ("kind", "name_zh", "definition", "page")}
+    told = {stage.id: stage.definition for stage in lifecycle.load_stages()} | {"active": load_active().definition}
+    meaning["definition"] = [_filled(text, told) for text in meaning["definition"]]
     return table.assign(**meaning)
+
+
+def _filled(text: str, told: dict[str, str]) -> str:
+    """Put what other registers tell into a definition that names them, as `{lost}`."""
+    for id, definition in told.items():
+        text = text.replace(f"{{{id}}}", definition)
+    return text
 
 
 def waterfall(counts: pd.DataFrame) -> pd.DataFrame:

@@ -177,8 +177,13 @@ def test_whom_to_win_back_are_the_largest_depositors_who_are_lost_and_may_be_con
     own = found.source.transactions.to_pandas().merge(found.source.accounts.to_pandas()[["account_id", "customer_id"]])
     own = own[(own["direction"] == "out") & ~own["kind"].isin(BOOKED_BY_THE_BANK)]
     days = (pd.Timestamp(found.day) - own.groupby("customer_id")["at"].max().dt.normalize()).dt.days
-    paid = told.index.intersection(days.index)
-    assert (told.loc[paid, "days_without_payment"] == days[paid].clip(upper=365)).all()  # a year is looked at
+    for customer, why in told["why_lost"].items():
+        idle = days.get(customer, 365)
+        assert why.startswith("a year or more idle" if idle >= 365 else f"{idle} days idle")
+    recent = own[own["at"] >= pd.Timestamp(found.day) - pd.Timedelta(days=59)].groupby("customer_id").size()
+    few = told["why_lost"].str.extract(r"; (\d+) payments? in 60 days")[0].dropna().astype(int)
+    assert (few == recent.reindex(few.index, fill_value=0)).all()
+    assert len(few)
     said = found.win_back
     assert said["held"] * 1e6 == pytest.approx(told.loc[told["call"], "deposits"].sum())
     assert (said["calls"], said["lost_open"], said["owner"]) == (told["call"].sum(), lost.sum(), "head of retail")

@@ -180,7 +180,7 @@ def test_advisers_needed_are_those_who_carry_the_customers_and_the_rest_waits(ki
             rows.loc[rows["first"], "margin"].min() >= rows.loc[~rows["first"], "margin"].max() or rows["first"].all()
         )
         needed = math.ceil(len(rows) / advisers[owner].carries)
-        assert f"{needed} {advisers[owner].name} ({advisers[owner].there} there" in kinds.capacity["which"]
+        assert f"{needed} {advisers[owner].name} (there are {advisers[owner].there}" in kinds.capacity["which"]
     for name, row in told[told["needed"] > 0].iterrows():
         assert row["needed"] == math.ceil(row["customers"] / advisers[row["owner"]].carries)
         assert kinds.map.loc[name, "what to do"].endswith(f"takes {row['needed']} {row['advisers']}")

@@ -163,8 +163,8 @@ class Profile(Headed):
         lost = self._population[LOST_OPEN]
         if not lost.any():
             raise BankmineError(f"nobody is {LOST_OPEN}")
-        quiet = lifecycle.stages(self.source, [self.day]).set_index("customer_id")["quiet_days"]
-        return winback.listed(self.customers[lost], quiet, load_win_back()["calls_a_month"])
+        life = lifecycle.stages(self.source, [self.day]).set_index("customer_id")
+        return winback.listed(self.customers[lost], life, load_win_back()["calls_a_month"])
 
     @part
     def win_back(self) -> dict[str, object]:
@@ -182,7 +182,7 @@ class Profile(Headed):
     def win_back_first(self) -> pd.DataFrame:
         """The first of those to be called."""
         told = self._win_back[self._win_back["call"]].drop(columns=["call", "contact"])
-        return shown(told, deposits=",.0f", days_without_payment=",.0f", years_with_us=".1f")
+        return shown(told, deposits=",.0f", years_with_us=".1f")
 
     @part
     def came_back(self) -> dict[str, object]:

@@ -5,31 +5,40 @@ from __future__ import annotations
 import pandas as pd
 
 from bankmine.features.consent import ALLOWED, contact_allowed
+from bankmine.features.lifecycle import GAP, YEAR
 from bankmine.features.population import LOST_OPEN, NOT_LOST, WITHOUT
 from bankmine.judging.intervals import wilson
 
+_FEW = ["quiet_days", "own_bookings_60d", "usual_bookings_60d", "own_bookings_365d"]
 
-def listed(customers: pd.DataFrame, quiet: pd.Series, calls: int) -> pd.DataFrame:
+
+def listed(customers: pd.DataFrame, life: pd.DataFrame, calls: int) -> pd.DataFrame:
     """List customers who are lost with an account open, those to be called first, then by deposits.
 
-    Called are the `calls` largest depositors of those who may be contacted; who holds nothing is not called. `quiet`
-    are the days since each moved money last, not counting what the bank booked itself.
+    Called are the `calls` largest depositors of those who may be contacted; who holds nothing is not called. `life`
+    are the measures of lifecycle, of bookings that customers made themselves.
     """
-    own = (
-        customers.assign(deposits=customers["deposits"].fillna(0.0))
-        .sort_index()
-        .sort_values("deposits", ascending=False, kind="stable")
-    )
+    own = customers.fillna({"deposits": 0.0}).sort_index().sort_values("deposits", ascending=False, kind="stable")
     contact = contact_allowed(own)
     may = contact.eq(ALLOWED) & (own["deposits"] > 0)
+    why = [_why(*row) for row in life.loc[own.index, _FEW].to_numpy(dtype=float)]
     table = pd.DataFrame({
         "call": may & (may.cumsum() <= calls), "deposits": own["deposits"],
-        "days_without_payment": quiet.reindex(own.index), "products": own["products"],
-        "years_with_us": own["tenure_days"] / 365.25, "contact": contact.astype("string"),
+        "why_lost": pd.Series(why, own.index, dtype="string"), "products": own["products"],
+        "years_with_us": (own["tenure_days"] / 365.25).round(1), "contact": contact.astype("string"),
     })  # fmt: skip
     table = table.sort_values("call", ascending=False, kind="stable").rename_axis("customer_id")
     table.attrs["list"] = True  # people work through it
     return table
+
+
+def _why(quiet: float, made: float, usual: float, year: float) -> str:
+    """Say for how long a customer made no payment; and, if for less than a quarter, how few were made."""
+    idle = f"{quiet:,.0f} days idle" if quiet < YEAR else "a year or more idle"
+    if quiet >= GAP:
+        return idle
+    few, usually, so_many = (made, f", usually {usual:,.0f}", "60 days") if usual >= 1 else (year, "", "a year")
+    return f"{idle}; {few:,.0f} payment{'' if few == 1 else 's'} in {so_many}{usually}"
 
 
 def became(before: pd.Series, now: pd.Series) -> dict[str, float]:

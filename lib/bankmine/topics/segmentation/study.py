@@ -249,7 +249,9 @@ class SegmentStudy(Headed):
             raise BankmineError(f"no segment has advisers in {measures.REGISTRY.name}")
         each = [self.registry.advisers_of(owner) for owner in told["owner"].unique()]
         needed = told.groupby("advisers")["customers"].sum()
-        parts = [f"{a.needed(needed[a.name])} {a.name} ({a.there} there, {a.carries} customers each)" for a in each]
+        parts = [
+            f"{a.needed(needed[a.name])} {a.name} (there are {a.there}, for {a.carries} customers each)" for a in each
+        ]
         return {"which": ", ".join(parts), "first": self._look_after["first"].sum(), "all": len(self._look_after)}
 
     @part
@@ -439,9 +441,9 @@ class SegmentStudy(Headed):
 
     @part
     def near_list(self) -> pd.DataFrame:
-        """Customers just below the premium tier, the nearest first."""
-        told = self._near_list[["margin", "tier", "segment"]]
-        return shown(told, margin=",.0f")
+        """Customers just below the premium tier who may be contacted, the nearest first."""
+        told = self._near_list[self._near_list["contact"] == ALLOWED]
+        return shown(told[["margin", "below_premium", "segment"]], margin=",.0f", below_premium=",.0f")
 
     @part
     def _near_list(self) -> pd.DataFrame:
@@ -453,7 +455,11 @@ class SegmentStudy(Headed):
     def apart(self) -> pd.DataFrame:
         """Premium against nearly premium customers, by feature."""
         known = self.customers[[c for c in PORTRAIT if c in self.customers]].astype(float)
-        found = premium.separation(known, self.tier.index[self.tier == "premium"], self._near).rename(PORTRAIT)
+        found = premium.separation(known, self.tier.index[self.tier == "premium"], self._near)
+        units = ["share" if "_share_" in name else "" for name in found.index]
+        for group in ("one", "other"):
+            found[group] = [portrait.told(value, unit) for value, unit in zip(found[group], units, strict=True)]
+        found = found.rename(PORTRAIT)
         return found.rename(columns={"one": "premium", "other": "nearly premium"})
 
     # --- three views
