@@ -179,11 +179,11 @@ def test_advisers_needed_are_those_who_carry_the_customers_and_the_rest_waits(ki
         assert (
             rows.loc[rows["first"], "margin"].min() >= rows.loc[~rows["first"], "margin"].max() or rows["first"].all()
         )
-        needed = math.ceil(len(rows) / advisers[owner].carries)
-        assert f"{needed} {advisers[owner].name} (there are {advisers[owner].there}" in kinds.capacity["which"]
-    for name, row in told[told["needed"] > 0].iterrows():
-        assert row["needed"] == math.ceil(row["customers"] / advisers[row["owner"]].carries)
-        assert kinds.map.loc[name, "what to do"].endswith(f"takes {row['needed']} {row['advisers']}")
+        needed, there = math.ceil(len(rows) / advisers[owner].carries), advisers[owner].there
+        assert f"{needed} {advisers[owner].name}{'s' * int(needed != 1)} (there are {there}" in kinds.capacity["which"]
+    for name, row in told[told["takes"] != ""].iterrows():
+        assert row["takes"].startswith(f"{math.ceil(row['customers'] / advisers[row['owner']].carries)} ")
+        assert kinds.map.loc[name, "what to do"].endswith(f"; takes {row['takes']}")
     assert listed.attrs["list"]
 
 

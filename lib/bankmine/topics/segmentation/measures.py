@@ -78,6 +78,11 @@ class Advisers:
         """Return how many it takes to look after so many customers."""
         return -(-customers // self.carries)
 
+    def told(self, customers: int) -> str:
+        """Say the same in words."""
+        needed = self.needed(customers)
+        return f"{needed} {self.name}{'' if needed == 1 else 's'}"
+
 
 @dataclass(frozen=True)
 class Registry(Active):

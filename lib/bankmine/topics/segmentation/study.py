@@ -198,8 +198,8 @@ class SegmentStudy(Headed):
         found = found if isinstance(losses, Lacking) else found.join(losses)
         found = found.assign(words=words, to_do=[n.to_do for n in names], owner=[n.owner for n in names])
         advised = [self.registry.advisers_of(owner) for owner in found["owner"]]
-        needed = [a.needed(n) if a else 0 for a, n in zip(advised, found["customers"], strict=True)]
-        found = found.assign(advisers=[a.name if a else "" for a in advised], needed=needed)
+        takes = [a.told(n) if a else "" for a, n in zip(advised, found["customers"], strict=True)]
+        found = found.assign(takes=takes)
         return found.sort_values("margin", ascending=False, kind="stable")
 
     @part
@@ -222,8 +222,8 @@ class SegmentStudy(Headed):
         told = self._map
         if "rate" in told:
             told = told.assign(lost_in_a_quarter=with_interval(told, "rate", ".1%"))
-        takes = "; takes " + told["needed"].astype(str) + " " + told["advisers"]
-        told = told.assign(to_do=told["to_do"] + takes.where(told["needed"] > 0, ""))
+        takes = ("; takes " + told["takes"]).where(told["takes"] != "", "")
+        told = told.assign(to_do=told["to_do"] + takes)
         wanted = ["customers", "each", "products", "lost_in_a_quarter", "to_do"]
         told = told[[name for name in wanted if name in told]].rename(
             columns={"each": "margin each", "to_do": "what to do"}
@@ -244,13 +244,13 @@ class SegmentStudy(Headed):
     @part
     def capacity(self) -> dict[str, object]:
         """What it takes to look after the customers of all segments that advisers look after, and what is there."""
-        told = self._map[self._map["needed"] > 0]
+        told = self._map[self._map["takes"] != ""]
         if told.empty:
             raise BankmineError(f"no segment has advisers in {measures.REGISTRY.name}")
-        each = [self.registry.advisers_of(owner) for owner in told["owner"].unique()]
-        needed = told.groupby("advisers")["customers"].sum()
         parts = [
-            f"{a.needed(needed[a.name])} {a.name} (there are {a.there}, for {a.carries} customers each)" for a in each
+            f"{a.told(customers)} (there are {a.there}, for {a.carries} customers each)"
+            for owner, customers in told.groupby("owner", sort=False)["customers"].sum().items()
+            if (a := self.registry.advisers_of(owner))
         ]
         return {"which": ", ".join(parts), "first": self._look_after["first"].sum(), "all": len(self._look_after)}
 
