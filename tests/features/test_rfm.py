@@ -78,7 +78,7 @@ def test_without_ties_quintiles_are_equal_and_recent_is_high():
 @pytest.mark.parametrize(
     ("r", "f", "name"),
     [(5, 5, "Champions"), (3, 4, "Loyal"), (1, 1, "Hibernating"), (2, 3, "At risk"), (1, 5, "Can't lose them"),
-     (5, 1, "New"), (4, 1, "Promising"), (3, 3, "Need attention"), (3, 1, "About to sleep"),
+     (5, 1, "Recent"), (4, 1, "Promising"), (3, 3, "Need attention"), (3, 1, "About to sleep"),
      (4, 3, "Potential loyalists")],
 )  # fmt: skip
 def test_cells_have_their_classic_names(r, f, name):

@@ -53,6 +53,9 @@ def test_a_value_is_within_its_digits_and_has_no_exponent(value, limit):
         (0.00004, "+.3f", "<0.001"),
         (1_234.5, ",.1f", "1,234.5"),
         (3, ",", "3"),
+        (0.0123, "+.1pp", "+1.2 pp"),  # a difference of shares is in points, not in percent
+        (-0.5, "+.0pp", "-50 pp"),
+        (0.0002, "+.1pp", "<0.1 pp"),
     ],
 )
 def test_what_is_nearly_none_or_all_is_not_written_as_that(value, spec, text):

@@ -21,16 +21,17 @@ from bankmine.features.bookings import own_outflows
 from bankmine.features.spine import KEYS, by_period, kept, spine_of
 
 _LOST, _RISK, _SLEEP, _HOPE, _LOYAL = "Hibernating", "At risk", "About to sleep", "Potential loyalists", "Loyal"
+_RECENT = "Recent"  # the chart says "New", which is another word on all pages (data/states.yml)
 CELLS = (
     (_LOST, _LOST, _RISK, _RISK, "Can't lose them"),
     (_LOST, _LOST, _RISK, _RISK, "Can't lose them"),
     (_SLEEP, _SLEEP, "Need attention", _LOYAL, _LOYAL),
     ("Promising", _HOPE, _HOPE, _LOYAL, _LOYAL),
-    ("New", _HOPE, _HOPE, "Champions", "Champions"),
+    (_RECENT, _HOPE, _HOPE, "Champions", "Champions"),
 )
 """Names by the score of recency (1 to 5, rows) and of frequency (columns)."""
 CELL_NAMES = (
-    "Champions", _LOYAL, _HOPE, "New", "Promising", "Need attention", _SLEEP, "Can't lose them", _RISK, _LOST,
+    "Champions", _LOYAL, _HOPE, _RECENT, "Promising", "Need attention", _SLEEP, "Can't lose them", _RISK, _LOST,
 )  # fmt: skip
 """All names, the best first."""
 SCORES = 5

@@ -10,6 +10,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 MISSING = "n/a"
 LINKS = "links"
 """Format of a column whose text holds links to sections: `[words](#~words-of-a-heading~others)`, the first there is."""
+POINTS = "pp"
+"""Ending of the format of a difference of shares, as `+.1pp`: in percentage points."""
 DIGITS, MOST_DIGITS = 3, 8
 _SMALLEST = 1e-4
 _FINER = 2
@@ -36,6 +38,8 @@ def written(value: float, *others: float, digits: int = DIGITS) -> str:
 
 def formatted(value: float, spec: str) -> str:
     """Write a number by a format; one that would read as 0 or as 100 % and is not says on which side of it it lies."""
+    if spec.endswith(POINTS):
+        return f"{formatted(100.0 * value, spec.removesuffix(POINTS) + 'f')} pp"
     text = format(value, spec)
     if not isinstance(value, float) or not value or spec[-1:] not in ("f", "%"):
         return text

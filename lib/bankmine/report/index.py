@@ -16,7 +16,7 @@ from bankmine.report.template import environment
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 SHOWN_DATES = 12
 # [[fill]align][sign] at the head of a format spec; a difference brings its own sign.
-_SPEC = re.compile(r"(.?[<>=^])?[-+ ]?\d?[,_]?(\.\d{1,2})?[a-zA-Z%]?")
+_SPEC = re.compile(r"(.?[<>=^])?[-+ ]?\d?[,_]?(\.\d{1,2})?([a-zA-Z%]|pp)?")
 """Format specs that a manifest may ask for: a wide one would fill the memory."""
 _LARGEST = 1e300
 _CLOCKS = timedelta(minutes=10)

@@ -237,8 +237,8 @@ def monitoring_plan(
     where a limit follows from what is usual, `<fact>_now` is held against it; `<fact>_of` names what moved. `windows`
     say in words on which rows facts are measured. Returns `metric`, `now` (events that came, where limits are about
     those expected), `measured on`, `below` and `above` (alarm outside; missing where there is none), `status`,
-    `cadence`, `action`, `owner`, and where a limit is crossed `told`, what is wrong, and what it `holds` until the owner
-    has acted. Limits other than fixed ones are crossed by chance in one of a hundred months.
+    `cadence`, `action`, `owner`, and where a limit is crossed `told`, what is wrong, and what it `holds` until
+    its owner acts. Limits other than fixed ones are crossed by chance in one of a hundred months.
     """
     register = register or load_register()
     rows = []

@@ -17,6 +17,7 @@ from bankmine.deciding import costs as profit
 from bankmine.errors import BankmineError
 from bankmine.features import value as margin
 from bankmine.features import value as value_tiers
+from bankmine.features.consent import ALLOWED, NOT_ALLOWED, contact_allowed
 from bankmine.features.spine import spine_of
 from bankmine.judging.reasons import load_reasons, spoken
 from bankmine.topics.churn import calls as lists
@@ -96,13 +97,13 @@ def test_nobody_is_called_at_a_loss_without_leave_or_beyond_capacity(seed, capac
     probability, worth, tier = random_customers(seed)
     rules = plain_rules(tiers={t: retention.TierRule(t, "call", capacity) for t in TIERS})
     may = pd.Series(
-        np.where(np.random.default_rng(seed).random(80) < 0.7, retention.ALLOWED, "no contact allowed: x"), tier.index
+        np.where(np.random.default_rng(seed).random(80) < 0.7, ALLOWED, "no contact allowed: x"), tier.index
     )
     listed = listed_by(probability, worth, tier, rules, may)
     assert sorted(listed.index) == sorted(probability.index)
     called = listed[listed["called"]]
     assert (called["expected_profit"] > 0).all()
-    assert called["contact"].eq(retention.ALLOWED).all()
+    assert called["contact"].eq(ALLOWED).all()
     table = tiers_of(listed, rules)
     assert (table["called"] <= table["capacity"]).all()
     assert (table["called"] == np.minimum(table["capacity"], table["worth_calling"])).all()
@@ -130,9 +131,7 @@ def test_the_list_says_why_and_what_to_say():
         pd.Series(5000.0, list("abcd")),
         tier,
         plain_rules(),
-        contact=pd.Series(
-            {"a": retention.ALLOWED, "b": "no contact allowed: no consent to offers", "c": retention.ALLOWED}
-        ),
+        contact=pd.Series({"a": ALLOWED, "b": "no contact allowed: no consent to offers", "c": ALLOWED}),
         reasons=pd.Series({"a": '<b>fees</b>, "rates"'}),
         answered=pd.DataFrame(
             {"theme": ["price", "price", "a theme that nobody wrote an action for"], "line": ["fees", "fees", "else"]},
@@ -141,7 +140,7 @@ def test_the_list_says_why_and_what_to_say():
     )
     assert listed.loc["a", ["called", "action", "reasons"]].tolist() == [True, "look at fees", '<b>fees</b>, "rates"']
     assert listed.loc["a", "because"] == "fees"
-    assert listed.loc["b", ["called", "action"]].tolist() == [False, retention.NOT_ALLOWED]
+    assert listed.loc["b", ["called", "action"]].tolist() == [False, NOT_ALLOWED]
     assert listed.loc["b", "because"] == "no contact allowed: no consent to offers"
     assert listed.loc["c", ["action", "because"]].tolist() == ["listen", lists.GENERAL]
     assert not listed.loc["d", "called"]
@@ -163,12 +162,12 @@ def test_consent_is_needed_where_the_source_records_it():
         {"marketing_consent": [True, False, None, True], "profiling_consent": [True, True, False, None]},
         index=list("abcd"),
     )
-    said = retention.contact_allowed(customers)
-    assert said["a"] == retention.ALLOWED
+    said = contact_allowed(customers)
+    assert said["a"] == ALLOWED
     assert said["b"] == "no contact allowed: no consent to offers"
     assert said["c"] == "no contact allowed: no consent to offers and personal treatment"
     assert said["d"] == "no contact allowed: no consent to personal treatment"
-    assert (retention.contact_allowed(customers[[]]) == retention.ALLOWED).all()
+    assert (contact_allowed(customers[[]]) == ALLOWED).all()
 
 
 def test_break_even_is_where_profit_is_zero_and_belief_decides_how_likely_that_is():
@@ -261,9 +260,9 @@ def test_a_list_of_a_bank_without_consents_or_cheap_channels(datasets):
     snapshot = open_source("berka").as_of(dt.date(1994, 1, 31))
     paid = margin.margin(snapshot, spine_of(snapshot)).to_pandas().set_index("customer_id")["margin"].astype(float)
     rules = retention.load_rules(snapshot.source.currency)
-    may = retention.contact_allowed(snapshot.customers.to_pandas().set_index("customer_id"))
+    may = contact_allowed(snapshot.customers.to_pandas().set_index("customer_id"))
     probability = pd.Series(np.linspace(0.5, 0, len(paid)), paid.index)
     listed = listed_by(probability, paid, value_tiers.tiers(paid), rules, may)
     assert rules.currency == "CZK"
-    assert (listed["contact"] == retention.ALLOWED).all()
+    assert (listed["contact"] == ALLOWED).all()
     assert 0 < listed["called"].sum() <= tiers_of(listed, rules)["capacity"].sum()

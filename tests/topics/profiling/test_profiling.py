@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ from thin_banks import THIN, lacking
 from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
+from bankmine.features.bookings import BOOKED_BY_THE_BANK
 from bankmine.features.customers import customer_tables
+from bankmine.features.population import load_win_back
 from bankmine.features.spine import month_end_before
 from bankmine.topics.profiling import portraits as profiling
 from bankmine.topics.profiling import study
@@ -109,7 +112,9 @@ def test_a_customer_whom_nobody_knows_is_refused_before_anything_is_computed(sma
         study(str(small_bank), "2025-12-31", "nobody")
 
 
-FEW_HOLDERS = {"after_tags": "no tag had enough holders on that day"}
+NOBODY_LOST = dict.fromkeys(("win_back", "win_back_first"), "nobody is lost, account open")
+NOBODY_LOST |= {"came_back": "nobody was lost, account open on 2025-09-30"}
+FEW_HOLDERS = {"after_tags": "no tag had enough holders on that day"} | NOBODY_LOST
 OF_HOLDERS = (
     "base", "ages", "by_age", "regions", "held", "products", "by_product", "activity", "by_bookings", "main_channel",
     "by_channel", "top_tenth", "by_deposits", "money", "customer", "portrait", "own_tags",
@@ -121,10 +126,13 @@ OF_HOLDERS = (
     [
         (
             "without balances",
-            dict.fromkeys(("top_tenth", "by_deposits", "by_month_end"), "the source has no balances.balance"),
+            dict.fromkeys(
+                ("top_tenth", "by_deposits", "by_month_end", "win_back", "win_back_first"),
+                "the source has no balances.balance",
+            ),
         ),
         ("three customers", FEW_HOLDERS | dict.fromkeys(OF_HOLDERS, "no customer holds an account")),
-        ("one month", FEW_HOLDERS),
+        ("one month", FEW_HOLDERS | {"changed": "nobody was known on an earlier month end"}),
     ],
 )
 def test_what_a_thin_bank_lacks_is_said_part_by_part(tmp_path, bank, lacks):
@@ -139,9 +147,10 @@ def test_what_the_page_says_is_what_the_tables_hold(tmp_path):
     held = people[people.customer_id.isin(accounts.customer_id)]
     assert 0 < len(held) < len(people)
     days = held.joined_on.map(lambda joined: (day - joined).days)
-    base = {"customers": len(people), "holders": len(held), "new": (days < 90).sum(), "tenure": days.median() / 365.25}
-    assert found.base == base | {"lost": (~found._population["not lost"]).sum()}
-    assert found.regions["customers"].to_dict() == held.region.value_counts().to_dict()
+    base = {"customers": len(people), "holders": len(held), "tenure": days.median() / 365.25}
+    assert {name: found.base[name] for name in base} == base
+    english = {"北京": "Beijing 北京", "上海": "Shanghai 上海"}  # and what the register does not know, as it is
+    assert found.regions["customers"].to_dict() == held.region.replace(english).value_counts().to_dict()
     products = accounts.groupby("customer_id")["product"].nunique().reindex(held.customer_id)
     assert found.held == {"single": (products == 1).mean(), "mean": products.mean()}  # of customers with an account
     owners = accounts.groupby("product").customer_id.nunique().rename(index=lambda p: p.replace("_", " "))
@@ -150,3 +159,58 @@ def test_what_the_page_says_is_what_the_tables_hold(tmp_path):
     deposits = balances[balances["product"].isin(DEPOSITS)].groupby("month_end").balance.sum()
     drawn = profiling.by_month_end(found.source)["deposits"]
     np.testing.assert_allclose(drawn.to_numpy(), deposits.reindex(drawn.index.date, fill_value=0.0).to_numpy())
+
+
+def test_whom_to_win_back_are_the_largest_depositors_who_are_lost_and_may_be_contacted(small_bank):
+    found = study(str(small_bank), "2025-12-31")
+    told = found.handed_on["win_back"]
+    people = found.customers
+    lost = found._population["lost, account open"]
+    assert sorted(told.index) == sorted(people.index[lost])
+    may = people["marketing_consent"].fillna(False) & people["profiling_consent"].fillna(False)
+    rich = people.loc[lost & may & (people["deposits"] > 0), "deposits"]
+    calls = load_win_back()["calls_a_month"]
+    assert 0 < told["call"].sum() == min(calls, len(rich))
+    assert told.loc[told["call"], "deposits"].tolist() == rich.sort_values(ascending=False)[:calls].tolist()
+    assert told["contact"].eq("allowed").sum() == (lost & may).sum()
+    assert told.attrs["list"]
+    own = found.source.transactions.to_pandas().merge(found.source.accounts.to_pandas()[["account_id", "customer_id"]])
+    own = own[(own["direction"] == "out") & ~own["kind"].isin(BOOKED_BY_THE_BANK)]
+    days = (pd.Timestamp(found.day) - own.groupby("customer_id")["at"].max().dt.normalize()).dt.days
+    for customer, why in told["why_lost"].items():
+        idle = days.get(customer, 365)
+        assert why.startswith("a year or more idle" if idle >= 365 else f"{idle} days idle")
+    recent = own[own["at"] >= pd.Timestamp(found.day) - pd.Timedelta(days=59)].groupby("customer_id").size()
+    few = told["why_lost"].str.extract(r"; (\d+) payments? in 60 days")[0].dropna().astype(int)
+    assert (few == recent.reindex(few.index, fill_value=0)).all()
+    assert len(few)
+    said = found.win_back
+    assert said["held"] * 1e6 == pytest.approx(told.loc[told["call"], "deposits"].sum())
+    assert (said["calls"], said["lost_open"], said["owner"]) == (told["call"].sum(), lost.sum(), "head of retail")
+
+
+def test_the_base_changes_by_who_came_and_who_was_lost(small_bank):
+    found = study(str(small_bank), "2025-12-31")
+    told, then = found.changed, found._history[dt.date(2024, 12, 31)]
+    assert told["since"] == dt.date(2024, 12, 31)
+    assert told["change"] == told["joined"] + told["back"] - told["gone"] == told["not_lost"] - told["then"]
+    assert told["not_lost"] == found._population["not lost"].sum()
+    assert told["then"] == then.eq("not lost").sum()
+    became, before = found.came_back, found._history[dt.date(2025, 9, 30)]
+    lost = before.index[before == "lost, account open"]
+    now = found._population.loc[lost]
+    assert (became["n"], became["back"], became["closed"]) == (
+        len(lost), now["not lost"].sum(), now["without an account"].sum(),
+    )  # fmt: skip
+
+
+def test_the_words_of_the_page_say_how_many_are_what(small_bank):
+    found = study(str(small_bank), "2025-12-31")
+    drawn = found.waterfall_chart
+    widths = [bar.get_width() for bar in drawn.patches]
+    assert widths == found.waterfall["customers"].tolist()
+    assert widths[0] == sum(widths[1:]) == len(found.customers)
+    edges = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in drawn.patches[1:]]
+    assert edges[0][1] == widths[0]
+    assert edges[-1][0] == 0
+    assert all(upper[0] == lower[1] for upper, lower in itertools.pairwise(edges))  # each begins at the last

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 from bank_fixtures import write_parquet
 from random_bank import random_bank
+from sklearn.metrics import silhouette_score
 from thin_banks import THIN, lacking
 
+from bankmine.errors import BankmineError
 from bankmine.topics.segmentation import study
+from bankmine.topics.segmentation.groups import sample
+from bankmine.topics.segmentation.measures import Advisers
 from bankmine.topics.segmentation.model import to_text
 from bankmine.topics.segmentation.study import MODEL
 
 pytestmark = pytest.mark.slow
 DAY = dt.date(2025, 12, 31)
 ONE_SEGMENT = dict.fromkeys(("rules", "rules_right"), "there is one segment only, or one of fewer than five customers")
+ONE_SEGMENT["capacity"] = "no segment has advisers in segments.yml"
 ONE_SEGMENT |= dict.fromkeys(
     ("drift", "drifted"), "the segments were formed today, and have nothing to have moved from"
 )
@@ -158,3 +164,56 @@ def test_the_mean_margin_is_of_customers_with_an_account(kinds):
     holders = kinds.customers.index[kinds.customers["accounts"] > 0]
     assert len(holders) < len(kinds.customers)
     assert kinds.margin["mean"] == pytest.approx(kinds.worth.reindex(holders).mean())
+
+
+def test_advisers_needed_are_those_who_carry_the_customers_and_the_rest_waits(kinds):
+    advisers = {a.id: a for a in kinds.registry.advisers}
+    told, listed = kinds.handed_on["segment_map"], kinds.handed_on["look_after"]
+    owners = told["owner"][kinds.segment.astype(str)].set_axis(kinds.segment.index)
+    mine = owners[owners.isin(list(advisers))]
+    assert 0 < len(mine) == len(listed) == kinds.capacity["all"]
+    assert (listed["owner"] == mine.reindex(listed.index)).all()
+    for owner, rows in listed.groupby("owner"):
+        room = advisers[owner].carries * advisers[owner].there
+        assert rows["first"].sum() == min(room, len(rows))
+        assert (
+            rows.loc[rows["first"], "margin"].min() >= rows.loc[~rows["first"], "margin"].max() or rows["first"].all()
+        )
+        needed, there = math.ceil(len(rows) / advisers[owner].carries), advisers[owner].there
+        assert f"{needed} {advisers[owner].name}{'s' * int(needed != 1)} (there are {there}" in kinds.capacity["which"]
+    for name, row in told[told["takes"] != ""].iterrows():
+        assert row["takes"].startswith(f"{math.ceil(row['customers'] / advisers[row['owner']].carries)} ")
+        assert kinds.map.loc[name, "what to do"].endswith(f"; takes {row['takes']}")
+    assert listed.attrs["list"]
+
+
+def test_an_adviser_who_carries_nobody_is_refused():
+    with pytest.raises(BankmineError, match="carries one customer at least"):
+        Advisers("wealth", "wealth advisers", 0, 3)
+
+
+def test_the_nearly_premium_are_handed_on_as_a_list_with_consent(kinds):
+    near, people = kinds.handed_on["near_premium"], kinds.customers
+    assert near.index.tolist() == kinds._near.tolist()
+    may = people["marketing_consent"].fillna(False) & people["profiling_consent"].fillna(False)
+    assert near["contact"].eq("allowed").tolist() == may[near.index].tolist()
+    assert kinds.near_premium["may"] == may[near.index].sum() <= kinds.near_premium["near"] == len(near)
+    premium = kinds.worth[kinds.tier == "premium"].min()
+    assert near["below_premium"].tolist() == pytest.approx((premium - near["margin"]).tolist())
+    assert near["below_premium"].is_monotonic_increasing
+    assert near.attrs["list"]
+
+
+def test_a_silhouette_says_what_it_is_of(kinds):
+    """That of k-means chooses the number, that of the segments themselves judges them: two figures, two names."""
+    criteria, verdict = kinds.choice.table, kinds.verdict.table
+    assert [c for c in criteria if "silhouette" in c] == ["silhouette of k-means"]
+    of_segments = [name for name in verdict.index if "silhouette" in name]
+    assert len(of_segments) == 2
+    assert all(name.startswith("silhouette of the segments") for name in of_segments)
+    points = kinds.formed.points(kinds.values)
+    points = points[sample(len(points), 2000, 0)]
+    own = silhouette_score(points, kinds.formed.groups.labels(points))
+    assert verdict.loc[of_segments, "found"].tolist() == pytest.approx([own, own])
+    assert "ilhouette" in kinds.choice.argument
+    assert "silhouette of 0" not in kinds.choice.argument

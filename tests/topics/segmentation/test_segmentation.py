@@ -15,7 +15,7 @@ from segment_customers import DAY, REGISTRY, customers, structureless, values
 from sklearn.metrics import adjusted_rand_score
 
 from bankmine.errors import BankmineError
-from bankmine.topics.segmentation.groups import MINIMUM, SMALLEST, Groups, _chosen, choose, group, kmeans
+from bankmine.topics.segmentation.groups import CLEAR, MINIMUM, SMALLEST, Groups, _chosen, choose, group, kmeans
 from bankmine.topics.segmentation.measures import readable
 from bankmine.topics.segmentation.model import ALL, INACTIVE, fit
 from bankmine.topics.segmentation.portrait import picture, profile, profile_table, rules
@@ -80,13 +80,13 @@ def test_five_kinds_are_counted_as_five_and_the_argument_names_the_criteria(choi
     assert choice.table.loc[5, "merit"] == choice.table["merit"].max()
     assert choice.table.loc[5, "smallest"] >= SMALLEST
     assert all(word in choice.argument for word in ("silhouette", "gap", "5 are taken", "mixture agree"))
-    assert choice.table["silhouette"].iloc[1:].between(-1, 1).all()
+    assert choice.table[CLEAR].iloc[1:].between(-1, 1).all()
 
 
 @pytest.mark.slow
 def test_the_number_has_the_largest_product_of_the_criteria_among_those_of_segments_that_are_large_enough(choice):
     table = choice.table
-    gain, clear = table["gap"] - table["gap"].iloc[0], table["silhouette"]
+    gain, clear = table["gap"] - table["gap"].iloc[0], table[CLEAR]
     expected = gain.clip(lower=0) / gain.max() * clear / clear.max() * table["agreement"]
     np.testing.assert_allclose(table["merit"].iloc[1:], expected.iloc[1:])
     table = table.copy()

@@ -43,7 +43,7 @@ def test_kinds_that_are_there_are_found_again_and_called_reproducible_where_they
     """A silhouette of .19 is no structure to speak of, however often the same segments are found again."""
     assert found.agreement.mean() > 0.85
     told = stability.verdict(model, bank, found)
-    assert told.table.loc["silhouette of a weak structure or more", "found"] < 0.25
+    assert told.table.loc["silhouette of the segments, a weak structure or more", "found"] < 0.25
     assert told.table["met"].tolist() == [True, True, True, False]
     assert told.kind == "reproducible"
     each = stability.segments_found_again(model, found)
@@ -58,7 +58,7 @@ def test_a_cloud_that_is_cut_is_called_constructive():
     again = stability.bootstrap(model, cloud, rounds=6)
     told = stability.verdict(model, cloud, again)
     assert told.kind == "constructive"
-    assert not told.table.loc["silhouette above structureless", "met"]
+    assert not told.table.loc["silhouette of the segments, above structureless", "met"]
 
 
 def test_one_segment_is_no_kind_of_segments(bank):

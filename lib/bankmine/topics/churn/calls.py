@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 
 from bankmine.deciding.actions import action_of
 from bankmine.deciding.costs import choose, expected
+from bankmine.features.consent import ALLOWED, NOT_ALLOWED
 from bankmine.judging.intervals import of_belief, shown
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
-from bankmine.topics.churn.retention import ALLOWED, NOT_ALLOWED, RetentionRules, costs, foreseen, value
+from bankmine.topics.churn.retention import RetentionRules, costs, foreseen, value
 
 GENERAL = "general: no reason with an action of its own"
 """Stands for the reason where a customer's reasons have no action in the register."""

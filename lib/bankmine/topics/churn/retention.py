@@ -1,4 +1,4 @@
-"""Retention: what keeping a customer costs and earns, by the rules of `data/retention.yml`, and who may be called.
+"""Retention: what keeping a customer costs and earns, by the rules of `data/retention.yml`.
 
 A customer who is about to leave and is called stays with the probability of success and then takes the incentive; one
 who would have stayed takes the incentive too. With V the value of the customer, d the incentive, f the cost of the
@@ -26,12 +26,10 @@ from bankmine.features.value import TIERS
 from bankmine.judging.intervals import interval
 
 REGISTRY = WORKSPACE / "data" / "retention.yml"
-ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
 FEWEST = 5
 """Leavers called below which it cannot be said from which success on calls pay."""
 _SUCCESS = np.linspace(0, 0.6, 13)
 _FUTURES = 4000
-_CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
 
 
 @dataclass(frozen=True)
@@ -135,24 +133,6 @@ def costs(worth: pd.Series, tier: pd.Series, rules: RetentionRules, success: flo
         fn=worth.astype(float),
         tn=worth * 0.0,
     )
-
-
-def contact_allowed(customers: pd.DataFrame) -> pd.Series:
-    """Say of each customer whether the bank may call, as far as the source tells.
-
-    Both consents are needed, to be contacted with offers and to be treated personally, as who is chosen by a model is
-    (Personal Information Protection Law of China, article 24); one that is not recorded counts as not given. Where the
-    source has no such column, it cannot be told and is `ALLOWED`.
-    """
-    there = [name for name in _CONSENTS if name in customers.columns]
-    given = pd.DataFrame(
-        {name: customers[name].astype("boolean").fillna(False) for name in there}, index=customers.index
-    )
-    lacking = [
-        " and ".join(_CONSENTS[n] for n, yes in zip(there, row, strict=True) if not yes) for row in given.to_numpy()
-    ]
-    said = [f"{NOT_ALLOWED}: no consent to {what}" if what else ALLOWED for what in lacking]
-    return pd.Series(said, index=customers.index, name="contact", dtype=object)
 
 
 def _check(rules: RetentionRules, file: Path) -> None:

@@ -20,6 +20,7 @@ from bankmine.deciding.costs import Costs, profit_metrics
 from bankmine.deciding.policies import profit_of
 from bankmine.errors import BankmineError
 from bankmine.features import value
+from bankmine.features.consent import contact_allowed
 from bankmine.features.population import ALL, WITH_ACCOUNT
 from bankmine.features.spine import KEYS
 from bankmine.features.value import margins
@@ -43,10 +44,12 @@ from bankmine.study.why import Why
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed
 from bankmine.topics.churn.customer_months import customer_months, share_of_panel, undated
-from bankmine.topics.churn.definition import Definition, funnel, last_closed, outcomes, sensitivity
+from bankmine.topics.churn.definition import CLOSURE, SILENT, Definition, funnel, last_closed, outcomes, sensitivity
 from bankmine.topics.churn.evidence import evidence
 from bankmine.topics.churn.retention import RetentionRules
 
+KINDS = {CLOSURE: "closed the last account", SILENT: "fell silent"}
+"""What kinds of leaving are called on pages: silent is another word, of `data/states.yml`."""
 TUNE, TEST = 2, 3
 """Month ends to calibrate by and to be judged by."""
 _FOLD = 8_000
@@ -314,7 +317,7 @@ class BankChurn(Churn):
         """Customers on each day, from all known to those who left."""
         told = funnel(self.outcomes)
         told = told.assign(rate=with_interval(told, "rate", ".2%")).drop(columns=["low", "high"])
-        return told.rename(columns={"known": ALL, "with_account": WITH_ACCOUNT})
+        return told.rename(columns={"known": ALL, "with_account": WITH_ACCOUNT} | KINDS)
 
     @part
     def _lengths(self) -> pd.DataFrame:
@@ -328,7 +331,7 @@ class BankChurn(Churn):
             rate=with_interval(found, "rate", ".2%"),
             returned=with_interval(found, "returned", ".0%"),
         )
-        return shown(told, closure=".2%", silent=".2%")
+        return shown(told.rename(columns=KINDS), **dict.fromkeys(KINDS.values(), ".2%"))
 
     @part
     def returned(self) -> dict[str, float]:
@@ -384,7 +387,7 @@ class BankChurn(Churn):
             own["margin"],
             own["tier"],
             self.rules,
-            retention.contact_allowed(people),
+            contact_allowed(people),
             self.why.lines.set_axis(whose),
             answered.set_axis(whose),
         )

@@ -9,20 +9,36 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from bankmine.bank.regions import in_english
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
+from bankmine.features import lifecycle
 from bankmine.features.bookings import fell_silent
+from bankmine.features.consent import ALLOWED
 from bankmine.features.customers import customer_tables
-from bankmine.features.population import population, waterfall
+from bankmine.features.population import (
+    ALL,
+    LOST,
+    LOST_OPEN,
+    NOT_LOST,
+    WITH_ACCOUNT,
+    history,
+    load_win_back,
+    population,
+    states,
+    waterfall,
+)
 from bankmine.features.spine import month_end_before, spine_of
 from bankmine.judging.intervals import shown
-from bankmine.lacking import part
+from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import captured, chart, heat
 from bankmine.study.heading import Headed
-from bankmine.topics.profiling import portraits, tags
+from bankmine.topics.profiling import portraits, tags, winback
 
 WATCHED_DAYS = 90
 """Days after which it is looked at what became of the holders of tags."""
+_YEAR = 12
+"""Months by which the base is held against what it was."""
 SHAKY_KEPT, SHAKY_HOLDERS = 0.7, 30
 """Share of holders kept within a month below which a tag is shaky, and the holders from which this says something."""
 
@@ -69,8 +85,10 @@ class Profile(Headed):
 
     @part
     def handed_on(self) -> dict[str, pd.DataFrame]:
-        """What was measured of each customer, in numbers, and how many customers there are in each sense."""
-        return {"portraits": self.customers.select_dtypes("number"), "waterfall": self._waterfall}
+        """What was measured of each customer, in numbers, how many are what, and whom to win back, if that is known."""
+        handed = {"portraits": self.customers.select_dtypes("number"), "customer_states": self._states}
+        back = optional(self, "_win_back")
+        return handed if isinstance(back, Lacking) else handed | {"win_back": back}
 
     # --- how many there are, and who they are
 
@@ -79,28 +97,100 @@ class Profile(Headed):
         return population(self.source, self.day, self.customers)
 
     @part
-    def _waterfall(self) -> pd.DataFrame:
-        return waterfall(self._population)
+    def _states(self) -> pd.DataFrame:
+        return states(self._population)
 
     @part
     def waterfall(self) -> pd.DataFrame:
-        """How many customers there are in each sense of the word, and how many are what else."""
-        return shown(self._waterfall, share=".1%")
+        """How all customers add up from states, and how many of each are active, present or silent."""
+        return shown(waterfall(self._states), share=".1%")
+
+    @part
+    def words(self) -> pd.DataFrame:
+        """By which words all pages speak of customers, how many each holds for, and which page acts on it."""
+        told = self._states[["customers", "kind", "name_zh", "definition", "page"]]
+        return told.rename(columns={"name_zh": "中文"})
 
     @chart
     def waterfall_chart(self) -> Axes:
-        """Draw how many customers there are in each sense, and how many are left out."""
-        told = self._waterfall
-        axis = plt.subplots(figsize=(7.5, 0.55 * len(told) + 0.8))[1]
-        axis.barh(told.index, told["customers"])
-        axis.barh(told.index, told["others"], left=told["customers"], color="0.85")
-        for row, (count, others, name) in enumerate(told[["customers", "others", "others are"]].to_numpy()):
-            axis.text(0.01 * len(self.customers), row, f"{count:,}", color="white", va="center", fontweight="bold")
-            if others:
-                axis.text(len(self.customers) * 1.01, row, f"{others:,} {name}", va="center")
-        axis.set(title=f"Customers on {self.day}, in each sense of the word", xlabel="customers", ylabel="")
+        """Draw how all customers add up from states."""
+        told = self.waterfall["customers"].astype(int)
+        axis = plt.subplots(figsize=(7.5, 0.45 * len(told) + 0.8))[1]
+        left = told[ALL] - told.where(told.index != ALL, 0).cumsum()
+        axis.barh(told.index, told, left=left.where(told.index != ALL, 0), color=["0.6", *["C0"] * (len(told) - 1)])
+        for row, (count, start) in enumerate(zip(told, left.where(told.index != ALL, 0), strict=True)):
+            axis.text(start + count + 0.01 * told[ALL], row, f"{count:,}", va="center")
+        axis.set(title=f"All customers on {self.day}, and the states they are in", xlabel="customers", ylabel="")
+        axis.set_xlim(0, 1.1 * max(told[ALL], 1))
         axis.invert_yaxis()
         return axis
+
+    # --- whether the base shrinks, and whom to win back
+
+    @part
+    def _history(self) -> pd.DataFrame:
+        """States of customers at the month ends of a year, and on the day."""
+        first = pd.Timestamp(self.source.customers.joined_on.min().to_pandas()).date()
+        ends = [month_end_before(self.day, months) for months in range(_YEAR, 0, -1)]
+        return history(self.source, [*(day for day in ends if day >= first), self.day])
+
+    @part
+    def changed(self) -> dict[str, object]:
+        """How many customers are not lost, how many were a year ago, and who came and went."""
+        since = self._history.columns[0]
+        if since == self.day:
+            raise BankmineError("nobody was known on an earlier month end")
+        return winback.changed(self._history[since], self._history[self.day]) | {
+            "customers": len(self.customers),
+            "since": since,
+        }
+
+    @chart
+    def base_chart(self) -> Axes:
+        """Draw how many customers are not lost, and how many lost with an account open, by month."""
+        counts = self._history.apply(lambda day: day.value_counts()).T.reindex(columns=[NOT_LOST, LOST_OPEN]).fillna(0)
+        axes = plt.subplots(2, 1, sharex=True, figsize=(7.5, 4.5), layout="constrained")[1]
+        for axis, name in zip(axes, counts, strict=True):
+            axis.plot([f"{day:%Y-%m}" for day in counts.index], counts[name], marker="o")
+            axis.set(title=f"Customers who are {name}, by month end", ylabel="customers")
+            axis.yaxis.set_major_locator(plt.MaxNLocator(4, integer=True))
+        axes[-1].set_xticks(range(0, len(counts), 3))
+        return axes[0]
+
+    @part
+    def _win_back(self) -> pd.DataFrame:
+        self.source.require("balances.balance")
+        lost = self._population[LOST_OPEN]
+        if not lost.any():
+            raise BankmineError(f"nobody is {LOST_OPEN}")
+        life = lifecycle.stages(self.source, [self.day]).set_index("customer_id")
+        return winback.listed(self.customers[lost], life, load_win_back()["calls_a_month"])
+
+    @part
+    def win_back(self) -> dict[str, object]:
+        """How many to call, what they and all others lost with an account open hold, and who may not be called."""
+        told = self._win_back
+        called, all_ = told.loc[told["call"], "deposits"], told["deposits"].clip(lower=0).sum()
+        barred = told["contact"].ne(ALLOWED) & (told["deposits"] >= called.min())
+        return {
+            "calls": len(called), "held": called.sum() / 1e6, "share": called.sum() / all_ if all_ else float("nan"),
+            "lost_open": len(told), "of_all": all_ / self._deposits.clip(lower=0).sum(), "barred": barred.sum(),
+            "currency": self.source.source.currency, "owner": load_win_back()["owner"],
+        }  # fmt: skip
+
+    @part
+    def win_back_first(self) -> pd.DataFrame:
+        """The first of those to be called."""
+        told = self._win_back[self._win_back["call"]].drop(columns=["call", "contact"])
+        return shown(told, deposits=",.0f", years_with_us=".1f")
+
+    @part
+    def came_back(self) -> dict[str, object]:
+        """What became, without any list, of those who were lost with an account open a quarter ago."""
+        day = month_end_before(self.day, 3)
+        if day not in self._history or not (self._history[day] == LOST_OPEN).any():
+            raise BankmineError(f"nobody was {LOST_OPEN} on {day}")
+        return winback.became(self._history[day], self._history[self.day]) | {"day": day}
 
     @part
     def _holders(self) -> pd.DataFrame:
@@ -112,12 +202,12 @@ class Profile(Headed):
 
     @part
     def base(self) -> dict[str, float]:
-        """How many there are, with an account, lost and new, and for how long half of them have been here."""
-        tenure, counts = self._holders["tenure_days"], self._waterfall
-        return {
-            "customers": len(self.customers), "holders": counts.loc["with an account", "customers"],
-            "lost": counts.loc["not lost", "others"], "new": (tenure < 90).sum(), "tenure": tenure.median() / 365.25,
-        }  # fmt: skip
+        """How many there are, with an account, lost, so with an account open, and new; half joined `tenure` ago."""
+        counts = self._states["customers"]
+        words = {"customers": ALL, "holders": WITH_ACCOUNT, LOST: LOST, "lost_open": LOST_OPEN, "new": "new"}
+        return {name: counts[word] for name, word in words.items()} | {
+            "tenure": self._holders["tenure_days"].median() / 365.25
+        }
 
     @part
     def ages(self) -> dict[str, float]:
@@ -141,6 +231,7 @@ class Profile(Headed):
         """Customers by region."""
         self.source.require("customers.region")
         counts = self._holders["region"].fillna("unknown").value_counts()
+        counts.index = in_english(counts.index, both=True)
         return shown(pd.DataFrame({"customers": counts, "share": counts / counts.sum()}), share=".1%")
 
     # --- what they hold and do
@@ -168,10 +259,9 @@ class Profile(Headed):
 
     @part
     def activity(self) -> dict[str, float]:
-        """Customers who moved no money out for 90 days, and how often the median one books."""
-        own = self._holders
-        silent = (own["outflow_count_90d"] == 0) & (own["tenure_days"] >= 90)
-        return {"silent": silent.mean(), "bookings": own["transactions_30d"].median()}
+        """Share of customers with an account who are silent, and how often the median one books."""
+        silent = self._states.loc[WITH_ACCOUNT, "silent"] / len(self._holders)
+        return {"silent": silent, "bookings": self._holders["transactions_30d"].median()}
 
     @chart
     def by_bookings(self) -> Axes:
@@ -305,7 +395,7 @@ class Profile(Headed):
     @part
     def portrait(self) -> pd.DataFrame:
         """The customer beside all others."""
-        beside = self.customers[self._population["with an account"] | (self.customers.index == self.customer)]
+        beside = self.customers[self._population[WITH_ACCOUNT] | (self.customers.index == self.customer)]
         return shown(portraits.portrait(beside, self.customer), rank=".0%")
 
     @part

@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from bankmine.bank.kept import ANALYSES
+from bankmine.bank.regions import in_english
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features.spine import kept, month_end_before
@@ -169,7 +170,7 @@ class Quality(Headed):
         """Columns that are not always filled."""
         told = self._completeness
         told = told[told["filled"] < 1].reset_index(drop=True)
-        return shown(told, **{"filled": ".1%", "last 90 days": ".1%", "change": "+.1%"})
+        return shown(told, **{"filled": ".1%", "last 90 days": ".1%", "change": "+.1pp"})
 
     @part
     def _cells(self) -> pd.DataFrame:
@@ -203,7 +204,7 @@ class Quality(Headed):
         points = points.loc[points.min(axis=1).nsmallest(_DRAWN).index]
         told = told.reindex(index=points.index, columns=points.columns) > 0
         axis = plt.subplots(figsize=(7.5, 1.5 + 0.35 * len(points)))[1]
-        sns.heatmap(points, cmap="RdBu", center=0, vmin=-20, vmax=20, cbar_kws={"label": "points"}, ax=axis)
+        sns.heatmap(points, cmap="RdBu", center=0, vmin=-20, vmax=20, cbar_kws={"label": "pp"}, ax=axis)
         for row, column in zip(*np.nonzero(told.to_numpy()), strict=True):
             axis.plot(column + 0.5, row + 0.5, "o", color="white", markersize=4)
         axis.set(title="Filled less (red) or more (blue) than usual, beyond chance; dot: alarm", xlabel="", ylabel="")
@@ -233,6 +234,7 @@ class Quality(Headed):
         people = self.source.customers
         by = people.group_by("region").agg(**{c: people[c].notnull().mean() for c in columns if c != "region"})
         filled = by.to_pandas().dropna(subset="region").set_index("region").sort_index()
+        filled.index = in_english(filled.index)
         if filled.empty or not filled.shape[1]:
             raise BankmineError("no column of customers is filled in part")
         return heat(filled, "Share of customers of whom a column is filled, by region")
@@ -258,7 +260,8 @@ class Quality(Headed):
         return pd.DataFrame(rows, columns=columns).astype({"new": bool})
 
     def _told(self, check: str, find: dict) -> tuple[object, ...]:
-        where = [find.get(c) for c in ("region", CHANNEL) if isinstance(find.get(c), str)]
+        where = [find[c] for c in ("region", CHANNEL) if isinstance(find.get(c), str)]
+        where = in_english(pd.Index(where), both=True)
         if "filled" in find:
             what, there, expected = (
                 f"{find['table']}.{find['column']}",

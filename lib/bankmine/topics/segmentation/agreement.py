@@ -55,7 +55,8 @@ def _agreement(counts: np.ndarray, seed: int) -> tuple[float, ...]:
     found = np.array([_corrected(counts), *(_corrected(table, times=2) for table in drawn)])
     (low,), (high,) = interval(found[:, None])
     plain = np.sqrt(_mean_square(counts) / (min(counts.shape) - 1))
-    return (plain, found[0], low, high, chi2_contingency(counts, correction=False).pvalue)
+    chance = max(chi2_contingency(counts, correction=False).pvalue, np.finfo(float).tiny)  # too small for a float
+    return (plain, found[0], low, high, chance)
 
 
 def _mean_square(counts: np.ndarray) -> float:

@@ -33,8 +33,8 @@ SMALLEST = 0.05
 """Share of customers that a segment needs, to be worth an offer of its own."""
 MOST = 9
 _REFERENCES, _SAMPLE = 10, 3000
-_STRENGTH = {0.7: "a strong structure", 0.5: "a reasonable structure", 0.25: "a weak structure"}
-"""What a silhouette means from a value on (Kaufman and Rousseeuw, Finding Groups in Data, 1990)."""
+CLEAR = "silhouette of k-means"
+"""That of the segments themselves, a mixture, is lower, as k-means is made for it, and is told by the verdict."""
 
 
 class Unskew(TransformerMixin, BaseEstimator):
@@ -213,7 +213,7 @@ class Choice:
     k: int
     argument: str
     table: pd.DataFrame
-    """Per number of segments: `silhouette`, `gap`, `gap_error`, `smallest` (share of the smallest segment), `agreement`
+    """Per number of segments: `CLEAR`, `gap`, `gap_error`, `smallest` (share of the smallest segment), `agreement`
     (adjusted Rand index of k-means and mixture), `merit`; empty where there was nothing to choose."""
 
 
@@ -282,10 +282,10 @@ def _row(points: np.ndarray, spread: list[np.ndarray], k: int, seed: int) -> tup
 
 
 def _criteria(rows: list[tuple[float, ...]]) -> pd.DataFrame:
-    columns = ["segments", "silhouette", "gap", "gap_error", "smallest", "agreement"]
+    columns = ["segments", CLEAR, "gap", "gap_error", "smallest", "agreement"]
     table = pd.DataFrame(rows, columns=columns).set_index("segments")
     gain = (table["gap"] - table["gap"].iloc[:1].sum()).clip(lower=0)
-    clear = table["silhouette"].clip(lower=0)
+    clear = table[CLEAR].clip(lower=0)
     return table.assign(merit=gain / gain.max() * clear / clear.max() * table["agreement"])
 
 
@@ -308,15 +308,13 @@ def _enough(table: pd.DataFrame, k: int) -> bool:
 
 
 def _argument(table: pd.DataFrame, large: pd.DataFrame, by_gap: int | None, taken: int) -> str:
-    row, clearest = table.loc[taken], int(table["silhouette"].idxmax())
+    row, clearest = table.loc[taken], int(table[CLEAR].idxmax())
     gained = (row["gap"] - table["gap"].iloc[0]) / (table["gap"].max() - table["gap"].iloc[0])
-    means = next((words for least, words in _STRENGTH.items() if row["silhouette"] >= least), "segments that overlap")
     stops = f"stops to grow by more than its error at {by_gap}" if by_gap else f"still grows at {table.index[-1]}"
     return (
-        f"The silhouette is highest for {clearest} segments ({table.loc[clearest, 'silhouette']:.2f}); the gap "
+        f"The silhouette of k-means is highest for {clearest} segments ({table.loc[clearest, CLEAR]:.2f}); the gap "
         f"{stops}; numbers up to {large.index.max()} leave every segment "
         f"{SMALLEST:.0%} of customers. {taken} are taken: they reach {gained:.0%} of the largest gain in gap and "
-        f"{row['silhouette'] / table['silhouette'].max():.0%} of the highest silhouette, and k-means and mixture agree "
-        f"to {row['agreement']:.2f}: no other number has a larger product of the three. A silhouette of "
-        f"{row['silhouette']:.2f} means {means}."
+        f"{row[CLEAR] / table[CLEAR].max():.0%} of the highest silhouette, and k-means and mixture agree "
+        f"to {row['agreement']:.2f}: no other number has a larger product of the three."
     )

@@ -62,11 +62,39 @@ class Name:
 
 
 @dataclass(frozen=True)
+class Advisers:
+    """The advisers of an owner of segments (`id`): how many customers one carries, and how many are there."""
+
+    id: str
+    name: str
+    carries: int
+    there: int
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(n, int) for n in (self.carries, self.there)) or self.carries < 1 or self.there < 0:
+            raise BankmineError(f"{self.name}: an adviser carries one customer at least, and none or more are there.")
+
+    def needed(self, customers: int) -> int:
+        """Return how many it takes to look after so many customers."""
+        return -(-customers // self.carries)
+
+    def told(self, customers: int) -> str:
+        """Say the same in words."""
+        needed = self.needed(customers)
+        return f"{needed} {self.name}{'' if needed == 1 else 's'}"
+
+
+@dataclass(frozen=True)
 class Registry(Active):
-    """Whom segments are formed of, the features in their order, and names."""
+    """Whom segments are formed of, the features in their order, names, and who looks after them."""
 
     features: tuple[Feature, ...]
     names: tuple[Name, ...] = ()
+    advisers: tuple[Advisers, ...] = ()
+
+    def advisers_of(self, owner: str) -> Advisers | None:
+        """Return the advisers of an owner, if there are any."""
+        return next((a for a in self.advisers if a.id == owner), None)
 
     def called(self, described: Iterable[str]) -> list[Name]:
         """Give each segment, described by its computed words, the first name that fits and is not taken yet."""
@@ -96,7 +124,8 @@ def load_registry(file: Path = REGISTRY) -> Registry:
         known = {INACTIVE, *(word for f in features for word in (f.high, f.low))}
         if unknown := sorted({word for name in names for word in name.words} - known):
             raise BankmineError(f"{file}: no feature has the word {unknown[0]!r}, by which a segment is named.")
-        return Registry(**told["active"], features=features, names=names)
+        advisers = tuple(entries(told.get("advisers", []), Advisers, file, "advisers"))
+        return Registry(**told["active"], features=features, names=names, advisers=advisers)
     except (TypeError, KeyError) as error:
         raise BankmineError(f"{file} is not a registry of segments: {one_line(error)}") from None
 

@@ -98,11 +98,12 @@ def verdict(model: Segmentation, values: pd.DataFrame, found: Reproduction, seed
     )  # fmt: skip
     again, clear = found_in.max(skipna=False)
     agreement, silhouette = found.agreement.mean(), _silhouette(points, model.groups.labels(points))
+    own = "silhouette of the segments"
     table = _criteria([
         ("adjusted Rand index, bootstrap", agreement, again, FOUND_AGAIN, agreement >= FOUND_AGAIN),
         ("adjusted Rand index above structureless", agreement, again, again, agreement > again),
-        ("silhouette above structureless", silhouette, clear, CLEARLY * clear, silhouette > CLEARLY * clear),
-        ("silhouette of a weak structure or more", silhouette, clear, LEAST, silhouette >= LEAST),
+        (f"{own}, above structureless", silhouette, clear, CLEARLY * clear, silhouette > CLEARLY * clear),
+        (f"{own}, a weak structure or more", silhouette, clear, LEAST, silhouette >= LEAST),
     ])  # fmt: skip
     kind = "natural" if table["met"].all() else "reproducible" if table["met"].iloc[0] else "constructive"
     return Verdict(kind, table)

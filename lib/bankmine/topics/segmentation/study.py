@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle, rfm
+from bankmine.features.consent import ALLOWED, contact_allowed
 from bankmine.features.customers import PORTRAIT, customer_tables
-from bankmine.features.population import LOST, is_active, population
+from bankmine.features.population import LOST, WITH_ACCOUNT, is_active, population, states, waterfall
 from bankmine.features.spine import month_end_before
 from bankmine.features.value import TIERS, margins, not_counted, tiers
 from bankmine.judging.intervals import shown, wilson, with_interval
@@ -32,6 +33,11 @@ from bankmine.topics.segmentation.model import Segmentation, fit, load, to_text
 MODEL = "segments.model"
 """File in which segments are handed on, to sort the customers of later days by."""
 _STAGES = ["acquisition", "growth", "maturity", "decline", "lost"]
+
+
+def _named(stage: str) -> str:
+    """Return the name of a stage, in the words of all pages."""
+    return next(told.name.lower() for told in lifecycle.load_stages() if told.id == stage)
 
 
 def study(
@@ -90,13 +96,22 @@ class SegmentStudy(Headed):
 
     @part
     def active(self) -> dict[str, int]:
-        """How many customers there are, how many are sorted into segments, and how many are set apart."""
+        """How many customers there are, how many are sorted into segments, and how many are inactive."""
         active = self._population["active"]
-        return {"active": active.sum(), "customers": len(active), "inactive": (~active).sum()}
+        return {"active": active.sum(), "customers": len(active), "inactive": self._population["inactive"].sum()}
 
     @part
     def _population(self) -> pd.DataFrame:
         return population(self.source, self.day, self.customers)
+
+    @part
+    def _states(self) -> pd.DataFrame:
+        return states(self._population)
+
+    @part
+    def waterfall(self) -> pd.DataFrame:
+        """How all customers add up from states, as on all pages."""
+        return shown(waterfall(self._states), share=".1%")
 
     @part
     def values(self) -> pd.DataFrame:
@@ -169,7 +184,7 @@ class SegmentStudy(Headed):
         """Customers, worth, products and losses of each segment, and what is done for it, the most worth first."""
         words = [*self._described.names, INACTIVE]
         told = pd.DataFrame({"segment": self.segment, "margin": self.worth, "products": self.customers["products"]})
-        told["products"] = told["products"].where(self._population["with an account"])
+        told["products"] = told["products"].where(self._population[WITH_ACCOUNT])
         found = told.groupby("segment", observed=False).agg(
             customers=("margin", "size"),
             margin=("margin", "sum"),
@@ -182,6 +197,9 @@ class SegmentStudy(Headed):
         losses = optional(self, "_losses")
         found = found if isinstance(losses, Lacking) else found.join(losses)
         found = found.assign(words=words, to_do=[n.to_do for n in names], owner=[n.owner for n in names])
+        advised = [self.registry.advisers_of(owner) for owner in found["owner"]]
+        takes = [a.told(n) if a else "" for a, n in zip(advised, found["customers"], strict=True)]
+        found = found.assign(takes=takes)
         return found.sort_values("margin", ascending=False, kind="stable")
 
     @part
@@ -204,6 +222,8 @@ class SegmentStudy(Headed):
         told = self._map
         if "rate" in told:
             told = told.assign(lost_in_a_quarter=with_interval(told, "rate", ".1%"))
+        takes = ("; takes " + told["takes"]).where(told["takes"] != "", "")
+        told = told.assign(to_do=told["to_do"] + takes)
         wanted = ["customers", "each", "products", "lost_in_a_quarter", "to_do"]
         told = told[[name for name in wanted if name in told]].rename(
             columns={"each": "margin each", "to_do": "what to do"}
@@ -220,6 +240,35 @@ class SegmentStudy(Headed):
         """The segment that brings most beyond its share of customers."""
         found = self._map.loc[(self._map["of_margin"] - self._map["share"]).idxmax()]
         return {"name": found.name, "share": found["share"], "margin": found["of_margin"], "what": found["to_do"]}
+
+    @part
+    def capacity(self) -> dict[str, object]:
+        """What it takes to look after the customers of all segments that advisers look after, and what is there."""
+        told = self._map[self._map["takes"] != ""]
+        if told.empty:
+            raise BankmineError(f"no segment has advisers in {measures.REGISTRY.name}")
+        parts = [
+            f"{a.told(customers)} (there are {a.there}, for {a.carries} customers each)"
+            for owner, customers in told.groupby("owner", sort=False)["customers"].sum().items()
+            if (a := self.registry.advisers_of(owner))
+        ]
+        return {"which": ", ".join(parts), "first": self._look_after["first"].sum(), "all": len(self._look_after)}
+
+    @part
+    def _look_after(self) -> pd.DataFrame:
+        """Customers of segments that advisers look after, by margin; `first` are those for whom advisers are there."""
+        owner = self.segment.astype(str).map(self._map["owner"])
+        room = {a.id: a.carries * a.there for a in self.registry.advisers}
+        told = self._valued.assign(segment=self.segment.astype(str), owner=owner)[owner.isin(list(room))]
+        told = told.sort_index().sort_values("margin", ascending=False, kind="stable")
+        first = told.groupby("owner").cumcount() < told["owner"].map(room)
+        return self._worked_through(told.assign(first=first))
+
+    def _worked_through(self, told: pd.DataFrame) -> pd.DataFrame:
+        """Return a list of customers as people get it: with whether they may be contacted."""
+        found = told.assign(contact=contact_allowed(self.customers.loc[told.index]).astype("string"))
+        found.attrs["list"] = True
+        return found
 
     @part
     def most_lost(self) -> dict[str, object]:
@@ -339,7 +388,7 @@ class SegmentStudy(Headed):
     def margin(self) -> dict[str, object]:
         """What a customer with an account brings on average, and what is not counted."""
         lacking = "; ".join(not_counted(self.source)) or "nothing"
-        holders = self._population.index[self._population["with an account"]]
+        holders = self._population.index[self._population[WITH_ACCOUNT]]
         return {"mean": self.worth.reindex(holders).mean(), "currency": self.source.source.currency, "lacking": lacking}
 
     @part
@@ -379,10 +428,11 @@ class SegmentStudy(Headed):
 
     @part
     def near_premium(self) -> dict[str, object]:
-        """How many customers are nearly premium, and what they bring a year."""
+        """How many customers are nearly premium, how many of them may be contacted, and what they bring a year."""
         brings = self.worth.reindex(self._near)
         currency = self.source.source.currency
-        return {"near": len(brings), "low": brings.min(), "high": brings.max(), "currency": currency}
+        may = self._near_list["contact"].eq(ALLOWED).sum()
+        return {"near": len(brings), "may": may, "low": brings.min(), "high": brings.max(), "currency": currency}
 
     @part
     def sets_apart(self) -> dict[str, str]:
@@ -391,15 +441,25 @@ class SegmentStudy(Headed):
 
     @part
     def near_list(self) -> pd.DataFrame:
-        """Customers just below the premium tier, the nearest first."""
-        near = self._valued.assign(segment=self.segment).loc[self._near, ["margin", "tier", "segment"]]
-        return shown(near, margin=",.0f")
+        """Customers just below the premium tier who may be contacted, the nearest first."""
+        told = self._near_list[self._near_list["contact"] == ALLOWED]
+        return shown(told[["margin", "below_premium", "segment"]], margin=",.0f", below_premium=",.0f")
+
+    @part
+    def _near_list(self) -> pd.DataFrame:
+        told = self._valued.assign(segment=self.segment.astype(str)).loc[self._near]
+        below = self._valued.loc[self._valued["tier"] == next(iter(TIERS)), "margin"].min() - told["margin"]
+        return self._worked_through(told.assign(below_premium=below))
 
     @part
     def apart(self) -> pd.DataFrame:
         """Premium against nearly premium customers, by feature."""
         known = self.customers[[c for c in PORTRAIT if c in self.customers]].astype(float)
-        found = premium.separation(known, self.tier.index[self.tier == "premium"], self._near).rename(PORTRAIT)
+        found = premium.separation(known, self.tier.index[self.tier == "premium"], self._near)
+        units = ["share" if "_share_" in name else "" for name in found.index]
+        for group in ("one", "other"):
+            found[group] = [portrait.told(value, unit) for value, unit in zip(found[group], units, strict=True)]
+        found = found.rename(PORTRAIT)
         return found.rename(columns={"one": "premium", "other": "nearly premium"})
 
     # --- three views
@@ -488,20 +548,22 @@ class SegmentStudy(Headed):
         return self._lived.iloc[:, -1]
 
     @part
-    def stages(self) -> pd.Series:
-        """Share of customers in each stage."""
-        return self.stage.value_counts(normalize=True).reindex(_STAGES, fill_value=0)
+    def stages(self) -> dict[str, float]:
+        """How many of all customers are in decline, lost and new, as on all pages."""
+        told = self._states["customers"]
+        return {name: told[name] for name in ("decline", LOST, "new")}
 
     @chart
     def stages_chart(self) -> Axes:
         """Draw how customers went from stage to stage, from month to month."""
         steps = movement.matrix(movement.transitions(self._lived), _STAGES)
+        steps = steps.rename(_named).rename(columns=_named)
         return heat(steps, "Stage a month later (columns) of the customers of each stage (rows)")
 
     @part
     def sojourn(self) -> pd.DataFrame:
         """How long customers stay in a stage."""
-        return movement.sojourn(self._lived)
+        return movement.sojourn(self._lived).rename(_named)
 
     # --- what changed
 
@@ -576,7 +638,7 @@ class SegmentStudy(Headed):
     @part
     def drifted(self) -> pd.DataFrame:
         """Segments when they were formed and now."""
-        return shown(self._drift.table, share_then=".1%", share_now=".1%", change="+.1%")
+        return shown(self._drift.table, share_then=".1%", share_now=".1%", change="+.1pp")
 
     # --- for others
 
@@ -590,12 +652,15 @@ class SegmentStudy(Headed):
             "lifecycle_history": optional(self, "_history"),
             "movers": optional(self, "movers"),
             "segment_map": optional(self, "_map"),
+            "near_premium": optional(self, "_near_list"),
+            "look_after": optional(self, "_look_after"),
+            "customer_states": optional(self, "_states"),
             MODEL: optional(self, "_saved"),
         }
         there = {name: content for name, content in files.items() if not isinstance(content, Lacking)}
         if not there:
             raise BankmineError(str(files["segments"].why))
-        keys = {"segment_map": "segment"}
+        keys = {"segment_map": "segment", "customer_states": "customers who are"}
         return {n: c if isinstance(c, str) else c.rename_axis(keys.get(n, "customer_id")) for n, c in there.items()}
 
     @part

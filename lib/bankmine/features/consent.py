@@ -1,0 +1,26 @@
+"""Consent: whom the bank may contact, as far as the source tells."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
+_CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
+
+
+def contact_allowed(customers: pd.DataFrame) -> pd.Series:
+    """Say of each customer whether the bank may call, as far as the source tells.
+
+    Both consents are needed, to be contacted with offers and to be treated personally, as who is chosen by a model or
+    by a rule is (Personal Information Protection Law of China, article 24); one that is not recorded counts as not
+    given. Where the source has no such column, it cannot be told and is `ALLOWED`.
+    """
+    there = [name for name in _CONSENTS if name in customers.columns]
+    given = pd.DataFrame(
+        {name: customers[name].astype("boolean").fillna(False) for name in there}, index=customers.index
+    )
+    lacking = [
+        " and ".join(_CONSENTS[n] for n, yes in zip(there, row, strict=True) if not yes) for row in given.to_numpy()
+    ]
+    said = [f"{NOT_ALLOWED}: no consent to {what}" if what else ALLOWED for what in lacking]
+    return pd.Series(said, index=customers.index, name="contact", dtype=object)
