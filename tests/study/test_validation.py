@@ -18,6 +18,7 @@ from scipy import stats
 
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
+from bankmine.learning.sample import Sample
 from bankmine.report.exporter import render
 from bankmine.report.tables import table
 from bankmine.study import validation
@@ -224,6 +225,21 @@ def test_a_crossed_limit_is_told_with_the_limit_and_what_to_do():
     assert more in told["which"]
     assert "values of own payments have gone missing (7%, at most 5%): repair" in told["which"]
     assert told["count"] == plan["status"].eq(validation.CROSSED).sum() >= 2
+
+
+def test_events_that_come_together_have_wider_limits():
+    alone, four = (
+        limits(FACTS | {"events_together": n}).filter(like="Events", axis=0)[["below", "above"]].iloc[0] for n in (1, 4)
+    )
+    width = np.diff(four)[0] / np.diff(alone)[0]
+    assert 1.7 < width < 2.3  # the square root of four, but for whole numbers
+    rows = Sample(
+        pd.DataFrame(index=range(6)),
+        pd.Series([1.0, 1, 1, 0, 1, 1]),
+        pd.Series(["a", "a", "b", "b", "c", "c"]),
+        pd.to_datetime(pd.Series(["2025-01-03", "2025-01-09", *["2025-01-04"] * 2, "2025-01-05", "2025-02-05"])),
+    )
+    assert validation._together(rows) == (4 + 1 + 1 + 1) / 5
 
 
 def test_where_none_at_all_may_be_chance_there_is_no_limit():

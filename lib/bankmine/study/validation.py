@@ -28,6 +28,7 @@ from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional
 
 if TYPE_CHECKING:
+    from bankmine.learning.sample import Sample
     from bankmine.study.study import Study
 
 REGISTRY = WORKSPACE / "data" / "validation.yml"
@@ -289,7 +290,8 @@ def _limit(watched: Watched, now: float, facts: Mapping[str, float]) -> tuple[fl
     if watched.limit == "given":
         return tuple(float(facts.get(f"{watched.fact}_{side}", np.nan)) for side in ("below", "above"))
     if watched.limit == "events":
-        return tuple(stats.poisson.ppf((chance / 2, 1 - chance / 2), now))
+        together = float(facts.get("events_together", 1.0))
+        return tuple(together * stats.poisson.ppf((chance / 2, 1 - chance / 2), now / together))
     if watched.limit == "share":
         acted = round(actions) if actions > 0 else 0
         fewest = stats.binom.ppf(chance, acted, min(now, 1 - 0.5 / acted)) if acted else 0
@@ -472,6 +474,7 @@ def _common_facts(study: Study) -> dict[str, float | str]:
     worst = apart.loc[(apart["psi"] / apart["limit"]).idxmax()]
     facts = {
         "rows": len(judged.rows) / months, "events": judged.rows.target.sum() / months,
+        "events_together": _together(judged.rows),
         "auc": judged.metric("auc")["value"], "auc_now": judged.newest_auc,
         "expected_events": chance[study.chosen].sum() / months,
         "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
@@ -500,3 +503,10 @@ def _windows(study: Study) -> dict[str, str]:
         SCORED: f"rows scored as of {study.source.as_of}" if judged.day is not None else "rows scored",
         NOTHING: "nothing so far",
     }  # fmt: skip
+
+
+def _together(rows: Sample) -> float:
+    """Return how many events of a month come together, as frauds of one attack do: the mean over events."""
+    month = rows.entity * 0 if rows.day is None else rows.day.dt.to_period("M")
+    events = rows.target.groupby([rows.entity, month]).sum()
+    return float((events**2).sum() / events.sum()) if events.sum() else 1.0
