@@ -22,6 +22,7 @@ from bankmine.learning.sample import Sample
 from bankmine.report.exporter import render
 from bankmine.report.tables import table
 from bankmine.study import validation
+from bankmine.study.judged import Judged
 
 MODELS = ("churn", "credit", "fraud")
 REGISTER = validation.load_register()
@@ -248,6 +249,35 @@ def test_where_none_at_all_may_be_chance_there_is_no_limit():
     assert few["status"] == validation.NO_LIMIT
     many = limits(FACTS | {"actions": 400, "precision": 0.08}).filter(like="Share of events", axis=0).iloc[0]
     assert 0 < many["below"] < 0.08
+
+
+def test_what_the_newest_list_found_is_held_against_what_lists_found_before():
+    usual = FACTS | {"actions": 400, "precision": 0.3, "precision_now": 0.29}
+    fewer = usual | {"precision_now": 0.2}
+    within, crossed = (limits(f).filter(like="Share of events", axis=0).iloc[0] for f in (usual, fewer))
+    assert [within["status"], crossed["status"]] == [validation.WITHIN, validation.CROSSED]
+    assert within["below"] == crossed["below"] == stats.binom.ppf(0.01, 400, 0.3) / 400
+    in_fours = limits(usual | {"actions_together": 4.0}).filter(like="Share of events", axis=0).iloc[0]
+    assert in_fours["below"] == stats.binom.ppf(0.01, 100, 0.3) / 100 < within["below"]
+
+
+def test_so_few_events_are_foretold_that_none_would_be_no_alarm():
+    few = limits(FACTS | {"expected_events": 2.0, "events": 0.0}).filter(like="Events", axis=0).iloc[0]
+    assert np.isnan(few["below"])
+    assert few["above"] > 2
+
+
+def test_newest_are_four_weeks_before_which_others_were_judged():
+    days = pd.Series(pd.to_datetime(["2025-10-01", "2025-11-03", "2025-11-04", "2025-12-01"]))
+    told = pd.DataFrame({"m": [0.1, 0.2, 0.3, 0.4]})
+    parts = pd.DataFrame(index=days.index), pd.Series([0.0, 1.0, 0.0, 1.0]), pd.Series(list("abcd"))
+    judged = Judged(Sample(*parts, days), told, "m", "m")
+    assert judged.newest.tolist() == [False, False, True, True]
+    assert judged.auc_of(judged.newest) == 1.0
+    month_ends = pd.Series(pd.to_datetime(["2025-01-31", "2025-01-31", "2025-02-28", "2025-02-28"]))
+    assert Judged(Sample(*parts, month_ends), told, "m", "m").newest.tolist() == [False, False, True, True]
+    for day in (None, pd.Series(days[3], days.index)):
+        assert not Judged(Sample(*parts, day), told, "m", "m").newest.any()
 
 
 def test_what_a_crossed_limit_holds_waits_for_its_owner():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -17,6 +18,8 @@ from bankmine.learning.sample import Sample
 from bankmine.study import charts
 
 RANKS = ("auc", "average_precision", "brier")
+NEWEST = pd.Timedelta(weeks=4)
+"""What is watched is measured on the days of so long at the end; of month ends that is one, as no month is shorter."""
 LIFTS = ("lift_1", "lift_5", "lift_10", "lift_20")
 
 
@@ -99,15 +102,17 @@ class Judged:
         told = wide(found[found["metric"] == "auc"], index=["day", "rows", "events"], columns="model")
         return told.reset_index(["rows", "events"])
 
-    @property
-    def newest_auc(self) -> float:
-        """AUC of the chosen model in the newest month judged; of all rows where these have no days."""
-        if self.rows.day is None:
-            return float(self.metric("auc")["value"])
-        month = self.rows.day.dt.to_period("M")
-        newest = self.rows.at((month == month.max()).to_numpy())
-        chance = self.probability.loc[newest.target.index, [self.chosen]]
-        found = ranking.performance(newest.target, chance, newest.entity, rounds=0)
+    @cached_property
+    def newest(self) -> np.ndarray:
+        """Which rows are of the newest four weeks judged; none where rows have no days, or there are none before."""
+        day = self.rows.day
+        late = np.zeros(len(self.rows), bool) if day is None else (day > day.max() - NEWEST).to_numpy()
+        return late & ~late.all()
+
+    def auc_of(self, which: np.ndarray) -> float:
+        """Return the AUC of the chosen model on some of the rows; NaN where all had the event, or none."""
+        rows = self.rows.at(which)
+        found = ranking.performance(rows.target, self.probability.loc[rows.target.index, [self.chosen]], rows.entity, 0)
         return float(ranking.of(found, self.chosen).loc["auc", "value"])
 
     @property

@@ -8,6 +8,7 @@ is the model whose scores, thresholds and limits are handed on; one fitted anew 
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,7 +26,7 @@ from bankmine.bank.flat import Flat
 from bankmine.bank.flat_leaks import nearly_all
 from bankmine.bank.kept import kept_analysis
 from bankmine.bank.snapshot import Snapshot
-from bankmine.bank.sources import WORKSPACE
+from bankmine.bank.sources import SOURCES, WORKSPACE
 from bankmine.deciding import costs as money
 from bankmine.deciding import policies
 from bankmine.deciding.costs import Costs
@@ -228,6 +229,13 @@ class Study(Headed):
         if rows.day.empty:
             return "of no day"
         return f"from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
+
+    def portrait_of(self, customer: object) -> dict[str, str]:
+        """Say by which `command` a customer of a list is portrayed: in a folder apart, not over the month's report."""
+        source = self.source.source
+        named = source.name if source.folder == SOURCES / source.name else str(source.folder)
+        words = ["--source", named, "--as-of", str(self.source.as_of), "-p", f"customer={customer}"]
+        return {"command": shlex.join(["bankmine", "run", "02_profiling", *words, "--out", "portraits"])}
 
     def lists_judged(
         self, file: str, columns: Mapping[str, type], became: Callable[[pd.DataFrame, datetime.date], Became],

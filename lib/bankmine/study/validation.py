@@ -39,7 +39,7 @@ ALL = "all"
 """Named among the kinds of models where an entry is for any, also for a new one."""
 CROSSED, WITHIN, NO_LIMIT, NOT_KNOWN = "crossed", "within", "no limit", "not known"
 NEWEST, JUDGED, SCORED, NOTHING = "newest", "judged", "scored", "nothing"
-"""On which rows a fact is measured: of the newest month judged, all rows judged, those scored now, or none so far."""
+"""On which rows a fact is measured: of the newest weeks judged, all rows judged, those scored now, or none so far."""
 HOLDS_ALL, HOLDS_ADVERSE = "all", "adverse"
 """What a crossed limit holds: all that is decided by a model, or what is decided against a person only."""
 LIMITS = ("auc", "events", "share", "given", "fixed")
@@ -235,9 +235,9 @@ def monitoring_plan(
     """Say what is watched, and at which limit, given how many `rows`, `events` and `actions` a month has.
 
     `facts` has also what each metric is today, and for limits of the kind `given` `<fact>_below` or `<fact>_above`;
-    where a limit follows from what is usual, `<fact>_now` is held against it; `<fact>_of` names what moved. `windows`
-    say in words on which rows facts are measured. Returns `metric`, `now` (events that came, where limits are about
-    those expected), `measured on`, `below` and `above` (alarm outside; missing where there is none), `status`,
+    where a limit follows from what was usual before, `<fact>_now` is held against it; `<fact>_of` names what moved.
+    `windows` say in words on which rows facts are measured. Returns `metric`, `now` (events that came, where limits are
+    about those expected), `measured on`, `below` and `above` (alarm outside; missing where there is none), `status`,
     `cadence`, `action`, `owner`, and where a limit is crossed `told`, what is wrong, and what it `holds` until
     its owner acts. Limits other than fixed ones are crossed by chance in one of a hundred months.
     """
@@ -291,9 +291,11 @@ def _limit(watched: Watched, now: float, facts: Mapping[str, float]) -> tuple[fl
         return tuple(float(facts.get(f"{watched.fact}_{side}", np.nan)) for side in ("below", "above"))
     if watched.limit == "events":
         together = float(facts.get("events_together", 1.0))
-        return tuple(together * stats.poisson.ppf((chance / 2, 1 - chance / 2), now / together))
+        fewest, most = together * stats.poisson.ppf((chance / 2, 1 - chance / 2), now / together)
+        return (fewest if fewest > 0 else none), most  # there are never fewer than none
     if watched.limit == "share":
-        acted = round(actions) if actions > 0 else 0
+        alone = actions / float(facts.get("actions_together", 1.0))
+        acted = round(alone) if alone > 0 else 0
         fewest = stats.binom.ppf(chance, acted, min(now, 1 - 0.5 / acted)) if acted else 0
         return (fewest / acted if fewest > 0 else none), none  # of so few, none at all may be chance
     short = min(now, 1 - 0.5 / min(events, rows - events)) if 0 < events < rows else now
@@ -475,7 +477,7 @@ def _common_facts(study: Study) -> dict[str, float | str]:
     facts = {
         "rows": len(judged.rows) / months, "events": judged.rows.target.sum() / months,
         "events_together": _together(judged.rows),
-        "auc": judged.metric("auc")["value"], "auc_now": judged.newest_auc,
+        "auc": judged.auc_of(~judged.newest),
         "expected_events": chance[study.chosen].sum() / months,
         "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
         "missing_gain_of": readable(str(gained.idxmax())), "model_age": study.months_since_judged,
@@ -486,20 +488,28 @@ def _common_facts(study: Study) -> dict[str, float | str]:
         found = judged.deviation(name)
         half = (found["high"] - found["low"]) / 2 * stats.norm.ppf(1 - FALSE_ALARMS / 2) / stats.norm.ppf(0.975)
         facts |= {fact: found["value"], f"{fact}_below": right - half, f"{fact}_above": right + half}
+    newest = judged.newest
+    if newest.any():
+        facts["auc_now"] = judged.auc_of(newest)
     acted = optional(study, "acted")
     if isinstance(acted, Lacking):
         return facts
     first = acted.iloc[:, 0].astype(bool)
-    target = judged.rows.target
-    return facts | {"actions": first.sum() / months, "precision": target[first.loc[target.index]].mean()}
+    listed, target = first.loc[judged.rows.target.index].to_numpy(), judged.rows.target
+    facts |= {
+        "actions": first.sum() / months, "precision": target[listed & ~newest].mean(),
+        "actions_together": _together(judged.rows.at(listed)),
+    }  # fmt: skip
+    return facts | ({"precision_now": target[listed & newest].mean()} if newest.any() else {})
 
 
 def _windows(study: Study) -> dict[str, str]:
     """Say in words on which rows a study measures what is watched."""
     judged = study.judged.rows
-    newest = "" if judged.day is None else f"{judged.day.max():%Y-%m}, the newest month judged"
+    newest = study.judged.rows.at(study.judged.newest)
     return {
-        NEWEST: newest or "rows judged", JUDGED: f"rows judged, {study.when(judged)}",
+        NEWEST: f"newest rows judged, {study.when(newest)}" if len(newest) else "rows judged",
+        JUDGED: f"rows judged, {study.when(judged)}",
         SCORED: f"rows scored as of {study.source.as_of}" if judged.day is not None else "rows scored",
         NOTHING: "nothing so far",
     }  # fmt: skip

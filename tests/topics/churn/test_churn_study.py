@@ -331,9 +331,11 @@ def test_what_a_refit_keeps_of_the_list_is_told_where_somebody_is_called(bank):
 def test_each_watched_figure_says_on_which_rows_it_is_measured(bank):
     plan = bank.validation.plan.set_index("metric")["measured on"]
     day = bank.judged.rows.day
-    assert plan.filter(like="Area").tolist() == [f"{day.max():%Y-%m}, the newest month judged"]
+    newest = bank.judged.rows.at((day == day.max()).to_numpy())
+    assert plan.filter(like="Area").tolist() == [f"newest rows judged, {bank.when(newest)}"]
+    assert plan.filter(like="Share of events").tolist() == plan.filter(like="Area").tolist()
     assert plan.filter(like="Events").tolist() == [f"rows judged, {bank.when(bank.judged.rows)}"]
-    assert plan.filter(like="stability").tolist() == [f"rows scored as of {AS_OF}"]
+    assert plan.filter(like="Stability").tolist() == 2 * [f"rows scored as of {AS_OF}"]
     assert plan.filter(like="kept").tolist() == ["nothing so far"]
 
 
@@ -353,9 +355,8 @@ def test_what_to_say_hangs_on_a_sign_of_leaving_only_where_there_is_no_other_rea
 
 
 def test_a_row_of_the_list_leads_to_the_portrait_of_the_customer(bank):
-    told = bank.portrait
-    assert told["first"] == bank.calls.list.index[0]
-    assert told["place"] == f"--source {bank.source.source.folder} --as-of 2025-12-31"
+    place = f"--source {bank.source.source.folder} --as-of 2025-12-31 -p customer={bank.calls.list.index[0]}"
+    assert bank.portrait == {"command": f"bankmine run 02_profiling {place} --out portraits"}
 
 
 @pytest.mark.parametrize(("day", "in_full"), [("2025-10-31", True), ("2025-12-05", False)])

@@ -147,6 +147,13 @@ def flat(tmp_path_factory) -> credit.CreditStudy:
     return credit.study(str(file), "", target="bad")
 
 
+def test_a_row_of_the_list_leads_to_the_portrait_of_the_customer(bank, flat):
+    first = bank.files()["credit_scores"].index[0]
+    assert f"02_profiling --source {bank.source.source.folder} --as-of" in bank.portrait["command"]
+    assert bank.portrait["command"].endswith(f" -p customer={first} --out portraits")
+    assert isinstance(flat.portrait, Lacking)
+
+
 def test_what_is_shown_is_what_is_handed_on(bank):
     files = bank.handed_on
     scores, policy = files["credit_scores"], files["credit_policy"].iloc[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shlex
 from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
@@ -15,7 +14,6 @@ from matplotlib.axes import Axes
 
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
-from bankmine.bank.sources import SOURCES
 from bankmine.deciding.costs import Costs, profit_metrics
 from bankmine.deciding.policies import profit_of
 from bankmine.errors import BankmineError
@@ -424,11 +422,8 @@ class BankChurn(Churn):
 
     @part
     def portrait(self) -> dict[str, str]:
-        """Who is `first` on the list, and of which source and day (`place`) the command is that portrays a customer."""
-        source = self.source.source
-        named = source.name if source.folder == SOURCES / source.name else str(source.folder)
-        words = ["--source", named, "--as-of", str(self.source.as_of)]
-        return {"first": shlex.quote(str(self.calls.list.index[0])), "place": shlex.join(words)}
+        """By which `command` the first on the list is portrayed."""
+        return self.portrait_of(self.calls.list.index[0])
 
     @part
     def acted_now(self) -> pd.Series:

@@ -684,7 +684,7 @@ class TableCredit(CreditStudy):
         raise BankmineError("a flat table does not tell who applied and was refused")
 
     quarters = ages_chart = inferred = inferred_span = old_stand_ins = old_proxies = old_proxies_table = funnel
-    long_run = overrides = overrides_table = overridden = earlier_lists = funnel
+    long_run = overrides = overrides_table = overridden = earlier_lists = portrait = funnel
 
     @part
     def tiers(self) -> pd.DataFrame:
@@ -822,6 +822,11 @@ class BankCredit(CreditStudy):
         monthly = None if income is None else income / 12
         asked = self.beside.loc[rows.target.index]
         return lending.offers(chance, asked, self.rules, monthly, self.cut_off, self.strange(rows))
+
+    @part
+    def portrait(self) -> dict[str, str]:
+        """By which `command` the first on the list is portrayed."""
+        return self.portrait_of(self.today.entity.loc[self.decided_list.index[0]])
 
     def told_beside(self) -> pd.DataFrame:
         """Return the id of each application scored now, what was asked for, and what the bank has decided `so_far`."""

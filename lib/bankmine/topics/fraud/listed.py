@@ -6,7 +6,6 @@ What lists are worth is told of the newest blocks judged, the `backtest`, and by
 from __future__ import annotations
 
 import datetime
-import shlex
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -144,13 +143,11 @@ class Listed(Study):
 
     @property
     def portrait(self) -> dict[str, str] | None:
-        """By which `command` the portrait of a customer on the list is made; None where there is none."""
+        """By which `command` the first on the list is portrayed; None where there is none."""
         listed = self.list_of_day
         if not self.snapshot or isinstance(listed, Lacking) or not len(listed):
             return None
-        source = "" if self.source.source.name == "demo" else f"source={shlex.quote(self.source.source.name)} -p "
-        whose = f"-p {source}customer={shlex.quote(str(listed['customer'].iloc[0]))} --as-of {self.source.as_of}"
-        return {"command": f"bankmine run 02_profiling {whose} --out portraits"}
+        return self.portrait_of(listed["customer"].iloc[0])
 
     @part
     def earlier_lists(self) -> EarlierLists:
@@ -277,7 +274,7 @@ class Listed(Study):
         axis = charts.line(self.weeks.reset_index(), "week", "profit", words[0], expected=words[1])
         axis.axhline(0, color="0.6", linewidth=0.8)
         axis.set_ylim(top=1.25 * axis.get_ylim()[1])  # room for the legend
-        axis.set(title="What the lists saved in a day, by week judged", xlabel="")
+        axis.set(title="What the lists saved in a day, by week judged", xlabel="first day of the week")
         axis.set(ylabel=f"saved a day, {self.currency}")
         axis.figure.autofmt_xdate()
         return axis
