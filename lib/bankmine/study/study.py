@@ -439,6 +439,11 @@ class Study(Headed):
             ranks=self.ranks,
         )
 
+    @part
+    def since_learnt(self) -> Judged:
+        """The model in use on all rows that it has not seen whose outcome is known by now: as here, those judged."""
+        return self.judged
+
     @property
     def months_since_judged(self) -> float:
         """Months since the newest outcome that judged the model was known; 0 where rows have no days."""

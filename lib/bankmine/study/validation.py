@@ -290,8 +290,8 @@ def _limit(watched: Watched, now: float, facts: Mapping[str, float]) -> tuple[fl
     if watched.limit == "given":
         return tuple(float(facts.get(f"{watched.fact}_{side}", np.nan)) for side in ("below", "above"))
     if watched.limit == "events":
-        together = float(facts.get("events_together", 1.0))
-        fewest, most = together * stats.poisson.ppf((chance / 2, 1 - chance / 2), now / together)
+        scale = float(facts.get("months", 1.0)) / float(facts.get("events_together", 1.0))
+        fewest, most = stats.poisson.ppf((chance / 2, 1 - chance / 2), now * scale) / scale
         return (fewest if fewest > 0 else none), most  # there are never fewer than none
     if watched.limit == "share":
         alone = actions / float(facts.get("actions_together", 1.0))
@@ -382,7 +382,7 @@ def of_study(study: Study) -> Validation:
 
 def _tests(study: Study, plan: pd.DataFrame) -> dict[str, Failed]:
     """Return the parts whose test fails, with what it found."""
-    slope, level = (study.judged.deviation(name) for name in ("slope", "in_the_large"))
+    slope, level = (study.since_learnt.deviation(name) for name in ("slope", "in_the_large"))
     suspects = study.suspicion
     shifted, impact = study.moved.index[study.moved["shifted"]], _worst(optional(study, "impact"))
     crossed = plan.loc[plan["status"] == CROSSED, "metric"]
@@ -391,7 +391,7 @@ def _tests(study: Study, plan: pd.DataFrame) -> dict[str, Failed]:
         "calibration": f"{_spanned('slope', slope)}, {_spanned('level', level)}: 1 and 0 are right" if off else "",
         "sentinel": f"suspicious and used{suspects['which']}" if suspects["suspicious"] else "",
         "psi": f"{len(shifted)} of {len(study.moved)} predictors shifted by more than chance" if len(shifted) else "",
-        "monitoring": f"{len(crossed)} limits are crossed: {'; '.join(crossed)}" if len(crossed) else "",
+        "monitoring": f"crossed ({len(crossed)}): {'; '.join(crossed)}" if len(crossed) else "",
         "fairness": impact if isinstance(impact, Failed) else "",
     }
     return {part: Failed(told) for part, told in fails.items() if told}
@@ -431,7 +431,7 @@ def _common_answers(study: Study) -> dict[str, object]:
         "psi": f"{int(moved['shifted'].sum())} of {len(moved)} predictors shifted",
         "stability": "month by month" if sample.day is not None else Lacking("the table has no time"),
         "monitoring": "planned below",
-        "reproducible": "seeds, data fingerprint and commit are in the manifest beside this page",
+        "reproducible": "fingerprint of the data and commit are in the manifest beside this page, seeds in the code",
         "versions": "in the manifest beside this page",
         "sensitive": Lacking("which predictors are sensitive is not told"),
         "fairness": _worst(optional(study, "impact")),
@@ -476,7 +476,7 @@ def _common_facts(study: Study) -> dict[str, float | str]:
     worst = apart.loc[(apart["psi"] / apart["limit"]).idxmax()]
     facts = {
         "rows": len(judged.rows) / months, "events": judged.rows.target.sum() / months,
-        "events_together": _together(judged.rows),
+        "events_together": _together(judged.rows, monthly=False), "months": months,
         "auc": judged.auc_of(~judged.newest),
         "expected_events": chance[study.chosen].sum() / months,
         "score_psi": moved["psi"], "score_psi_above": moved["alarm"], "missing_gain": gained.max(),
@@ -485,7 +485,7 @@ def _common_facts(study: Study) -> dict[str, float | str]:
         "characteristic_psi_of": readable(worst["column"]),
     }  # fmt: skip
     for fact, name, right in (("level", "in_the_large", 0.0), ("slope", "slope", 1.0)):
-        found = judged.deviation(name)
+        found = study.since_learnt.deviation(name)
         half = (found["high"] - found["low"]) / 2 * stats.norm.ppf(1 - FALSE_ALARMS / 2) / stats.norm.ppf(0.975)
         facts |= {fact: found["value"], f"{fact}_below": right - half, f"{fact}_above": right + half}
     newest = judged.newest
@@ -498,7 +498,7 @@ def _common_facts(study: Study) -> dict[str, float | str]:
     listed, target = first.loc[judged.rows.target.index].to_numpy(), judged.rows.target
     facts |= {
         "actions": first.sum() / months, "precision": target[listed & ~newest].mean(),
-        "actions_together": _together(judged.rows.at(listed)),
+        "actions_together": _together(judged.rows.at(listed), monthly=True),
     }  # fmt: skip
     return facts | ({"precision_now": target[listed & newest].mean()} if newest.any() else {})
 
@@ -515,8 +515,11 @@ def _windows(study: Study) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _together(rows: Sample) -> float:
-    """Return how many events of a month come together, as frauds of one attack do: the mean over events."""
-    month = rows.entity * 0 if rows.day is None else rows.day.dt.to_period("M")
-    events = rows.target.groupby([rows.entity, month]).sum()
+def _together(rows: Sample, *, monthly: bool) -> float:
+    """Return how many events come together, as frauds of one attack in a month, or months in which one who leaves does.
+
+    The mean over events of how many their entity has, in their month or in all.
+    """
+    by = [rows.entity, rows.day.dt.to_period("M")] if monthly and rows.day is not None else [rows.entity]
+    events = rows.target.groupby(by).sum()
     return float((events**2).sum() / events.sum()) if events.sum() else 1.0

@@ -271,7 +271,7 @@ class BankChurn(Churn):
     def levels(self) -> pd.DataFrame:
         """Return the chances of the rows judged also as the list has them, though some of these rows set its level."""
         return super().levels().assign(**{
-            "recalibrated as on this list": self.calibrated_anew.chances(self.chosen, self.judged.rows)
+            "recalibrated by the newest of these": self.calibrated_anew.chances(self.chosen, self.judged.rows)
         })  # fmt: skip
 
     @part
@@ -455,7 +455,7 @@ class BankChurn(Churn):
     def losing(self) -> dict[str, object] | None:
         """Which value tiers' calls lost beyond chance when judged (`which`), what they lost and how many left."""
         found = self._by_tier.drop(index="all")
-        lost = found[found["high"] < 0]
+        lost = found[(found["high"] < 0) & found["chance"].notna()]  # of few leavers no loss is beyond chance
         told = [
             f"{tier} ({row['profit']:,.0f} {self.currency} {self.per}, {row['low']:,.0f} to {row['high']:,.0f}; "
             f"of {row['calls']:,.0f} called {row['leavers']:,.1f} left)"

@@ -37,6 +37,7 @@ from bankmine.learning.splits import FEWEST, Parts, Split
 from bankmine.study import charts
 from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
+from bankmine.study.judged import Judged
 from bankmine.study.study import Study
 from bankmine.study.validation import HOLDS_ADVERSE, HOLDS_ALL, Varied
 from bankmine.study.why import Why
@@ -684,7 +685,7 @@ class TableCredit(CreditStudy):
         raise BankmineError("a flat table does not tell who applied and was refused")
 
     quarters = ages_chart = inferred = inferred_span = old_stand_ins = old_proxies = old_proxies_table = funnel
-    long_run = overrides = overrides_table = overridden = earlier_lists = portrait = funnel
+    long_run = overrides = overrides_table = overridden = earlier_lists = portrait = level = funnel
 
     @part
     def tiers(self) -> pd.DataFrame:
@@ -732,6 +733,23 @@ class BankCredit(CreditStudy):
         day = self.sample.day
         first, end = day.iloc[self.split.tune].min(), day.iloc[self.deciding.test].min()
         return np.flatnonzero((day >= first) & (day < end))
+
+    @part
+    def since_learnt(self) -> Judged:
+        """As of any study, also of the months between those learnt from and those judged: they are known by now."""
+        seen = np.union1d(self.split.train, self.split.tune)
+        rows = self.sample.at(np.setdiff1d(np.union1d(self.before, self.split.test), seen))
+        rows = rows.at(rows.known)
+        return Judged(rows, self.chances(rows).to_frame(self.chosen), self.chosen, self.chosen)
+
+    @part
+    def level(self) -> dict[str, object]:
+        """Of all credits that the card has not seen: `foretold` and `came`, the `level` (log-odds), and `told`."""
+        own, found = self.since_learnt, self.since_learnt.deviation("in_the_large")
+        told = "too low" if found["low"] > 0 else "too high" if found["high"] < 0 else "about right"
+        counts = {"rows": len(own.rows), "came": int(own.rows.target.sum())}
+        counts["foretold"] = own.probability[self.chosen].sum()
+        return counts | found[["value", "low", "high"]].to_dict() | {"told": told, "when": self.when(own.rows)}
 
     def decided(self, rows: Sample) -> dict[str, pd.Series]:
         """Say whom the bank did not grant credit."""
