@@ -240,7 +240,8 @@ def test_events_that_come_together_have_wider_limits():
         pd.Series(["a", "a", "b", "b", "c", "c"]),
         pd.to_datetime(pd.Series(["2025-01-03", "2025-01-09", *["2025-01-04"] * 2, "2025-01-05", "2025-02-05"])),
     )
-    assert validation._together(rows) == (4 + 1 + 1 + 1) / 5
+    assert validation._together(rows, monthly=True) == (4 + 1 + 1 + 1) / 5
+    assert validation._together(rows, monthly=False) == (4 + 1 + 4) / 5
 
 
 def test_where_none_at_all_may_be_chance_there_is_no_limit():

@@ -222,13 +222,17 @@ def test_what_a_list_buys_is_told_with_it(bank):
 
 def test_tiers_whose_calls_lost_beyond_chance_are_named(bank):
     found = pd.DataFrame(
-        {"calls": 12.0, "leavers": 0.0, "profit": [-900.0, 50.0, -850.0], "low": -1305.0, "high": [-589.0, 90.0, -1.0]},
-        index=["core", "basic", "all"],
-    )
+        {
+            "calls": 12.0, "leavers": [6.0, 6, 0, 12], "profit": [-900.0, 50.0, -70.0, -920.0], "low": -1305.0,
+            "high": [-589.0, 90.0, -60.0, -1.0], "chance": [0.1, 0.6, np.nan, 0.2],
+        },
+        index=["core", "basic", "premium", "all"],
+    )  # fmt: skip
     anew = BankChurn(bank.source, SHORT)
     vars(anew)["_parts"] = {"_by_tier": found}
     assert anew.losing["which"].startswith("core (-900 ")
     assert "basic" not in anew.losing["which"]
+    assert "premium" not in anew.losing["which"]  # nobody called there left, which chance explains
     assert "all (" not in anew.losing["which"]
     again = BankChurn(bank.source, SHORT)
     vars(again)["_parts"] = {"_by_tier": found.assign(high=1.0)}
@@ -313,10 +317,10 @@ def test_calibration_is_drawn_at_the_level_of_the_list_too(bank):
     rows = bank.judged.rows
     listed = bank.calibrated_anew.chances(bank.chosen, rows)
     named = [text.get_text() for text in bank.reliability.get_legend().get_texts()]
-    assert named == ["as judged", "recalibrated as on this list"]
+    assert named == ["as judged", "recalibrated by the newest of these"]
     assert bank.levels()["as judged"].tolist() == bank.judged.probability[bank.chosen].tolist()
-    assert bank.levels()["recalibrated as on this list"].tolist() == listed.tolist()
-    assert bank.foretold["since"] == f"; recalibrated as on this list: {listed.sum():,.0f}"
+    assert bank.levels()["recalibrated by the newest of these"].tolist() == listed.tolist()
+    assert bank.foretold["since"] == f"; recalibrated by the newest of these: {listed.sum():,.0f}"
 
 
 def test_what_a_refit_keeps_of_the_list_is_told_where_somebody_is_called(bank):

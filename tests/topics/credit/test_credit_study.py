@@ -112,6 +112,21 @@ def test_all_applicants_of_the_months_judged_are_decided_on(bank):
     assert bank.loan_costs.fn.index.equals(bank.sample.target.index)
 
 
+def test_the_level_is_that_of_all_credits_that_the_card_has_not_seen(bank):
+    ids, rows, split = bank.sample.target.index, bank.since_learnt.rows, bank.split
+    seen = ids[np.concatenate([split.train, split.tune])]
+    assert not rows.target.index.intersection(seen).size
+    assert bank.judged.rows.target.index.isin(rows.target.index).all()
+    between = bank.sample.at(bank.before)
+    unseen = between.target[~between.target.index.isin(seen)].dropna().index
+    assert len(unseen) > 0
+    assert unseen.isin(rows.target.index).all()
+    assert bank.level["came"] == rows.target.sum()
+    assert bank.level["foretold"] == pytest.approx(bank.chances(rows).sum())
+    plan = bank.validation.plan.set_index("metric")["now"]
+    assert plan.filter(like="Level of chances").item() == pytest.approx(bank.level["value"])
+
+
 def test_protected_attributes_are_groups_and_in_no_model(bank):
     groups = bank.groups()
     assert {"gender", "age band"} <= set(groups)
