@@ -134,6 +134,7 @@ class Churn(Study):
         own, named = table.loc[group], table.index[table["verdict"] == fairness.REFERENCE][0]
         told = {"ratio": own["ratio"], "low": own["ratio_low"], "high": own["ratio_high"], "verdict": own["verdict"]}
         told["below"] = own["verdict"] == fairness.BELOW
+        told["verdict"] += "; accept that, or adjust" if told["below"] else ""
         return told | {"attribute": attribute, "group": group, "reference": named}
 
     def impact_now(self, impact: dict[str, pd.DataFrame]) -> dict[str, str]:
