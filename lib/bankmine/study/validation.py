@@ -38,8 +38,10 @@ VARIED = "varied, not verified"
 ALL = "all"
 """Named among the kinds of models where an entry is for any, also for a new one."""
 CROSSED, WITHIN, NO_LIMIT, NOT_KNOWN = "crossed", "within", "no limit", "not known"
-NEWEST, JUDGED, SCORED, NOTHING = "newest", "judged", "scored", "nothing"
-"""On which rows a fact is measured: of the newest weeks judged, all rows judged, those scored now, or none so far."""
+NEWEST, JUDGED, UNSEEN, SCORED, NOTHING = "newest", "judged", "unseen", "scored", "nothing"
+WINDOWS = (NEWEST, JUDGED, UNSEEN, SCORED, NOTHING)
+"""On which rows a fact is measured: of the newest weeks judged, all rows judged, all that the model has not seen, those
+scored now, or none so far."""
 HOLDS_ALL, HOLDS_ADVERSE = "all", "adverse"
 """What a crossed limit holds: all that is decided by a model, or what is decided against a person only."""
 LIMITS = ("auc", "events", "share", "given", "fixed")
@@ -145,8 +147,8 @@ def load_register(file: Path = REGISTRY) -> Register:
         raise BankmineError(f"{file}: {wrong[0]} holds what is neither {HOLDS_ALL} nor {HOLDS_ADVERSE}.")
     if wrong := [w.id for w in register.monitoring if w.limit not in LIMITS]:
         raise BankmineError(f"{file}: {wrong[0]} has a limit that is none of {', '.join(LIMITS)}.")
-    if wrong := [w.id for w in register.monitoring if w.window not in (NEWEST, JUDGED, SCORED, NOTHING)]:
-        raise BankmineError(f"{file}: {wrong[0]} is measured on none of {NEWEST}, {JUDGED}, {SCORED} and {NOTHING}.")
+    if wrong := [w.id for w in register.monitoring if w.window not in WINDOWS]:
+        raise BankmineError(f"{file}: {wrong[0]} is measured on none of {', '.join(WINDOWS)}.")
     return register
 
 
@@ -510,6 +512,7 @@ def _windows(study: Study) -> dict[str, str]:
     return {
         NEWEST: f"newest rows judged, {study.when(newest)}" if len(newest) else "rows judged",
         JUDGED: f"rows judged, {study.when(judged)}",
+        UNSEEN: f"all rows not seen, {study.when(study.since_learnt.rows)}",
         SCORED: f"rows scored as of {study.source.as_of}" if judged.day is not None else "rows scored",
         NOTHING: "nothing so far",
     }  # fmt: skip

@@ -14,6 +14,7 @@ from sklearn.metrics import silhouette_score
 from thin_banks import THIN, lacking
 
 from bankmine.errors import BankmineError
+from bankmine.features.consent import ALLOWED, contact_allowed
 from bankmine.topics.segmentation import study
 from bankmine.topics.segmentation.groups import sample
 from bankmine.topics.segmentation.measures import Advisers
@@ -170,7 +171,10 @@ def test_advisers_needed_are_those_who_carry_the_customers_and_the_rest_waits(ki
     advisers = {a.id: a for a in kinds.registry.advisers}
     told, listed = kinds.handed_on["segment_map"], kinds.handed_on["look_after"]
     owners = told["owner"][kinds.segment.astype(str)].set_axis(kinds.segment.index)
-    mine = owners[owners.isin(list(advisers))]
+    lost = kinds.stage.reindex(owners.index) == "lost"
+    may = contact_allowed(kinds.customers.loc[owners.index]) == ALLOWED
+    mine = owners[owners.isin(list(advisers)) & may & ~lost]
+    assert (listed["contact"] == ALLOWED).all()
     assert 0 < len(mine) == len(listed) == kinds.capacity["all"]
     assert (listed["owner"] == mine.reindex(listed.index)).all()
     for owner, rows in listed.groupby("owner"):
@@ -182,7 +186,7 @@ def test_advisers_needed_are_those_who_carry_the_customers_and_the_rest_waits(ki
         needed, there = math.ceil(len(rows) / advisers[owner].carries), advisers[owner].there
         assert f"{needed} {advisers[owner].name}{'s' * int(needed != 1)} (there are {there}" in kinds.capacity["which"]
     for name, row in told[told["takes"] != ""].iterrows():
-        assert row["takes"].startswith(f"{math.ceil(row['customers'] / advisers[row['owner']].carries)} ")
+        assert row["takes"].startswith(f"{math.ceil(row['reached'] / advisers[row['owner']].carries)} ")
         assert kinds.map.loc[name, "what to do"].endswith(f"; takes {row['takes']}")
     assert listed.attrs["list"]
 

@@ -115,7 +115,8 @@ class Churn(Study):
     @part
     def lists_earned(self) -> dict[str, object]:
         """What such lists would have earned, and whether they do better than plainer ways, for a finding."""
-        return self.profit | self.other_policies
+        so = "" if self.profit["low"] > 0 else ". Hold half back at random to learn what pays"
+        return self.profit | self.other_policies | {"so": so}
 
     @part
     def kept_by_refit(self) -> dict[str, float]:

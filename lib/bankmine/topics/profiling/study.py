@@ -174,7 +174,7 @@ class Profile(Headed):
         barred = told["contact"].ne(ALLOWED) & (told["deposits"] >= called.min())
         return {
             "calls": len(called), "held": called.sum() / 1e6, "share": called.sum() / all_ if all_ else float("nan"),
-            "lost_open": len(told), "of_all": all_ / self._deposits.clip(lower=0).sum(), "barred": barred.sum(),
+            "lost_open": len(told), "barred": barred.sum(),
             "currency": self.source.source.currency, "owner": load_win_back()["owner"],
         }  # fmt: skip
 

@@ -185,11 +185,13 @@ class SegmentStudy(Headed):
         words = [*self._described.names, INACTIVE]
         told = pd.DataFrame({"segment": self.segment, "margin": self.worth, "products": self.customers["products"]})
         told["products"] = told["products"].where(self._population[WITH_ACCOUNT])
+        told["reached"] = self._reached.reindex(told.index, fill_value=False)
         found = told.groupby("segment", observed=False).agg(
             customers=("margin", "size"),
             margin=("margin", "sum"),
             each=("margin", "mean"),
             products=("products", "mean"),
+            reached=("reached", "sum"),
         )
         found.insert(1, "share", found["customers"] / found["customers"].sum())
         found.insert(3, "of_margin", found["margin"] / found["margin"].sum())
@@ -198,9 +200,14 @@ class SegmentStudy(Headed):
         found = found if isinstance(losses, Lacking) else found.join(losses)
         found = found.assign(words=words, to_do=[n.to_do for n in names], owner=[n.owner for n in names])
         advised = [self.registry.advisers_of(owner) for owner in found["owner"]]
-        takes = [a.told(n) if a else "" for a, n in zip(advised, found["customers"], strict=True)]
+        takes = [a.told(n) if a else "" for a, n in zip(advised, found["reached"], strict=True)]
         found = found.assign(takes=takes)
         return found.sort_values("margin", ascending=False, kind="stable")
+
+    @part
+    def _reached(self) -> pd.Series:
+        """Whom advisers can look after: who may be contacted and is not lost; whom to win back is a list of its own."""
+        return contact_allowed(self.customers).eq(ALLOWED) & (self.stage.reindex(self.customers.index) != LOST)
 
     @part
     def _losses(self) -> pd.DataFrame:
@@ -249,17 +256,18 @@ class SegmentStudy(Headed):
             raise BankmineError(f"no segment has advisers in {measures.REGISTRY.name}")
         parts = [
             f"{a.told(customers)} (there are {a.there}, for {a.carries} customers each)"
-            for owner, customers in told.groupby("owner", sort=False)["customers"].sum().items()
+            for owner, customers in told.groupby("owner", sort=False)["reached"].sum().items()
             if (a := self.registry.advisers_of(owner))
         ]
         return {"which": ", ".join(parts), "first": self._look_after["first"].sum(), "all": len(self._look_after)}
 
     @part
     def _look_after(self) -> pd.DataFrame:
-        """Customers of segments that advisers look after, by margin; `first` are those for whom advisers are there."""
+        """Customers whom advisers look after, by margin; `first` are those for whom advisers are there."""
         owner = self.segment.astype(str).map(self._map["owner"])
         room = {a.id: a.carries * a.there for a in self.registry.advisers}
-        told = self._valued.assign(segment=self.segment.astype(str), owner=owner)[owner.isin(list(room))]
+        mine = owner.isin(list(room)) & self._reached.reindex(owner.index, fill_value=False)
+        told = self._valued.assign(segment=self.segment.astype(str), owner=owner)[mine]
         told = told.sort_index().sort_values("margin", ascending=False, kind="stable")
         first = told.groupby("owner").cumcount() < told["owner"].map(room)
         return self._worked_through(told.assign(first=first))
