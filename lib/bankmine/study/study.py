@@ -228,7 +228,8 @@ class Study(Headed):
             return "in a table without days"
         if rows.day.empty:
             return "of no day"
-        return f"from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
+        first, last = f"{rows.day.min():%Y-%m-%d}", f"{rows.day.max():%Y-%m-%d}"
+        return f"from {first} to {last}" if first != last else f"of {last}"
 
     def portrait_of(self, customer: object) -> dict[str, str]:
         """Say by which `command` a customer of a list is portrayed: in a folder apart, not over the month's report."""

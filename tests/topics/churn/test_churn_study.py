@@ -335,8 +335,7 @@ def test_what_a_refit_keeps_of_the_list_is_told_where_somebody_is_called(bank):
 def test_each_watched_figure_says_on_which_rows_it_is_measured(bank):
     plan = bank.validation.plan.set_index("metric")["measured on"]
     day = bank.judged.rows.day
-    newest = bank.judged.rows.at((day == day.max()).to_numpy())
-    assert plan.filter(like="Area").tolist() == [f"newest rows judged, {bank.when(newest)}"]
+    assert plan.filter(like="Area").tolist() == [f"newest rows judged, on {day.max():%Y-%m-%d}"]
     assert plan.filter(like="Share of events").tolist() == plan.filter(like="Area").tolist()
     assert plan.filter(like="Events").tolist() == [f"rows judged, {bank.when(bank.judged.rows)}"]
     assert plan.filter(like="Stability").tolist() == 2 * [f"rows scored as of {AS_OF}"]

@@ -236,7 +236,8 @@ class BankChurn(Churn):
 
     def when(self, rows: Sample) -> str:
         """Say on which month ends customers were looked at."""
-        return f"on the month ends from {rows.day.min():%Y-%m-%d} to {rows.day.max():%Y-%m-%d}"
+        first, last = f"{rows.day.min():%Y-%m-%d}", f"{rows.day.max():%Y-%m-%d}"
+        return f"on the month ends from {first} to {last}" if first != last else f"on {last}"
 
     @property
     def rate(self) -> dict[str, object]:
