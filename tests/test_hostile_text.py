@@ -22,10 +22,9 @@ import yaml
 from bank_fixtures import CORE, small_bank, write_csv, write_source
 from runner_fixtures import PARAMETERS, bankmine, bankmine_many, make_workspace, write_notebook
 
-from bankmine.bank import registers, rule_sql
+from bankmine import registers, rule_sql
 from bankmine.bank.flat import open_flat
 from bankmine.bank.snapshot import open_source
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.reasons import load_reasons
 from bankmine.learning.columns import load_columns
@@ -33,6 +32,7 @@ from bankmine.live.ledger import open_ledger
 from bankmine.report.handed_on import earlier
 from bankmine.topics import fraud
 from bankmine.topics.profiling.study import Profile
+from bankmine.workspace import WORKSPACE
 
 LIBRARY = Path(__file__).resolve().parents[1] / "lib" / "bankmine"
 LAST = "2025-12-31"

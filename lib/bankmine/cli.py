@@ -1,4 +1,4 @@
-"""The command `bankmine`: run · list · check · demo · index · cache · new · score."""
+"""The command `bankmine`: run · list · check · demo · index · cache · new · score · privacy."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ GOOD, BAD, WRONG_CALL = 0, 1, 2
 _LONGEST_PATH = 120
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+privacy = typer.Typer(help="Keys, pseudonyms, who looked, and the rights of people.")
+app.add_typer(privacy, name="privacy")
 
 _PLACE = "Name in data/sources, or path of a folder, or of the file of a flat table."
 _Parameters = Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A notebook's parameter.")]
@@ -223,6 +226,17 @@ def score(
     from bankmine.live.command import score as score_lines
 
     score_lines(model, state, warm_up, as_of)
+
+
+@privacy.command("key")
+def make_key(file: Annotated[Path, typer.Argument(help="New file, outside the project.", parser=_place)]) -> None:
+    """Make a new key, by which names become tokens and what is kept is encrypted."""
+    from bankmine.privacy import keys
+
+    made = keys.make_key(file)
+    print(
+        f"{file}: key {made.name}. Set {keys.KEY_FILE} to it, and keep a copy apart: what it protects is lost with it."
+    )
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

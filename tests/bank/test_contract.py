@@ -8,7 +8,8 @@ import pytest
 
 from bankmine.bank.contract import TABLES, Column, Table
 from bankmine.bank.rules import MEANINGS
-from bankmine.bank.sources import SOURCES, WORKSPACE, find_source, list_sources
+from bankmine.bank.sources import SOURCES, find_source, list_sources
+from bankmine.workspace import WORKSPACE
 
 README = WORKSPACE / "data" / "README.md"
 TYPES = {"string", "date", "timestamp", "int64", "float64", "boolean"}

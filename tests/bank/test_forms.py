@@ -20,8 +20,8 @@ from pandas.testing import assert_frame_equal
 from bankmine.bank.flat import Flat, open_flat
 from bankmine.bank.form_kinds import BOOLEAN, CATEGORY, DATE, NUMBER, Form, Told
 from bankmine.bank.forms import read_forms
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
+from bankmine.workspace import WORKSPACE
 
 README = WORKSPACE / "data" / "README.md"
 D, T = dt.datetime, dt.time

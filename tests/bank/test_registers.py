@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bankmine.bank.registers import read_yaml
 from bankmine.bank.ruled import Ruled, compute, condition, holds, read_rules, value
 from bankmine.errors import BankmineError
+from bankmine.registers import read_yaml
 
 ROWS = pd.DataFrame(
     {

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from bankmine.bank.sources import WORKSPACE
+from bankmine.workspace import WORKSPACE
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
 

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import duckdb
 
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError, one_line
+from bankmine.workspace import WORKSPACE
 
 FOLDER, GIGABYTES = "BANKMINE_CACHE", "BANKMINE_CACHE_GB"
 """Environment variables: where the cache is, and how large it may grow."""

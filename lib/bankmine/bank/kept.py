@@ -20,7 +20,7 @@ from bankmine.bank import cache
 from bankmine.bank.checks import TableCheck, Violation
 
 Checked = tuple[dict[str, ir.Table], dict[str, TableCheck]]
-ANALYSES = ("bank", "features", "learning", "judging", "deciding", "study", "topics")
+ANALYSES = ("privacy", "bank", "features", "learning", "judging", "deciding", "study", "topics")
 """Rooms of the library whose code any analysis may follow from."""
 _JSON, _CHECKS, _FRAME = "told.json", "checks.json", "frame.arrow"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from bankmine.bank.registers import read_yaml
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
+from bankmine.registers import read_yaml
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "regions.yml"
 

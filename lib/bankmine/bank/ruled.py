@@ -15,9 +15,9 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from bankmine.bank.registers import Entry, entries, read_yaml
 from bankmine.bank.rule_sql import Expression, condition, value
 from bankmine.errors import BankmineError, one_line
+from bankmine.registers import Entry, entries, read_yaml
 
 __all__ = ["Expression", "Ruled", "compute", "condition", "holds", "read_rules", "value"]
 _POSITION = "row number"

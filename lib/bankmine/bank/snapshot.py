@@ -170,7 +170,7 @@ class Bank:
         """Name what follows from this source in the cache; nothing is kept of other engines than DuckDB."""
         if self.reading.con.name != "duckdb":
             return ""
-        return cache.digest(self.fingerprint, self.source.reads, cache.library("bank"), *parts)
+        return cache.digest(self.fingerprint, self.source.reads, cache.library("privacy", "bank"), *parts)
 
     def as_of(self, day: str | datetime.date) -> Snapshot:
         """Cut every table to what was known at the end of a day, and leave out what breaks a rule.

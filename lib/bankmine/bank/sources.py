@@ -18,10 +18,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from bankmine.bank.contract import TABLES
-from bankmine.bank.registers import read_yaml
 from bankmine.errors import BankmineError, SourceError, told
+from bankmine.registers import read_yaml
+from bankmine.workspace import WORKSPACE
 
-WORKSPACE = Path(os.environ.get("BANKMINE_WORKSPACE", Path(__file__).resolve().parents[3])).resolve()
 SOURCES = WORKSPACE / "data" / "sources"
 _KEYS = {
     "title": str, "currency": str, "time_zone": str, "extracted_on": datetime.date, "path": str, "relations": dict,

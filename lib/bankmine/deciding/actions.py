@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bankmine.bank.registers import entries
+from bankmine.registers import entries
 
 OTHER = "other"
 """Theme whose action serves where there is none of its own."""

@@ -18,11 +18,11 @@ from ibis import _
 
 from bankmine.bank.ruled import Ruled, holds, read_rules
 from bankmine.bank.snapshot import Snapshot
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.features.bookings import own_outflows
 from bankmine.features.holdings import deposits_on
 from bankmine.features.spine import KEYS, beside, by_period, kept, spine_of
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "lifecycle.yml"
 RECENT, GAP, YEAR = 60, 90, 365

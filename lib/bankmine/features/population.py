@@ -14,13 +14,13 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.ruled import Expression, Ruled, condition, holds
 from bankmine.bank.snapshot import Snapshot
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError, one_line
 from bankmine.features import lifecycle
 from bankmine.features.bookings import own_outflows
+from bankmine.registers import entries, read_yaml
+from bankmine.workspace import WORKSPACE
 
 REGISTRY, STATES = WORKSPACE / "data" / "segments.yml", WORKSPACE / "data" / "states.yml"
 PRESENT_DAYS, PRESENT_BOOKINGS = 30, 3

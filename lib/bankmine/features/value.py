@@ -21,11 +21,11 @@ import numpy as np
 import pandas as pd
 
 from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
-from bankmine.bank.registers import read_yaml
 from bankmine.bank.snapshot import Snapshot
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError, one_line
 from bankmine.features.spine import KEYS, beside, by_period, kept, spine_of
+from bankmine.registers import read_yaml
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "margin.yml"
 PARTS = ("deposits", "lending", "fees", "cost")

@@ -19,11 +19,11 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from bankmine.bank.registers import entries, read_yaml
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import Contributions, by_theme
 from bankmine.judging.intervals import wilson
+from bankmine.registers import entries, read_yaml
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "reasons.yml"
 OTHER = "other"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from bankmine.bank.registers import entries, read_yaml
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
+from bankmine.registers import entries, read_yaml
+from bankmine.workspace import WORKSPACE
 
 ALLOWED, PROTECTED, REFUSED = "allowed", "protected", "refused"
 """A protected column never enters a model; it stays beside it, to see whom decisions fall on."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import yaml
 
-from bankmine.bank.sources import OF_TABLES, ROLES, WORKSPACE, Source
+from bankmine.bank.sources import OF_TABLES, ROLES, Source
 from bankmine.errors import BankmineError, told
+from bankmine.workspace import WORKSPACE
 
 CATALOGUE = WORKSPACE / "reports.yml"
 NOTEBOOKS = WORKSPACE / "notebooks"

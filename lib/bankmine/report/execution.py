@@ -23,11 +23,11 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from bankmine.bank.sources import WORKSPACE
 from bankmine.lacking import NotRun
 from bankmine.report.catalogue import topic_of
 from bankmine.report.findings import bundle
 from bankmine.report.warm_kernels import harmless_environment, warmed
+from bankmine.workspace import WORKSPACE
 
 Progress = Callable[[int, int], None]
 """Told after each cell: cells done, cells in all."""

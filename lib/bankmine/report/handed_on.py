@@ -18,12 +18,13 @@ import pandas as pd
 
 from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
-from bankmine.bank.sources import SOURCES, WORKSPACE
+from bankmine.bank.sources import SOURCES
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.provenance import obstacle
 from bankmine.report.secrecy import hide
+from bankmine.workspace import WORKSPACE
 
 if TYPE_CHECKING:  # the runner imports this module, and learns and draws nothing
     from bankmine.study.study import Study

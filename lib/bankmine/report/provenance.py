@@ -13,8 +13,9 @@ from pathlib import Path
 from bankmine.bank.cache import digest, library
 from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Bank, Snapshot
-from bankmine.bank.sources import WORKSPACE, Source
+from bankmine.bank.sources import Source
 from bankmine.report.catalogue import Report
+from bankmine.workspace import WORKSPACE
 
 
 def code_of(report: Report, source: Source) -> str:

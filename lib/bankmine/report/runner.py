@@ -17,7 +17,7 @@ import nbformat
 from bankmine.bank import work
 from bankmine.bank.flat import Flat, open_flat
 from bankmine.bank.snapshot import Bank, open_source, parse_day
-from bankmine.bank.sources import OF_TABLES, SOURCES, WORKSPACE, Source, find_source
+from bankmine.bank.sources import OF_TABLES, SOURCES, Source, find_source
 from bankmine.errors import BankmineError, one_line
 from bankmine.report.catalogue import Report, choose, fitting, in_order, load_catalogue, resolve_parameters, topic_of
 from bankmine.report.execution import Kernels, execute
@@ -38,6 +38,7 @@ from bankmine.report.manifest import build_manifest, git_state
 from bankmine.report.provenance import code_of, obstacle
 from bankmine.report.secrecy import hide, whole
 from bankmine.report.warm_kernels import Warm
+from bankmine.workspace import WORKSPACE
 
 DEFAULT_SOURCE = "demo"
 

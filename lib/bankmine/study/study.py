@@ -26,7 +26,7 @@ from bankmine.bank.flat import Flat
 from bankmine.bank.flat_leaks import nearly_all
 from bankmine.bank.kept import kept_analysis
 from bankmine.bank.snapshot import Snapshot
-from bankmine.bank.sources import SOURCES, WORKSPACE
+from bankmine.bank.sources import SOURCES
 from bankmine.deciding import costs as money
 from bankmine.deciding import policies
 from bankmine.deciding.costs import Costs
@@ -51,6 +51,7 @@ from bankmine.study.judged import RANKS, Judged
 from bankmine.study.leak import Leak
 from bankmine.study.validation import FALSE_ALARMS
 from bankmine.study.why import Seen, Why
+from bankmine.workspace import WORKSPACE
 
 USED = "used"
 """Of a column that models learn from; of others it is `REFUSED`."""

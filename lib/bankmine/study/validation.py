@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bankmine.bank.registers import entries, read_yaml
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging import drift, fairness
 from bankmine.judging.intervals import shown
 from bankmine.judging.numbers import LINKS, written
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional
+from bankmine.registers import entries, read_yaml
+from bankmine.workspace import WORKSPACE
 
 if TYPE_CHECKING:
     from bankmine.learning.sample import Sample

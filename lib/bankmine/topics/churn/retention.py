@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import entries, read_yaml
-from bankmine.bank.sources import WORKSPACE
 from bankmine.deciding.actions import OTHER, load_actions
 from bankmine.deciding.costs import Costs, empc, profit_metrics, realised
 from bankmine.deciding.policies import DRAWS, Unsure, jointly, with_intervals
 from bankmine.errors import BankmineError
 from bankmine.features.value import TIERS
 from bankmine.judging.intervals import interval
+from bankmine.registers import entries, read_yaml
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "retention.yml"
 FEWEST = 5

@@ -15,13 +15,13 @@ import pandas as pd
 import sqlglot
 from sqlglot import exp
 
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.contributions import Contributions
 from bankmine.judging.reasons import load_reasons, reasons
 from bankmine.study.why import Why
 from bankmine.topics.credit.bins import FLAG, WORDS, Bins
 from bankmine.topics.credit.scorecard import Scorecard
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "credit_reasons.yml"
 """Words for what is known of applicants, as `load_reasons` reads them."""

@@ -14,10 +14,10 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from bankmine.bank.contract import PRODUCTS
-from bankmine.bank.registers import entries, read_yaml
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
+from bankmine.registers import entries, read_yaml
 from bankmine.topics.credit.bins import TRENDS
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "credit.yml"
 

@@ -18,12 +18,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from scipy import stats
 
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import wilson, wilson_clustered
 from bankmine.judging.reasons import readable
 from bankmine.topics.fraud.desk import DeskRules, order_of, within_capacity
 from bankmine.topics.fraud.payments import Payments
+from bankmine.workspace import WORKSPACE
 
 REASONS = WORKSPACE / "data" / "fraud_reasons.yml"
 BANDS = (0.5, 0.9, 0.99)

@@ -20,8 +20,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import read_yaml
-from bankmine.bank.sources import WORKSPACE
 from bankmine.deciding import costs as profit
 from bankmine.deciding import policies as profit_curves
 from bankmine.deciding.actions import OTHER, load_actions
@@ -30,7 +28,9 @@ from bankmine.errors import BankmineError
 from bankmine.judging.intervals import draws, interval, wilson_clustered
 from bankmine.judging.ranking import performance
 from bankmine.learning.sample import codes
+from bankmine.registers import read_yaml
 from bankmine.topics.fraud.payments import Payments
+from bankmine.workspace import WORKSPACE
 
 EPISODE = 30
 """Days without a fraud on an account after which the next one begins another episode."""

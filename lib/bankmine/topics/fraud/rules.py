@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bankmine.bank.ruled import Expression, Ruled, condition, holds, read_rules
-from bankmine.bank.sources import WORKSPACE
 from bankmine.errors import BankmineError
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "fraud_rules.yml"
 

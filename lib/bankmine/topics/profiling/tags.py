@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bankmine.bank.ruled import Ruled, holds, read_rules
-from bankmine.bank.sources import WORKSPACE
 from bankmine.judging.intervals import wilson
+from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "tags.yml"
 

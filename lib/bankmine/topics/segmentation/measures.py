@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bankmine.bank.registers import entries, read_yaml
 from bankmine.bank.ruled import Expression, Ruled, compute, value
 from bankmine.errors import BankmineError, one_line
 from bankmine.features.population import REGISTRY, Active, months_known
+from bankmine.registers import entries, read_yaml
 
 INACTIVE = "inactive"
 FORMS, USES = ("amount", "share", "mix", "plain"), ("segments", "profile")

@@ -1,0 +1,123 @@
+"""Register of columns: what each is, what it may be used for, how it is masked, how long it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bankmine.errors import BankmineError
+from bankmine.registers import entries, read_yaml
+from bankmine.workspace import WORKSPACE
+
+FILE = WORKSPACE / "data" / "privacy.yml"
+GENERAL, PERSONAL, SENSITIVE = KINDS = ("general", "personal", "sensitive")
+NONE, TOKEN, YEAR, REDACT, ABSENT = MASKINGS = ("none", "token", "year", "redact", "absent")
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What data are used for, on which legal basis, and by whose consent."""
+
+    id: str
+    what: str
+    basis: str
+    consent: tuple[str, ...] = ()
+    """Columns of customers: only rows of those who gave all of these consents are used."""
+    contact: tuple[str, ...] = ()
+    """Only those who gave all of these consents may stand on a list of people to be contacted."""
+
+    def __post_init__(self) -> None:
+        for name in ("consent", "contact"):
+            object.__setattr__(self, name, _words(getattr(self, name), f"purpose {self.id}: {name}"))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns, written `table.column`, that are treated alike."""
+
+    id: str
+    kind: str
+    masking: str
+    purposes: tuple[str, ...]
+    retention: int
+    """Years after the end of the relationship."""
+    columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("purposes", "columns"):
+            object.__setattr__(self, name, _words(getattr(self, name), f"{self.id}: {name}"))
+        for name, may in (("kind", KINDS), ("masking", MASKINGS)):
+            if getattr(self, name) not in may:
+                raise BankmineError(f"{self.id}: {name} may be {', '.join(may)}, not {getattr(self, name)!r}.")
+        if isinstance(self.retention, bool) or not isinstance(self.retention, int | float) or not self.retention > 0:
+            raise BankmineError(f"{self.id}: retention is a number of years above zero, not {self.retention!r}.")
+        if odd := [c for c in self.columns if c.count(".") != 1]:
+            raise BankmineError(f"{self.id}: a column is written table.column, unlike {odd[0]!r}.")
+
+
+UNLISTED = Group("not listed", SENSITIVE, ABSENT, (), 1, ())
+"""How a column is treated that nobody lists."""
+
+
+@dataclass(frozen=True)
+class Register:
+    """Purposes by their id, and the group of each listed column."""
+
+    purposes: dict[str, Purpose]
+    groups: dict[str, Group]
+
+    def group(self, column: str) -> Group:
+        """Return the group of a column, written `table.column`."""
+        return self.groups.get(column, UNLISTED)
+
+    def purpose(self, name: str) -> Purpose:
+        """Return a purpose by its id, or say which there are."""
+        if name not in self.purposes:
+            raise BankmineError(f"No purpose {name!r}: {FILE} has {', '.join(self.purposes)}.")
+        return self.purposes[name]
+
+
+def load_register(folder: Path) -> Register:
+    """Read the workspace's register, and that in the folder of a source, which adds its further columns.
+
+    Raises
+    ------
+    BankmineError
+        If one does not parse, lists a column twice, or names a purpose that is not there.
+    """
+    told = _read(FILE, {"purposes", "columns"})
+    purposes = {p.id: p for p in entries(told.get("purposes", []), Purpose, FILE, "purposes")}
+    groups = _groups(told, FILE, purposes)
+    own = folder / FILE.name
+    if own.is_file() and own != FILE:
+        more = _groups(_read(own, {"columns"}), own, purposes)
+        if twice := sorted(set(groups) & set(more)):
+            raise BankmineError(f"{own}: {twice[0]} is listed in {FILE} already: remove it from one of them.")
+        groups |= more
+    return Register(purposes, groups)
+
+
+def _read(file: Path, keys: set[str]) -> dict:
+    told = read_yaml(file)
+    if not isinstance(told, dict) or set(told) - keys:
+        raise BankmineError(f"{file} must be a mapping of {' and '.join(sorted(keys))}, and nothing else.")
+    return told
+
+
+def _groups(told: dict, file: Path, purposes: dict[str, Purpose]) -> dict[str, Group]:
+    found: dict[str, Group] = {}
+    for group in entries(told.get("columns", []), Group, file, "groups of columns"):
+        if odd := [p for p in group.purposes if p not in purposes]:
+            raise BankmineError(
+                f"{file}: {group.id} names the purpose {odd[0]!r}, which is none of {', '.join(purposes)}."
+            )
+        if twice := [c for i, c in enumerate(group.columns) if c in found or c in group.columns[:i]]:
+            raise BankmineError(f"{file}: {twice[0]} is listed twice.")
+        found |= dict.fromkeys(group.columns, group)
+    return found
+
+
+def _words(told: object, what: str) -> tuple[str, ...]:
+    if not isinstance(told, list | tuple) or not all(isinstance(word, str) for word in told):
+        raise BankmineError(f"{what} must be a list of words, not {told!r}.")
+    return tuple(told)
