@@ -14,6 +14,12 @@ GENERAL, PERSONAL, SENSITIVE = KINDS = ("general", "personal", "sensitive")
 NONE, TOKEN, YEAR, REDACT, ABSENT = MASKINGS = ("none", "token", "year", "redact", "absent")
 
 
+def _words(told: object, what: str) -> tuple[str, ...]:
+    if not isinstance(told, list | tuple) or not all(isinstance(word, str) for word in told):
+        raise BankmineError(f"{what} must be a list of words, not {told!r}.")
+    return tuple(told)
+
+
 @dataclass(frozen=True)
 class Purpose:
     """What data are used for, on which legal basis, and by whose consent."""
@@ -115,9 +121,3 @@ def _groups(told: dict, file: Path, purposes: dict[str, Purpose]) -> dict[str, G
             raise BankmineError(f"{file}: {twice[0]} is listed twice.")
         found |= dict.fromkeys(group.columns, group)
     return found
-
-
-def _words(told: object, what: str) -> tuple[str, ...]:
-    if not isinstance(told, list | tuple) or not all(isinstance(word, str) for word in told):
-        raise BankmineError(f"{what} must be a list of words, not {told!r}.")
-    return tuple(told)
