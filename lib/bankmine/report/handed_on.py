@@ -21,6 +21,7 @@ from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import SOURCES
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
+from bankmine.privacy import audit
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.provenance import obstacle
 from bankmine.report.secrecy import hide
@@ -46,6 +47,7 @@ def hand_on(study: Study) -> dict[str, str] | Lacking:
     handed_on = study.handed_on
     if isinstance(handed_on, Lacking):
         return handed_on
+    _tell({name: content for name, content in handed_on.items() if isinstance(content, pd.DataFrame)}, study.source)
     paths = [_write(name, content, study.source) for name, content in handed_on.items()]
     lists = {n: c for n, c in handed_on.items() if isinstance(c, pd.DataFrame) and c.attrs.get("list")}
     paths += [_write_list(name, frame, study.source) for name, frame in lists.items()]
@@ -69,7 +71,16 @@ def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot | Flat) -> Pa
     Path
         The file; in a run it is moved beside the report at the end.
     """
-    return _write(name, frame.rename_axis("customer_id"), snapshot)
+    frame = frame.rename_axis("customer_id")
+    _tell({name: frame}, snapshot)
+    return _write(name, frame, snapshot)
+
+
+def _tell(tables: dict[str, pd.DataFrame], snapshot: Snapshot | Flat) -> None:
+    """Tell the audit what is handed on, before it is."""
+    told = {n: {"rows": len(t), "columns": audit.names(map(str, t.reset_index().columns))} for n, t in tables.items()}
+    as_of = {"source": snapshot.source.name, "fingerprint": snapshot.fingerprint, "as_of": str(snapshot.as_of)}
+    audit.record("handed on", **as_of, tables=told)
 
 
 def _write(name: str, content: pd.DataFrame | str, snapshot: Snapshot | Flat) -> Path:
