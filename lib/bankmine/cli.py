@@ -240,9 +240,7 @@ def make_key(file: Annotated[Path, typer.Argument(help="New file, outside the pr
 
 
 @privacy.command("audit")
-def check_audit(
-    reports: Annotated[Path, typer.Option(help="Folder of the reports.", parser=_place)] = Path("reports"),
-) -> None:
+def check_audit(reports: _Out = Path("reports")) -> None:
     """Say who did what, and whether the audit is whole. Exit code 0: it is; 1: it is not; 2: wrong call."""
     from bankmine.stewardship.audit_check import checked
 
