@@ -7,6 +7,8 @@ the days can be put one under the other.
 
 from __future__ import annotations
 
+import datetime
+import io
 import json
 import os
 import shlex
@@ -104,17 +106,21 @@ def _blanked(frame: pd.DataFrame, secrets: list[str]) -> pd.DataFrame:
 
 
 def _write_list(name: str, frame: pd.DataFrame, snapshot: Snapshot | Flat) -> Path:
-    """Write a list that people work through as xlsx: text is text, never a formula or a link, the same on every run."""
+    """Write a list that people work through as xlsx."""
     path = place_for(f"{name}.xlsx", snapshot)
     part = path.with_name(f".{path.name}.part")
-    as_text = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
-    with pd.ExcelWriter(part, engine="xlsxwriter", engine_kwargs=as_text) as writer:
-        writer.book.set_properties({"created": pd.Timestamp(snapshot.as_of).to_pydatetime()})
-        _blanked(frame.reset_index(), snapshot.source.secrets).to_excel(
-            writer, sheet_name=name[:31], index=False, freeze_panes=(1, 1)
-        )
+    part.write_bytes(as_list(_blanked(frame.reset_index(), snapshot.source.secrets), name, snapshot.as_of))
     part.replace(path)
     return path
+
+
+def as_list(frame: pd.DataFrame, name: str, as_of: datetime.date | str) -> bytes:
+    """Return a list as xlsx: text is text, never a formula or a link, the same on every run."""
+    as_text, out = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}, io.BytesIO()
+    with pd.ExcelWriter(out, engine="xlsxwriter", engine_kwargs=as_text) as writer:
+        writer.book.set_properties({"created": pd.Timestamp(as_of).to_pydatetime()})
+        frame.to_excel(writer, sheet_name=name[:31], index=False, freeze_panes=(1, 1))
+    return out.getvalue()
 
 
 def place_for(file: str, snapshot: Snapshot | Flat) -> Path:

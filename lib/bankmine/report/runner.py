@@ -131,7 +131,7 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     named = fitting(choose(names), told := find_source(source), named=bool(names))
     flat = told.flat is not None
     opened, day = (_flat if flat else _bank)(source, as_of, given)
-    place = _place(told)
+    place = place_of(told)
     parameters = resolve_parameters(named, given, place, day, flat)
     of_source = out if place == DEFAULT_SOURCE else out / told.name
     refuse_foreign(of_source, place)
@@ -315,7 +315,7 @@ def _write(
     return page
 
 
-def _place(source: Source) -> str:
+def place_of(source: Source) -> str:
     """Write a source as every notebook finds it, wherever the command was called."""
     return source.name if source.folder == SOURCES / source.name else str(source.folder)
 
