@@ -230,11 +230,11 @@ def verify(file: Path) -> Chain:
 
 
 def _moved(place: int, number: int, later: list[int]) -> str:
+    if number < place:
+        return f"line {place - 1} or {place} was inserted: both cannot be what they say"
     if place in later:
         return f"line {place} was moved: line {number} stands in its place"
-    if number > place:
-        return f"line {place} was removed" if number == place + 1 else f"lines {place} to {number - 1} were removed"
-    return f"line {place - 1} or {place} was inserted: both cannot be what they say"
+    return f"line {place} was removed" if number == place + 1 else f"lines {place} to {number - 1} were removed"
 
 
 def _fault(line: dict, number: int, chain: Chain, key: Key | None) -> str:
