@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _made.append(tempfile.TemporaryDirectory(prefix="bankmine-tested-"))
         os.environ["BANKMINE_TESTED"] = _made[0].name
         os.environ["BANKMINE_CACHE"] = f"{_made[0].name}/cache"
+        os.environ["BANKMINE_AUDIT"] = f"{_made[0].name}/audit.jsonl"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -239,6 +239,34 @@ def make_key(file: Annotated[Path, typer.Argument(help="New file, outside the pr
     )
 
 
+@privacy.command("audit")
+def check_audit(reports: _Out = Path("reports")) -> None:
+    """Say who did what, and whether the audit is whole. Exit code 0: it is; 1: it is not; 2: wrong call."""
+    from bankmine.stewardship.audit_check import checked
+
+    says, faults = checked(reports)
+    for line in says:
+        print(line)
+    if faults:
+        print(f"bankmine: the audit is broken: {'; '.join(faults)}.", file=sys.stderr)
+        raise typer.Exit(BAD)
+    print("whole")
+
+
+@privacy.command("forget")
+def forget_customer(
+    customer: Annotated[str, typer.Argument(help="Key by which the source calls them.")],
+    source: Annotated[str, typer.Option(help=_PLACE)],
+    state: Annotated[Path | None, typer.Option(help="State of live scoring.", parser=_place)] = None,
+    reports: _Out = Path("reports"),
+) -> None:
+    """Take a customer out of what the workspace keeps, and say where they remain."""
+    from bankmine.stewardship.forget import forgotten
+
+    for line in forgotten(customer, source, state, reports):
+        print(line)
+
+
 def _pairs(given: list[str]) -> dict[str, str]:
     pairs = [p.partition("=") for p in given]
     if wrong := [p for p, (name, equals, _) in zip(given, pairs, strict=True) if not equals or not name]:

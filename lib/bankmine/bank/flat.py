@@ -22,6 +22,7 @@ from bankmine.bank.readers import read_flat, undamaged
 from bankmine.bank.snapshot import SOURCE_MIME
 from bankmine.bank.sources import FLAT, Source, find_source, written
 from bankmine.errors import BankmineError, SourceError
+from bankmine.privacy import audit
 
 _SHOWN = (NUMBER, DATE, BOOLEAN)
 """Kinds of which single values are shown: they hold no names."""
@@ -183,6 +184,9 @@ def open_flat(
         found, reasons, leaks = _predictors(rows, happened, _kept(keep, rows), own)
         dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
         entity, costs = entity_of(rows), costs_of(rows)
+    # names of columns are not told: in a file without headings they would be values
+    counts = {"rows": len(happened), "columns": len(rows.columns), "predictors": found.shape[1]}
+    audit.record("opened", source=source.name, fingerprint=fingerprint, as_of=str(rows.as_of), tables={FLAT: counts})
     parts = found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks), leaks, rows
     return Flat(source, fingerprint, rows.as_of, *parts)
 

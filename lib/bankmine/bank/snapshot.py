@@ -24,6 +24,7 @@ from bankmine.bank.kept import Checked, kept_json, kept_tables
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
 from bankmine.errors import BankmineError, SourceError, UnusableSourceError
+from bankmine.privacy import audit
 
 _MONTH, _STOPPED = 31, 0.05
 """Bookings have all but stopped where this many days have less than this part of what a month usually has."""
@@ -185,6 +186,8 @@ class Bank:
         what = f"{self.source.name}, as of {day}: checked tables"
         with self.reading.undamaged():
             kept, checks = kept_tables(key, what, self.reading.con, lambda: self._checked(day))
+        opened = {n: {"rows": checks[n].kept, "columns": audit.names(rows.columns)} for n, rows in kept.items()}
+        audit.record("opened", source=self.source.name, fingerprint=self.fingerprint, as_of=str(day), tables=opened)
         return Snapshot(self.source, self.fingerprint, day, kept, checks, lambda: self._known(day), key)
 
     def _known(self, day: datetime.date) -> dict[str, ir.Table]:

@@ -15,6 +15,7 @@ from bankmine.live.lines import numbered
 from bankmine.live.memory import tidy
 from bankmine.live.messages import FaultError, Label, microseconds, read
 from bankmine.live.scorer import Scorer, as_line
+from bankmine.privacy import audit
 from bankmine.topics.fraud.stream_model import load
 
 
@@ -23,37 +24,41 @@ def score(model: Path, state: Path, source: str | None = None, as_of: str | None
 
     `state` is made where it is not there; one that has no transaction takes those of `source` up to the day `as_of`.
     """
-    kept, ledger = load(model), open_ledger(state)
+    kept = load(model)
+    told = {"model": model.name, "state": state.name}
+    audit.record("scoring started", **told, warm_up=source is not None)
+    ledger, counts = open_ledger(state), Counter()
     try:
         with faults(state):
             if source is not None:
                 _warm(ledger, source, as_of, kept.kinds)
             tidy(ledger)
-            counts = answer_all(Scorer(ledger, kept, _now), sys.stdin.buffer, sys.stdout.buffer)
+            scorer = Scorer(ledger, kept, _now)
+            counts = scorer.counts
+            answer_all(scorer, sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more at its end
         raise BankmineError("Nobody reads the answers any more: send again what was not answered.") from None
     finally:
         ledger.close()
+        audit.record("scoring ended", **told, counts=dict(counts))
     print(f"bankmine: {', '.join(f'{n:,} {what}' for what, n in counts.items()) or 'no line came'}.", file=sys.stderr)
 
 
-def answer_all(scorer: Scorer, given: BinaryIO, out: BinaryIO) -> Counter[str]:
+def answer_all(scorer: Scorer, given: BinaryIO, out: BinaryIO) -> None:
     """Answer lines one by one and count their kinds; a wrong one is answered by what is wrong and does nothing else."""
-    counts: Counter[str] = Counter()
     for number, line in numbered(given):
         try:
             if line is None:
                 raise FaultError("the line is too long")
             message = read(line)
             answer = scorer.answer(message)
-            counts["labels" if isinstance(message, Label) else "transactions"] += 1
+            scorer.counts["labels" if isinstance(message, Label) else "transactions"] += 1
         except FaultError as fault:
             answer = as_line({"error": str(fault), "line": number})
-            counts["lines that could not be taken"] += 1
+            scorer.counts["lines that could not be taken"] += 1
         out.write(answer.encode() + b"\n")
         out.flush()
-    return counts
 
 
 def _warm(ledger: Ledger, source: str, as_of: str | None, kinds: tuple[str, ...]) -> None:

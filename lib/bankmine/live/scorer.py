@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -28,6 +29,8 @@ class Scorer:
     def __init__(self, ledger: Ledger, model: FraudModel, now: Callable[[], int]) -> None:
         self._ledger, self._model, self._now = ledger, model, now
         self._state = restore(ledger, model.specification)
+        self.counts: Counter[str] = Counter()
+        """Of what came, by its kind."""
 
     def answer(self, message: Message | Label) -> str:
         """Return the answer to a message as one line of JSON; the same again to one that is sent again.

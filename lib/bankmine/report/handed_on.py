@@ -7,6 +7,8 @@ the days can be put one under the other.
 
 from __future__ import annotations
 
+import datetime
+import io
 import json
 import os
 import shlex
@@ -21,6 +23,7 @@ from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import SOURCES
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
+from bankmine.privacy import audit
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.provenance import obstacle
 from bankmine.report.secrecy import hide
@@ -46,6 +49,7 @@ def hand_on(study: Study) -> dict[str, str] | Lacking:
     handed_on = study.handed_on
     if isinstance(handed_on, Lacking):
         return handed_on
+    _tell({name: content for name, content in handed_on.items() if isinstance(content, pd.DataFrame)}, study.source)
     paths = [_write(name, content, study.source) for name, content in handed_on.items()]
     lists = {n: c for n, c in handed_on.items() if isinstance(c, pd.DataFrame) and c.attrs.get("list")}
     paths += [_write_list(name, frame, study.source) for name, frame in lists.items()]
@@ -69,7 +73,16 @@ def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot | Flat) -> Pa
     Path
         The file; in a run it is moved beside the report at the end.
     """
-    return _write(name, frame.rename_axis("customer_id"), snapshot)
+    frame = frame.rename_axis("customer_id")
+    _tell({name: frame}, snapshot)
+    return _write(name, frame, snapshot)
+
+
+def _tell(tables: dict[str, pd.DataFrame], snapshot: Snapshot | Flat) -> None:
+    """Tell the audit what is handed on, before it is."""
+    told = {n: {"rows": len(t), "columns": audit.names(map(str, t.reset_index().columns))} for n, t in tables.items()}
+    as_of = {"source": snapshot.source.name, "fingerprint": snapshot.fingerprint, "as_of": str(snapshot.as_of)}
+    audit.record("handed on", **as_of, tables=told)
 
 
 def _write(name: str, content: pd.DataFrame | str, snapshot: Snapshot | Flat) -> Path:
@@ -93,17 +106,21 @@ def _blanked(frame: pd.DataFrame, secrets: list[str]) -> pd.DataFrame:
 
 
 def _write_list(name: str, frame: pd.DataFrame, snapshot: Snapshot | Flat) -> Path:
-    """Write a list that people work through as xlsx: text is text, never a formula or a link, the same on every run."""
+    """Write a list that people work through as xlsx."""
     path = place_for(f"{name}.xlsx", snapshot)
     part = path.with_name(f".{path.name}.part")
-    as_text = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
-    with pd.ExcelWriter(part, engine="xlsxwriter", engine_kwargs=as_text) as writer:
-        writer.book.set_properties({"created": pd.Timestamp(snapshot.as_of).to_pydatetime()})
-        _blanked(frame.reset_index(), snapshot.source.secrets).to_excel(
-            writer, sheet_name=name[:31], index=False, freeze_panes=(1, 1)
-        )
+    part.write_bytes(as_list(_blanked(frame.reset_index(), snapshot.source.secrets), name, snapshot.as_of))
     part.replace(path)
     return path
+
+
+def as_list(frame: pd.DataFrame, name: str, as_of: datetime.date | str) -> bytes:
+    """Return a list as xlsx: text is text, never a formula or a link, the same on every run."""
+    as_text, out = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}, io.BytesIO()
+    with pd.ExcelWriter(out, engine="xlsxwriter", engine_kwargs=as_text) as writer:
+        writer.book.set_properties({"created": pd.Timestamp(as_of).to_pydatetime()})
+        frame.to_excel(writer, sheet_name=name[:31], index=False, freeze_panes=(1, 1))
+    return out.getvalue()
 
 
 def place_for(file: str, snapshot: Snapshot | Flat) -> Path:

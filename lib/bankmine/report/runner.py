@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from bankmine.bank.flat import Flat, open_flat
 from bankmine.bank.snapshot import Bank, open_source, parse_day
 from bankmine.bank.sources import OF_TABLES, SOURCES, Source, find_source
 from bankmine.errors import BankmineError, one_line
+from bankmine.privacy import audit
 from bankmine.report.catalogue import Report, choose, fitting, in_order, load_catalogue, resolve_parameters, topic_of
 from bankmine.report.execution import Kernels, execute
 from bankmine.report.exporter import render
@@ -61,6 +63,12 @@ class Plan:
     """Parameters of the command line."""
     first: dict[str, str] = field(default_factory=dict)
     """Reports that nobody named and that others read from, and why each is run."""
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the audit is told of it."""
+        source = self.base["source"]
+        return {"source": source["name"], "fingerprint": source["fingerprint"], "as_of": self.base["as_of"]}
 
     def manifest(self, report: Report) -> dict:
         """Return what is known of a report's run before it begins."""
@@ -123,7 +131,7 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     named = fitting(choose(names), told := find_source(source), named=bool(names))
     flat = told.flat is not None
     opened, day = (_flat if flat else _bank)(source, as_of, given)
-    place = _place(told)
+    place = place_of(told)
     parameters = resolve_parameters(named, given, place, day, flat)
     of_source = out if place == DEFAULT_SOURCE else out / told.name
     refuse_foreign(of_source, place)
@@ -186,10 +194,16 @@ def execute_plan(plan: Plan, jobs: int, teller: Teller, warm: Warm) -> list[Outc
     with claimed(plan.folder):
         if plan.place != DEFAULT_SOURCE:
             own(plan.folder.parent, plan.place)
+        run = audit.record("run started", **plan.told, reports=[r.name for r in plan.reports])
         teller.queued([r.name for r in plan.reports], plan.first)
         warm.preload([r.notebook for r in plan.reports])
         outcomes = _run_all(plan, jobs, teller, Kernels(warm.place))
-    return outcomes + _index(plan.out, teller)
+    status = {o.report: "failed" if o.error else "ok" for o in outcomes}
+    ends = {
+        "audit": lambda: audit.record("run finished", **plan.told, run=run.number, status=status),
+        "index": lambda: refresh_index(plan.out),
+    }
+    return outcomes + [failure for what, end in ends.items() for failure in _ended(what, end, teller)]
 
 
 def _run_all(plan: Plan, jobs: int, teller: Teller, kernels: Kernels) -> list[Outcome]:
@@ -218,19 +232,20 @@ def _run_all(plan: Plan, jobs: int, teller: Teller, kernels: Kernels) -> list[Ou
     return list(outcomes.values())
 
 
-def _index(out: Path, teller: Teller) -> list[Outcome]:
-    """Write the index; where that fails, the reports are there all the same."""
+def _ended(what: str, end: Callable[[], object], teller: Teller) -> list[Outcome]:
+    """Do what ends a run; where that fails, the reports are there all the same."""
     try:
-        refresh_index(out)
+        end()
     except BankmineError as failure:
-        teller.done(Outcome("index", str(failure)))
-        return [Outcome("index", str(failure))]
+        teller.done(Outcome(what, str(failure)))
+        return [Outcome(what, str(failure))]
     return []
 
 
 def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller, failed: dict[str, str]) -> Outcome:
     with tempfile.TemporaryDirectory(dir=work.folder()) as stage:
         places = {STAGE: stage, REPORTS: str(plan.folder.parent), FAILED: json.dumps(list(failed))}
+        places |= {audit.REPORT: report.name}
         places |= {name: os.environ[name] for name in plan.variables if name in os.environ}
         outcome = _run_staged(plan, report, kernels, teller, places, failed)
         return replace(outcome, without=tuple(failed))
@@ -286,6 +301,8 @@ def _write(
     endings = FAILED_ENDINGS if manifest["error"] else GOOD_ENDINGS
     page, ipynb, told = (plan.folder / (report.name + ending) for ending in endings)
     manifest["files"] = {name: len(content) for name, content in written.items()}
+    of_run = {name: manifest.get(name) for name in ("report", "role", "purpose", "status", "files")}
+    manifest["audit"] = audit.record("report", **plan.told, **of_run)._asdict()
     publish({
         page: render(notebook, manifest), ipynb: nbformat.writes(notebook),
         told: json.dumps(manifest, indent=1, ensure_ascii=False),
@@ -298,7 +315,7 @@ def _write(
     return page
 
 
-def _place(source: Source) -> str:
+def place_of(source: Source) -> str:
     """Write a source as every notebook finds it, wherever the command was called."""
     return source.name if source.folder == SOURCES / source.name else str(source.folder)
 
