@@ -1,4 +1,4 @@
-"""Used: what of people a report was given, how the register treats it, who agreed, and how far it tells people apart."""
+"""Used: what a report was given, how the register treats it, who agreed, and how far it tells people apart."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_holdings_count_customers_not_accounts(tables):
 
 
 def test_channels_of_each_age_group_add_up_to_one(tables):
-    mix = profiling.channel_mix(tables[DAYS[0]])
+    mix = profiling.channel_mix(tables[DAYS[0]], smallest=1)
     np.testing.assert_allclose(mix.sum(axis=1), 1)
     assert mix.index[-1] == "all"
     assert "other" in mix.columns
