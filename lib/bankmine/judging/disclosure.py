@@ -22,7 +22,7 @@ from bankmine.privacy.register import load_register
 DOWN, ACROSS = 0, 1
 """Along which of them cells add up to a total that a reader knows."""
 WITHHELD = "withheld"
-_OR = " or "
+_OR, _SAME = " or ", 1e-9
 
 
 def smallest_group(source: Snapshot | Flat) -> int:
@@ -145,18 +145,25 @@ def states_told(counts: pd.DataFrame, smallest: int) -> pd.DataFrame:
 def _exposed(
     size: np.ndarray, few: np.ndarray, out: np.ndarray, smallest: int, totals: Sequence[int]
 ) -> tuple[int, int] | None:
-    """Find the next cell to be withheld, beside one that is too small and would follow from the totals."""
+    """Find the next cell to be withheld: the smallest that completes a total from which a small one would follow.
+
+    A total needs two cells that are not told, and as many customers in them as a group; beyond that, cells that are
+    too small and still follow from all totals together need another one. Cells that cross others come first.
+    """
     cells = np.argwhere(out)
     if not few.any():
         return None
     lines = [(axis, line) for axis in totals for line in range(size.shape[1 - axis])]
-    sums = np.array([[cell[1 - axis] == line for cell in cells] for axis, line in lines], float)
-    free = np.abs(null_space(sums)).max(axis=1, initial=0) > 1e-9
-    for (axis, line), inside in zip(lines, sums.astype(bool), strict=True):
-        own = [tuple(cell) for cell in cells[inside]]
-        alone = any(few[cell] and not free[i] for cell, i in zip(own, np.flatnonzero(inside), strict=True))
-        if own and any(few[cell] for cell in own) and (alone or sum(size[cell] for cell in own) < smallest):
+    inside = np.array([[cell[1 - axis] == line for cell in cells] for axis, line in lines])
+    free = np.abs(null_space(inside.astype(float))).max(axis=1, initial=0) > _SAME
+    small = few[tuple(cells.T)]
+    weak = [own.sum() == 1 or (0 < size[tuple(cells[own].T)].sum() < smallest) for own in inside]
+    tied = [(own & small & ~free).any() for own in inside]
+    for needy in (weak, tied):
+        for (axis, line), need in zip(lines, needy, strict=True):
             along = [(k, line) if axis == DOWN else (line, k) for k in range(size.shape[axis])]
-            if others := [cell for cell in along if not out[cell] and size[cell] > 0]:
-                return min(others, key=size.__getitem__)
+            others = [cell for cell in along if not out[cell] and size[cell] > 0] if need else []
+            if others:
+                crossed = out.any(axis=1 - axis)
+                return min(others, key=lambda cell: (not crossed[cell[axis]], size[cell]))
     return None

@@ -139,7 +139,7 @@ def _kind_of_text(cells: list[str]) -> str:
 def _is_number(values: pd.Series) -> bool:
     if isinstance(values.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(values):
         return False
-    if any(isinstance(value, Hidden) for value in values):
+    if any(isinstance(value, Hidden) for value in values) or pd.api.types.infer_dtype(values, skipna=True) == "integer":
         return True
     return pd.api.types.is_numeric_dtype(values) or pd.api.types.is_timedelta64_dtype(values)
 
