@@ -206,6 +206,10 @@ def test_the_snapshot_tells_the_runner_what_it_is(bank, at_midyear):
     shown = at_midyear._repr_mimebundle_()
     rows = shown[SOURCE_MIME].pop("rows")
     assert rows == {name: check.kept for name, check in at_midyear.checks.items()}
+    used = shown[SOURCE_MIME].pop("used")
+    assert set(used["tables"]) == set(at_midyear.tables)
+    columns = sum(len(table.columns) for table in at_midyear.tables.values())
+    assert sum(used["kinds"].values()) == columns
     assert shown[SOURCE_MIME] == {
         "name": bank.source.name, "title": "A <b>bank</b>", "currency": "CNY", "fingerprint": bank.fingerprint,
         "as_of": "2025-06-30",

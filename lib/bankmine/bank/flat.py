@@ -21,6 +21,7 @@ from bankmine.bank.form_kinds import BOOLEAN, DATE, NUMBER, Told
 from bankmine.bank.readers import read_flat, undamaged
 from bankmine.bank.snapshot import SOURCE_MIME
 from bankmine.bank.sources import FLAT, Source, find_source, written
+from bankmine.bank.used import used
 from bankmine.errors import BankmineError, SourceError
 from bankmine.privacy import audit
 
@@ -111,6 +112,7 @@ class Flat:
         shown = {
             "name": self.source.name, "title": self.title, "currency": self.currency,
             "fingerprint": self.fingerprint, "as_of": str(self.as_of), "rows": {FLAT: len(self.target)},
+            "used": used(self.source, {FLAT: self.rows.columns}, None),
         }  # fmt: skip
         text = f"{self.title}, as of {self.as_of}"
         tables = [self.overview()] + ([self.dropped.set_index("column")] if len(self.dropped) else [])

@@ -23,6 +23,7 @@ from bankmine.bank.harmless import harmless
 from bankmine.bank.kept import Checked, kept_json, kept_tables
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.sources import Source, ensure_generated, find_source
+from bankmine.bank.used import used
 from bankmine.errors import BankmineError, SourceError, UnusableSourceError
 from bankmine.privacy import audit
 
@@ -309,6 +310,7 @@ class Snapshot:
             "name": self.source.name, "title": self.source.title, "currency": self.source.currency,
             "fingerprint": self.fingerprint, "as_of": str(self.as_of),
             "rows": {c.name: c.kept for c in self.checks.values()},
+            "used": used(self.source, {n: t.columns for n, t in self.tables.items()}, self.tables.get("customers")),
         }  # fmt: skip
         text = f"{self.source.title}, as of {self.as_of}"
         tables = self.overview().set_index("table")

@@ -29,8 +29,8 @@ LOST = "lost"
 ALL, WITH_ACCOUNT, WITHOUT, LOST_OPEN, NOT_LOST = (
     "all customers", "with an account", "without an account", "lost, account open", "not lost",
 )  # fmt: skip
-_MEASURES = ["active", "present", "silent"]
-_STATE, _EVENT = "state", "event"
+MEASURES = ["active", "present", "silent"]
+STATE, _EVENT = "state", "event"
 _DAYS_A_MONTH = 365.25 / 12
 
 
@@ -116,7 +116,7 @@ def population(snapshot: Snapshot, day: datetime.date, customers: pd.DataFrame) 
     known = customers.assign(stage=stage.astype(object), active=is_active(customers, load_active()), present=present)
     words = [word for word in load_states() if word.kind != _EVENT]
     told = holds({word.name: word.parsed for word in words}, known)
-    if (told[[word.name for word in words if word.kind == _STATE]].sum(axis=1) != 1).any():
+    if (told[[word.name for word in words if word.kind == STATE]].sum(axis=1) != 1).any():
         raise BankmineError(f"{STATES}: the rules of states must put each customer into exactly one of them.")
     return told
 
@@ -128,7 +128,7 @@ def states(told: pd.DataFrame) -> pd.DataFrame:
     """
     words = load_states()
     counted = [word.name for word in words if word.name in told]
-    by = pd.DataFrame({name: told.loc[told[name], _MEASURES].sum() for name in counted}).T.astype("Int64")
+    by = pd.DataFrame({name: told.loc[told[name], MEASURES].sum() for name in counted}).T.astype("Int64")
     table = pd.DataFrame({"customers": told[counted].sum().astype("Int64")}).join(by)
     table.insert(1, "share", table["customers"].astype(float) / max(len(told), 1))
     table = table.reindex([word.name for word in words]).rename_axis("customers who are")
@@ -147,8 +147,8 @@ def _filled(text: str, told: dict[str, str]) -> str:
 
 def waterfall(counts: pd.DataFrame) -> pd.DataFrame:
     """Return of `states` all customers, and the states that these add up from, with their measures."""
-    rows = [ALL, *counts.index[counts["kind"] == _STATE]]
-    return counts.loc[rows, ["customers", "share", *_MEASURES, "definition"]]
+    rows = [ALL, *counts.index[counts["kind"] == STATE]]
+    return counts.loc[rows, ["customers", "share", *MEASURES, "definition"]]
 
 
 def history(snapshot: Snapshot, days: Sequence[datetime.date]) -> pd.DataFrame:

@@ -18,6 +18,28 @@ _FINER = 2
 """Decimals that an interval may show beyond its format."""
 
 
+class Hidden(float):
+    """A number that is not told: not known to all that compute with it, its words to all that write it."""
+
+    words: str
+
+    def __new__(cls, words: str) -> Hidden:
+        found = super().__new__(cls, "nan")
+        found.words = words
+        return found
+
+    def __format__(self, spec: str) -> str:
+        return self.words
+
+    def __getnewargs__(self) -> tuple[str]:
+        return (self.words,)
+
+
+def missing(value: object) -> str:
+    """Write what is not known, or not told."""
+    return value.words if isinstance(value, Hidden) else MISSING
+
+
 def written(value: float, *others: float, digits: int = DIGITS) -> str:
     """Write a number to three significant digits, a large or a whole one in full.
 
@@ -25,7 +47,7 @@ def written(value: float, *others: float, digits: int = DIGITS) -> str:
     that it only comes near to. What is smaller than 0.0001 says so.
     """
     if not math.isfinite(value):
-        return MISSING if math.isnan(value) else f"{value:+.0f}".replace("inf", "∞")
+        return missing(value) if math.isnan(value) else f"{value:+.0f}".replace("inf", "∞")
     if value and abs(value) < _SMALLEST and not any(0 < abs(other) < _SMALLEST for other in others):
         return "<0.0001" if value > 0 else ">-0.0001"
     apart = [other for other in (0.0, 1.0, -1.0, *others) if math.isfinite(other) and not math.isclose(other, value)]
@@ -38,6 +60,8 @@ def written(value: float, *others: float, digits: int = DIGITS) -> str:
 
 def formatted(value: float, spec: str) -> str:
     """Write a number by a format; one that would read as 0 or as 100 % and is not says on which side of it it lies."""
+    if isinstance(value, Hidden):
+        return value.words
     if spec.endswith(POINTS):
         return f"{formatted(100.0 * value, spec.removesuffix(POINTS) + 'f')} pp"
     text = format(value, spec)
@@ -56,7 +80,7 @@ def with_bounds(value: float, low: float, high: float, spec: str, between: str) 
     Without an interval where none is known, and where the estimate is certain, as of a group against itself.
     """
     if not math.isfinite(value):
-        return MISSING
+        return missing(value)
     if math.isnan(low) or math.isnan(high) or low == high == value:
         return formatted(value, spec)
     finer = apart([value, low, high], spec)

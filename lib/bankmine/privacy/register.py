@@ -71,6 +71,8 @@ class Register:
 
     purposes: dict[str, Purpose]
     groups: dict[str, Group]
+    smallest_group: int = 5
+    """Customers of whom a group may be told on a page; of fewer it is merged with others or hidden."""
 
     def group(self, column: str) -> Group:
         """Return the group of a column, written `table.column`."""
@@ -89,9 +91,10 @@ def load_register(folder: Path) -> Register:
     Raises
     ------
     BankmineError
-        If one does not parse, lists a column twice, or names a purpose that is not there.
+        If one does not parse, lists a column twice, or names a purpose that is not there, or the smallest group is no
+        number from 1.
     """
-    told = _read(FILE, {"purposes", "columns"})
+    told = _read(FILE, {"purposes", "columns", "smallest_group"})
     purposes = {p.id: p for p in entries(told.get("purposes", []), Purpose, FILE, "purposes")}
     groups = _groups(told, FILE, purposes)
     own = folder / FILE.name
@@ -100,7 +103,10 @@ def load_register(folder: Path) -> Register:
         if twice := sorted(set(groups) & set(more)):
             raise BankmineError(f"{own}: {twice[0]} is listed in {FILE} already: remove it from one of them.")
         groups |= more
-    return Register(purposes, groups)
+    smallest = told.get("smallest_group", Register.smallest_group)
+    if isinstance(smallest, bool) or not isinstance(smallest, int) or smallest < 1:
+        raise BankmineError(f"{FILE}: smallest_group is a whole number of customers from 1, not {smallest!r}.")
+    return Register(purposes, groups, smallest)
 
 
 def _read(file: Path, keys: set[str]) -> dict:

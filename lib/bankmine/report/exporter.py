@@ -25,7 +25,7 @@ from bankmine.report.template import environment
 HIDDEN = {"parameters", "injected-parameters", "papermill-error-cell-tag"}
 TRACEBACK_LINES = 12
 # The page's own anchors, and those that only a failed page has: a heading of the notebook must not take them.
-ANCHORS = {"main", "findings", "evidence", "glossary", "how", ABOUT}
+ANCHORS = {"main", "findings", "evidence", "glossary", "how", "used", ABOUT}
 FAILED_ANCHORS = {"failed", "error"}
 
 
@@ -53,7 +53,7 @@ def render(notebook: NotebookNode, manifest: dict) -> str:
     if decision is not None:
         hoisted = [found for found in hoisted if found["alert"] and f'id="{found["anchor"]}"' not in decision.body]
     return environment.get_template("page.html.j2").render(
-        run={"source": None, "git": None, "error": None, "files": {}} | manifest,
+        run={"source": None, "used": None, "git": None, "error": None, "files": {}} | manifest,
         findings=sorted(hoisted, key=lambda found: not found["alert"]),
         traceback=_traceback(notebook),
         decision=decision,

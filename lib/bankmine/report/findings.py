@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from bankmine.judging.numbers import MISSING, apart, formatted
+from bankmine.judging.numbers import MISSING, Hidden, apart, formatted
 from bankmine.lacking import Lacking
 
 if TYPE_CHECKING:  # every notebook imports this module, and nbformat takes seconds to import
@@ -158,7 +158,7 @@ def _plain(value: object, where: str) -> object:
         value = value.item()
     if value is None or value is pd.NA or value is pd.NaT:
         return None
-    if isinstance(value, int | dt.date):
+    if isinstance(value, int | dt.date | Hidden):
         return value
     if isinstance(value, float | Decimal):
         return value if math.isfinite(value) else None
@@ -170,6 +170,8 @@ def _plain(value: object, where: str) -> object:
 def _json(value: object) -> object:
     if isinstance(value, Decimal):
         return float(value)
+    if isinstance(value, Hidden):
+        return None
     return value.isoformat() if isinstance(value, dt.date) else value
 
 

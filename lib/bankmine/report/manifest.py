@@ -35,13 +35,13 @@ def build_manifest(report: Report, notebook: NotebookNode, base: dict, error: st
     """
     findings = collect(notebook)
     run = notebook.metadata.get("papermill", {})
-    read = _read_source(notebook)
+    read = _read_source(notebook) or base["source"]
     return {
         "report": report.name, "title": report.title, "audience": report.audience, "cadence": report.cadence,
         "of_truth": report.needs_truth, "owner": report.owner, "due": _due(report, base["as_of"]),
         "number": report.number, "meaning": report.meaning, "decision": report.decision,
         "status": "failed" if error else "ok", "error": error,
-        **base, "source": read or base["source"],
+        **base, "source": {n: told for n, told in read.items() if n != "used"}, "used": read.get("used"),
         "started_at": run.get("start_time"), "finished_at": run.get("end_time"), "seconds": run.get("duration"),
         "cells": _seconds_by_cell(notebook), "python": platform.python_version(),
         "packages": packages(), "findings": findings, "metrics": _metrics(findings),

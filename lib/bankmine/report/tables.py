@@ -12,7 +12,7 @@ import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
-from bankmine.judging.numbers import LINKS, MISSING, formatted, written
+from bankmine.judging.numbers import LINKS, Hidden, formatted, missing, written
 from bankmine.lacking import Lacking
 from bankmine.report.findings import printable
 from bankmine.report.template import environment
@@ -139,6 +139,8 @@ def _kind_of_text(cells: list[str]) -> str:
 def _is_number(values: pd.Series) -> bool:
     if isinstance(values.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(values):
         return False
+    if any(isinstance(value, Hidden) for value in values) or pd.api.types.infer_dtype(values, skipna=True) == "integer":
+        return True
     return pd.api.types.is_numeric_dtype(values) or pd.api.types.is_timedelta64_dtype(values)
 
 
@@ -160,7 +162,7 @@ def _decimals(sizes: pd.Series) -> int:
 def _rounded(value: float, decimals: int) -> str:
     """Round to the decimals of a column; to fewer where a number is so large that they say nothing, none for a 0."""
     if pd.isna(value):
-        return MISSING
+        return missing(value)
     if not np.isfinite(value):
         return written(value)
     large = math.floor(math.log10(abs(value))) if value else 0
@@ -170,7 +172,7 @@ def _rounded(value: float, decimals: int) -> str:
 
 def _given(value: object, spec: str) -> str:
     if _is_missing(value):
-        return MISSING
+        return missing(value)
     return printable(spec.format(value) if "{" in spec else formatted(value, spec))
 
 
@@ -184,7 +186,7 @@ def _links(value: object) -> Markup:
 
 def _any(value: object) -> str:
     if _is_missing(value):
-        return MISSING
+        return missing(value)
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float):

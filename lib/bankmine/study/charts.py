@@ -16,6 +16,7 @@ from pandas.api.types import is_numeric_dtype
 from bankmine.features.value import capture_curve
 from bankmine.judging import calibration
 from bankmine.judging.contributions import Contributions
+from bankmine.judging.numbers import formatted
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, Made, part
 
@@ -193,8 +194,12 @@ def captured(values: pd.Series, title: str, what: str) -> Axes:
 
 
 def heat(shares: pd.DataFrame, title: str, spec: str = ".0%", *, tilted: bool = False) -> Axes:
-    """Draw shares as a heat map, white for 0; long names of columns are tilted."""
-    axis = sns.heatmap(shares, annot=True, fmt=spec, cbar=False, cmap="Blues", vmin=0, xticklabels=True)
+    """Draw shares as a heat map, white for 0, with words for those not told; long names of columns are tilted."""
+    written = shares.map(lambda share: formatted(share, spec).replace(" than ", "\nthan "))
+    numbers = shares.astype(float)
+    axis = sns.heatmap(numbers.fillna(0), annot=written, fmt="", cbar=False, cmap="Blues", vmin=0, xticklabels=True)
+    for label in (text for text in axis.texts if text.get_text()[-1:] != "%"):
+        label.set_fontsize(_SMALL)
     axis.set(title=title, xlabel="", ylabel="")
     if tilted:
         axis.set_xticklabels(shares.columns.astype(str), rotation=30, ha="right", fontsize=_SMALL)

@@ -31,7 +31,7 @@ from bankmine.deciding import costs as money
 from bankmine.deciding import policies
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
-from bankmine.judging import drift, fairness
+from bankmine.judging import disclosure, drift, fairness
 from bankmine.judging.contributions import steadiness
 from bankmine.judging.intervals import CONFIDENCE, shown, wilson_clustered, with_interval
 from bankmine.judging.leaks import Twin, honest, leaking_column, lies, random_rows, same_rows, sentinel
@@ -699,7 +699,12 @@ class Study(Headed):
         before, groups = self.sample.at(self.split.train).target.index, self.groups()
         most = {n: str(g.loc[before].astype(object).mode().get(0, "")) for n, g in groups.items()}
         named = {n: r if (r := self.references().get(n)) in set(g.astype(str)) else most[n] for n, g in groups.items()}
-        return {n: fairness.adverse_impact(acted, g.loc[index], rows.entity, named[n]) for n, g in groups.items()}
+        told = {n: self.told_group(g.loc[index], rows.entity) for n, g in groups.items()}
+        return {n: fairness.adverse_impact(acted, g, rows.entity, named[n]) for n, g in told.items()}
+
+    def told_group(self, group: pd.Series, entity: pd.Series) -> pd.Series:
+        """Merge groups of too few customers with others, so that a page may tell of them."""
+        return disclosure.merged(group, disclosure.smallest_group(self.source), entity)
 
     @part
     def fair(self) -> pd.DataFrame:
@@ -732,9 +737,9 @@ class Study(Headed):
             raise BankmineError("no protected attribute is told")
         rows, chance = self.judged.rows, self.judged.probability[self.chosen]
         index = rows.target.index
-        found = {
-            n: fairness.same_score(rows.target, chance, g.loc[index], rows.entity) for n, g in self.groups().items()
-        }
+        known = {n: g.loc[index].where(rows.target.notna()) for n, g in self.groups().items()}
+        known = {n: self.told_group(g, rows.entity) for n, g in known.items()}
+        found = {n: fairness.same_score(rows.target, chance, g, rows.entity) for n, g in known.items()}
         told = pd.concat(found, names=["attribute"])
         told["came out"] = with_interval(told, "observed", ".1%")
         return shown(told[["rows", "predicted", "came out", "verdict"]], predicted=".1%")

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from bankmine.deciding.actions import action_of
 from bankmine.deciding.costs import choose, expected
 from bankmine.features.consent import ALLOWED, NOT_ALLOWED
+from bankmine.judging.disclosure import rows_told
 from bankmine.judging.intervals import of_belief, shown
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
 from bankmine.topics.churn.retention import RetentionRules, costs, foreseen, value
@@ -74,6 +75,8 @@ class Calls:
     due: pd.Timestamp
     """Day from which silence counts as leaving: until then a call can come in time."""
     currency: str
+    smallest: int
+    """Customers that a group must have to be told of."""
 
     @cached_property
     def headline(self) -> dict[str, object]:
@@ -129,7 +132,8 @@ class Calls:
     def actions(self) -> pd.DataFrame:
         """Count what is to be said to those who are to be called."""
         said = self.list.loc[self.list["called"], "action"].value_counts()
-        return shown(pd.DataFrame({"customers": said, "share": said / max(said.sum(), 1)}), share=".0%")
+        told = pd.DataFrame({"customers": said, "share": said / max(said.sum(), 1)})
+        return shown(rows_told(told, "customers", self.smallest, added_up=True), share=".0%")
 
     def by_tier(self) -> Axes:
         """Draw calls, capacity and customers worth a call by tier, and above each tier what its calls are worth."""

@@ -23,6 +23,7 @@ from bankmine.features.population import ALL, WITH_ACCOUNT
 from bankmine.features.spine import KEYS
 from bankmine.features.value import margins
 from bankmine.judging import fairness
+from bankmine.judging.disclosure import smallest_group
 from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.leaks import sentinel
@@ -393,7 +394,7 @@ class BankChurn(Churn):
             answered.set_axis(whose),
         )
         due = pd.Timestamp(self.source.as_of) + pd.Timedelta(days=self.definition.gap)
-        return Calls(table, self.rules, due, self.currency)
+        return Calls(table, self.rules, due, self.currency, smallest_group(self.source))
 
     @part
     def earlier_lists(self) -> EarlierLists:
@@ -516,7 +517,8 @@ class BankChurn(Churn):
     def _curves(self) -> survival.Curves:
         ordered = pd.CategoricalDtype(list(value.TIERS), ordered=True)
         first = self.sample.at(self.sample.target.index.get_indexer(self.lives.index))
-        return survival.by_group(self.lives, self._worth_of(first)["tier"].astype(ordered))
+        tier = self._worth_of(first)["tier"].astype(ordered)
+        return survival.by_group(self.lives, self.told_group(tier, first.entity))
 
     @chart
     def stayed_chart(self) -> Axes:

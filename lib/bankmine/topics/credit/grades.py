@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from bankmine.errors import BankmineError
+from bankmine.judging import disclosure
 from bankmine.judging.calibration import jeffreys
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.learning.sample import CONFIDENCE
@@ -39,6 +40,20 @@ def long_run(vintages: pd.DataFrame) -> dict[str, object]:
     margin = float(stats.t.ppf(CAUTION, len(closed) - 1) * error)
     told = {"rate": rate, "margin": margin, "cautious": rate + margin, "quarters": len(closed)}
     return told | {"first": closed.index[0], "last": closed.index[-1], "years": len(closed) / 4}
+
+
+def merged(scale: Sequence[Grade], chance: pd.Series, entity: pd.Series, smallest: int) -> list[Grade]:
+    """Merge grades of too few customers with a neighbour, and what is empty between them: see `disclosure.merged`."""
+    codes = np.searchsorted([grade.up_to for grade in scale], chance.to_numpy(float), side="left")
+    own = pd.Series(pd.Categorical.from_codes(codes, [grade.id for grade in scale], ordered=True), chance.index)
+    names = dict(zip(own, disclosure.merged(own, smallest, entity), strict=True))
+    found: dict[str, Grade] = {}
+    for i, grade in enumerate(scale):
+        goes_on = [names.get(later.id) for later in scale[i:]]
+        before = next(reversed(found), None)
+        name = before if before in goes_on else names.get(grade.id, grade.id)
+        found[name] = Grade(name, grade.up_to)
+    return list(found.values())
 
 
 def backtest(target: pd.Series, chance: pd.Series, grades: Sequence[Grade]) -> pd.DataFrame:

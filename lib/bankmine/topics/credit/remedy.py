@@ -44,7 +44,7 @@ def remedies(study: CreditStudy) -> pd.DataFrame:
     reference = now.index[now["verdict"] == fairness.REFERENCE][0]
     applied, groups = study.fitted[0], study.groups()[attribute]
     rows, chance = applied.rows, applied.probability[SCORECARD]
-    groups = groups.loc[rows.target.index]
+    groups = study.told_group(groups.loc[rows.target.index], rows.entity)
     own, granted = groups.astype(str) == group, ~study.acted.iloc[:, 0].astype(bool)
     ways, models, up_to = {AS_IS: granted}, {AS_IS: chance}, {}
     short = math.ceil(fairness.FOUR_FIFTHS * now.loc[reference, "share"] * own.sum()) - int((granted & own).sum())

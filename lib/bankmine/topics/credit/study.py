@@ -23,7 +23,7 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.deciding import policies as money
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
-from bankmine.judging import drift, fairness, leaks, proxies
+from bankmine.judging import disclosure, drift, fairness, leaks, proxies
 from bankmine.judging.contributions import contributions
 from bankmine.judging.fairness import protected_groups, two_groups
 from bankmine.judging.intervals import shown, with_interval
@@ -542,12 +542,22 @@ class CreditStudy(Study):
     def grades_table(self) -> pd.DataFrame:
         """The same for a page, with the margin of conservatism where it is known."""
         long = optional(self, "long_run")
-        return grades.table(self.grades, np.nan if isinstance(long, Lacking) else long["cautious"] / long["rate"])
+        return grades.table(self._grades_told, np.nan if isinstance(long, Lacking) else long["cautious"] / long["rate"])
 
     @chart
     def grades_chart(self) -> Axes:
         """Draw the rates foretold and observed by grade."""
-        return grades.chart(self.grades)
+        return grades.chart(self._grades_told)
+
+    @part
+    def _grades_told(self) -> pd.DataFrame:
+        """The same by grades that so many customers are in that a page may tell of them."""
+        rows, chance = self.judged.rows, self.judged.probability[self.chosen]
+        known = rows.target.dropna().index
+        smallest = disclosure.smallest_group(self.source)
+        return grades.backtest(
+            rows.target, chance, grades.merged(load_grades(), chance[known], rows.entity[known], smallest)
+        )
 
     @part
     def graded(self) -> dict[str, object]:

@@ -471,7 +471,8 @@ class FraudStudy(Listed):
         genuine = own.payments.target == 0
         listed, whose = self.acted.loc[genuine, BY_SAVING], own.payments.entity[genuine]
         first = self.desk.reference
-        return {n: burden.burden(listed, group[genuine], whose, first.get(n, "")) for n, group in groups.items()}
+        told = {n: self.told_group(group[genuine], whose) for n, group in groups.items()}
+        return {n: burden.burden(listed, group, whose, first.get(n, "")) for n, group in told.items()}
 
     @part
     def heaviest(self) -> dict[str, object]:

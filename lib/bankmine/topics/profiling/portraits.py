@@ -9,6 +9,7 @@ from bankmine.bank.contract import CHANNELS, DEBTS, DEPOSITS, PRODUCTS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import PORTRAIT
+from bankmine.judging.disclosure import merged, not_told, told
 
 AGE_EDGES = (0, 18, 25, 35, 45, 55, 65, 75, 200)
 AGE_NAMES = ("under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65–74", "75 and over")
@@ -45,13 +46,23 @@ def quantiles(customers: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return found.T.rename(index=PORTRAIT)
 
 
-def channel_mix(customers: pd.DataFrame) -> pd.DataFrame:
+def by_age(customers: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Count customers by `age` and `gender`; groups of fewer than the smallest are merged or not told."""
+    ages = merged(age_group(customers["age_years"]), smallest)
+    genders = merged(customers["gender"].fillna("unknown"), smallest)
+    counts = pd.crosstab(ages, genders)
+    found = told(counts, not_told(counts, smallest)).rename_axis(index="age", columns="gender")
+    return found.astype(float).melt(ignore_index=False, value_name="customers").reset_index()
+
+
+def channel_mix(customers: pd.DataFrame, smallest: int) -> pd.DataFrame:
     """Share of each channel in the bookings of 90 days, by age group (rows, which add up to 1) and for all."""
     names = [c for c in (*CHANNELS, "other") if f"channel_{c}_count_90d" in customers.columns]
     counts = customers[[f"channel_{c}_count_90d" for c in names]].set_axis(names, axis=1)
     total = counts.sum().to_frame("all").T
     if "age_years" in customers.columns:
-        total = pd.concat([counts.groupby(age_group(customers["age_years"]), observed=True).sum(), total])
+        ages = merged(age_group(customers["age_years"]), smallest)
+        total = pd.concat([counts.groupby(ages, observed=True).sum(), total])
     used = total.loc[:, total.loc["all"] > 0]
     return used.div(used.sum(axis=1).replace(0, np.nan), axis=0).dropna()
 

@@ -29,6 +29,7 @@ from bankmine.features.population import (
     waterfall,
 )
 from bankmine.features.spine import month_end_before, spine_of
+from bankmine.judging import disclosure
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import captured, chart, heat
@@ -98,7 +99,12 @@ class Profile(Headed):
 
     @part
     def _states(self) -> pd.DataFrame:
-        return states(self._population)
+        return disclosure.states_told(states(self._population), self._smallest)
+
+    @part
+    def _smallest(self) -> int:
+        """Customers that a group must have to be told of."""
+        return disclosure.smallest_group(self.source)
 
     @part
     def waterfall(self) -> pd.DataFrame:
@@ -114,12 +120,13 @@ class Profile(Headed):
     @chart
     def waterfall_chart(self) -> Axes:
         """Draw how all customers add up from states."""
-        told = self.waterfall["customers"].astype(int)
+        written = self.waterfall["customers"].map("{:,}".format)
+        told = self.waterfall["customers"].astype(float).fillna(0).astype(int)
         axis = plt.subplots(figsize=(7.5, 0.45 * len(told) + 0.8))[1]
         left = told[ALL] - told.where(told.index != ALL, 0).cumsum()
         axis.barh(told.index, told, left=left.where(told.index != ALL, 0), color=["0.6", *["C0"] * (len(told) - 1)])
         for row, (count, start) in enumerate(zip(told, left.where(told.index != ALL, 0), strict=True)):
-            axis.text(start + count + 0.01 * told[ALL], row, f"{count:,}", va="center")
+            axis.text(start + count + 0.01 * told[ALL], row, written.iloc[row], va="center")
         axis.set(title=f"All customers on {self.day}, and the states they are in", xlabel="customers", ylabel="")
         axis.set_xlim(0, 1.1 * max(told[ALL], 1))
         axis.invert_yaxis()
@@ -221,8 +228,8 @@ class Profile(Headed):
     def by_age(self) -> Axes:
         """Draw customers by age group and gender."""
         self.source.require("customers.birth_date", "customers.gender")
-        ages = portraits.age_group(self._holders["age_years"])
-        axis = sns.countplot(y=ages, hue=self._holders["gender"].fillna("unknown"))
+        told = portraits.by_age(self._holders, self._smallest)
+        axis = sns.barplot(told, y="age", x="customers", hue="gender")
         axis.set(title=f"Customers by age and gender on {self.day}", xlabel="customers", ylabel="age in years")
         return axis
 
@@ -230,8 +237,8 @@ class Profile(Headed):
     def regions(self) -> pd.DataFrame:
         """Customers by region."""
         self.source.require("customers.region")
-        counts = self._holders["region"].fillna("unknown").value_counts()
-        counts.index = in_english(counts.index, both=True)
+        known = pd.Series(in_english(pd.Index(self._holders["region"].fillna("unknown")), both=True))
+        counts = disclosure.merged(known, self._smallest).value_counts()
         return shown(pd.DataFrame({"customers": counts, "share": counts / counts.sum()}), share=".1%")
 
     # --- what they hold and do
@@ -245,7 +252,8 @@ class Profile(Headed):
     @part
     def products(self) -> pd.DataFrame:
         """Products, the most common first, and how many others their holders have."""
-        return shown(portraits.holdings(self._holders), share=".1%", other_products=".2f")
+        told = disclosure.rows_told(portraits.holdings(self._holders), "customers", self._smallest, len(self._holders))
+        return shown(told, share=".1%", other_products=".2f")
 
     @chart
     def by_product(self) -> Axes:
@@ -277,7 +285,7 @@ class Profile(Headed):
     @part
     def _mix(self) -> pd.DataFrame:
         self.source.require("transactions.channel")
-        return portraits.channel_mix(self._holders)
+        return portraits.channel_mix(self._holders, self._smallest)
 
     @part
     def main_channel(self) -> dict[str, object]:
@@ -353,6 +361,7 @@ class Profile(Headed):
     def steadiness(self) -> pd.DataFrame:
         """Who holds each tag, and how steady it is from the month before."""
         told = self._coverage[["tag", "标签", "customers", "share", "kept", "agreement"]]
+        told = disclosure.rows_told(told, "customers", self._smallest, len(self._tags))
         return shown(told, customers=",.0f", share=".1%", kept=".0%", agreement=".0%")
 
     @part

@@ -21,6 +21,7 @@ from bankmine.features.customers import PORTRAIT, customer_tables
 from bankmine.features.population import LOST, WITH_ACCOUNT, is_active, population, states, waterfall
 from bankmine.features.spine import month_end_before
 from bankmine.features.value import TIERS, margins, not_counted, tiers
+from bankmine.judging import disclosure
 from bankmine.judging.intervals import shown, wilson, with_interval
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import captured, chart, heat, titled
@@ -106,7 +107,12 @@ class SegmentStudy(Headed):
 
     @part
     def _states(self) -> pd.DataFrame:
-        return states(self._population)
+        return disclosure.states_told(states(self._population), self._smallest)
+
+    @part
+    def _smallest(self) -> int:
+        """Customers that a group must have to be told of."""
+        return disclosure.smallest_group(self.source)
 
     @part
     def waterfall(self) -> pd.DataFrame:
@@ -232,6 +238,7 @@ class SegmentStudy(Headed):
         takes = ("; takes " + told["takes"]).where(told["takes"] != "", "")
         told = told.assign(to_do=told["to_do"] + takes)
         wanted = ["customers", "each", "products", "lost_in_a_quarter", "to_do"]
+        told = disclosure.rows_told(told, "customers", self._smallest, added_up=True)
         told = told[[name for name in wanted if name in told]].rename(
             columns={"each": "margin each", "to_do": "what to do"}
         )
@@ -402,7 +409,8 @@ class SegmentStudy(Headed):
     @part
     def tiers(self) -> pd.DataFrame:
         """What each value tier brings in."""
-        return shown(premium.tier_table(self.worth, self.tier), share=".0%", share_of_total=".0%")
+        tier = disclosure.merged(self.tier, self._smallest)
+        return shown(premium.tier_table(self.worth, tier), share=".0%", share_of_total=".0%")
 
     @part
     def pareto(self) -> dict[str, float]:
@@ -485,10 +493,14 @@ class SegmentStudy(Headed):
         seen = pd.DataFrame({"segment": self.segment, "RFM": self._rfm[self.day]["cell"], "tier": self.tier})
         return seen.assign(group=agreement.demographic_groups(self.customers))
 
+    def _view(self, view: str) -> pd.Series:
+        """Return a view whose groups may be told of."""
+        return disclosure.merged(self.views[view], self._smallest)
+
     @part
     def cells(self) -> pd.DataFrame:
         """Customers and margin of each RFM cell."""
-        by_cell = self.views.assign(margin=self.worth).groupby("RFM", observed=True)["margin"]
+        by_cell = self.worth.reindex(self.views.index).groupby(self._view("RFM"), observed=True)
         told = by_cell.agg(["size", "mean", "sum"])
         return told.rename(columns={"size": "customers", "mean": "mean margin", "sum": "margin"})
 
@@ -507,13 +519,13 @@ class SegmentStudy(Headed):
     def groups(self) -> pd.DataFrame:
         """Segments of the customers of each demographic group."""
         shares = self._segments_by("group")
-        customers = self.views["group"].value_counts()
+        customers = self._view("group").value_counts()
         return shown(shares.assign(customers=customers), **dict.fromkeys(shares.columns, ".0%"))
 
     def _segments_by(self, view: str) -> pd.DataFrame:
         """Return the shares of segments in each group of a view, which add up to 1."""
-        shares = pd.crosstab(self.views[view], self.views["segment"], normalize="index")
-        return shares.rename(columns=str)
+        counts = pd.crosstab(self._view(view), self.views["segment"]).rename(columns=str)
+        return disclosure.told(counts.div(counts.sum(axis=1), axis=0), disclosure.not_told(counts, self._smallest))
 
     @part
     def foretold(self) -> pd.DataFrame:
@@ -564,14 +576,14 @@ class SegmentStudy(Headed):
     @chart
     def stages_chart(self) -> Axes:
         """Draw how customers went from stage to stage, from month to month."""
-        steps = movement.matrix(movement.transitions(self._lived), _STAGES)
+        steps = self._flows(movement.transitions(self._lived), "steps", _STAGES)
         steps = steps.rename(_named).rename(columns=_named)
         return heat(steps, "Stage a month later (columns) of the customers of each stage (rows)")
 
     @part
     def sojourn(self) -> pd.DataFrame:
         """How long customers stay in a stage."""
-        return movement.sojourn(self._lived).rename(_named)
+        return disclosure.rows_told(movement.sojourn(self._lived).rename(_named), "spells", self._smallest)
 
     # --- what changed
 
@@ -587,7 +599,7 @@ class SegmentStudy(Headed):
         whether that is no more than margins usually move in a month.
         """
         moved = movement.movers(self._tier_before, self.tier, self.worth)
-        far = movement.from_threshold(moved, self.tiers["from_margin"])
+        far = movement.from_threshold(moved, premium.tier_table(self.worth, self.tier)["from_margin"])
         return shown(
             moved.assign(from_threshold=far, may_go_back=far <= self._usual), from_threshold=".1%", margin=",.0f"
         )
@@ -615,19 +627,25 @@ class SegmentStudy(Headed):
     @part
     def moves(self) -> pd.DataFrame:
         """Moves between tiers, and the margin of those who moved."""
-        return self.movers.groupby(["from", "to"], observed=True)["margin"].agg(customers="size", margin="sum")
+        told = self.movers.groupby(["from", "to"], observed=True)["margin"].agg(customers="size", margin="sum")
+        return disclosure.rows_told(told, "customers", self._smallest, added_up=True)
+
+    def _flows(self, flows: pd.DataFrame, people: str, order: list[str]) -> pd.DataFrame:
+        """Return shares of flows as a matrix, without those of too few customers."""
+        counts = movement.matrix(flows.assign(share=flows[people]), order)
+        return disclosure.told(movement.matrix(flows, order), disclosure.not_told(counts, self._smallest))
 
     @chart
     def tiers_chart(self) -> Axes:
         """Draw the tier now against the tier a month ago."""
-        flows = movement.matrix(movement.flows(self._tier_before, self.tier), list(TIERS))
+        flows = self._flows(movement.flows(self._tier_before, self.tier), "customers", list(TIERS))
         return heat(flows, "Value tier now (columns) of the customers of each tier a month ago (rows)", ".1%")
 
     @chart
     def segments_chart(self) -> Axes:
         """Draw the segment now against the segment a month ago."""
         before = self.model.assign_all(self.tables[self.month_ago], self.registry)
-        flows = movement.matrix(movement.flows(before, self.segment), list(self.segment.cat.categories))
+        flows = self._flows(movement.flows(before, self.segment), "customers", list(self.segment.cat.categories))
         title = "Segment now (columns) of the customers of each segment a month ago (rows)"
         return heat(flows, title, ".1%", tilted=True)
 

@@ -1,0 +1,72 @@
+"""No page or summary tells of fewer customers than a group must have, nor lets them be computed from a total."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import linprog
+
+from bankmine.errors import BankmineError
+from bankmine.judging.disclosure import merged, not_told, rows_told
+from bankmine.privacy import register
+from bankmine.report.findings import bundle
+from bankmine.report.tables import table
+
+K = 5
+
+
+def bounds(counts: np.ndarray, out: np.ndarray, cell: tuple[int, int]) -> tuple[float, float]:
+    """What a reader who knows all totals can say of a cell that is not told."""
+    cells = [tuple(c) for c in np.argwhere(out)]
+    lines = [[c[axis] == line for c in cells] for axis in (0, 1) for line in range(counts.shape[axis])]
+    sums = [sum(counts[c] for c in cells if c[axis] == n) for axis in (0, 1) for n in range(counts.shape[axis])]
+    goal = np.array([c == cell for c in cells], float)
+    return tuple(s * linprog(s * goal, A_eq=np.array(lines, float), b_eq=sums).fun for s in (1, -1))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_small_cell_follows_from_the_totals(seed):
+    rng = np.random.default_rng(seed)
+    counts = pd.DataFrame(rng.poisson(rng.gamma(0.8, 20, size=(6, 5))))
+    out = not_told(counts, K).to_numpy() != ""
+    size = counts.to_numpy()
+    assert out[(size > 0) & (size < K)].all()
+    for cell in np.argwhere((size > 0) & (size < K)):
+        low, high = bounds(size, out, tuple(cell))
+        assert high - low > 0.5, (seed, cell)
+
+
+def test_a_table_says_so_and_rates_of_too_few_are_not_shown():
+    frame = pd.DataFrame({"customers": [900, 40, 3, 7], "rate": [0.1, 0.2, 0.333, 0.4]}, index=list("abcd"))
+    told = rows_told(frame, "customers", K, added_up=True)
+    page = table(told, "Customers by group", {"rate": ".1%"})._repr_html_()
+    assert "fewer than 5" in page
+    assert "withheld" in page
+    assert "33.3%" not in page
+    assert "40.0%" not in page  # 950 less 900, 40 and 7 would be 3
+    text = bundle("{n} of them", id="a.b", n=told["customers"].loc["c"])["text/plain"]
+    assert text == "fewer than 5 of them"
+
+
+def test_all_but_a_few_are_not_told_either():
+    told = rows_told(pd.DataFrame({"customers": [98, 100, 50]}), "customers", K, whole=100)
+    assert told["customers"].isna().tolist() == [True, False, False]
+
+
+def test_small_groups_are_merged_by_customers_not_rows():
+    group = pd.Series(["a"] * 10 + ["b"] * 8 + ["c"] * 30)
+    whose = pd.Series([0] * 10 + list(range(1, 9)) + list(range(20, 50)))
+    assert set(merged(group, K, whose)) == {"a or b", "c"}
+    assert merged(group, K) is group
+    ages = pd.Series(pd.Categorical(["x"] * 9 + ["y"] * 20 + ["z"] * 2, ["x", "y", "z"], ordered=True))
+    assert list(merged(ages, K).cat.categories) == ["x", "y or z"]
+
+
+@pytest.mark.parametrize("wrong", ["0", "-3", "2.5", "true", "few"])
+def test_a_smallest_group_that_is_no_number_is_refused(tmp_path, monkeypatch, wrong):
+    file = tmp_path / "privacy.yml"
+    file.write_text(f"smallest_group: {wrong}\npurposes: []\ncolumns: []\n", "utf-8")
+    monkeypatch.setattr(register, "FILE", file)
+    with pytest.raises(BankmineError, match="smallest_group is a whole number of customers from 1"):
+        register.load_register(tmp_path)
