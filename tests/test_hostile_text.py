@@ -22,7 +22,8 @@ import yaml
 from bank_fixtures import CORE, small_bank, write_csv, write_source
 from runner_fixtures import PARAMETERS, bankmine, bankmine_many, make_workspace, write_notebook
 
-from bankmine import registers, rule_sql
+from bankmine import registers
+from bankmine.bank import rule_sql
 from bankmine.bank.flat import open_flat
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
