@@ -20,7 +20,8 @@ from bankmine.bank.snapshot import open_source
 from bankmine.report.findings import finding
 from bankmine.report.handed_on import hand_on
 snapshot = open_source(source).as_of(as_of)
-calls = pd.DataFrame({"why": ["rich", "knows 0001", "poor"]}, index=pd.Index(["0001", "0002", "0003"], name="customer_id"))
+customers = pd.Index(["0001", "0002", "0003"], name="customer_id")
+calls = pd.DataFrame({"why": ["rich", "knows 0001", "poor"]}, index=customers)
 calls.attrs["list"] = True
 pay = pd.DataFrame({"account": ["A1", "A2"], "counterparty": ["A2", "A1"]}, index=pd.Index([1, 2], name="number"))
 hand_on(SimpleNamespace(source=snapshot, handed_on={"calls": calls, "pay": pay, "model.txt": "0001 and 00012"}))

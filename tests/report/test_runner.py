@@ -193,7 +193,7 @@ def test_a_full_disk_leaves_earlier_reports_whole(workspace):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-    done = bankmine(workspace, "run", "1", before=fill)
+    done = bankmine(workspace, "run", "1", before=fill, BANKMINE_AUDIT=str(workspace / "audit.jsonl"))
     assert done.code == 1
     assert "FAILED 01_steady" in done.err
     assert "FAILED index" in done.err

@@ -135,9 +135,9 @@ def _cleared(file: Path, keys: Keys, words: re.Pattern, changes: Changes) -> tup
     if file.suffix in (".json", ".ipynb"):
         with suppress(ValueError, RecursionError):
             told = _walked(json.loads(text), lambda value: words.sub(blank, value))
-            return json.dumps(told, indent=1, ensure_ascii=False).encode(), blanked
+            return json.dumps(told, indent=1, ensure_ascii=False).encode(), +blanked
         blanked.clear()
-    return words.sub(blank, text).encode(), blanked
+    return words.sub(blank, text).encode(), +blanked
 
 
 def _walked(told: object, blank: Callable[[str], str]) -> object:
