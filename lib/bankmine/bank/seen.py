@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
+from ibis.util import gen_name
 
 from bankmine.bank import cache
 from bankmine.bank.casting import BAD
 from bankmine.bank.checks import TableCheck
 from bankmine.bank.contract import TABLES
-from bankmine.bank.sources import FLAT, ROLES
+from bankmine.bank.sources import FLAT
 from bankmine.errors import BankmineError
 from bankmine.privacy.access import View
 from bankmine.privacy.register import ABSENT, NONE, TOKEN, YEAR
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from bankmine.bank.snapshot import Snapshot
 
 _OWNER = "customer_id"
+_MUST_SEE = ("target", "id", "time")
+"""Parts of a flat table without which nothing is learnt from it."""
 
 
 def seen(snapshot: Snapshot, view: View) -> Snapshot:
@@ -63,10 +66,13 @@ def flat_seen(con: Backend, view: View, title: str, roles: Mapping[str, object])
         )
     rows = con.table(FLAT)
     masked = {f"{FLAT}.{c}": how for c in rows.columns if (how := _masking(view, FLAT, rows, c)) not in (NONE, TOKEN)}
-    if out := [c for role in ROLES if f"{FLAT}.{(c := roles.get(role))}" in masked]:
+    if out := [c for role in _MUST_SEE if f"{FLAT}.{(c := roles.get(role))}" in masked]:
         raise BankmineError(f"Role {view.role} may not see {out[0]} of {title} for {view.purpose}.")
     if masked:
-        con.create_table(FLAT, _columns_seen(rows, FLAT, masked), temp=True)
+        name = gen_name(FLAT)
+        made = con.create_table(name, _columns_seen(rows, FLAT, masked), temp=True)
+        con.create_table(FLAT, made, temp=True)  # hides the delivered one, which it could not be made from
+        con.drop_table(name, database=("temp", "main"))
 
 
 def _masking(view: View, name: str, table: ir.Table, column: str) -> str:
