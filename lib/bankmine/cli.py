@@ -208,11 +208,14 @@ def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove all that n
 @app.command()
 def new(name: Annotated[str, typer.Argument(help="Like 04_value, or value for the next number.")]) -> None:
     """Make a notebook from the template and declare it in reports.yml."""
+    from bankmine.privacy import access
     from bankmine.report.new_notebook import new_notebook
     from bankmine.report.progress import near
 
     report = new_notebook(name)
     print(f"{near(report.notebook)}: edit it in JupyterLab, then: bankmine run {report.name}")
+    if access.load_access():
+        print(f"{near(access.FILE)}: let it list {report.name} under the reports of role {report.role}")
 
 
 @app.command()

@@ -19,11 +19,12 @@ from bankmine.bank.flat_rows import Rows, costs_of, entity_of, known_rows, refus
 from bankmine.bank.flat_target import events
 from bankmine.bank.form_kinds import BOOLEAN, DATE, NUMBER, Told
 from bankmine.bank.readers import read_flat, undamaged
+from bankmine.bank.seen import flat_seen
 from bankmine.bank.snapshot import SOURCE_MIME
 from bankmine.bank.sources import FLAT, Source, find_source, written
 from bankmine.bank.used import used
 from bankmine.errors import BankmineError, SourceError
-from bankmine.privacy import audit
+from bankmine.privacy import access, audit
 
 _SHOWN = (NUMBER, DATE, BOOLEAN)
 """Kinds of which single values are shown: they hold no names."""
@@ -63,6 +64,8 @@ class Flat:
         Predictors that alone tell nearly everything of the target: `auc`, and whether it is `kept`, as asked for.
     rows : Rows
         The table itself, for those who need more of it than predictors.
+    role, purpose : str
+        Who looks, and for what; empty where all is seen by everybody.
     """
 
     source: Source
@@ -78,6 +81,8 @@ class Flat:
     remarks: tuple[str, ...]
     leaks: pd.DataFrame
     rows: Rows = field(repr=False)
+    role: str = ""
+    purpose: str = ""
 
     @property
     def forms(self) -> pd.DataFrame:
@@ -141,7 +146,7 @@ def is_flat(name: str) -> bool:
 def open_flat(
     name: str, target: str = "", positive: str = "", id: str = "", time: str = "", as_of: str | datetime.date = "",
     decimal: str = "", dates: str = "", clock: str = "", encoding: str = "", keep: str = "",
-    own: Collection[str] = (),
+    own: Collection[str] = (), role: str | None = None, purpose: str | None = None,
 ) -> Flat:  # fmt: skip
     """Read a flat table as supervised analyses need it.
 
@@ -163,6 +168,8 @@ def open_flat(
         Columns, with commas between them, that models learn from though they alone tell nearly everything.
     own : collection of str
         Columns that are told with the row by what they are, as the amount of a payment, whatever they tell.
+    role, purpose : str, optional
+        Who looks, and for what, as of `Bank.as_of`; its columns are `flat.x` in the register.
 
     Raises
     ------
@@ -174,12 +181,15 @@ def open_flat(
     source = find_source(name)
     if source.flat is None:
         raise SourceError(f"Source {source.name} holds the tables of a bank, not one flat table: use open_source.")
+    view = access.view(source.folder, role, purpose)
     source = written(source, decimal, dates, clock, encoding)
     con, fingerprint, notes = read_flat(source)
     asked = {"target": target, "positive": positive, "id": id, "time": time}
     asked = {role: notes.names.get(value, value) if role != "positive" else value for role, value in asked.items()}
     told = Told(source.decimal, source.dates, source.missing, bool(source.time_zone), clock=source.clock)
     with undamaged(con, source):
+        if view is not None:
+            flat_seen(con, view, source.title, {**source.flat, **{k: v for k, v in asked.items() if v}})
         rows = known_rows(con, source, asked, as_of, told)
         rows.remarks[:0] = notes.remarks
         happened, event = events(rows.texts(rows.roles["target"]), rows.roles["target"], rows.roles["positive"])
@@ -188,9 +198,11 @@ def open_flat(
         entity, costs = entity_of(rows), costs_of(rows)
     # names of columns are not told: in a file without headings they would be values
     counts = {"rows": len(happened), "columns": len(rows.columns), "predictors": found.shape[1]}
-    audit.record("opened", source=source.name, fingerprint=fingerprint, as_of=str(rows.as_of), tables={FLAT: counts})
+    who = ("", "") if view is None else (view.role, view.purpose)
+    said = {"tables": {FLAT: counts}, "role": who[0], "purpose": who[1]}
+    audit.record("opened", source=source.name, fingerprint=fingerprint, as_of=str(rows.as_of), **said)
     parts = found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks), leaks, rows
-    return Flat(source, fingerprint, rows.as_of, *parts)
+    return Flat(source, fingerprint, rows.as_of, *parts, *who)
 
 
 def _kept(keep: str, rows: Rows) -> set[str]:

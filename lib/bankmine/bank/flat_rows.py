@@ -94,7 +94,7 @@ def known_rows(con: Backend, source: Source, asked: dict[str, str], as_of: str |
     if not known.all():
         # this relation hides the delivered one, so that nothing is learnt from a later row, not even a type
         between = f"BETWEEN {quoted(_YEARS[0].date())} AND {quoted(last)}"
-        con.raw_sql(f"CREATE TEMP TABLE {FLAT} AS SELECT * FROM {FLAT} WHERE ({time.sql})::DATE {between}")
+        con.raw_sql(f"CREATE OR REPLACE TEMP TABLE {FLAT} AS SELECT * FROM {FLAT} WHERE ({time.sql})::DATE {between}")
     day = days[known].astype("datetime64[ns]").rename("day")
     return Rows(con, source, roles, np.flatnonzero(known), day, last, remarks, told, time)
 

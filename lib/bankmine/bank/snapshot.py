@@ -22,10 +22,11 @@ from bankmine.bank.form_kinds import Told
 from bankmine.bank.harmless import harmless
 from bankmine.bank.kept import Checked, kept_json, kept_tables
 from bankmine.bank.rules import MEANINGS
+from bankmine.bank.seen import seen
 from bankmine.bank.sources import Source, ensure_generated, find_source
 from bankmine.bank.used import used
 from bankmine.errors import BankmineError, SourceError, UnusableSourceError
-from bankmine.privacy import audit
+from bankmine.privacy import access, audit
 
 _MONTH, _STOPPED = 31, 0.05
 """Bookings have all but stopped where this many days have less than this part of what a month usually has."""
@@ -174,22 +175,36 @@ class Bank:
             return ""
         return cache.digest(self.fingerprint, self.source.reads, cache.library("privacy", "bank"), *parts)
 
-    def as_of(self, day: str | datetime.date) -> Snapshot:
+    def as_of(self, day: str | datetime.date, role: str | None = None, purpose: str | None = None) -> Snapshot:
         """Cut every table to what was known at the end of a day, and leave out what breaks a rule.
+
+        Parameters
+        ----------
+        day : str or date
+            The day.
+        role, purpose : str, optional
+            Who looks, and for what: decides on what is masked and left out, where `data/access.yml` says so. By
+            default those that the environment names (`BANKMINE_ROLE`, `BANKMINE_PURPOSE`), or that the file does.
 
         Raises
         ------
         BankmineError
-            If the day does not parse or lies outside the data.
+            If the day does not parse or lies outside the data, or the role may not act for the purpose.
         """
+        view = access.view(self.source.folder, role, purpose)
         day = self.valid_day(day)
         key = self._key(day)
         what = f"{self.source.name}, as of {day}: checked tables"
         with self.reading.undamaged():
             kept, checks = kept_tables(key, what, self.reading.con, lambda: self._checked(day))
-        opened = {n: {"rows": checks[n].kept, "columns": audit.names(rows.columns)} for n, rows in kept.items()}
-        audit.record("opened", source=self.source.name, fingerprint=self.fingerprint, as_of=str(day), tables=opened)
-        return Snapshot(self.source, self.fingerprint, day, kept, checks, lambda: self._known(day), key)
+        found = Snapshot(self.source, self.fingerprint, day, kept, checks, lambda: self._known(day), key)
+        found = found if view is None else seen(found, view)
+        given = {n: {"rows": found.checks[n].kept, "columns": audit.names(t.columns)} for n, t in found.tables.items()}
+        who = {"role": found.role, "purpose": found.purpose}
+        audit.record(
+            "opened", source=self.source.name, fingerprint=self.fingerprint, as_of=str(day), tables=given, **who
+        )
+        return found
 
     def _known(self, day: datetime.date) -> dict[str, ir.Table]:
         last = self.source.last_day
@@ -267,6 +282,9 @@ class Snapshot:
     """Gives `delivered`, for which the source is read."""
     key: str = ""
     """Names this snapshot in the cache; empty where nothing is kept of it."""
+    role: str = ""
+    purpose: str = ""
+    """Who looks, and for what; empty where all is seen by everybody."""
 
     @cached_property
     def delivered(self) -> dict[str, ir.Table]:

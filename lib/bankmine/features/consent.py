@@ -24,3 +24,8 @@ def contact_allowed(customers: pd.DataFrame) -> pd.Series:
     ]
     said = [f"{NOT_ALLOWED}: no consent to {what}" if what else ALLOWED for what in lacking]
     return pd.Series(said, index=customers.index, name="contact", dtype=object)
+
+
+def may_contact(listed: pd.DataFrame) -> pd.DataFrame:
+    """Keep of a list, whose `contact` is as of `contact_allowed`, whom the bank may contact: nobody else is on it."""
+    return listed[listed["contact"].eq(ALLOWED)]

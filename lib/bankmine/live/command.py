@@ -18,6 +18,9 @@ from bankmine.live.scorer import Scorer, as_line
 from bankmine.privacy import audit
 from bankmine.topics.fraud.stream_model import load
 
+_DESK, _PURPOSE = "fraud_desk", "fraud"
+"""As whom a source is read to warm up, where the environment names nobody, and what for."""
+
 
 def score(model: Path, state: Path, source: str | None = None, as_of: str | None = None) -> None:
     """Answer every line of standard input by one on standard output, by the model of a file, until it ends.
@@ -68,9 +71,11 @@ def _warm(ledger: Ledger, source: str, as_of: str | None, kinds: tuple[str, ...]
     # the engine is loaded only where it is needed: a restart after a kill is to be quick
     from bankmine.bank.snapshot import open_source
     from bankmine.live.warm_up import warm_up
+    from bankmine.privacy.access import ROLE
 
     bank = open_source(source)
-    snapshot = bank.as_of(bank.newest if as_of is None else as_of)
+    day = bank.newest if as_of is None else as_of
+    snapshot = bank.as_of(day, os.environ.get(ROLE) or _DESK, _PURPOSE)
     print(f"bankmine: {warm_up(ledger, snapshot, kinds):,} transactions to warm up.", file=sys.stderr)
 
 

@@ -14,6 +14,8 @@ import yaml
 
 from bankmine.bank.sources import OF_TABLES, ROLES, Source
 from bankmine.errors import BankmineError, told
+from bankmine.privacy import access
+from bankmine.privacy.access import load_access
 from bankmine.workspace import WORKSPACE
 
 CATALOGUE = WORKSPACE / "reports.yml"
@@ -21,6 +23,7 @@ NOTEBOOKS = WORKSPACE / "notebooks"
 _KEYS = {
     "report": str, "title": str, "audience": str, "cadence": str, "parameters": dict, "needs_truth": bool,
     "takes_flat": bool, "after": list, "owner": str, "due": int, "number": str, "meaning": str, "decision": str,
+    "role": str, "purpose": str,
 }  # fmt: skip
 _SHAPES = {
     str: "text", dict: "a mapping of names to values", bool: "true or false", list: "a list of reports",
@@ -68,6 +71,9 @@ class Report:
     """What that number is, in words."""
     decision: str = ""
     """Id of the finding that says what to do."""
+    role: str = ""
+    purpose: str = ""
+    """As whom it runs and for what, by `data/access.yml`; that of who calls where its catalogue does not say so."""
 
     @property
     def notebook(self) -> Path:
@@ -119,7 +125,21 @@ def load_catalogue() -> dict[str, Report]:
     except CycleError as error:
         waiting = " after ".join(reversed(error.args[1]))
         raise BankmineError(f"{CATALOGUE}: {waiting}: reports that wait for each other never run.") from None
+    _check_access(reports, names)
     return {r.name: r for r in reports}
+
+
+def _check_access(reports: list[Report], names: list[str]) -> None:
+    """Refuse roles and purposes that are not there, and roles that may run a report that is not."""
+    if (rules := load_access()) is None:
+        return
+    for report in reports:
+        if report.role and report.role not in rules.roles:
+            raise BankmineError(f"{CATALOGUE}: {report.name}: no role {report.role!r}: see {access.FILE}.")
+        if report.purpose and report.purpose not in rules.register.purposes:
+            raise BankmineError(f"{CATALOGUE}: {report.name}: no purpose {report.purpose!r}: see data/privacy.yml.")
+    if lost := rules.unknown_report(names):
+        raise BankmineError(f"{access.FILE} lists {lost}, which is no report of {CATALOGUE}.")
 
 
 def in_order(reports: list[Report]) -> TopologicalSorter[str]:

@@ -53,7 +53,7 @@ def render(notebook: NotebookNode, manifest: dict) -> str:
     if decision is not None:
         hoisted = [found for found in hoisted if found["alert"] and f'id="{found["anchor"]}"' not in decision.body]
     return environment.get_template("page.html.j2").render(
-        run={"source": None, "used": None, "git": None, "error": None, "files": {}} | manifest,
+        run={"source": None, "used": None, "git": None, "error": None, "files": {}, "role": ""} | manifest,
         findings=sorted(hoisted, key=lambda found: not found["alert"]),
         traceback=_traceback(notebook),
         decision=decision,

@@ -24,6 +24,7 @@ from bankmine.bank.sources import SOURCES
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
 from bankmine.privacy import audit
+from bankmine.privacy.register import load_register
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.provenance import obstacle
 from bankmine.report.secrecy import hide
@@ -49,11 +50,30 @@ def hand_on(study: Study) -> dict[str, str] | Lacking:
     handed_on = study.handed_on
     if isinstance(handed_on, Lacking):
         return handed_on
+    lists = {n: c for n, c in handed_on.items() if isinstance(c, pd.DataFrame) and c.attrs.get("list")}
+    _refuse_barred(lists, study.source)
     _tell({name: content for name, content in handed_on.items() if isinstance(content, pd.DataFrame)}, study.source)
     paths = [_write(name, content, study.source) for name, content in handed_on.items()]
-    lists = {n: c for n, c in handed_on.items() if isinstance(c, pd.DataFrame) and c.attrs.get("list")}
     paths += [_write_list(name, frame, study.source) for name, frame in lists.items()]
     return {"files": ", ".join(path.name for path in paths)}
+
+
+def _refuse_barred(lists: dict[str, pd.DataFrame], source: Snapshot | Flat) -> None:
+    """Refuse lists for a purpose of which people are contacted where somebody on them did not agree to it."""
+    if isinstance(source, Flat) or not source.purpose:
+        return
+    wanted = load_register(source.source.folder).purpose(source.purpose).contact
+    if not (consents := [c for c in wanted if source.has(f"customers.{c}")]):
+        return  # as far as the source tells
+    people = source.customers
+    agreed = people.filter(*(people[c].cast("boolean").fill_null(False) for c in consents))
+    allowed = agreed.customer_id.to_pyarrow().to_pylist()
+    for name, frame in lists.items():
+        if barred := int((~frame.index.isin(allowed)).sum()):
+            raise BankmineError(
+                f"List {name} holds {barred:,} customers who did not agree to {' and '.join(consents)}, which the "
+                f"purpose {source.purpose} asks for: take them off it (`may_contact`)."
+            )
 
 
 def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot | Flat) -> Path:

@@ -8,6 +8,7 @@ import jupytext
 import nbformat
 
 from bankmine.errors import BankmineError
+from bankmine.privacy.access import load_access
 from bankmine.report.catalogue import CATALOGUE, NOTEBOOKS, Report, load_catalogue
 from bankmine.report.files import publish
 
@@ -93,7 +94,11 @@ _ENTRY = """
   number: {topic}.active_90d.share
   meaning: of customers spent something in the last 90 days
   decision: {topic}.active_90d
+  role: {role}
+  purpose: {purpose}
 """
+_ANALYST = "analyst", "statistics"
+"""Role and purpose of a new report where `data/access.yml` names none."""
 
 
 def new_notebook(name: str) -> Report:
@@ -109,14 +114,16 @@ def new_notebook(name: str) -> Report:
     BankmineError
         If the name is not of that form or taken, or the workspace cannot be written.
     """
-    report = Report(full := _numbered(name), title=_title(full))
+    rules = load_access()
+    role, purpose = rules.default if rules else _ANALYST
+    report = Report(full := _numbered(name), title=_title(full), role=role, purpose=purpose)
     topic = full.partition("_")[2]
     notebook = jupytext.reads(_TEMPLATE.format(title=report.title, topic=topic), fmt="py:percent")
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    entry = _ENTRY.format(name=full, title=report.title, topic=topic)
+    entry = _ENTRY.format(name=full, title=report.title, topic=topic, role=role, purpose=purpose)
     declared = CATALOGUE.read_text("utf-8").rstrip("\n") + "\n" + entry
     publish({report.notebook: nbformat.writes(notebook) + "\n", CATALOGUE: declared})
     return report

@@ -21,6 +21,7 @@ from bankmine.bank.snapshot import Bank, open_source, parse_day
 from bankmine.bank.sources import OF_TABLES, SOURCES, Source, find_source
 from bankmine.errors import BankmineError, one_line
 from bankmine.privacy import audit
+from bankmine.privacy.access import PURPOSE, ROLE, load_access
 from bankmine.report.catalogue import Report, choose, fitting, in_order, load_catalogue, resolve_parameters, topic_of
 from bankmine.report.execution import Kernels, execute
 from bankmine.report.exporter import render
@@ -63,6 +64,8 @@ class Plan:
     """Parameters of the command line."""
     first: dict[str, str] = field(default_factory=dict)
     """Reports that nobody named and that others read from, and why each is run."""
+    actors: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Report -> role and purpose that it runs under; empty where there are no roles."""
 
     @property
     def told(self) -> dict[str, str]:
@@ -74,7 +77,9 @@ class Plan:
         """Return what is known of a report's run before it begins."""
         used = self.parameters[report.name]
         given = {} if report.name in self.first else {n: v for n, v in self.given.items() if n in used}
-        return self.base | {"parameters": used, "given": given, "code": self.code[report.name]}
+        role, purpose = self.actors.get(report.name, (report.role, report.purpose))
+        told = {"role": role, "purpose": purpose, "parameters": used, "given": given}
+        return self.base | told | {"code": self.code[report.name]}
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,8 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     """
     named = fitting(choose(names), told := find_source(source), named=bool(names))
     flat = told.flat is not None
-    opened, day = (_flat if flat else _bank)(source, as_of, given)
+    actors = _actors(named)
+    opened, day = (_flat if flat else _bank)(source, as_of, given, actors.get(named[0].name, ("", "")))
     place = place_of(told)
     parameters = resolve_parameters(named, given, place, day, flat)
     of_source = out if place == DEFAULT_SOURCE else out / told.name
@@ -140,9 +146,20 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     known = load_catalogue()
     reports = [known[name] for name in first] + named
     parameters |= resolve_parameters(reports[: len(first)], {}, place, day, flat)
+    actors = _actors(reports)
     code = {r.name: code_of(r, told) for r in reports}
     base = _base(opened, str(day))
-    return Plan(reports, parameters, out, folder, place, base, code, told.secrets, told.variables, given, first)
+    return Plan(reports, parameters, out, folder, place, base, code, told.secrets, told.variables, given, first, actors)
+
+
+def _actors(reports: list[Report]) -> dict[str, tuple[str, str]]:
+    """Say as whom and for what each report runs; refuse one that its role may not run, or not for its purpose."""
+    if (rules := load_access()) is None:
+        return {}
+    actors = {r.name: rules.acting(r.role, r.purpose) for r in reports}
+    for name, actor in actors.items():
+        rules.require_run(name, *actor)
+    return actors
 
 
 def _not_there(named: list[Report], opened: Bank | Flat, folder: Path) -> dict[str, str]:
@@ -160,15 +177,16 @@ def _not_there(named: list[Report], opened: Bank | Flat, folder: Path) -> dict[s
     return {name: found[name] for name in known if name in found}
 
 
-def _bank(source: str, as_of: str | None, _: dict[str, str]) -> tuple[Bank, datetime.date]:
+def _bank(source: str, as_of: str | None, *_: object) -> tuple[Bank, datetime.date]:
     bank = open_source(source)
     return bank, bank.valid_day(as_of) if as_of is not None else bank.newest
 
 
-def _flat(source: str, as_of: str | None, given: dict[str, str]) -> tuple[Flat, datetime.date]:
+def _flat(source: str, as_of: str | None, given: dict[str, str], actor: tuple[str, str]) -> tuple[Flat, datetime.date]:
     """Read a flat table as the notebooks will, so that a wrong name of a column is refused before a kernel starts."""
     day = parse_day(as_of) if as_of is not None else ""
-    flat = open_flat(source, **{name: given[name] for name in OF_TABLES if name in given}, as_of=day)
+    told = {name: given[name] for name in OF_TABLES if name in given}
+    flat = open_flat(source, **told, as_of=day, role=actor[0], purpose=actor[1])
     return flat, flat.as_of
 
 
@@ -247,6 +265,7 @@ def _run_one(plan: Plan, report: Report, kernels: Kernels, teller: Teller, faile
         places = {STAGE: stage, REPORTS: str(plan.folder.parent), FAILED: json.dumps(list(failed))}
         places |= {audit.REPORT: report.name}
         places |= {name: os.environ[name] for name in plan.variables if name in os.environ}
+        places |= dict(zip((ROLE, PURPOSE), plan.actors.get(report.name, ()), strict=False))
         outcome = _run_staged(plan, report, kernels, teller, places, failed)
         return replace(outcome, without=tuple(failed))
 

@@ -9,6 +9,7 @@ from bankmine.bank.contract import TABLES
 from bankmine.bank.flat import Flat
 from bankmine.bank.rules import MEANINGS, ROW
 from bankmine.bank.snapshot import Bank
+from bankmine.privacy import access
 
 USABLE_SHARE = 0.5
 """Where less than this share of a required table breaks no rule, the mapping is wrong rather than the data."""
@@ -26,6 +27,7 @@ def check_lines(bank: Bank) -> tuple[list[str], list[str]]:
         Lines to print, and what makes the source unusable.
     """
     absent = [name for name in TABLES if name not in bank.raw]
+    looking = seen_as(access.view(bank.source.folder))
     without = [f"not there: {', '.join(absent)}"] if absent else []
     if bank.problems:
         unchecked = [
@@ -39,7 +41,14 @@ def check_lines(bank: Bank) -> tuple[list[str], list[str]]:
         for c in checks.values()
         if TABLES[c.name].required and c.kept < max(c.rows * USABLE_SHARE, 1)
     ]
-    return [*lines, *without, *([bank.stray] if bank.stray else [])], spoilt
+    return [*lines, *without, looking, *([bank.stray] if bank.stray else [])], spoilt
+
+
+def seen_as(view: access.View | None) -> str:
+    """Say by which role and purpose a source is looked at."""
+    if view is None:
+        return f"roles: {access.FILE} is not there, so everybody sees all"
+    return f"roles: seen as {view.role}, for {view.purpose}; {access.ROLE} and {access.PURPOSE} say otherwise"
 
 
 def flat_lines(flat: Flat) -> list[str]:
@@ -53,7 +62,8 @@ def flat_lines(flat: Flat) -> list[str]:
     costs = [f"costs a row, on average: {', '.join(means)} {flat.currency}".rstrip()] if means else []
     dropped = [f"left out: {c} ({reason})" for c, reason in flat.dropped.itertuples(index=False)]
     columns = [_form(*told) for told in flat.forms.itertuples(index=False)]
-    lines = [rows, event, f"predictors: {counts}", *costs, *dropped, *flat.remarks, *columns]
+    looking = seen_as(access.view(flat.source.folder))
+    lines = [looking, rows, event, f"predictors: {counts}", *costs, *dropped, *flat.remarks, *columns]
     return [_plain(line, _LONGEST_LINE) for line in lines]
 
 

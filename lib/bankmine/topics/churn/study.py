@@ -18,7 +18,7 @@ from bankmine.deciding.costs import Costs, profit_metrics
 from bankmine.deciding.policies import profit_of
 from bankmine.errors import BankmineError
 from bankmine.features import value
-from bankmine.features.consent import contact_allowed
+from bankmine.features.consent import contact_allowed, may_contact
 from bankmine.features.population import ALL, WITH_ACCOUNT
 from bankmine.features.spine import KEYS
 from bankmine.features.value import margins
@@ -567,8 +567,8 @@ class BankChurn(Churn):
         return {"success_below": found["break_even"]}
 
     def files(self) -> dict[str, pd.DataFrame | str]:
-        """Hand on the list of whom to call, and what a validator computes figures again by."""
-        watchlist = self.calls.list.copy()
+        """Hand on the list of whom to call and who may be called, and what a validator computes figures again by."""
+        watchlist = may_contact(self.calls.list)
         watchlist.attrs["list"] = True  # people work through it
         return {"watchlist": watchlist, **evidence(self)}
 

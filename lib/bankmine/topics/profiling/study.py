@@ -14,7 +14,7 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle
 from bankmine.features.bookings import fell_silent
-from bankmine.features.consent import ALLOWED
+from bankmine.features.consent import ALLOWED, may_contact
 from bankmine.features.customers import customer_tables
 from bankmine.features.population import (
     ALL,
@@ -89,7 +89,7 @@ class Profile(Headed):
         """What was measured of each customer, in numbers, how many are what, and whom to win back, if that is known."""
         handed = {"portraits": self.customers.select_dtypes("number"), "customer_states": self._states}
         back = optional(self, "_win_back")
-        return handed if isinstance(back, Lacking) else handed | {"win_back": back}
+        return handed if isinstance(back, Lacking) else handed | {"win_back": may_contact(back)}
 
     # --- how many there are, and who they are
 

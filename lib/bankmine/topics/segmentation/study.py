@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle, rfm
-from bankmine.features.consent import ALLOWED, contact_allowed
+from bankmine.features.consent import ALLOWED, contact_allowed, may_contact
 from bankmine.features.customers import PORTRAIT, customer_tables
 from bankmine.features.population import LOST, WITH_ACCOUNT, is_active, population, states, waterfall
 from bankmine.features.spine import month_end_before
@@ -458,8 +458,11 @@ class SegmentStudy(Headed):
     @part
     def near_list(self) -> pd.DataFrame:
         """Customers just below the premium tier who may be contacted, the nearest first."""
-        told = self._near_list[self._near_list["contact"] == ALLOWED]
-        return shown(told[["margin", "below_premium", "segment"]], margin=",.0f", below_premium=",.0f")
+        return shown(self._near_to_call[["margin", "below_premium", "segment"]], margin=",.0f", below_premium=",.0f")
+
+    @part
+    def _near_to_call(self) -> pd.DataFrame:
+        return may_contact(self._near_list)
 
     @part
     def _near_list(self) -> pd.DataFrame:
@@ -678,7 +681,7 @@ class SegmentStudy(Headed):
             "lifecycle_history": optional(self, "_history"),
             "movers": optional(self, "movers"),
             "segment_map": optional(self, "_map"),
-            "near_premium": optional(self, "_near_list"),
+            "near_premium": optional(self, "_near_to_call"),
             "look_after": optional(self, "_look_after"),
             "customer_states": optional(self, "_states"),
             MODEL: optional(self, "_saved"),
