@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bankmine.privacy.patterns import ADDRESS, CARD, EMAIL, IDENTITY, NAME, PHONE, found_in, looks, redacted, redacted_sql
+from bankmine.privacy.patterns import (
+    ADDRESS,
+    CARD,
+    EMAIL,
+    IDENTITY,
+    NAME,
+    PHONE,
+    found_in,
+    looks,
+    redacted,
+    redacted_sql,
+)
 
 CON = ibis.duckdb.connect()
 

@@ -18,10 +18,12 @@ def test_a_page_that_shows_an_identity_card_fails_and_shows_it_nowhere(tmp_path)
     parted = f'from IPython.display import HTML\nHTML("<b>{PHONE[:3]}</b>" + "{PHONE[3:]}")'
     root = make_workspace(tmp_path, {"01_shown": [shown], "02_parted": [parted], "03_listed": [LIST], "04_fine": ["1"]})
     write_notebook(root / "notebooks" / "05_raises.ipynb", f'raise KeyError("{ID[:6]}" + "{ID[6:]}")')
-    (root / "reports.yml").write_text((root / "reports.yml").read_text() + "- {report: 05_raises, title: R, audience: t}\n")
+    (root / "reports.yml").write_text(
+        (root / "reports.yml").read_text() + "- {report: 05_raises, title: R, audience: t}\n"
+    )
     done = bankmine(root, "run")
-    assert done.code == 1
-    assert "identity card numbers (1) in cell [2]" in done.err + done.out
+    assert done.code == 1, done.err
+    assert "identity card numbers (1) in cell [" in done.err
     published = contents(root / "reports")
     names = [n for n in published if n.startswith("2025")]
     assert not [n for n, content in published.items() if ID.encode() in content or PHONE.encode() in content]

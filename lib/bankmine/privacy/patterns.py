@@ -243,7 +243,8 @@ def _looks(rows: ir.Table, column: str) -> dict[str, int]:
     hits = ", ".join(f"{_hit_sql(k)} AS h{i}" for i, k in enumerate(kinds))
     n, named_, different, bares, shaped, *of_kinds = con.raw_sql(
         f"SELECT count(*), count(*) FILTER ({like_names}), approx_count_distinct(v) FILTER ({like_names}), "
-        f"count(*) FILTER ({bare}), count(*) FILTER ({shape}), {', '.join(counts)} FROM (SELECT v, {hits} FROM ({told}))"
+        f"count(*) FILTER ({bare}), count(*) FILTER ({shape}), {', '.join(counts)} "
+        f"FROM (SELECT v, {hits} FROM ({told}))"
     ).fetchone()
     found = {}
     for kind, of_bare, all_ in zip(kinds, of_kinds[::2], of_kinds[1::2], strict=True):

@@ -304,7 +304,11 @@ def _without_people(
 
 
 def _write(
-    plan: Plan, report: Report, notebook: nbformat.NotebookNode, manifest: dict, page_text: str,
+    plan: Plan,
+    report: Report,
+    notebook: nbformat.NotebookNode,
+    manifest: dict,
+    page_text: str,
     written: dict[str, bytes],
 ) -> Path:
     """Publish page, notebook, manifest and what the notebook wrote; a good report takes the place of a failed one."""

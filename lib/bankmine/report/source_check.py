@@ -97,7 +97,8 @@ def _remedy(group: Group, told: Path | str) -> str:
         return "these are blanked for all who may not see the column plainly"
     if group is UNLISTED:
         return f"list it in {told} as personal or sensitive, or leave it out"
-    return f"it is listed under {_plain(group.id)!r} as {group.kind}, masking {group.masking}: change that, or leave it out"
+    listed = f"{group.kind}, masking {group.masking}, under {_plain(group.id)!r}"
+    return f"it is listed as {listed}: change that, or leave it out"
 
 
 def _form(column: str, kind: str, written: str, values: int, fit: int, odd: tuple[str, ...]) -> str:
