@@ -57,7 +57,7 @@ class Group:
                 raise BankmineError(f"{self.id}: {name} may be {', '.join(may)}, not {getattr(self, name)!r}.")
         if isinstance(self.retention, bool) or not isinstance(self.retention, int | float) or not self.retention > 0:
             raise BankmineError(f"{self.id}: retention is a number of years above zero, not {self.retention!r}.")
-        if odd := [c for c in self.columns if c.count(".") != 1]:
+        if odd := [c for c in self.columns if not all(c.partition("."))]:  # a column of a flat table may hold points
             raise BankmineError(f"{self.id}: a column is written table.column, unlike {odd[0]!r}.")
 
 
@@ -87,7 +87,7 @@ class Register:
 
 
 def load_register(folder: Path) -> Register:
-    """Read the workspace's register, and that in the folder of a source, which adds its further columns.
+    """Read the workspace's register, if it has one, and that in a source's folder, which adds its further columns.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def load_register(folder: Path) -> Register:
         If one does not parse, lists a column twice, or names a purpose that is not there, or the smallest group is no
         number from 1.
     """
-    told = _read(FILE, {"purposes", "columns", "smallest_group"})
+    told = _read(FILE, {"purposes", "columns", "smallest_group"}) if FILE.is_file() else {}
     purposes = {p.id: p for p in entries(told.get("purposes", []), Purpose, FILE, "purposes")}
     groups = _groups(told, FILE, purposes)
     own = folder / FILE.name

@@ -22,6 +22,7 @@ from bankmine.bank.sources import OF_TABLES, SOURCES, Source, find_source
 from bankmine.errors import BankmineError, one_line
 from bankmine.privacy import audit
 from bankmine.privacy.access import PURPOSE, ROLE, load_access
+from bankmine.privacy.patterns import redacted
 from bankmine.report.catalogue import Report, choose, fitting, in_order, load_catalogue, resolve_parameters, topic_of
 from bankmine.report.execution import Kernels, execute
 from bankmine.report.exporter import render
@@ -39,6 +40,7 @@ from bankmine.report.findings import bundle
 from bankmine.report.handed_on import FAILED, REPORTS, STAGE
 from bankmine.report.manifest import build_manifest, git_state
 from bankmine.report.provenance import code_of, obstacle
+from bankmine.report.searched import blanked, personal_in
 from bankmine.report.secrecy import hide, whole
 from bankmine.report.warm_kernels import Warm
 from bankmine.workspace import WORKSPACE
@@ -286,7 +288,9 @@ def _run_staged(
     notebook = nbformat.from_dict(hide(notebook, plan.secrets))
     manifest = build_manifest(report, notebook, plan.manifest(report), hide(error, plan.secrets))
     try:
-        page = _write(plan, report, notebook, manifest, {} if error else _staged(places[STAGE], report))
+        written = {} if error else _staged(places[STAGE], report)
+        notebook, manifest, page, written = _without_people(plan, report, notebook, manifest, written)
+        page = _write(plan, report, notebook, manifest, page, written)
     except BankmineError as failure:
         return Outcome(report.name, str(failure), None, manifest["seconds"])
     except Exception as failure:  # an output that cannot be shown must not spoil the other reports
@@ -313,17 +317,41 @@ def _staged(stage: str, report: Report) -> dict[str, bytes]:
     return {f"{report.name}/{f.name}": f.read_bytes() for f in sorted(Path(stage).iterdir()) if f.is_file()}
 
 
-def _write(
+def _without_people(
     plan: Plan, report: Report, notebook: nbformat.NotebookNode, manifest: dict, written: dict[str, bytes]
+) -> tuple[nbformat.NotebookNode, dict, str, dict[str, bytes]]:
+    """Return what is published, with its page; where it looks personal, a failed page that shows none of it."""
+    manifest["files"] = {name: len(content) for name, content in written.items()}
+    page = render(notebook, manifest)
+    if not (why := personal_in(notebook, manifest, page, written)):
+        return notebook, manifest, page, written
+    notebook = nbformat.from_dict(blanked(notebook))
+    error = f"{redacted(manifest['error'])} {why}" if manifest["error"] else why
+    for _ in range(2):
+        manifest = blanked(build_manifest(report, notebook, plan.manifest(report), None)) | {"files": {}}
+        manifest |= {"status": "failed", "error": error}
+        page = render(notebook, manifest)
+        if not personal_in(notebook, manifest, page, {}):
+            break
+        notebook.cells = []  # it shows only where pieces meet
+    return notebook, manifest, page, {}
+
+
+def _write(
+    plan: Plan,
+    report: Report,
+    notebook: nbformat.NotebookNode,
+    manifest: dict,
+    page_text: str,
+    written: dict[str, bytes],
 ) -> Path:
     """Publish page, notebook, manifest and what the notebook wrote; a good report takes the place of a failed one."""
     endings = FAILED_ENDINGS if manifest["error"] else GOOD_ENDINGS
     page, ipynb, told = (plan.folder / (report.name + ending) for ending in endings)
-    manifest["files"] = {name: len(content) for name, content in written.items()}
     of_run = {name: manifest.get(name) for name in ("report", "role", "purpose", "status", "files")}
     manifest["audit"] = audit.record("report", **plan.told, **of_run)._asdict()
     publish({
-        page: render(notebook, manifest), ipynb: nbformat.writes(notebook),
+        page: page_text, ipynb: nbformat.writes(notebook),
         told: json.dumps(manifest, indent=1, ensure_ascii=False),
         **{plan.folder / name: content for name, content in written.items()},
     })  # fmt: skip

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+
+import ibis.expr.types as ir
 
 from bankmine.bank.checks import TableCheck, Violation
+from bankmine.bank.classified import register_of
 from bankmine.bank.contract import TABLES
 from bankmine.bank.flat import Flat
 from bankmine.bank.rules import MEANINGS, ROW
 from bankmine.bank.snapshot import Bank
+from bankmine.bank.sources import FLAT, Source
 from bankmine.privacy import access
+from bankmine.privacy.patterns import WORDS, looks
+from bankmine.privacy.register import FILE, GENERAL, NONE, REDACT, UNLISTED, Group
 
 USABLE_SHARE = 0.5
 """Where less than this share of a required table breaks no rule, the mapping is wrong rather than the data."""
@@ -34,6 +41,8 @@ def check_lines(bank: Bank) -> tuple[list[str], list[str]]:
             f"{n}: {rows.count().to_pyarrow().as_py():,} rows; {_columns(bank, n)}" for n, rows in bank.raw.items()
         ]
         return unchecked + without, bank.problems
+    with bank.reading.undamaged():
+        told = list(_privacy(bank.source, bank.raw))
     checks = bank.as_of(bank.span[1]).checks
     lines = [line for check in checks.values() for line in _table(bank, check)]
     spoilt = [
@@ -41,7 +50,7 @@ def check_lines(bank: Bank) -> tuple[list[str], list[str]]:
         for c in checks.values()
         if TABLES[c.name].required and c.kept < max(c.rows * USABLE_SHARE, 1)
     ]
-    return [*lines, *without, looking, *([bank.stray] if bank.stray else [])], spoilt
+    return [*lines, *without, looking, *told, *([bank.stray] if bank.stray else [])], spoilt
 
 
 def seen_as(view: access.View | None) -> str:
@@ -64,7 +73,42 @@ def flat_lines(flat: Flat) -> list[str]:
     columns = [_form(*told) for told in flat.forms.itertuples(index=False)]
     looking = seen_as(access.view(flat.source.folder))
     lines = [looking, rows, event, f"predictors: {counts}", *costs, *dropped, *flat.remarks, *columns]
-    return [_plain(line, _LONGEST_LINE) for line in lines]
+    told = _privacy(flat.source, {FLAT: flat.rows.con.table(FLAT)})
+    return [*(_plain(line, _LONGEST_LINE) for line in lines), *told]
+
+
+def _privacy(source: Source, tables: dict[str, ir.Table]) -> Iterator[str]:
+    """Tell which columns no register lists, and which look personal but are not listed as such; never their values."""
+    register = register_of(source, {name: rows.columns for name, rows in tables.items()})
+    groups = {(name, c): register.group(f"{name}.{c}") for name, rows in tables.items() for c in rows.columns}
+    told = source.folder / FILE.name if (source.folder / "source.yml").is_file() else f"{FILE.name} beside a source.yml"
+    unlisted = [f"{name}.{c}" for (name, c), group in groups.items() if group is UNLISTED]
+    if unlisted:
+        yield _plain(
+            f"not classified, so sensitive and for no purpose: {len(unlisted):,} "
+            f"column{'s' * (len(unlisted) != 1)}, list them in {told}: {', '.join(map(_plain, unlisted))}",
+            _LONGEST_LINE,
+        )
+    for name, rows in tables.items():
+        for column, counts in looks(rows, [c for c in rows.columns if _open(groups[name, c])]).items():
+            values = rows[column].count().to_pyarrow().as_py()
+            what = " and ".join(f"{WORDS[kind]} in {n:,}" for kind, n in counts.items())
+            said = f"{_plain(name)}.{_plain(column)} looks like {what} of {values:,} values"
+            yield f"{said}: {_remedy(groups[name, column], told)}"
+
+
+def _open(group: Group) -> bool:
+    """Whether what looks personal in such a column is to be told: others are protected as what they are listed as."""
+    return group is UNLISTED or group.kind == GENERAL or group.masking in (NONE, REDACT)
+
+
+def _remedy(group: Group, told: Path | str) -> str:
+    if group.masking == REDACT:
+        return "these are blanked for all who may not see the column plainly"
+    if group is UNLISTED:
+        return f"list it in {told} as personal or sensitive, or leave it out"
+    listed = f"{group.kind}, masking {group.masking}, under {_plain(group.id)!r}"
+    return f"it is listed as {listed}: change that, or leave it out"
 
 
 def _form(column: str, kind: str, written: str, values: int, fit: int, odd: tuple[str, ...]) -> str:
