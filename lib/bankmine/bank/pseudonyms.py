@@ -19,6 +19,7 @@ from bankmine.bank.contract import TABLES
 from bankmine.bank.files import identifier, quoted
 from bankmine.bank.flat_columns import column_types, text_of
 from bankmine.bank.forms import lost_digits
+from bankmine.bank.readers import spooled
 from bankmine.bank.sources import FLAT, Source
 from bankmine.errors import SourceError
 from bankmine.privacy import tokens
@@ -65,7 +66,9 @@ def pseudonymised(tables: dict[str, Typed], source: Source) -> dict[str, Typed]:
         return tables
     key = key_of(source)
     mappings = {d: tokens.mapped(k, d, key) for d, k in keys_of({n: t.rows for n, t in tables.items()}, source).items()}
-    return {name: _of_table(table, parts_of(source, name, table.rows.columns), mappings) for name, table in tables.items()}
+    return {
+        name: _of_table(table, parts_of(source, name, table.rows.columns), mappings) for name, table in tables.items()
+    }
 
 
 def _of_table(table: Typed, parts: Parts, mappings: dict[str, ir.Table]) -> Typed:
@@ -74,7 +77,8 @@ def _of_table(table: Typed, parts: Parts, mappings: dict[str, ir.Table]) -> Type
     rows = rows.drop(*parts.out, *(BAD + c for c in parts.out if BAD + c in rows.columns))
     rows = rows.mutate(**{c: as_text(rows[c]) for c in parts.keys}, **bad)
     said = [f"{', '.join(parts.out)}: left out, as keys are pseudonyms"] if parts.out else []
-    rows = tokens.put(rows, {c: mappings[domain] for c, domain in parts.keys.items()})
+    if parts.keys:  # once, not in every query upon the rows, of which the checks make many
+        rows = spooled(tokens.put(rows, {c: mappings[domain] for c, domain in parts.keys.items()}))
     return replace(table, rows=rows, remarks=[*table.remarks, *said])
 
 

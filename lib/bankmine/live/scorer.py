@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+from bankmine.live.door import Door
 from bankmine.live.ledger import Ledger
 from bankmine.live.memory import earliest, restore
 from bankmine.live.messages import FaultError, Label, Message, attributes_of
@@ -26,7 +27,7 @@ class Scorer:
     """
 
     def __init__(self, ledger: Ledger, model: FraudModel, now: Callable[[], int]) -> None:
-        self._ledger, self._model, self._now = ledger, model, now
+        self._ledger, self._model, self._now, self._door = ledger, model, now, Door(ledger)
         self._state = restore(ledger, model.specification)
 
     def answer(self, message: Message | Label) -> str:
@@ -36,7 +37,7 @@ class Scorer:
         """
         if isinstance(message, Label):
             return self._learn(message)
-        t = message.transaction
+        t = self._door.put(message.transaction)
         if message.direction == "out" and self._model.kinds and t.kind is None:
             raise FaultError("kind is missing")
         if message.direction != "out" or (self._model.kinds and t.kind not in self._model.kinds):

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hmac
 import re
+import secrets
+from functools import cache
 from hashlib import sha256
-
-import ibis
-import ibis.expr.types as ir
-from ibis.util import gen_name
+from typing import TYPE_CHECKING
 
 from bankmine.errors import BankmineError
 from bankmine.privacy.keys import Key
+
+if TYPE_CHECKING:  # live scoring makes tokens without the engine, to start quickly
+    import ibis.expr.types as ir
 
 CUSTOMER, ACCOUNT, DEVICE, STAFF = "customer", "account", "device", "staff"
 _DOMAINS = {
@@ -41,9 +43,19 @@ def domain_of(column: str, otherwise: str = "") -> str:
     return _DOMAINS.get(name, otherwise or name)
 
 
+def letter_of(domain: str) -> str:
+    """Return the letter with which the tokens of a domain begin."""
+    return _LETTERS.get(domain, _OTHER)
+
+
+def domain_of_token(token: str) -> str:
+    """Tell of what a token is; all domains without a letter of their own are one."""
+    return next((domain for domain, letter in _LETTERS.items() if token.startswith(letter)), "other")
+
+
 def token_of(key: Key, domain: str, text: str) -> str:
     """Return the token of one key, as `mapped` gives it."""
-    return _letter(domain) + hmac.digest(_derived(key, domain), text.encode(), sha256).hex()[:DIGITS]
+    return letter_of(domain) + hmac.digest(_derived(key, domain), text.encode(), sha256).hex()[:DIGITS]
 
 
 def mapped(keys: ir.Table, domain: str, key: Key) -> ir.Table:
@@ -54,14 +66,15 @@ def mapped(keys: ir.Table, domain: str, key: Key) -> ir.Table:
     BankmineError
         If two keys have the same token.
     """
-    con, name = keys.get_backend(), gen_name("tokens")
-    distinct = con.create_table(gen_name("keys"), keys.filter(keys.key.notnull()).distinct())
+    con, name = keys.get_backend(), f"tokens_{secrets.token_hex(8)}"
+    distinct = con.create_table(f"keys_of_{name}", keys.filter(keys.key.notnull()).distinct())
     secret = _derived(key, domain).ljust(_BLOCK, b"\0")
     inner, outer = (bytes(byte ^ mixed for byte in secret) for mixed in (_INNER, _OUTER))
     con.con.execute(  # what follows from the secret is bound, as the text of a query may be logged
-        f"""CREATE TABLE {name} AS SELECT key, $1 || left(sha256($2::BLOB || unhex(sha256($3::BLOB || encode(key)))), $4)
-        AS token FROM {distinct.get_name()}""",
-        [_letter(domain), outer, inner, DIGITS],
+        f"""CREATE TABLE {name} AS
+        SELECT key, $1 || left(sha256($2::BLOB || unhex(sha256($3::BLOB || encode(key)))), $4) AS token
+        FROM {distinct.get_name()}""",
+        [letter_of(domain), outer, inner, DIGITS],
     )
     con.con.execute(f"DROP TABLE {distinct.get_name()}")
     made = con.table(name)
@@ -78,20 +91,17 @@ def put(rows: ir.Table, columns: dict[str, ir.Table]) -> ir.Table:
     """Put tokens in place of the keys in some columns, by the mapping of each; what is null stays so."""
     names = rows.columns
     for column, mapping in columns.items():
-        told = mapping.select(_key_="key", _token_="token")
-        joined = rows.left_join(told, rows[column] == told["_key_"])
-        rows = joined.mutate(**{column: joined["_token_"]}).select(names)
+        told = mapping.select(_of_="key", _put_="token")
+        joined = rows.left_join(told, rows[column] == told["_of_"])
+        rows = joined.mutate(**{column: joined["_put_"]}).select(names)
     return rows
 
 
 def together(keys: list[ir.Table]) -> ir.Table:
     """Put the keys of several columns, each alone in a table as `key`, into one table."""
-    return ibis.union(*keys) if len(keys) > 1 else keys[0]
+    return keys[0].union(*keys[1:]) if len(keys) > 1 else keys[0]
 
 
+@cache
 def _derived(key: Key, domain: str) -> bytes:
     return key.of(f"tokens {domain}")
-
-
-def _letter(domain: str) -> str:
-    return _LETTERS.get(domain, _OTHER)

@@ -125,9 +125,7 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     opened, day = (_flat if flat else _bank)(source, as_of, given)
     place = _place(told)
     parameters = resolve_parameters(named, given, place, day, flat)
-    of_source = out if place == DEFAULT_SOURCE else out / told.name
-    refuse_foreign(of_source, place)
-    folder = of_source / str(day)
+    folder = folder_of(told, out) / str(day)
     first = _not_there(named, opened, folder)
     known = load_catalogue()
     reports = [known[name] for name in first] + named
@@ -135,6 +133,14 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     code = {r.name: code_of(r, told) for r in reports}
     base = _base(opened, str(day))
     return Plan(reports, parameters, out, folder, place, base, code, told.secrets, told.variables, given, first)
+
+
+def folder_of(source: Source, out: Path) -> Path:
+    """Return where among reports those of a source are; refuse the folder of another."""
+    place = _place(source)
+    folder = out if place == DEFAULT_SOURCE else out / source.name
+    refuse_foreign(folder, place)
+    return folder
 
 
 def _not_there(named: list[Report], opened: Bank | Flat, folder: Path) -> dict[str, str]:
