@@ -25,7 +25,9 @@ def write_bank(folder: Path, bank: dict[str, pd.DataFrame] | None = None, **told
 def list_columns(folder: str | Path, masking: str, *columns: str) -> None:
     """List further columns of a source in a register of its own."""
     group = {"id": "own", "kind": "personal", "masking": masking, "purposes": ["retention"], "retention": 5}
-    (Path(folder) / "privacy.yml").write_text(yaml.safe_dump({"columns": [group | {"columns": list(columns)}]}), "utf-8")
+    (Path(folder) / "privacy.yml").write_text(
+        yaml.safe_dump({"columns": [group | {"columns": list(columns)}]}), "utf-8"
+    )
 
 
 def key_file(folder: Path, key: str) -> Path:

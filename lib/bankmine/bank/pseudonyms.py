@@ -26,7 +26,7 @@ from bankmine.privacy import tokens
 from bankmine.privacy.keys import Key, require_key
 from bankmine.privacy.register import ABSENT, REDACT, TOKEN, load_register
 
-_HIDDEN = "(not shown)"
+_HIDDEN = "***"
 """Stands for what was to be a key and lost digits."""
 
 
