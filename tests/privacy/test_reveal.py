@@ -53,18 +53,20 @@ def test_a_list_is_revealed_with_how_to_reach_its_customers_alone(tmp_path, hidd
     assert found["phone"].tolist() == ["=13800000002", "=13800000000"]
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     told = (tmp_path / "audit.jsonl").read_text("utf-8")
-    assert "revealed" in told and "calls of January" in told
-    assert "0003" not in told and "1380000" not in told
+    assert "revealed" in told
+    assert "calls of January" in told
+    assert "0003" not in told
+    assert "1380000" not in told
 
 
 WRONG = {
-    "no reason": (dict(reason=" "), "Say with --reason"),
-    "token of nobody": (dict(tokens=["c" + "0" * 20]), "1 tokens of .* Is BANKMINE_KEY_FILE the key"),
-    "no token": (dict(tokens=["0001"]), "has no column of tokens"),
-    "another key": (dict(key=KEYS[1]), "2 tokens of .* nothing is revealed"),
-    "among reports": (dict(out="reports/hidden/calls.xlsx"), "lies in the project or among reports"),
-    "no workbook": (dict(out="calls.csv"), "must end in .xlsx"),
-    "audit that cannot be written": (dict(audit="nowhere.jsonl"), "nowhere.jsonl"),
+    "no reason": ({"reason": " "}, "Say with --reason"),
+    "token of nobody": ({"tokens": ["c" + "0" * 20]}, "1 tokens of .* Is BANKMINE_KEY_FILE the key"),
+    "no token": ({"tokens": ["0001"]}, "has no column of tokens"),
+    "another key": ({"key": KEYS[1]}, "2 tokens of .* nothing is revealed"),
+    "among reports": ({"out": "reports/hidden/calls.xlsx"}, "lies in the project or among reports"),
+    "no workbook": ({"out": "calls.csv"}, "must end in .xlsx"),
+    "audit that cannot be written": ({"audit": "nowhere.jsonl"}, "nowhere.jsonl"),
 }  # fmt: skip
 
 
