@@ -301,6 +301,7 @@ PLACES: dict[str, tuple[str, Callable[[Path, str], None]]] = {
 """Place -> the module in which text is turned into something else, and how a text gets there."""
 ELSEWHERE = {
     "bank/cache.py": "test_cache", "report/execution.py": "test_a_parameter_of_the_command_is_text",
+    "privacy/tokens.py": "names of its own; the secret is bound", "bank/pseudonyms.py": "test_tokens",
     "report/manifest.py": "words are its own", "report/warm_kernels.py": "names of its own library",
     "report/__init__.py": "names of its own parts", "bank/ruled.py": "test_registers",
     "live/warm_up.py": "a number of cores", "live/forgotten.py": "names of its own columns",

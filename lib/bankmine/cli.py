@@ -270,6 +270,34 @@ def forget_customer(
         print(line)
 
 
+@privacy.command()
+def rotate(
+    to: Annotated[Path, typer.Option(help="File of the new key.", parser=_place)],
+    source: Annotated[str, typer.Option(help=_PLACE)],
+    reports: Annotated[Path, typer.Option(help="Folder of the reports.", parser=_place)] = Path("reports"),
+) -> None:
+    """Bring what the reports of a source hold of tokens from the key in use to a new one."""
+    from bankmine.stewardship import rotate as rotation
+
+    for line in rotation.rotate(source, to, reports.absolute()):
+        print(line)
+
+
+@privacy.command()
+def reveal(
+    listed: Annotated[
+        Path, typer.Argument(metavar="LIST", help="Parquet or xlsx that a report handed on.", parser=_place)
+    ],
+    reason: Annotated[str, typer.Option(help="Why; written into the audit.")],
+    source: Annotated[str, typer.Option(help=_PLACE)],
+    out: Annotated[Path, typer.Option(help="New workbook, outside the project.", parser=_place)],
+) -> None:
+    """Write a list with the bank's own keys in place of tokens, for those who call the customers."""
+    from bankmine.stewardship import reveal as revealing
+
+    print(f"{out}: {revealing.reveal(listed, source, reason, out):,} rows. Remove it when the calls are made.")
+
+
 def _pairs(given: list[str]) -> dict[str, str]:
     pairs = [p.partition("=") for p in given]
     if wrong := [p for p, (name, equals, _) in zip(given, pairs, strict=True) if not equals or not name]:

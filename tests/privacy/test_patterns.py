@@ -65,7 +65,8 @@ def test_valid_numbers_are_found_and_with_one_digit_changed_are_not(kind_and_num
 
 
 PIECES = ["138", "1234", "5678", "13812345678", "+86", " ", "-", ".", ",", "电话", "x", "110101199003070",
-          "4111111111111111", "6222", "0200", "a@b.com", "０", "中山路12号", "12 Old Road", "010-23456789", "\n", "X"]  # fmt: skip
+          "4111111111111111", "6222", "0200", "a@b.com", "０", "中山路12号", "12 Old Road",
+          "010-23456789", "\n", "X"]  # fmt: skip
 
 
 @settings(max_examples=100)

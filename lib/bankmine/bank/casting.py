@@ -178,7 +178,7 @@ def _tidy(column: Column, counts: dict[str, int]) -> tuple[str, str, list[str]]:
 def _cast(value: ir.Value, target: str) -> ir.Value:
     """Cast to one of the contract's types; what does not fit becomes null."""
     if target == "string":
-        return _as_text(value)
+        return as_text(value)
     if _is(value, target):
         return value
     if target == "int64":
@@ -212,7 +212,7 @@ def _whole(value: ir.FloatingValue) -> ir.IntegerValue:
     return (value == value.floor()).ifelse(value, ibis.null("float64")).try_cast("int64")
 
 
-def _as_text(value: ir.Value) -> ir.StringValue:
+def as_text(value: ir.Value) -> ir.StringValue:
     """Text of a key; whole numbers that a file keeps as 12.0 become 12."""
     if value.type().is_string():
         return value.nullif("")

@@ -18,6 +18,7 @@ from bankmine.bank.flat_predictors import SINCE, copies_of, predictors
 from bankmine.bank.flat_rows import Rows, costs_of, entity_of, known_rows, refuse_unknown
 from bankmine.bank.flat_target import events
 from bankmine.bank.form_kinds import BOOLEAN, DATE, NUMBER, Told
+from bankmine.bank.pseudonyms import key_of, pseudonymise_flat
 from bankmine.bank.readers import read_flat, undamaged
 from bankmine.bank.seen import flat_seen
 from bankmine.bank.snapshot import SOURCE_MIME
@@ -183,11 +184,14 @@ def open_flat(
         raise SourceError(f"Source {source.name} holds the tables of a bank, not one flat table: use open_source.")
     view = access.view(source.folder, role, purpose)
     source = written(source, decimal, dates, clock, encoding)
+    if source.pseudonyms:
+        key_of(source)  # refused before anything is opened
     con, fingerprint, notes = read_flat(source)
     asked = {"target": target, "positive": positive, "id": id, "time": time}
     asked = {role: notes.names.get(value, value) if role != "positive" else value for role, value in asked.items()}
     told = Told(source.decimal, source.dates, source.missing, bool(source.time_zone), clock=source.clock)
     with undamaged(con, source):
+        notes.remarks.extend(pseudonymise_flat(con, source, asked))
         if view is not None:
             flat_seen(con, view, source.title, {**source.flat, **{k: v for k, v in asked.items() if v}})
         rows = known_rows(con, source, asked, as_of, told)

@@ -21,6 +21,7 @@ from bankmine.bank.currencies import in_one_currency
 from bankmine.bank.form_kinds import Told
 from bankmine.bank.harmless import harmless
 from bankmine.bank.kept import Checked, kept_json, kept_tables
+from bankmine.bank.pseudonyms import key_of, pseudonymised
 from bankmine.bank.rules import MEANINGS
 from bankmine.bank.seen import seen
 from bankmine.bank.sources import Source, ensure_generated, find_source
@@ -62,6 +63,10 @@ def read_source(name: str, engine: str = "duckdb") -> Bank:
     source = find_source(name)
     if source.flat is not None:
         raise SourceError(f"Source {source.name} is one flat table, not the tables of a bank: use open_flat.")
+    if source.pseudonyms:
+        key_of(source)  # refused before anything is opened
+        if engine != "duckdb":
+            raise SourceError(f"Source {source.name}: pseudonyms are made by the engine duckdb alone, not {engine}.")
     ensure_generated(source)
     return Bank(source, readers.Reading(source, engine))
 
@@ -90,7 +95,12 @@ class Bank:
 
     @cached_property
     def _typed(self) -> dict[str, Typed]:
-        """Typed rows of each table, in one currency, with what is to be said of them."""
+        """Typed rows of each table, with what is to be said of them, and no key of the bank's where it asks so."""
+        return pseudonymised(self.plain, self.source)
+
+    @cached_property
+    def plain(self) -> dict[str, Typed]:
+        """Typed rows of each table, in one currency, with the bank's own keys: for who stewards these alone."""
         s = self.source
         told = Told(s.decimal, s.dates, s.missing, bool(s.time_zone), percent=0.01)
 

@@ -19,6 +19,8 @@ from urllib.parse import unquote
 
 from bankmine.bank.contract import TABLES
 from bankmine.errors import BankmineError, SourceError, told
+from bankmine.privacy.keys import find_key
+from bankmine.privacy.register import load_register
 from bankmine.registers import read_yaml
 from bankmine.workspace import WORKSPACE
 
@@ -27,7 +29,7 @@ _KEYS = {
     "title": str, "currency": str, "time_zone": str, "extracted_on": datetime.date, "path": str, "relations": dict,
     "database": dict, "terms": str, "get": str, "generator": str, "arguments": dict, "made_with": str,
     "balance_tolerance": (int, float), "flat": dict, "decimal": str, "dates": str, "encoding": str, "missing": list,
-    "rates": dict, "clock": str,
+    "rates": dict, "clock": str, "pseudonyms": bool,
 }  # fmt: skip
 _FLAT_KEYS = {
     "file": (str, list, dict), "loader": str, "target": str, "positive": str, "id": str, "time": str,
@@ -123,6 +125,10 @@ class Source:
     flat: dict | None = None
     variables: tuple[str, ...] = ()
     """Names of the environment variables that it is read by."""
+    pseudonyms: bool = False
+    """Whether tokens take the place of keys as it is read."""
+    key: str = ""
+    """Name of the key by which tokens are made; empty where there are none, or no key is given."""
 
     @property
     def awaits_generation(self) -> bool:
@@ -149,7 +155,11 @@ class Source:
         """All of what is told that decides what is read, and how it is checked."""
         names = ("time_zone", "relations", "database", "balance_tolerance", "flat", "currency", "decimal", "dates",
                  "clock", "encoding", "missing", "rates")  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {"last_day": self.last_day, "sql": self.mappings}
+        told = {name: getattr(self, name) for name in names} | {"last_day": self.last_day, "sql": self.mappings}
+        if self.pseudonyms:
+            told["key"] = self.key
+            told["masking"] = {column: group.masking for column, group in load_register(self.folder).groups.items()}
+        return told
 
     @property
     def secrets(self) -> list[str]:
@@ -259,6 +269,8 @@ def _described(folder: Path, name: str) -> Source:
     variables = (*(match[0] for match in _VARIABLE.findall(str(path))), given.get("database", {}).get("uri_env", ""))
     given["missing"] = tuple(map(str, given.get("missing", ())))
     given["rates"] = {str(k): _rate(v, file) for k, v in given.get("rates", {}).items()}
+    if given.get("pseudonyms") and (key := find_key()):
+        given["key"] = key.name
     source = Source(name=name, folder=folder, data=data, variables=tuple(filter(None, variables)), **given)
     try:
         source = written(source, source.decimal, source.dates, source.clock, source.encoding)

@@ -24,7 +24,7 @@ from bankmine.topics.fraud.stream_state import Transaction, values_of
 
 _APPLICATION = 0x62616E6B
 """What the file's header says whose it is: "bank"."""
-_VERSION = 2
+_VERSION = 3
 COLUMNS = tuple(f.name for f in fields(Transaction))
 """Of the table `transactions`; behind them stands the answer."""
 _NAMES = ", ".join(COLUMNS)
@@ -39,9 +39,11 @@ _TABLES = (
         for f in SPECIFICATION.firsts
     ),
     "CREATE TABLE lasts (key TEXT, value TEXT, at INTEGER, country TEXT, PRIMARY KEY (key, value)) WITHOUT ROWID",
+    "CREATE TABLE tokens (field TEXT PRIMARY KEY, domain TEXT NOT NULL, key TEXT NOT NULL) WITHOUT ROWID",
 )
-"""`lasts` has the last moments of customers and accounts, and the last place (key `place`) of customers, of what
-`transactions` has forgotten."""
+"""`tokens` has which fields of transactions hold tokens, and the name of the key that made them. `lasts` has the
+last moments of customers and accounts, and the last place (key `place`) of customers, of what `transactions` has
+forgotten."""
 _INDEXES = (
     "CREATE UNIQUE INDEX transactions_id ON transactions (transaction_id)",
     "CREATE INDEX transactions_at ON transactions (at)",
@@ -122,7 +124,7 @@ class Ledger:
     """The open file, which is also the past of a state (`stream_state.Past`)."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._sql, self._path = connection, path
+        self._sql, self.path = connection, path
 
     @contextmanager
     def commit(self) -> Iterator[None]:
@@ -134,7 +136,7 @@ class Ledger:
     @contextmanager
     def filling(self) -> Iterator[None]:
         """Fill an empty ledger as a whole or not at all: in a file beside it, which then takes its place."""
-        beside = self._path.with_name(f"{self._path.name}.filling")
+        beside = self.path.with_name(f"{self.path.name}.filling")
         beside.unlink(missing_ok=True)  # of a process that was killed: no other fills what this one has locked
         empty, self._sql = self._sql, _connected(beside, _FLEETING)
         try:
@@ -146,12 +148,12 @@ class Ledger:
                 os.fsync(file.fileno())
             # the empty file stays locked until the full one has its name; a log of it would be taken for the full one's
             empty.execute("PRAGMA journal_mode = DELETE")
-            beside.replace(self._path)
+            beside.replace(self.path)
         finally:
             self._sql.close()
             beside.unlink(missing_ok=True)
             empty.close()
-            self._sql = _connected(self._path, _DURABLE)
+            self._sql = _connected(self.path, _DURABLE)
 
     def fill(self, table: str, pieces: Iterable[Sequence[tuple]]) -> None:
         """Write the rows of a table as they are, then its indexes; call it within `filling`."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from bankmine.live.door import Door
 from bankmine.live.ledger import Ledger
 from bankmine.live.memory import earliest, restore
 from bankmine.live.messages import FaultError, Label, Message, attributes_of
@@ -27,7 +28,7 @@ class Scorer:
     """
 
     def __init__(self, ledger: Ledger, model: FraudModel, now: Callable[[], int]) -> None:
-        self._ledger, self._model, self._now = ledger, model, now
+        self._ledger, self._model, self._now, self._door = ledger, model, now, Door(ledger)
         self._state = restore(ledger, model.specification)
         self.counts: Counter[str] = Counter()
         """Of what came, by its kind."""
@@ -39,7 +40,7 @@ class Scorer:
         """
         if isinstance(message, Label):
             return self._learn(message)
-        t = message.transaction
+        t = self._door.put(message.transaction)
         if message.direction == "out" and self._model.kinds and t.kind is None:
             raise FaultError("kind is missing")
         if message.direction != "out" or (self._model.kinds and t.kind not in self._model.kinds):

@@ -15,6 +15,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from bankmine.bank.pseudonyms import parts_of
 from bankmine.bank.snapshot import Snapshot
 from bankmine.live.ledger import COLUMNS, Ledger
 from bankmine.live.memory import KEPT_DAYS, LASTS
@@ -49,8 +50,20 @@ def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
         for table, pieces in groupby(coming, itemgetter(0)):
             found = (list(zip(*(column.to_pylist() for column in piece.columns), strict=True)) for _, piece in pieces)
             ledger.fill(table, _without_labels(found, labels) if table == "transactions" else found)
-        ledger.fill("labels", [labels] if labels else [])
+        for table, few in (("labels", labels), ("tokens", _token_fields(snapshot))):
+            ledger.fill(table, [few] if few else [])
     return ledger.rows("SELECT count(*) FROM transactions")[0][0]
+
+
+def _token_fields(snapshot: Snapshot) -> list[tuple[str, str, str]]:
+    """Tell which fields of transactions are tokens in a source, of which domain, and the name of their key."""
+    source = snapshot.source
+    if not source.pseudonyms:
+        return []
+    keys = parts_of(source, "accounts", ("account_id", "customer_id")).keys
+    keys |= parts_of(source, "transactions", WORDS.values()).keys
+    fields = {"account": "account_id", "customer": "customer_id"} | WORDS
+    return [(field, keys[column], source.key) for field, column in fields.items() if column in keys]
 
 
 def _without_labels(pieces: Iterator[list[tuple]], labels: list[tuple]) -> Iterator[list[tuple]]:

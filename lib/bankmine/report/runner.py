@@ -141,9 +141,7 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     opened, day = (_flat if flat else _bank)(source, as_of, given, actors.get(named[0].name, ("", "")))
     place = place_of(told)
     parameters = resolve_parameters(named, given, place, day, flat)
-    of_source = out if place == DEFAULT_SOURCE else out / told.name
-    refuse_foreign(of_source, place)
-    folder = of_source / str(day)
+    folder = folder_of(told, out) / str(day)
     first = _not_there(named, opened, folder)
     known = load_catalogue()
     reports = [known[name] for name in first] + named
@@ -162,6 +160,14 @@ def _actors(reports: list[Report]) -> dict[str, tuple[str, str]]:
     for name, actor in actors.items():
         rules.require_run(name, *actor)
     return actors
+
+
+def folder_of(source: Source, out: Path) -> Path:
+    """Return where among reports those of a source are; refuse the folder of another."""
+    place = place_of(source)
+    folder = out if place == DEFAULT_SOURCE else out / source.name
+    refuse_foreign(folder, place)
+    return folder
 
 
 def _not_there(named: list[Report], opened: Bank | Flat, folder: Path) -> dict[str, str]:

@@ -1,0 +1,142 @@
+"""Reveal: a list with the bank's own keys in place of its tokens, for those who call the customers."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import fastexcel
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bankmine.bank.contract import TABLES
+from bankmine.bank.pseudonyms import keys_of
+from bankmine.errors import BankmineError, told
+from bankmine.privacy.keys import KEY_FILE
+from bankmine.privacy.register import ABSENT, UNLISTED, load_register
+from bankmine.privacy.tokens import CUSTOMER, DIGITS, domain_of_token, letter_of, mapped
+from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
+from bankmine.workspace import WORKSPACE
+
+_WHOLE = rf"^[a-z][0-9a-f]{{{DIGITS}}}$"
+_ENDINGS = (".parquet", ".xlsx")
+_FIRST = 2
+"""Folders above that of a list that are of the reports: its day's, and its source's."""
+
+
+def reveal(file: Path, source: str, reason: str, out: Path) -> int:
+    """Write a workbook with the rows of a list, the bank's own keys, and how the register lets customers be reached.
+
+    Returns how many rows it has.
+
+    Raises
+    ------
+    BankmineError
+        If no reason is given, the list holds no token or one that the source does not have, the key is wrong, or the
+        workbook cannot be written; then nothing is shown.
+    """
+    if not (reason := " ".join(reason.split())):
+        raise BankmineError('Say with --reason "…" why the keys are needed: it is written into the audit.')
+    _refuse_place(file, out)
+    listed = _read(file)
+    columns = {name: domain for name in listed.column_names if (domain := _domain(listed[name]))}
+    if not columns:
+        raise BankmineError(f"{file} has no column of tokens: give a list that a report of the source handed on.")
+    opened = open_tokenised(source)
+    shown, contacts = _with_keys(opened, listed, columns, file)
+    from bankmine.privacy.audit import record
+
+    # who was not written down gets nothing
+    record(
+        "revealed", list=str(file.absolute()), source=opened.source.name, rows=shown.num_rows, columns=list(columns),
+        contacts=contacts, reason=reason, out=str(out.absolute()),
+    )  # fmt: skip
+    _write(shown, out)
+    return shown.num_rows
+
+
+def _refuse_place(file: Path, out: Path) -> None:
+    """Refuse a place that others read, or that holds something."""
+    place, reports = out.resolve(), file.resolve().parents[: _FIRST + 1]
+    if out.suffix != ".xlsx":
+        raise BankmineError(f"{out} must end in .xlsx: a list with the bank's own keys is a workbook.")
+    if place.is_relative_to(WORKSPACE) or any(place.is_relative_to(folder) for folder in reports[-1:]):
+        raise BankmineError(f"{out} lies in the project or among reports, which others read: give another place.")
+    if place.exists():
+        raise BankmineError(f"{out} is there already: give another file.")
+
+
+def _read(file: Path) -> pa.Table:
+    if file.suffix not in _ENDINGS:
+        raise BankmineError(f"{file} is no list: give one that ends in {' or '.join(_ENDINGS)}.")
+    with told(f"{file} cannot be read"):
+        if file.suffix == ".parquet":
+            return pq.read_table(file)
+        return pa.Table.from_pandas(fastexcel.read_excel(str(file)).load_sheet(0).to_pandas(), preserve_index=False)
+
+
+def _domain(column: pa.ChunkedArray) -> str:
+    """Tell of what a column holds tokens; empty where it holds anything else."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return ""
+    texts = pc.drop_null(pc.unique(column.cast(pa.string())))
+    if not len(texts) or not pc.all(pc.match_substring_regex(texts, _WHOLE)).as_py():
+        return ""
+    return domain_of_token(texts[0].as_py())
+
+
+def _with_keys(opened: Tokenised, listed: pa.Table, columns: dict[str, str], file: Path) -> tuple[pa.Table, list[str]]:
+    """Put the bank's own keys in place of tokens, and add how customers are reached; tell by which columns."""
+    own = keys_of(opened.plain, opened.source)
+    asked = pa.chunked_array([chunk for c in columns for chunk in listed[c].cast(pa.string()).chunks])
+    asked = opened.con.create_table("asked", pa.table({"token": pc.drop_null(pc.unique(asked))}))
+    letters = {letter_of(domain) for domain in columns.values()}
+    domains = {domain: keys for domain, keys in own.items() if letter_of(domain) in letters}
+    found = [
+        mapped(keys, domain, opened.key).semi_join(asked, "token").to_pyarrow() for domain, keys in domains.items()
+    ]
+    known = pa.concat_tables(found).combine_chunks()
+    missing = asked.count().to_pyarrow().as_py() - len(known)
+    if missing:
+        hint = "" if len(known) else f" Is {KEY_FILE} the key by which it was made?"
+        raise BankmineError(
+            f"{missing:,} tokens of {file} are of no key that source {opened.source.name} has, by the key "
+            f"{opened.key.name}: nothing is revealed.{hint}"
+        )
+    for column in columns:
+        keyed = replaced(
+            listed[column].cast(pa.string()), known["token"].combine_chunks(), known["key"].combine_chunks()
+        )
+        listed = listed.set_column(listed.column_names.index(column), column, keyed)
+    of_customers = next((c for c, domain in columns.items() if domain == CUSTOMER), None)
+    return _with_contacts(opened, listed, of_customers) if of_customers else (listed, [])
+
+
+def _with_contacts(opened: Tokenised, listed: pa.Table, column: str) -> tuple[pa.Table, list[str]]:
+    """Add what the register lists of customers beside the contract, and keeps from all others."""
+    register, rows = load_register(opened.source.folder), opened.plain["customers"]
+    groups = {c: register.group(f"customers.{c}") for c in rows.columns if c not in TABLES["customers"].names}
+    contacts = [c for c, group in groups.items() if group is not UNLISTED and group.masking == ABSENT]
+    if not contacts:
+        return listed, []
+    those = opened.con.create_table("those", pa.table({"customer_id": pc.unique(listed[column])}))
+    found = rows.select("customer_id", *contacts).semi_join(those, "customer_id").distinct(on="customer_id")
+    frame = found.to_pandas().rename(columns={"customer_id": column})
+    both = listed.to_pandas().merge(frame, on=column, how="left", suffixes=("", " of the bank"))
+    return pa.Table.from_pandas(both, preserve_index=False), contacts
+
+
+def _write(shown: pa.Table, out: Path) -> None:
+    """Write a workbook that its owner alone can read, in which text is no formula and no link."""
+    content, plain = io.BytesIO(), {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
+    with pd.ExcelWriter(content, engine="xlsxwriter", engine_kwargs=plain) as writer:
+        shown.to_pandas().to_excel(writer, index=False, freeze_panes=(1, 1))
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(content.getvalue())
+    except OSError as error:
+        out.unlink(missing_ok=True)
+        raise BankmineError(f"{out} cannot be written: {error.strerror}. Give another file.") from None

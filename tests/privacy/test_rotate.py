@@ -1,0 +1,131 @@
+"""Rotation: reports have the tokens of the new key everywhere, or those of the old one everywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import fastexcel
+import pandas as pd
+import pytest
+from pseudonyms import KEYS, key_file, write_bank
+from runner_fixtures import contents
+
+from bankmine.bank import cache
+from bankmine.errors import BankmineError
+from bankmine.privacy.keys import KEY, KEY_FILE, find_key, read_key
+from bankmine.privacy.tokens import CUSTOMER, TOKEN, token_of
+from bankmine.stewardship import rotate as rotation
+
+pytest.importorskip("bankmine.privacy.audit")
+GONE = "gone from the bank"
+
+
+@pytest.fixture
+def hidden(tmp_path, monkeypatch) -> str:
+    monkeypatch.setenv(KEY, KEYS[0])
+    monkeypatch.delenv(KEY_FILE, raising=False)
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setenv("BANKMINE_AUDIT", str(tmp_path / "audit.jsonl"))
+    _, place = write_bank(tmp_path)
+    day = tmp_path / "reports" / "hidden" / "2025-12-31"
+    (day / "06_churn").mkdir(parents=True)
+    old = [token_of(find_key(), CUSTOMER, c) for c in ("0001", "0002", GONE)]
+    frame = pd.DataFrame({"customer_id": old, "why": [f"as {old[1]}, twice", None, "x"], "n": [1.5, 2.5, None]})
+    frame.to_parquet(day / "06_churn" / "calls.parquet", index=False)
+    frame.to_excel(day / "06_churn" / "calls.xlsx", index=False)
+    (day / "06_churn" / "own.bin").write_bytes(b"\xff\xfe\x00")
+    (day / "06_churn.html").write_text(f"<td>{old[0]}</td> c0ffee")
+    (day / "06_churn.ipynb").write_text(json.dumps({"text": f"list\n{old[0]}\n{old[2]}"}))
+    sizes = {f"06_churn/{f.name}": f.stat().st_size for f in (day / "06_churn").iterdir()}
+    told = {"report": "06_churn", "title": "t", "files": sizes, "findings": [], "of": old[1], "code": "x"}
+    (day / "06_churn.json").write_text(json.dumps(told))
+    return place
+
+
+@pytest.fixture(autouse=True)
+def no_index(monkeypatch):
+    """The manifest above tells but what rotation needs; the index of real reports is tested with them."""
+    monkeypatch.setattr(rotation, "refresh_index", lambda out: out)
+
+
+def day(tmp_path: Path) -> Path:
+    return tmp_path / "reports" / "hidden" / "2025-12-31"
+
+
+def rotated(tmp_path: Path, hidden: str) -> list[str]:
+    return rotation.rotate(hidden, key_file(tmp_path, KEYS[1]), tmp_path / "reports")
+
+
+def test_tables_workbooks_pages_and_manifests_have_the_tokens_of_the_new_key(tmp_path, hidden):
+    before = pd.read_parquet(day(tmp_path) / "06_churn" / "calls.parquet")
+    said = rotated(tmp_path, hidden)
+    new = read_key(tmp_path / "key-cd")
+    first, second = (token_of(new, CUSTOMER, c) for c in ("0001", "0002"))
+    gone = token_of(new, CUSTOMER, before["customer_id"][2])
+    table = pd.read_parquet(day(tmp_path) / "06_churn" / "calls.parquet")
+    assert table["customer_id"].tolist() == [first, second, gone]
+    assert table["why"][0] == f"as {second}, twice"
+    pd.testing.assert_frame_equal(table[["n"]], before[["n"]])
+    book = fastexcel.read_excel(str(day(tmp_path) / "06_churn" / "calls.xlsx")).load_sheet(0).to_pandas()
+    assert book["customer_id"].tolist() == [first, second, gone]
+    assert (day(tmp_path) / "06_churn.html").read_text() == f"<td>{first}</td> c0ffee"
+    assert TOKEN.findall((day(tmp_path) / "06_churn.ipynb").read_text()) == [first, gone]
+    told = json.loads((day(tmp_path) / "06_churn.json").read_text())
+    assert told["of"] == second
+    assert all((day(tmp_path) / name).stat().st_size == size for name, size in told["files"].items())
+    assert any(line.startswith("1 of them are of keys that the source has no more") for line in said)
+    assert any("own.bin" in line for line in said)
+    with pytest.raises(BankmineError, match=r"None of the 3 tokens .* Those that were rotated are of the new one"):
+        rotation.rotate(hidden, key_file(tmp_path, "ef" * 32), tmp_path / "reports")
+
+
+def test_a_rotation_that_is_interrupted_leaves_all_as_it_was_or_is_finished(tmp_path, hidden, monkeypatch):
+    before = contents(day(tmp_path))
+    on_disk = rotation._on_disk
+
+    def full(path: Path, content: bytes) -> None:
+        if path.name.startswith("journal"):
+            raise OSError(28, "No space left on device")
+        on_disk(path, content)
+
+    monkeypatch.setattr(rotation, "_on_disk", full)
+    with pytest.raises(BankmineError, match="No space left"):
+        rotated(tmp_path, hidden)
+    assert {n: c for n, c in contents(day(tmp_path)).items() if n in before} == before
+    monkeypatch.setattr(rotation, "_on_disk", on_disk)
+    replace, moved = Path.replace, []
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name.isdigit() and len(moved) == 2:
+            raise KeyboardInterrupt
+        moved.extend([target] * self.name.isdigit())
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        rotated(tmp_path, hidden)
+    monkeypatch.setattr(Path, "replace", replace)
+    rotated(tmp_path, hidden)
+    old = {token_of(find_key(), CUSTOMER, c) for c in ("0001", "0002", GONE)}
+    files = [f for f in day(tmp_path).rglob("*") if f.suffix in (".html", ".json", ".ipynb")]
+    assert not old & {t for f in files for t in TOKEN.findall(f.read_text())}
+    assert not (day(tmp_path).parent / ".rotation").exists()
+
+
+def test_what_cannot_be_rotated_is_refused_in_one_line(tmp_path, hidden, monkeypatch):
+    before = contents(day(tmp_path))
+    with pytest.raises(BankmineError, match="holds the key in use already"):
+        rotation.rotate(hidden, key_file(tmp_path, KEYS[0]), tmp_path / "reports")
+    with pytest.raises(BankmineError, match="has no tokens"):
+        rotation.rotate(str(Path(hidden).with_name("plain")), key_file(tmp_path, KEYS[1]), tmp_path / "reports")
+    monkeypatch.setenv(KEY, "ef" * 32)
+    with pytest.raises(BankmineError, match="None of the 3 tokens"):
+        rotation.rotate(hidden, tmp_path / "key-cd", tmp_path / "reports")
+    monkeypatch.setenv(KEY, KEYS[0])
+    (day(tmp_path) / "06_churn" / "calls.parquet").write_bytes(b"PAR1 broken")
+    with pytest.raises(BankmineError, match=r"calls\.parquet cannot be read"):
+        rotation.rotate(hidden, tmp_path / "key-cd", tmp_path / "reports")
+    assert {n: c for n, c in contents(day(tmp_path)).items() if n in before and "calls.parquet" not in n} == {
+        n: c for n, c in before.items() if "calls.parquet" not in n
+    }
