@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from bankmine.errors import BankmineError
-from bankmine.privacy import audit
+from bankmine.privacy import access, audit
 from bankmine.privacy.keys import find_key
 
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
@@ -18,6 +18,8 @@ def checked(reports: Path) -> tuple[list[str], list[str]]:
     Each report says in its manifest which line of the audit told of it: anchors outside the file, without which nobody
     could see that lines were cut off at its end, or all of them written anew.
     """
+    role, purpose = access.acting()
+    access.require(role, "audit", purpose)
     file, key = audit.place(), find_key()
     chain = audit.verify(file) if file.exists() else audit.Chain()
     anchors, without = _anchors(reports)

@@ -11,12 +11,14 @@ from pathlib import Path
 import ibis.expr.types as ir
 
 from bankmine.bank import cache
+from bankmine.bank.pseudonyms import key_of
 from bankmine.bank.readers import read_flat
 from bankmine.bank.snapshot import read_source
 from bankmine.bank.sources import FLAT, SOURCES, Source, ensure_generated, find_source
 from bankmine.errors import BankmineError
 from bankmine.live.forgotten import accounts_of, forget
-from bankmine.privacy import audit
+from bankmine.privacy import access, audit
+from bankmine.privacy.tokens import ACCOUNT, CUSTOMER, token_of
 from bankmine.report.files import claimed, publish, refresh_index, refuse_foreign
 from bankmine.report.runner import DEFAULT_SOURCE, place_of
 from bankmine.stewardship.forgotten_files import FORGOTTEN, Changes, Keys, accounts_in, mentioned, without
@@ -33,20 +35,26 @@ def forgotten(customer: str, name: str, state: Path | None, reports: Path) -> li
     Raises
     ------
     BankmineError
-        If there is no such source, folder or state, or nothing of the customer: then nothing is changed.
+        If the role may not, there is no such source, folder or state, or nothing of the customer: then nothing is changed.
     """
     if not customer.strip():
         raise BankmineError("The customer is given as nothing: give the key by which the source calls them.")
+    role, purpose = access.acting()
+    access.require(role, "forget", purpose)
     source = find_source(name)
     folder = _folder(source, reports)
     if state is not None and not state.is_file():
         raise BankmineError(f"{state} is no file: give that of the state with --state.")
-    keys = Keys({customer.strip()})  # of a source with pseudonyms also its token
+    keys = Keys({customer.strip()})
     with ExitStack() as held:
         days = sorted(day for day in folder.glob(_DAY) if day.is_dir())
         for day in days:
             held.enter_context(claimed(day))
         in_source = _in_source(source, keys)
+        if source.pseudonyms:
+            key = key_of(source)
+            keys.customers |= {token_of(key, CUSTOMER, k) for k in keys.customers}
+            keys.accounts |= {token_of(key, ACCOUNT, k) for k in keys.accounts}
         keys.accounts.update(*(accounts_in(day, keys.customers) for day in days))
         if state is not None:
             keys.accounts |= accounts_of(state, keys.customers)

@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 from bankmine.bank.contract import TABLES
 from bankmine.bank.pseudonyms import keys_of
 from bankmine.errors import BankmineError, told
+from bankmine.privacy import access, audit
 from bankmine.privacy.keys import KEY_FILE
+from bankmine.privacy.patterns import found_in
 from bankmine.privacy.register import ABSENT, UNLISTED, load_register
 from bankmine.privacy.tokens import CUSTOMER, DIGITS, domain_of_token, letter_of, mapped
 from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
@@ -35,11 +37,17 @@ def reveal(file: Path, source: str, reason: str, out: Path) -> int:
     Raises
     ------
     BankmineError
-        If no reason is given, the list holds no token or one that the source does not have, the key is wrong, or the
+        If the role may not, no reason is given or one that looks personal, the list holds no token or one that the source does not have, the key is wrong, or the
         workbook cannot be written; then nothing is shown.
     """
+    role, purpose = access.acting()
+    access.require(role, "reveal", purpose)
     if not (reason := " ".join(reason.split())):
         raise BankmineError('Say with --reason "…" why the keys are needed: it is written into the audit.')
+    if found_in(reason):
+        raise BankmineError(
+            "The reason names somebody, by a number or an address: say why, not whom; the audit keeps it."
+        )
     _refuse_place(file, out)
     listed = _read(file)
     columns = {name: domain for name in listed.column_names if (domain := _domain(listed[name]))}
@@ -47,12 +55,11 @@ def reveal(file: Path, source: str, reason: str, out: Path) -> int:
         raise BankmineError(f"{file} has no column of tokens: give a list that a report of the source handed on.")
     opened = open_tokenised(source)
     shown, contacts = _with_keys(opened, listed, columns, file)
-    from bankmine.privacy.audit import record
-
     # who was not written down gets nothing
-    record(
-        "revealed", list=str(file.absolute()), source=opened.source.name, rows=shown.num_rows, columns=list(columns),
-        contacts=contacts, reason=reason, out=str(out.absolute()),
+    audit.record(
+        audit.REVEALED, list=str(file.absolute()), source=opened.source.name, rows=shown.num_rows,
+        columns=audit.names(columns), contacts=audit.names(contacts), reason=reason, file=str(out.absolute()),
+        role=role, purpose=purpose,
     )  # fmt: skip
     _write(shown, out)
     return shown.num_rows

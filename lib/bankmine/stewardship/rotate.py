@@ -28,6 +28,7 @@ from bankmine.bank.cache import cleared
 from bankmine.bank.pseudonyms import keys_of
 from bankmine.bank.sources import Source
 from bankmine.errors import BankmineError, told
+from bankmine.privacy import access, audit
 from bankmine.privacy.keys import KEY_FILE, Key, read_key
 from bankmine.privacy.tokens import DIGITS, TOKEN, domain_of_token, mapped
 from bankmine.report.catalogue import load_catalogue
@@ -47,8 +48,10 @@ def rotate(source: str, to: Path, reports: Path) -> list[str]:
     Raises
     ------
     BankmineError
-        If the source has no tokens, a key is wrong, a file cannot be read or written, or a run is writing reports.
+        If the role may not, the source has no tokens, a key is wrong, a file cannot be read or written, or a run is writing reports.
     """
+    role, purpose = access.acting()
+    access.require(role, "rotate", purpose)
     opened, new = open_tokenised(source), read_key(to)
     old = opened.key
     if old.name == new.name:
@@ -78,9 +81,7 @@ def _staged(opened: Tokenised, new: Key, folder: Path, days: list[Path]) -> list
     words = dict(zip(old.to_pylist(), fresh.to_pylist(), strict=True))
     changed = {file.path: file.rewritten(old, fresh, words) for file in files if file.tokens}
     changed |= _manifests(days, changed, opened.source, new)
-    from bankmine.privacy.audit import record
-
-    record(
+    audit.record(
         "rotated", source=opened.source.name, old_key=opened.key.name, new_key=new.name, tokens=len(found),
         files=len(changed),
     )  # fmt: skip
