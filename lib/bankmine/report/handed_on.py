@@ -2,11 +2,13 @@
 
 They lie in a folder of the report, beside its page. In a run they are staged and take their places together with the
 report, if it is good. In JupyterLab they are written at once. Every table is keyed by customer and as-of day, so that
-the days can be put one under the other.
+the days can be put one under the other. With a key they are encrypted, by the runner or in JupyterLab here, and
+`privacy.sealing.read_sealed` is how they are read.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -21,6 +23,8 @@ from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import SOURCES
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
+from bankmine.privacy.keys import find_key
+from bankmine.privacy.sealing import sealed
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.provenance import obstacle
 from bankmine.report.secrecy import hide
@@ -74,16 +78,26 @@ def write_table(frame: pd.DataFrame, name: str, snapshot: Snapshot | Flat) -> Pa
 
 def _write(name: str, content: pd.DataFrame | str, snapshot: Snapshot | Flat) -> Path:
     """Write a table as Parquet, with the as-of day beside its key, or a text as it is: the whole file, or none."""
-    path = place_for(name if isinstance(content, str) else f"{name}.parquet", snapshot)
-    part = path.with_name(f".{path.name}.part")
     if isinstance(content, str):
-        part.write_text(hide(content, snapshot.source.secrets), "utf-8")
-    else:
-        keyed = _blanked(content.reset_index(), snapshot.source.secrets)
-        keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
-        keyed.to_parquet(part, index=False)
+        return _leave(name, hide(content, snapshot.source.secrets).encode(), snapshot)
+    keyed = _blanked(content.reset_index(), snapshot.source.secrets)
+    keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
+    return _leave(f"{name}.parquet", keyed.to_parquet(index=False), snapshot)
+
+
+def _leave(file: str, content: bytes, snapshot: Snapshot | Flat) -> Path:
+    """Write a whole file, or none; a run encrypts what it takes from the stage."""
+    path = place_for(file, snapshot)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content if STAGE in os.environ else encrypted(content, "/".join(path.parts[-3:])))
     part.replace(path)
     return path
+
+
+def encrypted(content: bytes, about: str) -> bytes:
+    """Encrypt what is handed on, where there is a key; `about` is its day, report and name."""
+    key = find_key()
+    return sealed(content, about, key) if key else content
 
 
 def _blanked(frame: pd.DataFrame, secrets: list[str]) -> pd.DataFrame:
@@ -94,16 +108,14 @@ def _blanked(frame: pd.DataFrame, secrets: list[str]) -> pd.DataFrame:
 
 def _write_list(name: str, frame: pd.DataFrame, snapshot: Snapshot | Flat) -> Path:
     """Write a list that people work through as xlsx: text is text, never a formula or a link, the same on every run."""
-    path = place_for(f"{name}.xlsx", snapshot)
-    part = path.with_name(f".{path.name}.part")
-    as_text = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
-    with pd.ExcelWriter(part, engine="xlsxwriter", engine_kwargs=as_text) as writer:
+    book = io.BytesIO()
+    as_text = {"options": {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}}
+    with pd.ExcelWriter(book, engine="xlsxwriter", engine_kwargs=as_text) as writer:
         writer.book.set_properties({"created": pd.Timestamp(snapshot.as_of).to_pydatetime()})
         _blanked(frame.reset_index(), snapshot.source.secrets).to_excel(
             writer, sheet_name=name[:31], index=False, freeze_panes=(1, 1)
         )
-    part.replace(path)
-    return path
+    return _leave(f"{name}.xlsx", book.getvalue(), snapshot)
 
 
 def place_for(file: str, snapshot: Snapshot | Flat) -> Path:

@@ -33,7 +33,7 @@ from bankmine.report.files import (
     writing,
 )
 from bankmine.report.findings import bundle
-from bankmine.report.handed_on import FAILED, REPORTS, STAGE
+from bankmine.report.handed_on import FAILED, REPORTS, STAGE, encrypted
 from bankmine.report.manifest import build_manifest, git_state
 from bankmine.report.provenance import code_of, obstacle
 from bankmine.report.secrecy import hide, whole
@@ -252,7 +252,7 @@ def _run_staged(
     notebook = nbformat.from_dict(hide(notebook, plan.secrets))
     manifest = build_manifest(report, notebook, plan.manifest(report), hide(error, plan.secrets))
     try:
-        page = _write(plan, report, notebook, manifest, {} if error else _staged(places[STAGE], report))
+        page = _write(plan, report, notebook, manifest, {} if error else _staged(plan, places[STAGE], report))
     except BankmineError as failure:
         return Outcome(report.name, str(failure), None, manifest["seconds"])
     except Exception as failure:  # an output that cannot be shown must not spoil the other reports
@@ -274,9 +274,10 @@ def _warn(notebook: nbformat.NotebookNode, report: Report, failed: dict[str, str
     notebook.cells.insert(1, nbformat.v4.new_code_cell(outputs=shown))
 
 
-def _staged(stage: str, report: Report) -> dict[str, bytes]:
-    """Return what a notebook wrote for other systems: path in the folder of the day -> content."""
-    return {f"{report.name}/{f.name}": f.read_bytes() for f in sorted(Path(stage).iterdir()) if f.is_file()}
+def _staged(plan: Plan, stage: str, report: Report) -> dict[str, bytes]:
+    """Return what a notebook wrote for other systems: path in the folder of the day -> content, encrypted by a key."""
+    found = {f"{report.name}/{f.name}": f for f in sorted(Path(stage).iterdir()) if f.is_file()}
+    return {name: encrypted(f.read_bytes(), f"{plan.folder.name}/{name}") for name, f in found.items()}
 
 
 def _write(
