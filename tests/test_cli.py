@@ -107,7 +107,7 @@ def workspace(tmp_path_factory) -> Path:
     write_source(sources / "broken", small_bank(*CORE))
     (sources / "broken" / "accounts.parquet").write_bytes(b"PAR1 and nothing else")
     relations = {name: f"SELECT * FROM {name}" for name in CORE}
-    database = {"driver": "postgresql", "uri_env": "BANK_URI", "relations": relations}
+    database = {"driver": "postgresql", "uri_env": "BANK_URI", "relations": relations, "local": True}
     write_source(sources / "down", database=database)
     return root
 

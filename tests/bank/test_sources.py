@@ -407,7 +407,7 @@ def database(tmp_path, monkeypatch):
     def write(uri: str, relations: dict[str, str] | None = None, driver: str = "postgresql") -> Path:
         monkeypatch.setenv("BANK_URI", uri)
         relations = relations or {name: f"SELECT * FROM {name}" for name in CORE}
-        told = {"driver": driver, "uri_env": "BANK_URI", "relations": relations}
+        told = {"driver": driver, "uri_env": "BANK_URI", "relations": relations, "local": True}
         return write_source(tmp_path, database=told, time_zone="Asia/Shanghai")
 
     return write

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from live_stream import NOW, Stream
+from sqlcipher3 import dbapi2 as dbapi
 
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
@@ -170,9 +171,9 @@ def test_a_state_in_use_is_refused(stream, scored, tmp_path):
 
 def test_a_state_that_may_not_be_written_is_one_line(stream, scored, tmp_path, monkeypatch):
     """As SQLite opens a file that this user may read only; root, who runs tests in containers, may write any."""
-    state, connect = stream.ledger(tmp_path), sqlite3.connect
+    state, connect = stream.ledger(tmp_path), dbapi.connect
     reading = SimpleNamespace(connect=lambda path, **how: connect(f"file:{path}?mode=ro", uri=True, **how))
-    monkeypatch.setattr(ledger, "sqlite3", SimpleNamespace(**vars(sqlite3) | vars(reading)))
+    monkeypatch.setattr(ledger, "dbapi", SimpleNamespace(**vars(dbapi) | vars(reading)))
     with pytest.raises(BankmineError, match=r"cannot be written .*: let this user write the file and its folder"):
         scored()
     assert state.is_file()

@@ -3,6 +3,10 @@
 An entry is a folder of files, named by a digest of all that it follows from: data, day, rules, code. It is written to
 one side and renamed, so that none is half-written; sizes and checksums tell a damaged one, which is made anew. One
 process makes an entry while others wait; who reads it holds a lock on it, so that it is not removed to make room.
+
+With a key entries are encrypted: each has a name and a key of its own, derived from both, so that entries of several
+keys stand side by side. The checksums are sealed with the rest of what is told of an entry: who changes a file cannot
+change them, and an entry that is not as it was written, or is another's, is made anew.
 """
 
 from __future__ import annotations
@@ -13,7 +17,6 @@ import json
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +28,8 @@ from pathlib import Path
 import duckdb
 
 from bankmine.errors import BankmineError, one_line
+from bankmine.privacy.keys import find_key
+from bankmine.privacy.sealing import is_sealed, sealed, unsealed
 from bankmine.workspace import WORKSPACE
 
 FOLDER, GIGABYTES = "BANKMINE_CACHE", "BANKMINE_CACHE_GB"
@@ -101,7 +106,8 @@ def opened(key: str, what: str, write: Callable[[Path], bool]) -> Path | None:
     write : callable
         Fills an empty folder; or returns False, where what was found cannot be kept: then there is no entry.
     """
-    folder = place() / key
+    own = find_key()
+    folder = place() / (digest(key, own.name) if own else key)
     while True:
         held = _lock(folder.with_suffix(_READ), fcntl.LOCK_SH)
         if _whole(folder):
@@ -113,6 +119,28 @@ def opened(key: str, what: str, write: Callable[[Path], bool]) -> Path | None:
             if not _whole(folder) and not _write(folder, what, write):
                 return None
         _make_room()
+
+
+def key_of(folder: Path) -> bytes | None:
+    """Return the key of an entry, whole or in the making; None where nothing is encrypted."""
+    key = find_key()
+    return key.of(f"cache {folder.stem}") if key else None
+
+
+def write_file(file: Path, content: bytes) -> None:
+    """Write a file of an entry, encrypted where there is a key."""
+    key = find_key()
+    file.write_bytes(sealed(content, _named(file), key) if key else content)
+
+
+def read_file(file: Path) -> bytes:
+    """Read a file of an entry."""
+    key, content = find_key(), file.read_bytes()
+    return unsealed(content, file, _named(file), key) if key else content
+
+
+def _named(file: Path) -> str:
+    return f"{file.parent.stem}/{file.name}"
 
 
 def listed() -> list[str]:
@@ -135,7 +163,9 @@ def _entries() -> list[Entry]:
     found = []
     for folder in _folders():
         with suppress(FileNotFoundError):  # removed meanwhile
-            found.append(Entry(folder, _about(folder).get("what", "damaged"), _size(folder), folder.stat().st_mtime))
+            found.append(
+                Entry(folder, _about(folder).get("what") or _why_not(folder), _size(folder), folder.stat().st_mtime)
+            )
     return sorted(found, key=lambda e: -e.used)
 
 
@@ -152,7 +182,7 @@ def _write(folder: Path, what: str, write: Callable[[Path], bool]) -> bool:
         if not write(part):
             return False
         told = {"what": what, "files": {f.name: (f.stat().st_size, _checksum(f)) for f in sorted(part.iterdir())}}
-        (part / _ABOUT).write_text(json.dumps(told), "utf-8")
+        write_file(part / _ABOUT, json.dumps(told).encode())
         part.rename(folder)
     except (OSError, duckdb.IOException) as error:
         raise BankmineError(
@@ -172,17 +202,22 @@ def _whole(folder: Path) -> bool:
 
 def _about(folder: Path) -> dict:
     try:
-        return json.loads((folder / _ABOUT).read_text("utf-8"))
-    except (OSError, ValueError):  # not there, or damaged: both mean that it is to be made
+        return json.loads(read_file(folder / _ABOUT))
+    except (OSError, ValueError, BankmineError):  # not there, damaged, altered: all mean that it is to be made
         return {}
 
 
-def _checksum(file: Path) -> int:
-    found = 0
+def _why_not(folder: Path) -> str:
+    """Say why nothing is told of an entry."""
+    with suppress(OSError):
+        if is_sealed((folder / _ABOUT).read_bytes()):
+            return "encrypted with another key, or altered"
+    return "damaged"
+
+
+def _checksum(file: Path) -> str:
     with file.open("rb") as stream:
-        while block := stream.read(1 << 22):
-            found = zlib.crc32(block, found)
-    return found
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _size(folder: Path) -> int:

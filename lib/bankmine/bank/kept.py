@@ -13,8 +13,12 @@ import ibis.expr.types as ir
 import joblib
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from ibis.util import gen_name
 from pandas.testing import assert_frame_equal
 from pyarrow import feather
+from pyarrow.parquet.encryption import create_decryption_properties, create_encryption_properties
 
 from bankmine.bank import cache
 from bankmine.bank.checks import TableCheck, Violation
@@ -23,6 +27,8 @@ Checked = tuple[dict[str, ir.Table], dict[str, TableCheck]]
 ANALYSES = ("privacy", "bank", "features", "learning", "judging", "deciding", "study", "topics")
 """Rooms of the library whose code any analysis may follow from."""
 _JSON, _CHECKS, _FRAME = "told.json", "checks.json", "frame.arrow"
+_ROWS = 122_880
+"""Of a group of an encrypted table, as many as DuckDB takes where nothing is encrypted."""
 
 
 def kept_json(key: str, what: str, make: Callable[[], object]) -> object:
@@ -31,10 +37,10 @@ def kept_json(key: str, what: str, make: Callable[[], object]) -> object:
         return make()
 
     def write(folder: Path) -> bool:
-        (folder / _JSON).write_text(json.dumps(make()), "utf-8")
+        cache.write_file(folder / _JSON, json.dumps(make()).encode())
         return True
 
-    return json.loads((cache.opened(key, what, write) / _JSON).read_text("utf-8"))
+    return json.loads(cache.read_file(cache.opened(key, what, write) / _JSON))
 
 
 def kept_tables(key: str, what: str, con: ibis.BaseBackend, make: Callable[[], Checked]) -> Checked:
@@ -50,8 +56,8 @@ def kept_tables(key: str, what: str, con: ibis.BaseBackend, make: Callable[[], C
     folder = cache.opened(key, what, write)
     if folder is None:
         return made[0]
-    told = json.loads((folder / _CHECKS).read_text("utf-8"))
-    return {name: con.read_parquet(_file(folder, name)) for name in told}, {n: _check(c) for n, c in told.items()}
+    told = json.loads(cache.read_file(folder / _CHECKS))
+    return {name: _table(folder, name, con) for name in told}, {n: _check(c) for n, c in told.items()}
 
 
 def kept_frame(key: str, what: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -63,10 +69,9 @@ def kept_frame(key: str, what: str, make: Callable[[], pd.DataFrame]) -> pd.Data
     def write(folder: Path) -> bool:
         made.append(make())
         try:
-            # not compressed, it is read from where the system holds it, in a third of the time
-            feather.write_feather(pa.Table.from_pandas(made[0]), folder / _FRAME, compression="uncompressed")
+            _write_frame(pa.Table.from_pandas(made[0]), folder)
             assert_frame_equal(_frame(folder), made[0], check_exact=True, check_freq=False)
-        except (AssertionError, pa.ArrowException):  # a type that the file does not know
+        except (AssertionError, pa.ArrowException, OverflowError):  # a type that the file does not know, or too large
             return False
         return True
 
@@ -82,19 +87,57 @@ def kept_analysis(what: str, given: object, make: Callable[[], pd.DataFrame]) ->
     return kept_frame(cache.digest(what, joblib.hash(given), cache.library(*ANALYSES)), what, make)
 
 
+def _write_frame(rows: pa.Table, folder: Path) -> None:
+    if cache.key_of(folder) is None:
+        # not compressed, it is read from where the system holds it, in a third of the time
+        feather.write_feather(rows, folder / _FRAME, compression="uncompressed")
+    else:
+        held = pa.BufferOutputStream()
+        feather.write_feather(rows, held, compression="uncompressed")
+        cache.write_file(folder / _FRAME, memoryview(held.getvalue()))
+
+
 def _frame(folder: Path) -> pd.DataFrame:
-    return feather.read_table(folder / _FRAME, memory_map=True).to_pandas(date_as_object=False)
+    file = folder / _FRAME
+    held = file if cache.key_of(folder) is None else pa.BufferReader(cache.read_file(file))
+    return feather.read_table(held, memory_map=True).to_pandas(date_as_object=False)
 
 
 def _write(folder: Path, con: ibis.BaseBackend, tables: dict[str, ir.Table], checks: dict[str, TableCheck]) -> bool:
     """Write all; or tell that a column of a bank's own has a type that the files cannot hold."""
     for name, rows in tables.items():
-        con.to_parquet(rows, _file(folder, name))
-        if not _alike(con.read_parquet(_file(folder, name)), rows):
+        _write_table(folder, name, con, rows)
+        if not _alike(_table(folder, name, con), rows):
             return False
     told = {name: asdict(check) for name, check in checks.items()}
-    (folder / _CHECKS).write_text(json.dumps(told, default=str), "utf-8")
+    cache.write_file(folder / _CHECKS, json.dumps(told, default=str).encode())
     return True
+
+
+def _write_table(folder: Path, name: str, con: ibis.BaseBackend, rows: ir.Table) -> None:
+    if (key := cache.key_of(folder)) is None:
+        con.to_parquet(rows, _file(folder, name))
+        return
+    given = create_encryption_properties(key, aad_prefix=name.encode(), store_aad_prefix=False)
+    with (
+        con.to_pyarrow_batches(rows, chunk_size=_ROWS) as batches,
+        pq.ParquetWriter(_file(folder, name), batches.schema, encryption_properties=given) as file,
+    ):
+        for batch in batches:
+            file.write_batch(batch, row_group_size=_ROWS)
+
+
+def _table(folder: Path, name: str, con: ibis.BaseBackend) -> ir.Table:
+    """Open a table; what is encrypted is read by Arrow, as DuckDB stumbles over pages and filters in it."""
+    if (key := cache.key_of(folder)) is None:
+        return con.read_parquet(_file(folder, name))
+    given = create_decryption_properties(key, aad_prefix=name.encode())
+    form = ds.ParquetFileFormat(
+        default_fragment_scan_options=ds.ParquetFragmentScanOptions(decryption_properties=given)
+    )
+    view = gen_name(name)
+    con.con.register(view, ds.dataset(_file(folder, name), format=form))
+    return con.table(view)
 
 
 def _alike(read: ir.Table, rows: ir.Table) -> bool:

@@ -6,11 +6,13 @@ import hashlib
 import importlib.util
 import os
 import pkgutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import adbc_driver_postgresql.dbapi as postgresql
 import adbc_driver_sqlite.dbapi as sqlite
@@ -39,7 +41,15 @@ _REFUSALS = {
     "timed out": "the server did not answer in time",
     "does not exist": "the server has no such database or user",
     "unable to open database file": "there is no such file",
+    "does not support SSL": "the server answers without TLS; let it, or say `local: true` in source.yml if it is local",
+    "does not match host name": "its certificate is of another name; name the host as the certificate does",
+    "certificate verify failed": "its certificate is of no authority that is trusted; give root_certificate in source.yml",
+    "root certificate file": "the root_certificate of source.yml is not there; give the file of the authority",
 }
+_PROVEN = "verify-full"
+"""How a server is reached that is not local: by TLS, its certificate of a trusted authority and of its name."""
+_SOCKET = re.compile(r"://(?:[^@/]*@)?/|[?&\s]host\s*=\s*'?/|^host\s*=\s*'?/|://(?:[^@/]*@)?/(?:var|tmp|run)")
+"""A URI of a socket of this machine."""
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 10, 3600
 """How long a database may take to answer, and for one query; its URI may say otherwise."""
 _MEMORY = "2GB"
@@ -290,8 +300,10 @@ def _read_query(con: Backend, name: str, query: str, source: Source) -> None:
             f"Source {source.name} needs the environment variable {variable}: set it to the database's URI."
         )
     uri = os.environ[variable]
+    if driver is postgresql:
+        _refuse_weak(uri, source)
     try:
-        connection = driver.connect(_patient(uri) if driver is postgresql else uri)
+        connection = driver.connect(_guarded(uri, source) if driver is postgresql else uri)
     except Exception as error:
         why = next((why for words, why in _REFUSALS.items() if words in str(error)), "the URI is not understood")
         raise SourceError(f"The database of source {source.name} cannot be reached: {why}. See {variable}.") from None
@@ -302,11 +314,27 @@ def _read_query(con: Backend, name: str, query: str, source: Source) -> None:
         files.fetch(con, name, connection, query)
 
 
-def _patient(uri: str) -> str:
-    """Let a server answer in some seconds, if the URI does not say how long to wait."""
-    if "connect_timeout" in uri:
-        return uri
-    return f"{uri}{'&' if '?' in uri else '?' if '://' in uri else ' '}connect_timeout={_CONNECT_SECONDS}"
+def _refuse_weak(uri: str, source: Source) -> None:
+    """Refuse a URI that asks for less than TLS with the server's name proven."""
+    told = re.findall(r"sslmode\s*=\s*'?([^&\s']*)", unquote(uri))
+    if not source.database.get("local") and any(mode != _PROVEN for mode in told):
+        raise SourceError(
+            f"Source {source.name}: the URI says a weaker sslmode than {_PROVEN}: take it out of "
+            f"{source.database['uri_env']}, or say `local: true` under database in source.yml if the server is local."
+        )
+
+
+def _guarded(uri: str, source: Source) -> str:
+    """Let a server answer in some seconds, and prove who it is unless it is local, if the URI does not say so."""
+    wanted = {"connect_timeout": str(_CONNECT_SECONDS)}
+    if not (source.database.get("local") or _SOCKET.search(unquote(uri))):
+        root = source.database.get("root_certificate", "system")
+        wanted |= {"sslmode": _PROVEN, "sslrootcert": root if root == "system" else str(source.folder / root)}
+    for name, value in wanted.items():
+        if not re.search(rf"\b{name}\s*=", uri):
+            told = quote(value, safe="") if "://" in uri else "'" + value.replace("\\", r"\\").replace("'", r"\'") + "'"
+            uri += f"{'&' if '?' in uri else '?' if '://' in uri else ' '}{name}={told}"
+    return uri
 
 
 def _update(digest: hashlib._Hash, name: str, file: Path) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from bankmine.bank.contract import TABLES
 from bankmine.errors import BankmineError, SourceError, told
-from bankmine.privacy.keys import find_key
+from bankmine.privacy.keys import KEY, find_key
 from bankmine.privacy.register import load_register
 from bankmine.registers import read_yaml
 from bankmine.workspace import WORKSPACE
@@ -48,7 +48,8 @@ OF_TABLES = (*ROLES, *READING, "keep")
 """All parameters that a notebook has for a flat table, whatever its topic."""
 COSTS = ("tp", "fp", "fn", "tn")
 """Kinds of decisions that cost something: true and false positives, false and true negatives."""
-_DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict}
+_DATABASE_KEYS = {"driver": str, "uri_env": str, "relations": dict, "local": bool, "root_certificate": str}
+_OPTIONAL = {"local", "root_certificate"}
 _RELATION_KEYS = {"file": (str, list), "sheet": str, "table": str, "member": str, "options": dict, "encoding": str}
 _OPTIONS = {
     "all_varchar": bool, "comment": str, "dateformat": str, "decimal_separator": str, "delim": str, "encoding": str,
@@ -96,7 +97,8 @@ class Source:
     relations : dict
         Raw relation -> file, list of files (the first that exists is read), or mapping with options.
     database : dict
-        `driver`, `uri_env` and `relations` (name -> query) of a database.
+        `driver`, `uri_env` and `relations` (name -> query) of a database; whether it is `local`, or the file of its
+        `root_certificate`.
     flat : dict
         `file` or `loader`, `target`, `positive`, `id`, `time`, `categories`, `drop`, `keep` and `costs` of a flat
         table, as far as they are told; None where the source is a bank's tables.
@@ -163,11 +165,11 @@ class Source:
 
     @property
     def secrets(self) -> list[str]:
-        """Texts that must never show: the database's URI, and the password in it as it is and decoded."""
+        """Texts that must never show: the key, the database's URI, the password in it as it is and decoded."""
         uri = os.environ.get(self.database.get("uri_env", ""), "")
         found = re.findall(r"://[^:/]*:(.+)@|password=([^&\s]+)", uri)
         passwords = [p for pair in found for p in pair]
-        return [s for s in (uri, *passwords, *map(unquote, passwords)) if s]
+        return [s for s in (os.environ.get(KEY), uri, *passwords, *map(unquote, passwords)) if s]
 
 
 def list_sources() -> list[str]:
@@ -305,7 +307,7 @@ def _check_places(given: dict, file: Path) -> None:
     """Check how relations say where they are."""
     if "database" in given:
         _check(given["database"], _DATABASE_KEYS, file, "database")
-        if missing := set(_DATABASE_KEYS) - set(given["database"]):
+        if missing := set(_DATABASE_KEYS) - _OPTIONAL - set(given["database"]):
             raise SourceError(f"{file}: database lacks {', '.join(sorted(missing))}.")
     for name, spec in given.get("relations", {}).items():
         if isinstance(spec, dict):

@@ -4,21 +4,25 @@ One SQLite file in WAL mode that one process at a time may use. A transaction, i
 not forget are committed together and reach the disk before the answer is given (synchronous = FULL: also where the
 power fails; https://www.sqlite.org/pragma.html#pragma_synchronous). So a transaction without an answer on the outside
 may be sent again: it is counted once and answered alike. What is measured of the past is read by an index for each
-key, when the key is next seen: a start reads nothing but labels.
+key, when the key is next seen: a start reads nothing but labels. With a key the file and its log are encrypted by
+SQLCipher, page by page, and a page that was altered is refused; without one they are SQLite's own.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
 
+from sqlcipher3 import dbapi2 as dbapi
+
 from bankmine.errors import BankmineError
 from bankmine.live.messages import Label
+from bankmine.privacy.keys import KEY_FILE, Key, find_key
 from bankmine.topics.fraud.measures import KEYS, SPECIFICATION, First
 from bankmine.topics.fraud.stream_state import Transaction, values_of
 
@@ -50,6 +54,11 @@ _INDEXES = (
     f"CREATE INDEX transactions_place ON transactions (customer, at, country) WHERE {STOOD}",
     *(f"CREATE INDEX transactions_{key} ON transactions ({key}, at, amount) WHERE {key} NOT NULL" for key in KEYS),
 )
+_CLEAR, _MARK = b"SQLite format 3\0", b"bank"
+"""How a state in the clear begins, and one that is encrypted; behind the mark stands the name of its key."""
+_OF_KEY = re.compile(_MARK + rb"([0-9a-f]{12})")
+_NO_LOCK = 10 | 15 << 8
+"""SQLITE_IOERR_LOCK, which the driver does not name."""
 _SETTINGS = ("locking_mode = EXCLUSIVE", "trusted_schema = OFF", "cell_size_check = ON")
 _DURABLE = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536")
 _FLEETING = ("journal_mode = OFF", "synchronous = OFF")
@@ -61,9 +70,9 @@ def faults(path: Path) -> Iterator[None]:
     """Tell in one line what is wrong with the file of a state, and what to do."""
     try:
         yield
-    except sqlite3.Error as error:
+    except dbapi.Error as error:
         # an error without a code is of a text that is none
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        code = getattr(error, "sqlite_errorcode", dbapi.SQLITE_CORRUPT)
         advice = _ADVICE.get(code) or _ADVICE.get(code & 0xFF, _UNUSABLE)
         raise BankmineError(advice.format(path=path, error=error)) from None
 
@@ -75,13 +84,13 @@ _DAMAGED = (
 )
 _CLOSED = "The state {path} cannot be written ({error}): let this user write the file and its folder, then start again."
 _ADVICE = {
-    sqlite3.SQLITE_BUSY: "Another process is using the state {path}: one at a time.",
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-    sqlite3.SQLITE_READONLY: _CLOSED,
-    sqlite3.SQLITE_IOERR_LOCK: _CLOSED,
-    sqlite3.SQLITE_CANTOPEN: _CLOSED,
-    sqlite3.SQLITE_FULL: "The state {path} cannot be written ({error}): make room, start again, and send again what "
+    dbapi.SQLITE_BUSY: "Another process is using the state {path}: one at a time.",
+    dbapi.SQLITE_CORRUPT: _DAMAGED,
+    dbapi.SQLITE_NOTADB: _DAMAGED,
+    dbapi.SQLITE_READONLY: _CLOSED,
+    _NO_LOCK: _CLOSED,
+    dbapi.SQLITE_CANTOPEN: _CLOSED,
+    dbapi.SQLITE_FULL: "The state {path} cannot be written ({error}): make room, start again, and send again what "
     "was not answered.",
 }
 
@@ -92,6 +101,7 @@ def open_ledger(path: Path) -> Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BankmineError(_UNUSABLE.format(path=path, error=error)) from None
+    _refuse_other_key(path, find_key())
     with faults(path):
         connection = _connected(path, _DURABLE)
         objects = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")}
@@ -104,18 +114,45 @@ def open_ledger(path: Path) -> Ledger:
         return Ledger(connection, path)
 
 
-def _connected(path: Path, settings: tuple[str, ...]) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+def _refuse_other_key(path: Path, key: Key | None) -> None:
+    """Refuse a state that is not of the key that is set: by its first bytes, as its pages would only look damaged."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_CLEAR))
+    except OSError:  # not there yet, or what the engine says better
+        return
+    if begins == _CLEAR and key:
+        raise BankmineError(
+            f"The state {path} is not encrypted, but a key is set: start a new one with --warm-up, or unset {KEY_FILE} "
+            "to go on in the clear."
+        )
+    if found := _OF_KEY.fullmatch(begins):
+        name = found[1].decode()
+        if key is None or key.name != name:
+            raise BankmineError(f"The state {path} is encrypted with key {name}: set {KEY_FILE} to the file of that.")
+
+
+def _unlock(connection: dbapi.Connection, key: Key) -> None:
+    """Give the key, which needs no stretching, and as salt its name, so that the file begins with that."""
+    salt = _MARK + key.name.encode("ascii")
+    connection.execute(f"PRAGMA key = \"x'{key.of('state').hex()}{salt.hex()}'\"")
+
+
+def _connected(path: Path, settings: tuple[str, ...]) -> dbapi.Connection:
+    connection = dbapi.connect(path, isolation_level=None, timeout=0)
+    connection.execute("PRAGMA cipher_log_level = NONE")  # it would write into the answers' company
+    if key := find_key():
+        _unlock(connection, key)
     for setting in (*_SETTINGS, *settings):
         connection.execute(f"PRAGMA {setting}")
     return connection
 
 
-def _version(connection: sqlite3.Connection) -> tuple[int, int]:
+def _version(connection: dbapi.Connection) -> tuple[int, int]:
     return tuple(connection.execute(f"PRAGMA {of}").fetchone()[0] for of in ("application_id", "user_version"))
 
 
-def _make(connection: sqlite3.Connection, objects: Iterable[str]) -> None:
+def _make(connection: dbapi.Connection, objects: Iterable[str]) -> None:
     stamp = f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_VERSION}"
     connection.executescript(f"BEGIN; {'; '.join(objects)}; {stamp}; COMMIT;")
 
@@ -123,7 +160,7 @@ def _make(connection: sqlite3.Connection, objects: Iterable[str]) -> None:
 class Ledger:
     """The open file, which is also the past of a state (`stream_state.Past`)."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: dbapi.Connection, path: Path) -> None:
         self._sql, self.path = connection, path
 
     @contextmanager

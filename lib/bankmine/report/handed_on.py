@@ -2,7 +2,8 @@
 
 They lie in a folder of the report, beside its page. In a run they are staged and take their places together with the
 report, if it is good. In JupyterLab they are written at once. Every table is keyed by customer and as-of day, so that
-the days can be put one under the other.
+the days can be put one under the other. With a key they are encrypted, by the runner or in JupyterLab here, and
+`privacy.sealing.read_sealed` is how they are read.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
 from bankmine.privacy import audit
 from bankmine.privacy.register import load_register
+from bankmine.privacy.keys import find_key
+from bankmine.privacy.sealing import sealed
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.provenance import obstacle
 from bankmine.report.secrecy import hide
@@ -107,16 +110,26 @@ def _tell(tables: dict[str, pd.DataFrame], snapshot: Snapshot | Flat) -> None:
 
 def _write(name: str, content: pd.DataFrame | str, snapshot: Snapshot | Flat) -> Path:
     """Write a table as Parquet, with the as-of day beside its key, or a text as it is: the whole file, or none."""
-    path = place_for(name if isinstance(content, str) else f"{name}.parquet", snapshot)
-    part = path.with_name(f".{path.name}.part")
     if isinstance(content, str):
-        part.write_text(hide(content, snapshot.source.secrets), "utf-8")
-    else:
-        keyed = _blanked(content.reset_index(), snapshot.source.secrets)
-        keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
-        keyed.to_parquet(part, index=False)
+        return _leave(name, hide(content, snapshot.source.secrets).encode(), snapshot)
+    keyed = _blanked(content.reset_index(), snapshot.source.secrets)
+    keyed.insert(1, "as_of", pd.Timestamp(snapshot.as_of).date())
+    return _leave(f"{name}.parquet", keyed.to_parquet(index=False), snapshot)
+
+
+def _leave(file: str, content: bytes, snapshot: Snapshot | Flat) -> Path:
+    """Write a whole file, or none; a run encrypts what it takes from the stage."""
+    path = place_for(file, snapshot)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content if STAGE in os.environ else encrypted(content, "/".join(path.parts[-3:])))
     part.replace(path)
     return path
+
+
+def encrypted(content: bytes, about: str) -> bytes:
+    """Encrypt what is handed on, where there is a key; `about` is its day, report and name."""
+    key = find_key()
+    return sealed(content, about, key) if key else content
 
 
 def _blanked(frame: pd.DataFrame, secrets: list[str]) -> pd.DataFrame:
@@ -127,11 +140,8 @@ def _blanked(frame: pd.DataFrame, secrets: list[str]) -> pd.DataFrame:
 
 def _write_list(name: str, frame: pd.DataFrame, snapshot: Snapshot | Flat) -> Path:
     """Write a list that people work through as xlsx."""
-    path = place_for(f"{name}.xlsx", snapshot)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(as_list(_blanked(frame.reset_index(), snapshot.source.secrets), name, snapshot.as_of))
-    part.replace(path)
-    return path
+    content = as_list(_blanked(frame.reset_index(), snapshot.source.secrets), name, snapshot.as_of)
+    return _leave(f"{name}.xlsx", content, snapshot)
 
 
 def as_list(frame: pd.DataFrame, name: str, as_of: datetime.date | str) -> bytes:

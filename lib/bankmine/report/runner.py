@@ -37,7 +37,7 @@ from bankmine.report.files import (
     writing,
 )
 from bankmine.report.findings import bundle
-from bankmine.report.handed_on import FAILED, REPORTS, STAGE
+from bankmine.report.handed_on import FAILED, REPORTS, STAGE, encrypted
 from bankmine.report.manifest import build_manifest, git_state
 from bankmine.report.provenance import code_of, obstacle
 from bankmine.report.searched import blanked, personal_in
@@ -326,11 +326,12 @@ def _staged(stage: str, report: Report) -> dict[str, bytes]:
 def _without_people(
     plan: Plan, report: Report, notebook: nbformat.NotebookNode, manifest: dict, written: dict[str, bytes]
 ) -> tuple[nbformat.NotebookNode, dict, str, dict[str, bytes]]:
-    """Return what is published, with its page; where it looks personal, a failed page that shows none of it."""
-    manifest["files"] = {name: len(content) for name, content in written.items()}
+    """Return what is published, encrypted by a key; where it looks personal, a failed page that shows none of it."""
+    left = {name: encrypted(content, f"{plan.folder.name}/{name}") for name, content in written.items()}
+    manifest["files"] = {name: len(content) for name, content in left.items()}
     page = render(notebook, manifest)
     if not (why := personal_in(notebook, manifest, page, written)):
-        return notebook, manifest, page, written
+        return notebook, manifest, page, left
     notebook = nbformat.from_dict(blanked(notebook))
     error = f"{redacted(manifest['error'])} {why}" if manifest["error"] else why
     for _ in range(2):

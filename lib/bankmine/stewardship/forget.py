@@ -35,7 +35,8 @@ def forgotten(customer: str, name: str, state: Path | None, reports: Path) -> li
     Raises
     ------
     BankmineError
-        If the role may not, there is no such source, folder or state, or nothing of the customer: then nothing is changed.
+        If the role may not, there is no such source, folder or state, or nothing of the customer: then nothing is
+        changed.
     """
     if not customer.strip():
         raise BankmineError("The customer is given as nothing: give the key by which the source calls them.")
@@ -51,10 +52,7 @@ def forgotten(customer: str, name: str, state: Path | None, reports: Path) -> li
         for day in days:
             held.enter_context(claimed(day))
         in_source = _in_source(source, keys)
-        if source.pseudonyms:
-            key = key_of(source)
-            keys.customers |= {token_of(key, CUSTOMER, k) for k in keys.customers}
-            keys.accounts |= {token_of(key, ACCOUNT, k) for k in keys.accounts}
+        _add_tokens(keys, source)
         keys.accounts.update(*(accounts_in(day, keys.customers) for day in days))
         if state is not None:
             keys.accounts |= accounts_of(state, keys.customers)
@@ -76,6 +74,14 @@ def forgotten(customer: str, name: str, state: Path | None, reports: Path) -> li
         )
     refresh_index(reports)
     return _lines(found, in_state, left, in_source, source)
+
+
+def _add_tokens(keys: Keys, source: Source) -> None:
+    """Of a source with pseudonyms, what is kept of a customer is by tokens."""
+    if source.pseudonyms:
+        key = key_of(source)
+        keys.customers |= {token_of(key, CUSTOMER, k) for k in keys.customers}
+        keys.accounts |= {token_of(key, ACCOUNT, k) for k in keys.accounts}
 
 
 def _lines(

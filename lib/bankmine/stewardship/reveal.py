@@ -37,8 +37,8 @@ def reveal(file: Path, source: str, reason: str, out: Path) -> int:
     Raises
     ------
     BankmineError
-        If the role may not, no reason is given or one that looks personal, the list holds no token or one that the source does not have, the key is wrong, or the
-        workbook cannot be written; then nothing is shown.
+        If the role may not, no reason is given or one that looks personal, the list holds no token or one that the
+        source does not have, the key is wrong, or the workbook cannot be written; then nothing is shown.
     """
     role, purpose = access.acting()
     access.require(role, "reveal", purpose)

@@ -48,7 +48,8 @@ def rotate(source: str, to: Path, reports: Path) -> list[str]:
     Raises
     ------
     BankmineError
-        If the role may not, the source has no tokens, a key is wrong, a file cannot be read or written, or a run is writing reports.
+        If the role may not, the source has no tokens, a key is wrong, a file cannot be read or written, or a run is
+        writing reports.
     """
     role, purpose = access.acting()
     access.require(role, "rotate", purpose)

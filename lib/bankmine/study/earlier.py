@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from bankmine.errors import BankmineError, told
 from bankmine.judging.intervals import shown, wilson_clustered, with_interval
 from bankmine.lacking import Lacking
+from bankmine.privacy.sealing import read_sealed
 
 Finder = Callable[[str, object], Mapping[str, Path | str]]
 """As of `report.handed_on.earlier_lists`."""
@@ -54,7 +55,7 @@ def read(file: Path, day: datetime.date, columns: Mapping[str, type]) -> pd.Data
 
     Only numbers and times may be missing; the others are keys, or say what is to be done.
     """
-    with told("it cannot be read"), pq.ParquetFile(file) as opened:
+    with told("it cannot be read"), pq.ParquetFile(pa.BufferReader(read_sealed(file))) as opened:
         there, rows = opened.schema_arrow, opened.metadata.num_rows
         if rows > _MOST:
             raise BankmineError(f"it has {rows:,} rows")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.bookings import fell_silent
 from bankmine.features.spine import month_end_before, spine_of
 from bankmine.lacking import Lacking, part
+from bankmine.privacy.sealing import read_sealed
 from bankmine.report.handed_on import received
 from demobank.scoreboard import churn, credit, customers, fraud
 from demobank.scoreboard.truth import Score, Truth, require_passed, scoreboard
@@ -108,7 +110,8 @@ class Board:
         return fraud.of_tables(self.truth, judged, self._read(fraud.FRAUD, "fraud_signs"))
 
     def _read(self, report: str, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        return pd.read_parquet(self.find(report, f"{name}.parquet", self.snapshot), columns=columns)
+        content = read_sealed(self.find(report, f"{name}.parquet", self.snapshot))
+        return pd.read_parquet(io.BytesIO(content), columns=columns)
 
     # --- the board
 

@@ -28,6 +28,7 @@ from bankmine.judging.contributions import contributions
 from bankmine.judging.reasons import LEAST, Dictionary, Spoken, spoken, themes_of, wrong_with
 from bankmine.learning.encoding import Encode, single_precision
 from bankmine.learning.fitting import Calibrator
+from bankmine.privacy.sealing import read_sealed
 from bankmine.topics.fraud.features import derive
 from bankmine.topics.fraud.measures import DELAY, KINDS, SPECIFICATION, Specification
 from bankmine.topics.fraud.stream_state import Transaction, columns_of
@@ -220,7 +221,7 @@ def load(path: Path) -> FraudModel:
     if not path.is_file():
         raise BankmineError(f"There is no saved fraud model at {path}: run 08_fraud, which writes one.")
     try:
-        model = _built(json.loads(path.read_text("utf-8")))
+        model = _built(json.loads(read_sealed(path)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         why = " ".join(str(error).split())[:100]
         raise BankmineError(f"{path} holds no fraud model of this version: save it anew ({why}).") from None

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 
 from bankmine.errors import BankmineError, one_line
 from bankmine.features.population import is_active
+from bankmine.privacy.sealing import read_sealed
 from bankmine.topics.segmentation.groups import Groups, Standardise, Unskew, group, prepared
 from bankmine.topics.segmentation.measures import INACTIVE, Registry, readable
 
@@ -143,7 +144,7 @@ def load(path: Path) -> Segmentation:
     if not path.is_file():
         raise BankmineError(f"There are no saved segments at {path}: form them anew.")
     try:
-        return _built(json.loads(path.read_text("utf-8")))
+        return _built(json.loads(read_sealed(path)))
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError) as error:
         raise BankmineError(
             f"{path.name} holds no segments of this version ({one_line(error)}): form them anew."
