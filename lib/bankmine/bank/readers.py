@@ -43,7 +43,7 @@ _REFUSALS = {
     "unable to open database file": "there is no such file",
     "does not support SSL": "the server answers without TLS; let it, or say `local: true` in source.yml if it is local",
     "does not match host name": "its certificate is of another name; name the host as the certificate does",
-    "certificate verify failed": "its certificate is of no authority that is trusted; give root_certificate in source.yml",
+    "certificate verify failed": "its certificate is of no trusted authority; give root_certificate in source.yml",
     "root certificate file": "the root_certificate of source.yml is not there; give the file of the authority",
 }
 _PROVEN = "verify-full"

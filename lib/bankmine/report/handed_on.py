@@ -25,8 +25,8 @@ from bankmine.bank.sources import SOURCES
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
 from bankmine.privacy import audit
-from bankmine.privacy.register import load_register
 from bankmine.privacy.keys import find_key
+from bankmine.privacy.register import load_register
 from bankmine.privacy.sealing import sealed
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.provenance import obstacle
