@@ -65,8 +65,8 @@ def test_valid_numbers_are_found_and_with_one_digit_changed_are_not(kind_and_num
 
 
 PIECES = ["138", "1234", "5678", "13812345678", "+86", " ", "-", ".", ",", "电话", "x", "110101199003070",
-          "4111111111111111", "6222", "0200", "a@b.com", "０", "中山路12号", "12 Old Road",
-          "010-23456789", "\n", "X"]  # fmt: skip
+          "4111111111111111",
+          "6222", "0200", "a@b.com", "０", "中山路12号", "12 Old Road", "010-23456789", "\n", "X"]  # fmt: skip
 
 
 @settings(max_examples=100)
@@ -106,7 +106,8 @@ def test_columns_of_ids_amounts_and_moments_give_no_alarm():
     n = range(2_000)
     table = pd.DataFrame({
         "customer_id": [f"C{i:06d}" for i in n], "booking": [f"4{i * 7919:015d}" for i in n],
-        "us": [1735689600000000 + i * 1000003 for i in n], "amount": [i * 1e9 + 0.25 for i in n],
+        "us": [1735689600000000 + i * 1000003 for i in n],
+        "amount": [i * 1e9 + 0.25 for i in n],
         "at": pd.date_range("2025-01-01", periods=len(n), freq="h"),
         "text at": [f"2025-01-01 10:11:12.{i:06d}" for i in n],
         "tier": ["金卡", "白金卡"] * 1_000, "merchant_name": ["C"] * 2_000,

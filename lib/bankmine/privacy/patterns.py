@@ -223,21 +223,33 @@ def looks(rows: ir.Table, columns: Iterable[str]) -> dict[str, dict[str, int]]:
 
     Bare numbers count where so many of them are found that it is not by chance; those within other text always do.
     """
-    found = {column: _looks(rows, column) for column in columns}
+    texts = {
+        c: text for c in columns if (text := _as_text(rows[c], _SHORT_NUMBER if named(c) else _LONG_NUMBER)) is not None
+    }
+    found = {column: _looks(rows, column, texts[column]) for column in _worth_a_look(rows, texts)}
     return {column: counts for column, counts in found.items() if counts}
 
 
-def _looks(rows: ir.Table, column: str) -> dict[str, int]:
+def _worth_a_look(rows: ir.Table, texts: dict[str, ir.StringValue]) -> list[str]:
+    """Name the columns in which anything could be found: one quick query for all, as most have nothing."""
+    if not texts:
+        return []
+    con = rows.get_backend()
+    told = con.compile(rows.select(**{f"v{i}": text for i, text in enumerate(texts.values())}))
+    quick = [_plain_sql(f"v{i}") for i in range(len(texts))]
+    any_ = ", ".join(f"bool_or(regexp_matches({v}, {_literal(_WORTH_A_LOOK)}) OR {_like_names(v)})" for v in quick)
+    there = con.raw_sql(f"SELECT {any_} FROM ({told})").fetchone()
+    return [column for column, yes in zip(texts, there, strict=True) if yes or (named(column) and yes is not None)]
+
+
+def _looks(rows: ir.Table, column: str, text: ir.StringValue) -> dict[str, int]:
     heading = named(column)
-    text = _as_text(rows[column], _SHORT_NUMBER if heading else _LONG_NUMBER)
-    if text is None:
-        return {}
     con = rows.get_backend()
     told = f"SELECT {_plain_sql('v')} AS v FROM ({con.compile(rows.select(v=text))}) WHERE length(v) > 1"
     told = f"SELECT v, regexp_matches(v, {_literal(_WORTH_A_LOOK)}) AS long FROM ({told})"
     kinds = _KINDS if rows[column].type().is_string() else _NUMBERS
     bare = f"regexp_full_match(v, {_literal(_BARE)})"
-    like_names = f"CASE WHEN length(v) < 5 THEN regexp_full_match(v, {_literal(_NAMED)}) ELSE false END"
+    like_names = _like_names("v")
     shape = f"regexp_matches(v, {_literal(_HEADINGS[heading][1])})" if heading else "false"
     counts = [f"count(*) FILTER ({bare} AND h{i}), count(*) FILTER (h{i})" for i in range(len(kinds))]
     hits = ", ".join(f"{_hit_sql(k)} AS h{i}" for i, k in enumerate(kinds))
@@ -267,6 +279,10 @@ def _as_text(values: ir.Value, least: float) -> ir.StringValue | None:
     return ((whole >= least) & (whole < 1e19) & (whole == whole.floor())).ifelse(
         values.cast("decimal(20, 0)").cast("string"), ibis.null("string")
     )
+
+
+def _like_names(sql: str) -> str:
+    return f"CASE WHEN length({sql}) < 5 THEN regexp_full_match({sql}, {_literal(_NAMED)}) ELSE false END"
 
 
 def _hits(kind: _Kind, text: str) -> list[str]:

@@ -13,6 +13,7 @@ import fastexcel
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ibis.backends.duckdb import Backend
 from nbformat import NotebookNode
 
 from bankmine.privacy.patterns import WORDS, found_in, looks, redacted
@@ -29,11 +30,12 @@ _MOST_PLACES = 5
 def personal_in(notebook: NotebookNode, manifest: dict, page: str, written: dict[str, bytes]) -> str:
     """Say what looks personal in what is about to be published and where, without its values; '' where nothing does."""
     found = {f"cell {number}": counts for number, cell in _numbered(notebook) if (counts := _count(cell))}
-    found |= {place: counts for place, counts in (("the manifest", _count(manifest)),) if counts and not found}
-    if not found and (counts := found_in(_visible(page))):
-        found["the page"] = counts
+    for place, search in (("the manifest", lambda: _count(manifest)), ("the page", lambda: found_in(_visible(page)))):
+        if not found and (counts := search()):
+            found[place] = counts
+    con = ibis.duckdb.connect()
     for name, content in written.items():
-        found |= {place: counts for place, counts in _in_file(name, content) if counts}
+        found |= {place: counts for place, counts in _in_file(con, name, content) if counts}
     if not found:
         return ""
     told = [f"{' and '.join(f'{WORDS[k]} ({n:,})' for k, n in c.items())} in {p}" for p, c in found.items()]
@@ -90,11 +92,11 @@ def _visible(page: str) -> str:
     return html.unescape(_TAG.sub("\n", _INLINE.sub("", _UNSEEN.sub("\n", page))))
 
 
-def _in_file(name: str, content: bytes) -> Iterator[tuple[str, Counter[str] | dict[str, int]]]:
+def _in_file(con: Backend, name: str, content: bytes) -> Iterator[tuple[str, Counter[str] | dict[str, int]]]:
     """Count in a file that is handed on: by column in tables, in all text elsewhere."""
     if name.endswith((".parquet", ".xlsx")):
         table = pq.read_table(io.BytesIO(content)) if name.endswith(".parquet") else _sheet(content)
-        rows = ibis.duckdb.connect().create_table("handed_on", table)
+        rows = con.create_table("handed_on", table, overwrite=True)
         yield from ((f"{name}, column {column}", counts) for column, counts in looks(rows, rows.columns).items())
     else:
         text = content.decode("utf-8")
