@@ -202,7 +202,7 @@ def test_check_says_what_is_wrong_with_three_keys(workspace, tmp_path):
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     heads = {line.partition(":")[0]: line for line in lines if not line.startswith(" ")}
-    assert list(heads) == ["customers", "accounts", "transactions", "balances", "not there", "usable"]
+    assert list(heads) == ["customers", "accounts", "transactions", "balances", "not there", "roles", "usable"]
     assert heads["customers"].startswith("customers: 6 rows, 2024-02-03 to 2024-07-03; columns 7 of ")
     assert heads["accounts"].endswith("further colour")
     assert "of them left out, 2025-01-05 to 2025-12-10; columns" in heads["transactions"]
@@ -238,7 +238,8 @@ def test_new_makes_a_notebook_that_runs_as_it_is(tmp_path):
                              "  audience: who reads it\n  cadence: monthly\n  owner: who decides\n  due: 10\n"
                              "  number: customer_value.active_90d.share\n"
                              "  meaning: of customers spent something in the last 90 days\n"
-                             "  decision: customer_value.active_90d\n")  # fmt: skip
+                             "  decision: customer_value.active_90d\n"
+                             "  role: analyst\n  purpose: statistics\n")  # fmt: skip
     for words in (["check"], ["format", "--check"]):
         ruff = [COMMAND.with_name("ruff"), *words, "--config", PROJECT / "pyproject.toml", root / made]
         found = subprocess.run(ruff, capture_output=True, text=True, check=False)

@@ -85,7 +85,9 @@ def test_lists_that_people_work_through_are_xlsx_too_in_which_text_is_no_formula
     listed.attrs["list"] = True
     study = SimpleNamespace(
         handed_on={"calls": listed, "limits": limits, "card.sql": "select 1"},
-        source=SimpleNamespace(as_of="2025-12-31", fingerprint="", source=SimpleNamespace(name="bank", secrets=[])),
+        source=SimpleNamespace(
+            as_of="2025-12-31", fingerprint="", purpose="", source=SimpleNamespace(name="bank", secrets=[])
+        ),
     )
     written = []
     for place in ("once", "again"):
