@@ -163,7 +163,9 @@ def _entries() -> list[Entry]:
     found = []
     for folder in _folders():
         with suppress(FileNotFoundError):  # removed meanwhile
-            found.append(Entry(folder, _about(folder).get("what") or _why_not(folder), _size(folder), folder.stat().st_mtime))
+            found.append(
+                Entry(folder, _about(folder).get("what") or _why_not(folder), _size(folder), folder.stat().st_mtime)
+            )
     return sorted(found, key=lambda e: -e.used)
 
 

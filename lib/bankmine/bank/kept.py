@@ -94,7 +94,7 @@ def _write_frame(rows: pa.Table, folder: Path) -> None:
     else:
         held = pa.BufferOutputStream()
         feather.write_feather(rows, held, compression="uncompressed")
-        cache.write_file(folder / _FRAME, memoryview(held.getvalue()))
+        cache.write_file(folder / _FRAME, memoryview(held.getvalue()).cast("B"))
 
 
 def _frame(folder: Path) -> pd.DataFrame:
@@ -132,7 +132,9 @@ def _table(folder: Path, name: str, con: ibis.BaseBackend) -> ir.Table:
     if (key := cache.key_of(folder)) is None:
         return con.read_parquet(_file(folder, name))
     given = create_decryption_properties(key, aad_prefix=name.encode())
-    form = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(decryption_properties=given))
+    form = ds.ParquetFileFormat(
+        default_fragment_scan_options=ds.ParquetFragmentScanOptions(decryption_properties=given)
+    )
     view = gen_name(name)
     con.con.register(view, ds.dataset(_file(folder, name), format=form))
     return con.table(view)

@@ -43,12 +43,12 @@ _REFUSALS = {
     "unable to open database file": "there is no such file",
     "does not support SSL": "the server answers without TLS; let it, or say `local: true` in source.yml if it is local",
     "does not match host name": "its certificate is of another name; name the host as the certificate does",
-    "certificate verify failed": "its certificate is of no authority that is trusted; give root_certificate in source.yml",
+    "certificate verify failed": "its certificate is of no authority that is trusted; give root_certificate",
     "root certificate file": "the root_certificate of source.yml is not there; give the file of the authority",
 }
 _PROVEN = "verify-full"
 """How a server is reached that is not local: by TLS, its certificate of a trusted authority and of its name."""
-_SOCKET = re.compile(r"://(?:[^@/]*@)?/|[?&\s]host\s*=\s*'?/|^host\s*=\s*'?/|://(?:[^@/]*@)?/(?:var|tmp|run)")
+_SOCKET = re.compile(r"(?:^|[?&\s])host\s*=\s*'?/|^\w+://(?:[^@/]*@)?/")
 """A URI of a socket of this machine."""
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 10, 3600
 """How long a database may take to answer, and for one query; its URI may say otherwise."""

@@ -91,7 +91,7 @@ def read_sealed(path: Path) -> bytes:
 
 
 def rewrapped(folder: Path, old: Key, new: Key) -> int:
-    """Encrypt anew, with another key, all files in a folder and those below it that the old key sealed; return how many.
+    """Encrypt anew, with another key, all files below a folder that the old key sealed, and return how many.
 
     Each file is replaced whole. What the new key sealed already is passed by, so that it can be called again after it
     was stopped; a file of a third key, or one that was altered, ends it with a message.
