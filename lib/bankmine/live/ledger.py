@@ -78,8 +78,10 @@ _DAMAGED = (
     "The state {path} is damaged, or no state ({error}): move it away together with {path}-wal, start on a new one "
     "with --warm-up, and send again all lines from the day after that of the warm-up. What was answered holds."
 )
-_CLOSED = "The state {path} cannot be written ({error}): let this user write the file and its folder, or mend "
-    "the disk, then start again."
+_CLOSED = (
+    "The state {path} cannot be written ({error}): let this user write the file and its folder, or mend the disk, then "
+    "start again."
+)
 _ADVICE = {
     dbapi.SQLITE_BUSY: "Another process is using the state {path}: one at a time.",
     dbapi.SQLITE_CORRUPT: _DAMAGED,
