@@ -298,6 +298,22 @@ def reveal(
     print(f"{out}: {revealing.reveal(listed, source, reason, out):,} rows. Remove it when the calls are made.")
 
 
+@privacy.command("open")
+def open_file(
+    file: Annotated[Path, typer.Argument(help="What a report handed on, encrypted.", parser=_place)],
+    out: Annotated[Path, typer.Option(help="New file, readable by its owner only.", parser=_place)],
+) -> None:
+    """Decrypt a file for who has the key; told in the audit."""
+    from bankmine.privacy.audit import record
+    from bankmine.privacy.sealing import read_sealed
+
+    content = read_sealed(file)
+    record("opened_file", file=str(file), out=str(out))
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+    print(out)
+
+
 def _pairs(given: list[str]) -> dict[str, str]:
     pairs = [p.partition("=") for p in given]
     if wrong := [p for p, (name, equals, _) in zip(given, pairs, strict=True) if not equals or not name]:

@@ -94,7 +94,7 @@ def _write_frame(rows: pa.Table, folder: Path) -> None:
     else:
         held = pa.BufferOutputStream()
         feather.write_feather(rows, held, compression="uncompressed")
-        cache.write_file(folder / _FRAME, memoryview(held.getvalue()))
+        cache.write_file(folder / _FRAME, memoryview(held.getvalue()).cast("B"))
 
 
 def _frame(folder: Path) -> pd.DataFrame:

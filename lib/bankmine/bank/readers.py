@@ -48,7 +48,7 @@ _REFUSALS = {
 }
 _PROVEN = "verify-full"
 """How a server is reached that is not local: by TLS, its certificate of a trusted authority and of its name."""
-_SOCKET = re.compile(r"://(?:[^@/]*@)?/|[?&\s]host\s*=\s*'?/|^host\s*=\s*'?/|://(?:[^@/]*@)?/(?:var|tmp|run)")
+_SOCKET = re.compile(r"(?:^|[?&\s])host\s*=\s*'?/|^\w+://(?:[^@/]*@)?/")
 """A URI of a socket of this machine."""
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 10, 3600
 """How long a database may take to answer, and for one query; its URI may say otherwise."""

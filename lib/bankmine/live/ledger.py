@@ -57,8 +57,6 @@ _INDEXES = (
 _CLEAR, _MARK = b"SQLite format 3\0", b"bank"
 """How a state in the clear begins, and one that is encrypted; behind the mark stands the name of its key."""
 _OF_KEY = re.compile(_MARK + rb"([0-9a-f]{12})")
-_NO_LOCK = 10 | 15 << 8
-"""SQLITE_IOERR_LOCK, which the driver does not name."""
 _SETTINGS = ("locking_mode = EXCLUSIVE", "trusted_schema = OFF", "cell_size_check = ON")
 _DURABLE = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536")
 _FLEETING = ("journal_mode = OFF", "synchronous = OFF")
@@ -82,13 +80,16 @@ _DAMAGED = (
     "The state {path} is damaged, or no state ({error}): move it away together with {path}-wal, start on a new one "
     "with --warm-up, and send again all lines from the day after that of the warm-up. What was answered holds."
 )
-_CLOSED = "The state {path} cannot be written ({error}): let this user write the file and its folder, then start again."
+_CLOSED = (
+    "The state {path} cannot be written ({error}): let this user write the file and its folder, or mend the disk, then "
+    "start again."
+)
 _ADVICE = {
     dbapi.SQLITE_BUSY: "Another process is using the state {path}: one at a time.",
     dbapi.SQLITE_CORRUPT: _DAMAGED,
     dbapi.SQLITE_NOTADB: _DAMAGED,
     dbapi.SQLITE_READONLY: _CLOSED,
-    _NO_LOCK: _CLOSED,
+    dbapi.SQLITE_IOERR: _CLOSED,  # a lock that may not be taken, above all: the driver tells no more
     dbapi.SQLITE_CANTOPEN: _CLOSED,
     dbapi.SQLITE_FULL: "The state {path} cannot be written ({error}): make room, start again, and send again what "
     "was not answered.",
