@@ -21,6 +21,8 @@ from demobank.tables import TABLES
 
 SEED = 20251231
 END = date(2025, 12, 31)
+REGISTER = "privacy.yml"
+"""What the columns are that the bank has beyond the contract."""
 MANIFEST = "source.yml"
 """Written last; a folder without it is not a finished bank."""
 
@@ -68,6 +70,7 @@ def generate(
             if progress:
                 progress(first + kept, customers)
         arguments = {"customers": customers, "months": months, "seed": seed, "end": end}
+        shutil.copyfile(Path(__file__).with_name(REGISTER), folder / REGISTER)
         (folder / MANIFEST).write_text(_manifest(arguments), encoding="utf-8")
     return Path(out)
 

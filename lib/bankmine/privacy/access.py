@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bankmine.errors import BankmineError
-from bankmine.privacy.register import ABSENT, KINDS, NONE, Register, load_register
+from bankmine.privacy.register import ABSENT, KINDS, NONE, UNLISTED, Register, load_register
 from bankmine.privacy.register import FILE as REGISTER
 from bankmine.registers import entries, read_yaml
 from bankmine.workspace import WORKSPACE
@@ -172,7 +172,7 @@ class View:
         """Say how a column, written `table.column`, is masked; `none` where it is seen as it is."""
         group, table = self.access.register.group(column), column.partition(".")[0]
         for how, masking in ((PLAIN, NONE), (MASKED, group.masking)):
-            may = how == MASKED or self.purpose in group.purposes
+            may = how == MASKED or group is UNLISTED or self.purpose in group.purposes
             if may and self.access.allows(self.role, how, column, group.kind, table):
                 return masking
         return ABSENT

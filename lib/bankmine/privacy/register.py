@@ -75,9 +75,8 @@ class Register:
     """Customers of whom a group may be told on a page; of fewer it is merged with others or hidden."""
 
     def group(self, column: str) -> Group:
-        """Return the group of a column, written `table.column`; `table.*` in a register stands for all not listed."""
-        table = column.partition(".")[0]
-        return self.groups.get(column, self.groups.get(f"{table}.*", UNLISTED))
+        """Return the group of a column, written `table.column`."""
+        return self.groups.get(column, UNLISTED)
 
     def purpose(self, name: str) -> Purpose:
         """Return a purpose by its id, or say which there are."""

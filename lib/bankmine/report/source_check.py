@@ -85,7 +85,7 @@ def _privacy(source: Source, tables: dict[str, ir.Table]) -> Iterator[str]:
     unlisted = [f"{name}.{c}" for (name, c), group in groups.items() if group is UNLISTED]
     if unlisted:
         yield _plain(
-            f"not classified, so sensitive and for no purpose: {len(unlisted):,} "
+            f"not classified, so taken for sensitive: {len(unlisted):,} "
             f"column{'s' * (len(unlisted) != 1)}, list them in {told}: {', '.join(map(_plain, unlisted))}",
             _LONGEST_LINE,
         )

@@ -1,0 +1,77 @@
+"""The register of columns: what it must hold, and what is said of one that does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bankmine.bank.classified import register_of
+from bankmine.bank.contract import TABLES
+from bankmine.bank.snapshot import open_source, read_source
+from bankmine.bank.sources import SOURCES, find_source
+from bankmine.errors import BankmineError
+from bankmine.privacy import register
+from bankmine.privacy.register import SENSITIVE, UNLISTED, load_register
+from bankmine.workspace import WORKSPACE
+
+GROUP = """columns:
+  - id: more
+    kind: personal
+    masking: absent
+    purposes: [quality]
+    retention: 5
+    columns: [{columns}]
+"""
+
+
+def test_every_column_of_the_contract_is_classified_and_no_other():
+    listed = load_register(WORKSPACE).groups
+    assert set(listed) == {f"{t.name}.{c.name}" for t in TABLES.values() for c in t.columns}
+
+
+def test_the_demo_bank_classifies_all_that_it_has_wherever_it_is_made(small_bank: Path):
+    for source in (find_source("demo"), find_source(str(small_bank))):
+        raw = open_source(str(small_bank)).raw
+        found = register_of(source, {name: rows.columns for name, rows in raw.items()})
+        assert not [f"{n}.{c}" for n, rows in raw.items() for c in rows.columns if f"{n}.{c}" not in found.groups]
+    assert (SOURCES / "demo" / "privacy.yml").read_text() == (small_bank / "privacy.yml").read_text()
+
+
+def test_what_nobody_lists_is_sensitive():
+    group = load_register(WORKSPACE).group("customers.shoe_size")
+    assert group is UNLISTED
+    assert group.kind == SENSITIVE
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("columns: [", "is not readable YAML"),
+        ("- a list", "must be a mapping of columns"),
+        ("purposes: []\ncolumns: []", "must be a mapping of columns"),
+        (GROUP.format(columns="customers.gender"), "customers.gender is listed in"),
+        (GROUP.format(columns="customers.shoe_size, customers.shoe_size"), "is listed twice"),
+        (GROUP.format(columns="shoe_size"), "a column is written table.column"),
+        (GROUP.format(columns="a.b").replace("[quality]", "[gossip]"), "names the purpose 'gossip'"),
+        (GROUP.format(columns="a.b").replace("personal", "secret"), "kind may be general, personal, sensitive"),
+        (GROUP.format(columns="a.b").replace("absent", "blurred"), "masking may be"),
+        (GROUP.format(columns="a.b").replace("5", "-5"), "retention is a number of years"),
+        (GROUP.format(columns="a.b").replace("[quality]", "quality"), "must be a list of words"),
+    ],
+)
+def test_a_register_that_is_wrong_says_so_in_one_line(tmp_path: Path, text: str, says: str):
+    (tmp_path / "privacy.yml").write_text(text)
+    with pytest.raises(BankmineError, match=r".") as refused:
+        load_register(tmp_path)
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_column_that_is_not_there_is_told_with_the_nearest(small_bank: Path, tmp_path: Path, monkeypatch):
+    text = register.FILE.read_text().replace("- customers.gender", "- customers.gendre")
+    monkeypatch.setattr(register, "FILE", tmp_path / "privacy.yml")
+    (tmp_path / "privacy.yml").write_text(text)
+    bank = read_source(str(small_bank))
+    with pytest.raises(BankmineError, match=r"customers\.gendre.*Did you mean customers\.gender\?"):
+        register_of(bank.source, {name: rows.columns for name, rows in bank.raw.items()})
