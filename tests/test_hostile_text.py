@@ -250,7 +250,7 @@ def ledger(folder: Path, text: str) -> None:
 
 
 PLACES: dict[str, tuple[str, Callable[[Path, str], None]]] = {
-    "source.yml: YAML": ("bank/registers.py", raw),
+    "source.yml: YAML": ("registers.py", raw),
     "source.yml: generator": ("bank/sources.py", described(lambda t: {"generator": t, "path": "nowhere"})),
     "source.yml: path": ("bank/sources.py", described(lambda t: {"path": t})),
     "source.yml: time_zone": ("bank/readers.py", described(lambda t: {"time_zone": t})),
@@ -289,7 +289,7 @@ PLACES: dict[str, tuple[str, Callable[[Path, str], None]]] = {
     "flat: categories, drop": ("bank/flat_predictors.py", flat_described(categories=["TEXT"], drop={"TEXT": "TEXT"})),
     "flat: amount and merchant": ("bank/forms.py", transactions),
     "a rule of a register": ("bank/rule_sql.py", rule),
-    "a register": ("bank/registers.py", register),
+    "a register": ("registers.py", register),
     "words of a reason": ("judging/reasons.py", words),
     "columns of a register": ("learning/columns.py", listed_columns),
     "as_of": ("bank/snapshot.py", day),
