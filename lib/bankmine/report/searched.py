@@ -35,7 +35,8 @@ def personal_in(notebook: NotebookNode, manifest: dict, page: str, written: dict
             found[place] = counts
     con = ibis.duckdb.connect()
     for name, content in written.items():
-        found |= {place: counts for place, counts in _in_file(con, name, content) if counts}
+        if name.removesuffix(".xlsx") + ".parquet" not in {*written} - {name}:  # a list is its table once more
+            found |= {place: counts for place, counts in _in_file(con, name, content) if counts}
     if not found:
         return ""
     told = [f"{' and '.join(f'{WORDS[k]} ({n:,})' for k, n in c.items())} in {p}" for p, c in found.items()]
@@ -96,6 +97,8 @@ def _in_file(con: Backend, name: str, content: bytes) -> Iterator[tuple[str, Cou
     """Count in a file that is handed on: by column in tables, in all text elsewhere."""
     if name.endswith((".parquet", ".xlsx")):
         table = pq.read_table(io.BytesIO(content)) if name.endswith(".parquet") else _sheet(content)
+        # what was measured and computed is no number of anybody
+        table = table.drop_columns([f.name for f in table.schema if pa.types.is_floating(f.type)])
         rows = con.create_table("handed_on", table, overwrite=True)
         yield from ((f"{name}, column {column}", counts) for column, counts in looks(rows, rows.columns).items())
     else:
