@@ -276,7 +276,7 @@ def rotate(
     source: Annotated[str, typer.Option(help=_PLACE)],
     reports: Annotated[Path, typer.Option(help="Folder of the reports.", parser=_place)] = Path("reports"),
 ) -> None:
-    """Bring what the reports of a source hold of tokens from the key in use to a new one."""
+    """Bring the reports of a source, their tokens and encryption, from the key in use to a new one."""
     from bankmine.stewardship import rotate as rotation
 
     for line in rotation.rotate(source, to, reports.absolute()):
@@ -301,17 +301,13 @@ def reveal(
 @privacy.command("open")
 def open_file(
     file: Annotated[Path, typer.Argument(help="What a report handed on, encrypted.", parser=_place)],
-    out: Annotated[Path, typer.Option(help="New file, readable by its owner only.", parser=_place)],
+    out: Annotated[Path, typer.Option(help="New file, outside the project.", parser=_place)],
 ) -> None:
     """Decrypt a file for who has the key; told in the audit."""
-    from bankmine.privacy.audit import record
-    from bankmine.privacy.sealing import read_sealed
+    from bankmine.stewardship.unsealing import unseal
 
-    content = read_sealed(file)
-    record("opened_file", file=str(file), out=str(out))
-    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(content)
-    print(out)
+    unseal(file, out)
+    print(f"{out}: in the clear. Remove it when it was used.")
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

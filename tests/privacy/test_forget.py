@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
+import fastexcel
 import pandas as pd
 import pytest
 from runner_fixtures import bankmine, contents, make_workspace, refused
 
 from bankmine.live.ledger import open_ledger
+from bankmine.privacy.keys import KEY
+from bankmine.privacy.sealing import is_sealed, read_sealed
 from bankmine.topics.fraud.stream_state import Transaction
 
 pytestmark = pytest.mark.notebook
@@ -71,6 +75,28 @@ def test_a_customer_is_taken_out_of_reports_lists_and_state(workspace, tmp_path)
     lines = [json.loads(line) for line in audit.read_text("ascii").splitlines()]
     assert [line["event"] for line in lines] == ["forget", "forgotten"]
     assert not {"0001", "A1"} & set(str(lines).replace("'", " ").split())
+
+
+def test_a_customer_is_taken_out_of_what_is_encrypted(workspace, tmp_path, monkeypatch):
+    given = {KEY: "ab" * 32, "BANKMINE_AUDIT": str(tmp_path / "audit.jsonl")}
+    assert bankmine(workspace, "run", "--as-of", "2025-12-31", **given).code == 0
+    forget = ("privacy", "forget", "0001", "--source", "demo")
+    before = contents(workspace / "reports")
+    refused(bankmine(workspace, *forget, BANKMINE_AUDIT=given["BANKMINE_AUDIT"]), "is encrypted with key")
+    assert contents(workspace / "reports") == before
+    done = bankmine(workspace, *forget, **given)
+    assert done.code == 0, done.err
+    day = workspace / "reports" / "2025-12-31"
+    monkeypatch.setenv(KEY, given[KEY])
+    files = {file.name: file for file in (day / "01_writes").iterdir()}
+    assert all(is_sealed(file.read_bytes()) for file in files.values())
+    calls = pd.read_parquet(io.BytesIO(read_sealed(files["calls.parquet"])))
+    assert calls[["customer_id", "why"]].to_numpy().tolist() == [["0002", "knows forgotten"], ["0003", "poor"]]
+    book = fastexcel.read_excel(read_sealed(files["calls.xlsx"])).load_sheet(0, dtypes="string").to_pandas()
+    assert book["customer_id"].tolist() == ["0002", "0003"]
+    assert read_sealed(files["model.txt"]) == b"forgotten and 00012"
+    told = json.loads((day / "01_writes.json").read_text("utf-8"))
+    assert all((day / name).stat().st_size == size for name, size in told["files"].items())
 
 
 def test_an_unknown_customer_or_place_is_told_in_one_line_and_nothing_changes(workspace):

@@ -14,6 +14,7 @@ from pseudonyms import KEYS, list_columns, write_bank
 from bankmine.bank import cache
 from bankmine.errors import BankmineError
 from bankmine.privacy.keys import KEY, KEY_FILE, find_key
+from bankmine.privacy.sealing import sealed
 from bankmine.privacy.tokens import CUSTOMER, token_of
 from bankmine.stewardship.reveal import reveal
 
@@ -57,6 +58,15 @@ def test_a_list_is_revealed_with_how_to_reach_its_customers_alone(tmp_path, hidd
     assert "calls of January" in told
     assert "0003" not in told
     assert "1380000" not in told
+
+
+def test_an_encrypted_list_is_revealed(tmp_path, hidden, monkeypatch):
+    file = listed(tmp_path)
+    file.write_bytes(sealed(file.read_bytes(), "/".join(file.parts[-3:]), find_key()))
+    assert reveal(file, hidden, "calls of January", tmp_path / "calls.xlsx") == 2
+    monkeypatch.setenv(KEY, KEYS[1])
+    with pytest.raises(BankmineError, match="is encrypted with key"):
+        reveal(file, hidden, "calls of January", tmp_path / "again.xlsx")
 
 
 WRONG = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from pathlib import Path
 
 import fastexcel
@@ -13,7 +15,8 @@ from runner_fixtures import contents
 
 from bankmine.bank import cache
 from bankmine.errors import BankmineError
-from bankmine.privacy.keys import KEY, KEY_FILE, find_key, read_key
+from bankmine.privacy.keys import KEY, KEY_FILE, Key, find_key, read_key
+from bankmine.privacy.sealing import is_sealed, read_sealed, sealed
 from bankmine.privacy.tokens import CUSTOMER, TOKEN, token_of
 from bankmine.stewardship import rotate as rotation
 
@@ -80,6 +83,61 @@ def test_tables_workbooks_pages_and_manifests_have_the_tokens_of_the_new_key(tmp
         rotation.rotate(hidden, key_file(tmp_path, "ef" * 32), tmp_path / "reports")
 
 
+def seal(folder: Path, key: Key) -> None:
+    """Encrypt what a report handed on, as a run does with a key, and tell its manifest."""
+    for file in (folder / "06_churn").iterdir():
+        file.write_bytes(sealed(file.read_bytes(), f"{folder.name}/06_churn/{file.name}", key))
+    manifest = folder / "06_churn.json"
+    told = json.loads(manifest.read_text())
+    told["files"] = {name: (folder / name).stat().st_size for name in told["files"]}
+    manifest.write_text(json.dumps(told))
+
+
+def opened_by(folder: Path, key: str, monkeypatch) -> dict[str, bytes]:
+    with monkeypatch.context() as other:
+        other.setenv(KEY, key)
+        return {file.name: read_sealed(file) for file in (folder / "06_churn").iterdir()}
+
+
+def test_what_was_encrypted_is_so_by_the_new_key_with_its_tokens(tmp_path, hidden, monkeypatch):
+    seal(day(tmp_path), find_key())
+    said = rotated(tmp_path, hidden)
+    new = read_key(tmp_path / "key-cd")
+    assert all(is_sealed(f.read_bytes()) for f in (day(tmp_path) / "06_churn").iterdir())
+    found = opened_by(day(tmp_path), KEYS[1], monkeypatch)
+    table = pd.read_parquet(io.BytesIO(found["calls.parquet"]))
+    first, second = (token_of(new, CUSTOMER, c) for c in ("0001", "0002"))
+    assert table["customer_id"].tolist()[:2] == [first, second]
+    book = fastexcel.read_excel(found["calls.xlsx"]).load_sheet(0).to_pandas()
+    assert book["customer_id"].tolist()[:2] == [first, second]
+    assert found["own.bin"] == b"\xff\xfe\x00"
+    told = json.loads((day(tmp_path) / "06_churn.json").read_text())
+    assert all((day(tmp_path) / name).stat().st_size == size for name, size in told["files"].items())
+    assert f"3 encrypted files are encrypted by the key {new.name}" in said
+
+
+def test_files_of_a_source_without_pseudonyms_are_encrypted_anew(tmp_path, hidden, monkeypatch):
+    plain, folder = Path(hidden).with_name("plain"), tmp_path / "reports" / "plain" / "2025-12-31"
+    shutil.copytree(day(tmp_path), folder)
+    before = {f.name: f.read_bytes() for f in (folder / "06_churn").iterdir()}
+    seal(folder, find_key())
+    (page,) = folder.glob("*.html")
+    shown, told = page.read_bytes(), json.loads((folder / "06_churn.json").read_text())
+    sealed_before = contents(folder)
+    monkeypatch.delenv(KEY)
+    with pytest.raises(BankmineError, match="begins with the key in use, needs a key"):
+        rotated(tmp_path, str(plain))
+    monkeypatch.setenv(KEY, "ef" * 32)
+    with pytest.raises(BankmineError, match=r"is encrypted with key .*, not with"):
+        rotated(tmp_path, str(plain))
+    assert {n: c for n, c in contents(folder).items() if n in sealed_before} == sealed_before
+    monkeypatch.setenv(KEY, KEYS[0])
+    assert any("a state of live scoring" in line for line in rotated(tmp_path, str(plain)))
+    assert opened_by(folder, KEYS[1], monkeypatch) == before
+    assert page.read_bytes() == shown
+    assert json.loads((folder / "06_churn.json").read_text()) == told
+
+
 def test_a_rotation_that_is_interrupted_leaves_all_as_it_was_or_is_finished(tmp_path, hidden, monkeypatch):
     before = contents(day(tmp_path))
     on_disk = rotation._on_disk
@@ -117,8 +175,7 @@ def test_what_cannot_be_rotated_is_refused_in_one_line(tmp_path, hidden, monkeyp
     before = contents(day(tmp_path))
     with pytest.raises(BankmineError, match="holds the key in use already"):
         rotation.rotate(hidden, key_file(tmp_path, KEYS[0]), tmp_path / "reports")
-    with pytest.raises(BankmineError, match="has no tokens"):
-        rotation.rotate(str(Path(hidden).with_name("plain")), key_file(tmp_path, KEYS[1]), tmp_path / "reports")
+    key_file(tmp_path, KEYS[1])
     monkeypatch.setenv(KEY, "ef" * 32)
     with pytest.raises(BankmineError, match="None of the 3 tokens"):
         rotation.rotate(hidden, tmp_path / "key-cd", tmp_path / "reports")

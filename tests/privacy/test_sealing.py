@@ -14,7 +14,7 @@ from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.live.ledger import faults, open_ledger
 from bankmine.privacy.keys import KEY_FILE, Key, make_key
-from bankmine.privacy.sealing import is_sealed, read_sealed, rewrapped, sealed, unsealed
+from bankmine.privacy.sealing import is_sealed, read_sealed, resealed, sealed, unsealed
 
 ABOUT = "2025-12-31/06_churn/calls.json"
 
@@ -58,15 +58,16 @@ def test_a_file_is_of_one_key_and_one_place(key, tmp_path, monkeypatch):
         read_sealed(place)
 
 
-def test_what_the_old_key_sealed_is_of_the_new_one(key, tmp_path):
+def test_what_takes_the_place_of_a_file_is_encrypted_as_it_is(key, tmp_path):
     place, new = tmp_path / "reports" / ABOUT, Key(b"n" * 32)
     place.parent.mkdir(parents=True)
     place.write_bytes(sealed(b"the list", ABOUT, key))
     size = place.stat().st_size
-    assert rewrapped(tmp_path, key, new) == 1
-    assert rewrapped(tmp_path, key, new) == 0
-    assert place.stat().st_size == size  # as its manifest tells
-    assert unsealed(place.read_bytes(), place, ABOUT, new) == b"the list"
+    again = resealed(place, b"the list", new)
+    assert len(again) == size  # as its manifest tells
+    assert unsealed(again, place, ABOUT, new) == b"the list"
+    place.write_bytes(b"in the clear")
+    assert resealed(place, b"the list", new) == b"the list"
 
 
 @pytest.fixture

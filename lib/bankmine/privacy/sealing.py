@@ -90,30 +90,10 @@ def read_sealed(path: Path) -> bytes:
     return unsealed(content, path, _belonging(path) or _said(content), find_key())
 
 
-def rewrapped(folder: Path, old: Key, new: Key) -> int:
-    """Encrypt anew, with another key, all files in and below a folder that the old key sealed; return how many.
-
-    Each file is replaced whole. What the new key sealed already is passed by, so that it can be called again after it
-    was stopped; a file of a third key, or one that was altered, ends it with a message.
-    """
-    done = 0
-    for path in sorted(f for f in folder.rglob("*") if f.is_file() and not f.is_symlink()):
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD.size)
-        if not is_sealed(head) or head[len(_MAGIC) + 1 :].startswith(new.name.encode("ascii")):
-            continue
-        content = path.read_bytes()
-        about = _belonging(path) or _said(content)
-        part = path.with_name(f".{path.name}.part")
-        part.touch(0o600)
-        try:
-            part.write_bytes(sealed(unsealed(content, path, about, old), about, new))
-            part.chmod(path.stat().st_mode)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-        done += 1
-    return done
+def resealed(path: Path, content: bytes, key: Key | None) -> bytes:
+    """Return what is to take the place of a file: encrypted, with a key, if that file is."""
+    was = path.read_bytes()
+    return sealed(content, _belonging(path) or _said(was), key) if key and is_sealed(was) else content
 
 
 def _belonging(path: Path) -> str:

@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bankmine.privacy.keys import find_key
+from bankmine.privacy.sealing import read_sealed, resealed
 from bankmine.report.handed_on import as_list
 
 FORGOTTEN = "forgotten"
@@ -94,7 +96,7 @@ def without(folder: Path, keys: Keys) -> Changes:
             changes.remains.append(file)
             continue
         if counts:
-            changes.contents[file] = content  # the one place through which files are written, as `_read` is for reading
+            changes.contents[file] = resealed(file, content, find_key())
             changes.found[report] += counts
     for report, counts in changes.found.items():
         for manifest in (folder / f"{report}.json", folder / f"{report}.failed.json"):
@@ -107,7 +109,7 @@ class UncleanError(Exception):
 
 
 def _read(file: Path) -> bytes:
-    return file.read_bytes()
+    return read_sealed(file)
 
 
 def _cleared(file: Path, keys: Keys, words: re.Pattern, changes: Changes) -> tuple[bytes, Counter[str]]:

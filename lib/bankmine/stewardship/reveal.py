@@ -19,6 +19,7 @@ from bankmine.privacy import access, audit
 from bankmine.privacy.keys import KEY_FILE
 from bankmine.privacy.patterns import found_in
 from bankmine.privacy.register import ABSENT, UNLISTED, load_register
+from bankmine.privacy.sealing import read_sealed
 from bankmine.privacy.tokens import CUSTOMER, DIGITS, domain_of_token, letter_of, mapped
 from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
 from bankmine.workspace import WORKSPACE
@@ -80,9 +81,10 @@ def _read(file: Path) -> pa.Table:
     if file.suffix not in _ENDINGS:
         raise BankmineError(f"{file} is no list: give one that ends in {' or '.join(_ENDINGS)}.")
     with told(f"{file} cannot be read"):
+        content = read_sealed(file)
         if file.suffix == ".parquet":
-            return pq.read_table(file)
-        return pa.Table.from_pandas(fastexcel.read_excel(str(file)).load_sheet(0).to_pandas(), preserve_index=False)
+            return pq.read_table(pa.BufferReader(content))
+        return pa.Table.from_pandas(fastexcel.read_excel(content).load_sheet(0).to_pandas(), preserve_index=False)
 
 
 def _domain(column: pa.ChunkedArray) -> str:

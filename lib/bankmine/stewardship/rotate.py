@@ -1,9 +1,10 @@
-"""Rotation: what a source's reports hold of tokens is brought from one key to another, all of it or nothing.
+"""Rotation: a source's reports are brought from one key to another, tokens and encryption, all of it or nothing.
 
 New files are first written beside, in a folder of their own, with a journal of where each belongs; only when that is on
 the disk do they take their places. A rotation that was interrupted before is begun anew, one after it is finished. A
 token whose key the source has no more becomes that of itself under the new key: lists still meet each other, but
-nobody gets from the old token to the new one. Caches are cleared; a state of live scoring is warmed up anew.
+nobody gets from the old token to the new one. What was encrypted is so by the new key, also where it holds no tokens.
+Caches are cleared; a state of live scoring is warmed up anew.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ import pyarrow.parquet as pq
 
 from bankmine.bank.cache import cleared
 from bankmine.bank.pseudonyms import keys_of
-from bankmine.bank.sources import Source
+from bankmine.bank.sources import Source, find_source
 from bankmine.errors import BankmineError, told
 from bankmine.privacy import access, audit
-from bankmine.privacy.keys import KEY_FILE, Key, read_key
+from bankmine.privacy.keys import KEY_FILE, Key, read_key, require_key
+from bankmine.privacy.sealing import is_sealed, read_sealed, resealed
 from bankmine.privacy.tokens import DIGITS, TOKEN, domain_of_token, mapped
 from bankmine.report.catalogue import load_catalogue
 from bankmine.report.files import claimed, refresh_index, writing
@@ -48,44 +50,46 @@ def rotate(source: str, to: Path, reports: Path) -> list[str]:
     Raises
     ------
     BankmineError
-        If the role may not, the source has no tokens, a key is wrong, a file cannot be read or written, or a run is
-        writing reports.
+        If the role may not, no key is in use, a key is wrong, a file cannot be read or written, or a run is writing
+        reports.
     """
     role, purpose = access.acting()
     access.require(role, "rotate", purpose)
-    opened, new = open_tokenised(source), read_key(to)
-    old = opened.key
+    told, old, new = find_source(source), require_key("Rotation, which begins with the key in use,"), read_key(to)
     if old.name == new.name:
         raise BankmineError(f"{to} holds the key in use already: make another one with `bankmine privacy key FILE`.")
-    folder = folder_of(opened.source, reports)
+    tokenised = open_tokenised(source) if told.pseudonyms else None
+    folder = folder_of(told, reports)
     days = sorted(day for day in folder.glob("????-??-??") if day.is_dir())
     said = []
     with ExitStack() as held, writing(folder):
         for day in days:
             held.enter_context(claimed(day))
         if not (folder / _BESIDE / _JOURNAL).is_file():
-            said += _staged(opened, new, folder, days)
+            said += _staged(told, tokenised, old, new, folder, days)
         said += _moved(folder, new)
     if days:
         refresh_index(reports)
-    return [*said, f"from now on set {KEY_FILE} to {to}, and keep the old key no longer than lists made by it are used"]
+    return [
+        *said,
+        f"from now on set {KEY_FILE} to {to}, and keep the old key no longer than lists made by it are used",
+        f"still of the key {old.name}: reports of other sources until they are rotated, and a state of live scoring, "
+        "which is no longer opened: remove it, and warm up a new one",
+    ]
 
 
-def _staged(opened: Tokenised, new: Key, folder: Path, days: list[Path]) -> list[str]:
+def _staged(
+    source: Source, tokenised: Tokenised | None, old_key: Key, new: Key, folder: Path, days: list[Path]
+) -> list[str]:
     """Write all files anew beside, and the journal last."""
     beside = folder / _BESIDE
     shutil.rmtree(beside, ignore_errors=True)
     files = [_File(f) for day in days for f in sorted(day.rglob("*")) if f.is_file() and not f.name.startswith(".")]
-    found = sorted(set().union(*(file.tokens for file in files)))
-    pairs, lost = _pairs(opened, new, found)
-    old, fresh = pairs["old"], pairs["new"]
-    words = dict(zip(old.to_pylist(), fresh.to_pylist(), strict=True))
-    changed = {file.path: file.rewritten(old, fresh, words) for file in files if file.tokens}
-    changed |= _manifests(days, changed, opened.source, new)
-    audit.record(
-        "rotated", source=opened.source.name, old_key=opened.key.name, new_key=new.name, tokens=len(found),
-        files=len(changed),
-    )  # fmt: skip
+    rewritten, said = _with_tokens(tokenised, new, files) if tokenised else ({}, [])
+    again = {file.path: rewritten.get(file.path, file.content) for file in files if file.sealed} | rewritten
+    changed = {path: resealed(path, content, new) for path, content in again.items()}
+    changed |= _manifests(days, changed, source, new)
+    audit.record("rotated", source=source.name, old_key=old_key.name, new_key=new.name, files=len(changed))
     if changed:
         beside.mkdir(mode=0o700)
         for number, content in enumerate(changed.values()):
@@ -93,12 +97,22 @@ def _staged(opened: Tokenised, new: Key, folder: Path, days: list[Path]) -> list
         places = {"key": new.name, "places": [str(path.relative_to(folder)) for path in changed]}
         _on_disk(beside / f"{_JOURNAL}.part", json.dumps(places).encode())
         (beside / f"{_JOURNAL}.part").replace(beside / _JOURNAL)
-    said = [f"{len(found):,} tokens in {sum(bool(f.tokens) for f in files):,} files have those of the key {new.name}"]
+    return [*said, f"{sum(file.sealed for file in files):,} encrypted files are encrypted by the key {new.name}"]
+
+
+def _with_tokens(opened: Tokenised, new: Key, files: list[_File]) -> tuple[dict[Path, bytes], list[str]]:
+    """Return the files that hold tokens, in the clear with the new ones, and say how many there were."""
+    found = sorted(set().union(*(file.tokens for file in files)))
+    pairs, lost = _pairs(opened, new, found)
+    old, fresh = pairs["old"], pairs["new"]
+    words = dict(zip(old.to_pylist(), fresh.to_pylist(), strict=True))
+    changed = {file.path: file.rewritten(old, fresh, words) for file in files if file.tokens}
+    said = [f"{len(found):,} tokens in {len(changed):,} files have those of the key {new.name}"]
     if lost:
         said.append(f"{lost:,} of them are of keys that the source has no more, and will meet no token of a later run")
-    if closed := [str(f.path.relative_to(folder)) for f in files if f.closed]:
+    if closed := ["/".join(file.path.parts[-3:]) for file in files if file.closed]:
         said.append(f"not looked into, as they hold no text: {', '.join(closed)}")
-    return said
+    return changed, said
 
 
 def _moved(folder: Path, new: Key) -> list[str]:
@@ -146,7 +160,7 @@ def _both(old: ir.Table, new: ir.Table, asked: ir.Table) -> ir.Table:
 
 def _manifests(days: list[Path], changed: dict[Path, bytes], source: Source, new: Key) -> dict[Path, bytes]:
     """Tell manifests the sizes of the new files, and by which key; of those alone that told what is there."""
-    after, known, found = replace(source, key=new.name), load_catalogue(), {}
+    after, known, found = replace(source, key=new.name if source.key else ""), load_catalogue(), {}
     for path in (p for day in days for p in sorted(day.glob("*.json"))):
         manifest = json.loads(changed.get(path, b"") or path.read_bytes())
         if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
@@ -173,8 +187,14 @@ class _File:
     path: Path
 
     @property
-    def _content(self) -> bytes:
-        return self.path.read_bytes()
+    def content(self) -> bytes:
+        """What it holds, in the clear."""
+        return read_sealed(self.path)
+
+    @cached_property
+    def sealed(self) -> bool:
+        """Whether it is encrypted."""
+        return is_sealed(self.path.read_bytes())
 
     @cached_property
     def closed(self) -> bool:
@@ -182,7 +202,7 @@ class _File:
         if self.path.suffix in (".parquet", ".xlsx"):
             return False
         try:
-            self._content.decode("utf-8")
+            self.content.decode("utf-8")
         except UnicodeDecodeError:
             return True
         return False
@@ -194,11 +214,11 @@ class _File:
             return set()
         with told(f"{self.path} cannot be read: mend or remove it first"):
             if self.path.suffix == ".parquet":
-                table = pq.read_table(io.BytesIO(self._content))
+                table = pq.read_table(io.BytesIO(self.content))
                 return {token for column in table.columns for text in _distinct(column) for token in _in(text)}
             if self.path.suffix == ".xlsx":
                 return {token for _, text in self._members() for token in _in(text.decode("utf-8"))}
-        return set(_in(self._content.decode("utf-8")))
+        return set(_in(self.content.decode("utf-8")))
 
     def rewritten(self, old: pa.Array, new: pa.Array, words: dict[str, str]) -> bytes:
         """Return its content with the new tokens."""
@@ -208,7 +228,7 @@ class _File:
 
         out = io.BytesIO()
         if self.path.suffix == ".parquet":
-            table = pq.read_table(io.BytesIO(self._content))
+            table = pq.read_table(io.BytesIO(self.content))
             for i, column in enumerate(table.columns):
                 if texts := _distinct(column):  # beside whole tokens there are texts with tokens in them
                     more = [t for t in texts if t not in words]
@@ -221,11 +241,11 @@ class _File:
                 for info, content in self._members():
                     book.writestr(info, word(content.decode("utf-8")))
         else:
-            out.write(word(self._content.decode("utf-8")).encode("utf-8"))
+            out.write(word(self.content.decode("utf-8")).encode("utf-8"))
         return out.getvalue()
 
     def _members(self) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
-        with zipfile.ZipFile(io.BytesIO(self._content)) as book:
+        with zipfile.ZipFile(io.BytesIO(self.content)) as book:
             yield from ((info, book.read(info)) for info in book.infolist())
 
 
