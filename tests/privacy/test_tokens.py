@@ -97,7 +97,7 @@ def test_features_are_the_same_for_the_same_customers(tmp_path, key):
 
 
 def everything_kept(folder) -> str:
-    """All that a source leaves on the disk, tables and words."""
+    """All that a source leaves on the disk, tables and words, where nothing is encrypted."""
     files = sorted(f for f in folder.rglob("*") if f.is_file())
     tables = [pd.read_parquet(f).to_csv() for f in files if f.suffix == ".parquet"]
     return "\n".join([*tables, *(f.read_text("utf-8") for f in files if f.suffix == ".json")])

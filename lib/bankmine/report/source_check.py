@@ -72,7 +72,7 @@ def flat_lines(flat: Flat) -> list[str]:
     dropped = [f"left out: {c} ({reason})" for c, reason in flat.dropped.itertuples(index=False)]
     columns = [_form(*told) for told in flat.forms.itertuples(index=False)]
     looking = seen_as(access.view(flat.source.folder))
-    lines = [looking, rows, event, f"predictors: {counts}", *costs, *dropped, *flat.remarks, *columns]
+    lines = [rows, event, f"predictors: {counts}", *costs, *dropped, *flat.remarks, *columns, looking]
     told = _privacy(flat.source, {FLAT: flat.rows.con.table(FLAT)})
     return [*(_plain(line, _LONGEST_LINE) for line in lines), *told]
 
