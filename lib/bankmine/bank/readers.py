@@ -44,7 +44,7 @@ _REFUSALS = {
     "unable to open database file": "there is no such file",
     "does not support SSL": "the server answers without TLS; let it, or say `local: true` in source.yml if it is local",
     "does not match host name": "its certificate is of another name; name the host as the certificate does",
-    "certificate verify failed": "its certificate is of no trusted authority or out of date; give root_certificate in source.yml",
+    "certificate verify failed": "its certificate is of no trusted authority, or old; give its root_certificate",
     "signature failure": "its certificate is not signed by the authority that it names; is it the bank's server?",
 }
 _PROVEN = "verify-full"
