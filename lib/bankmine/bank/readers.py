@@ -33,6 +33,7 @@ from bankmine.errors import BankmineError, SourceError, told
 _DRIVERS = {"postgresql": postgresql, "sqlite": sqlite}
 # A driver's own words about a failed connection may quote any part of the URI, so none of them are passed on.
 _REFUSALS = {
+    "root certificate file": "the root_certificate of source.yml is not there; give the file of the authority",
     "password authentication failed": "user or password is wrong",
     "no password supplied": "the URI holds no password",
     "Connection refused": "no server answers there; is it running?",
@@ -43,8 +44,8 @@ _REFUSALS = {
     "unable to open database file": "there is no such file",
     "does not support SSL": "the server answers without TLS; let it, or say `local: true` in source.yml if it is local",
     "does not match host name": "its certificate is of another name; name the host as the certificate does",
-    "certificate verify failed": "its certificate is of no trusted authority; give root_certificate in source.yml",
-    "root certificate file": "the root_certificate of source.yml is not there; give the file of the authority",
+    "certificate verify failed": "its certificate is of no trusted authority, or old; give its root_certificate",
+    "signature failure": "its certificate is not signed by the authority that it names; is it the bank's server?",
 }
 _PROVEN = "verify-full"
 """How a server is reached that is not local: by TLS, its certificate of a trusted authority and of its name."""
