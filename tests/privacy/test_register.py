@@ -75,3 +75,15 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest(small_bank: Path, t
     bank = read_source(str(small_bank))
     with pytest.raises(BankmineError, match=r"customers\.gendre.*Did you mean customers\.gender\?"):
         register_of(bank.source, {name: rows.columns for name, rows in bank.raw.items()})
+
+
+def test_who_reviews_is_told_or_missed(monkeypatch, tmp_path: Path):
+    assert load_register(WORKSPACE).review("credit").owner
+    text = register.FILE.read_text()
+    monkeypatch.setattr(register, "FILE", tmp_path / "privacy.yml")
+    (tmp_path / "privacy.yml").write_text(text.replace("days: 15", "days: soon"))
+    with pytest.raises(BankmineError, match="days is a whole number of days from 1"):
+        load_register(tmp_path)
+    (tmp_path / "privacy.yml").write_text(text.replace("id: credit, owner", "id: other, owner"))
+    with pytest.raises(BankmineError, match="nobody explains and reviews its decisions"):
+        load_register(tmp_path).review("credit")

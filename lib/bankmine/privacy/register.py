@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bankmine.errors import BankmineError
@@ -61,6 +61,19 @@ class Group:
             raise BankmineError(f"{self.id}: a column is written table.column, unlike {odd[0]!r}.")
 
 
+@dataclass(frozen=True)
+class Review:
+    """Who explains decisions by machine and has a person look at them again, within how many days."""
+
+    id: str
+    owner: str
+    days: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.days, bool) or not isinstance(self.days, int) or self.days < 1:
+            raise BankmineError(f"{self.id}: days is a whole number of days from 1, not {self.days!r}.")
+
+
 UNLISTED = Group("not listed", SENSITIVE, ABSENT, (), 1, ())
 """How a column is treated that nobody lists."""
 
@@ -73,6 +86,7 @@ class Register:
     groups: dict[str, Group]
     smallest_group: int = 5
     """Customers of whom a group may be told on a page; of fewer it is merged with others or hidden."""
+    reviews: dict[str, Review] = field(default_factory=dict)
 
     def group(self, column: str) -> Group:
         """Return the group of a column, written `table.column`."""
@@ -84,6 +98,12 @@ class Register:
             raise BankmineError(f"No purpose {name!r}: {FILE} has {', '.join(self.purposes)}.")
         return self.purposes[name]
 
+    def review(self, name: str) -> Review:
+        """Return who reviews the decisions of an analysis, or say that nobody is told."""
+        if name not in self.reviews:
+            raise BankmineError(f"nobody explains and reviews its decisions: name somebody under reviews in {FILE}")
+        return self.reviews[name]
+
 
 def load_register(folder: Path) -> Register:
     """Read the workspace's register, if it has one, and that in a source's folder, which adds its further columns.
@@ -94,7 +114,7 @@ def load_register(folder: Path) -> Register:
         If one does not parse, lists a column twice, or names a purpose that is not there, or the smallest group is no
         number from 1.
     """
-    told = _read(FILE, {"purposes", "columns", "smallest_group"}) if FILE.is_file() else {}
+    told = _read(FILE, {"purposes", "columns", "smallest_group", "reviews"}) if FILE.is_file() else {}
     purposes = {p.id: p for p in entries(told.get("purposes", []), Purpose, FILE, "purposes")}
     groups = _groups(told, FILE, purposes)
     own = folder / FILE.name
@@ -106,7 +126,8 @@ def load_register(folder: Path) -> Register:
     smallest = told.get("smallest_group", Register.smallest_group)
     if isinstance(smallest, bool) or not isinstance(smallest, int) or smallest < 1:
         raise BankmineError(f"{FILE}: smallest_group is a whole number of customers from 1, not {smallest!r}.")
-    return Register(purposes, groups, smallest)
+    reviews = {r.id: r for r in entries(told.get("reviews", []), Review, FILE, "reviews")}
+    return Register(purposes, groups, smallest, reviews)
 
 
 def _read(file: Path, keys: set[str]) -> dict:

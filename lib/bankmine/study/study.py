@@ -43,6 +43,7 @@ from bankmine.learning.columns import REFUSED
 from bankmine.learning.fitting import Applied, apply_side_by_side, cross_validated
 from bankmine.learning.sample import Sample, thinned
 from bankmine.learning.splits import Parts, Split, at_random, in_order
+from bankmine.privacy.register import load_register
 from bankmine.study import charts, earlier, validation
 from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
@@ -786,6 +787,12 @@ class Study(Headed):
         """The limits of the monitoring plan that are crossed today; None where none is."""
         found = self.validation.crossed
         return found if isinstance(found, Lacking) or found["count"] else None
+
+    @part
+    def reviewer(self) -> dict[str, object]:
+        """Who explains a decision and has a person look at it again: its `owner`, within how many `days`."""
+        found = load_register(self.source.source.folder).review(self.name)
+        return {"owner": found.owner, "days": found.days}
 
     @part
     def handed_on(self) -> dict[str, pd.DataFrame | str]:

@@ -18,7 +18,7 @@ from bankmine.deciding.costs import Costs, profit_metrics
 from bankmine.deciding.policies import profit_of
 from bankmine.errors import BankmineError
 from bankmine.features import value
-from bankmine.features.consent import contact_allowed, may_contact
+from bankmine.features.consent import ALLOWED, contact_allowed, may_contact
 from bankmine.features.population import ALL, WITH_ACCOUNT
 from bankmine.features.spine import KEYS
 from bankmine.features.value import margins
@@ -161,6 +161,7 @@ class TableChurn(Churn):
     """Rows that are scored now are of the same table: nothing newer is there to calibrate by."""
     losing: ClassVar[None] = None
     """A table tells no value tiers."""
+    review: ClassVar[Lacking] = Lacking("a table has no list of customers to be contacted")
 
     def __init__(self, flat: Flat, delay: int = 0) -> None:
         super().__init__(flat, flat.event, flat_sample(flat))
@@ -565,6 +566,17 @@ class BankChurn(Churn):
         rows, given = self._called
         found = retention.break_even(*given, rows.entity, rows.day).loc["all"]
         return {"success_below": found["break_even"]}
+
+    @part
+    def review(self) -> dict[str, object]:
+        """How many are `called`, to how many of them the list says why (`told`), and who reviews, and when.
+
+        `objected` are scored customers who did not agree to offers or to personal treatment: they are on no list.
+        """
+        called = self.calls.list[self.calls.list["called"]]
+        objected = int(self.calls.list["contact"].ne(ALLOWED).sum())
+        told = int(called["reasons"].ne("").sum())
+        return self.reviewer | {"called": len(called), "told": told, "objected": objected}
 
     def files(self) -> dict[str, pd.DataFrame | str]:
         """Hand on the list of whom to call and who may be called, and what a validator computes figures again by."""

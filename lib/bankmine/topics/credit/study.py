@@ -360,6 +360,13 @@ class CreditStudy(Study):
         found.attrs["list"] = True
         return found
 
+    @part
+    def review(self) -> dict[str, object]:
+        """How many applicants are `refused`, and how many of these are `told` reasons; who reviews, and when."""
+        refused = self.decided_list.loc[self.decided_now["decision"] == lending.REFUSE]
+        told = int(refused["reasons"].fillna("").ne("").sum())
+        return self.reviewer | {"refused": len(refused), "told": told}
+
     def told_beside(self) -> pd.DataFrame:
         """Return what is told of the applicants scored now beside what a model may know."""
         return pd.DataFrame(index=self.today.target.index)
