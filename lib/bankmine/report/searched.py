@@ -97,8 +97,13 @@ def _in_file(con: Backend, name: str, content: bytes) -> Iterator[tuple[str, Cou
     """Count in a file that is handed on: by column in tables, in all text elsewhere."""
     if name.endswith((".parquet", ".xlsx")):
         table = pq.read_table(io.BytesIO(content)) if name.endswith(".parquet") else _sheet(content)
+        nested = [f.name for f in table.schema if pa.types.is_nested(f.type)]
+        yield from ((f"{name}, column {c}", _count(table[c].to_pylist())) for c in nested)
         # what was measured and computed is no number of anybody
-        table = table.drop_columns([f.name for f in table.schema if pa.types.is_floating(f.type)])
+        other = [f.name for f in table.schema if pa.types.is_floating(f.type) or pa.types.is_null(f.type)]
+        table = table.drop_columns([*nested, *other])
+        if not table.num_columns:
+            return
         rows = con.create_table("handed_on", table, overwrite=True)
         yield from ((f"{name}, column {column}", counts) for column, counts in looks(rows, rows.columns).items())
     else:
