@@ -701,11 +701,19 @@ class Study(Headed):
         most = {n: str(g.loc[before].astype(object).mode().get(0, "")) for n, g in groups.items()}
         named = {n: r if (r := self.references().get(n)) in set(g.astype(str)) else most[n] for n, g in groups.items()}
         told = {n: self.told_group(g.loc[index], rows.entity) for n, g in groups.items()}
+        held = {n: told[n][g.loc[index].astype(str) == named[n]].astype(str) for n, g in groups.items()}
+        named = {n: next(iter(own), named[n]) for n, own in held.items()}  # as it is called once merged
         return {n: fairness.adverse_impact(acted, g, rows.entity, named[n]) for n, g in told.items()}
 
+    @cached_property
+    def smallest_group(self) -> int:
+        """Customers that a group must have for a page to tell of it."""
+        return disclosure.smallest_group(self.source)
+
     def told_group(self, group: pd.Series, entity: pd.Series) -> pd.Series:
-        """Merge groups of too few customers with others, so that a page may tell of them."""
-        return disclosure.merged(group, disclosure.smallest_group(self.source), entity)
+        """Merge groups of too few customers, also those of no known group, so that a page may tell of all of them."""
+        whole = disclosure.with_unknown(group, self.smallest_group, entity)
+        return disclosure.merged(whole, self.smallest_group, entity)
 
     @part
     def fair(self) -> pd.DataFrame:
