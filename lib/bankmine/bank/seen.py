@@ -15,10 +15,12 @@ from bankmine.bank import cache
 from bankmine.bank.casting import BAD
 from bankmine.bank.checks import TableCheck
 from bankmine.bank.contract import TABLES
+from bankmine.bank.files import identifier
 from bankmine.bank.sources import FLAT
 from bankmine.errors import BankmineError
 from bankmine.privacy.access import View
-from bankmine.privacy.register import ABSENT, NONE, TOKEN, YEAR
+from bankmine.privacy.patterns import redacted_sql
+from bankmine.privacy.register import ABSENT, NONE, REDACT, TOKEN, YEAR
 
 if TYPE_CHECKING:
     from bankmine.bank.snapshot import Snapshot
@@ -76,10 +78,11 @@ def flat_seen(con: Backend, view: View, title: str, roles: Mapping[str, object])
 
 
 def _masking(view: View, name: str, table: ir.Table, column: str) -> str:
-    """How a column is masked: what cannot be masked so is absent, and so is text until it can be."""
-    how = view.masking(f"{name}.{column}")
-    kept = how in (NONE, TOKEN) or (how == YEAR and table[column].type().is_temporal())
-    return how if kept else ABSENT
+    """How a column is masked: what cannot be masked so is absent."""
+    how, kind = view.masking(f"{name}.{column}"), table[column].type()
+    fits = how in (NONE, TOKEN) or (how == YEAR and kind.is_temporal())
+    fits |= how == REDACT and kind.is_string() and table.get_backend().name == "duckdb"
+    return how if fits else ABSENT
 
 
 def _columns_seen(rows: ir.Table, name: str, masked: Mapping[str, str]) -> ir.Table:
@@ -89,7 +92,17 @@ def _columns_seen(rows: ir.Table, name: str, masked: Mapping[str, str]) -> ir.Ta
     gone += [BAD + c for c in own if BAD + c in rows.columns]  # the text that could not be read
     years = {c: rows[c].truncate("Y").cast(rows[c].type()) for c, how in own.items() if how == YEAR}
     rows = rows.mutate(**years) if years else rows
-    return rows.drop(*gone) if gone else rows
+    rows = rows.drop(*gone) if gone else rows
+    texts = [c for c, how in own.items() if how == REDACT]
+    return _redacted(rows, texts) if texts else rows
+
+
+def _redacted(rows: ir.Table, texts: list[str]) -> ir.Table:
+    """Blank what looks personal in texts."""
+    con = rows.get_backend()
+    view = con.create_view(gen_name("seen"), rows).get_name()
+    shown = ", ".join(f"{redacted_sql(identifier(c))} AS {identifier(c)}" for c in texts)
+    return con.sql(f"SELECT * REPLACE ({shown}) FROM {identifier(view)}")
 
 
 def _rows_seen(tables: Mapping[str, ir.Table], view: View, source: str) -> dict[str, ir.Table]:
