@@ -15,10 +15,12 @@ from bankmine.lacking import Lacking
 from bankmine.learning import fitting as recipe
 from bankmine.learning import splits
 from bankmine.learning.sample import Sample
+from bankmine.privacy.register import load_register
 from bankmine.study.validation import OPEN, PARTLY, VARIED
 from bankmine.topics import credit
 from bankmine.topics.credit import scorecard as credit_models
 from bankmine.topics.credit.points import score_statement
+from bankmine.workspace import WORKSPACE
 
 pytestmark = pytest.mark.slow
 
@@ -167,6 +169,16 @@ def test_a_row_of_the_list_leads_to_the_portrait_of_the_customer(bank, flat):
     assert f"02_profiling --source {bank.source.source.folder} --as-of" in bank.portrait["command"]
     assert bank.portrait["command"].endswith(f" -p customer={first} --out portraits")
     assert isinstance(flat.portrait, Lacking)
+
+
+def test_every_refused_applicant_has_reasons_in_words_and_somebody_to_ask(bank):
+    scores = bank.files()["credit_scores"]
+    refused = scores[scores["decision"] == "refuse"]
+    assert refused["reasons"].str.contains(r"[a-z]{3,}").all()
+    named = load_register(WORKSPACE).review("credit")
+    told = {"refused": len(refused), "told": len(refused), "held": int((refused["waits_for"] != "").sum())}
+    assert bank.review == {"owner": named.owner, "days": named.days, **told}
+    assert len(refused)
 
 
 def test_what_is_shown_is_what_is_handed_on(bank):

@@ -362,10 +362,14 @@ class CreditStudy(Study):
 
     @part
     def review(self) -> dict[str, object]:
-        """How many applicants are `refused`, and how many of these are `told` reasons; who reviews, and when."""
+        """How many applicants are `refused`, to how many of these the list says why (`told`); who reviews, and when.
+
+        `held` are refusals that wait for whom a crossed limit names.
+        """
         refused = self.decided_list.loc[self.decided_now["decision"] == lending.REFUSE]
         told = int(refused["reasons"].fillna("").ne("").sum())
-        return self.reviewer | {"refused": len(refused), "told": told}
+        held = int((refused["waits_for"] != "").sum())
+        return self.reviewer | {"refused": len(refused), "told": told, "held": held}
 
     def told_beside(self) -> pd.DataFrame:
         """Return what is told of the applicants scored now beside what a model may know."""
@@ -911,7 +915,9 @@ class BankCredit(CreditStudy):
     def tiers_chart(self) -> Axes:
         """Draw how many of the newest applicants are in each tier."""
         counts = self.decided_now["tier"].value_counts(sort=False).to_frame("applicants")
-        counts = disclosure.rows_told(counts[counts["applicants"] > 0], "applicants", self.smallest_group, added_up=True)
+        counts = disclosure.rows_told(
+            counts[counts["applicants"] > 0], "applicants", self.smallest_group, added_up=True
+        )
         axis = sns.barplot(counts.astype(float), y="tier", x="applicants", color="C0")
         return charts.titled(axis, "Newest applicants by risk tier", "applicants", "")
 
