@@ -14,6 +14,7 @@ import yaml
 from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, opened, unfold, violations
 from bs4 import BeautifulSoup
 from notebook_run import BANKMINE, ROOT, reports_of_the_demo_bank
+from pyarrow.parquet import read_schema
 
 from bankmine.judging.disclosure import WITHHELD
 from bankmine.privacy.register import load_register
@@ -181,9 +182,9 @@ def test_no_group_on_a_page_or_in_a_summary_is_so_small_that_it_tells_of_persons
     for table in page.select("table:has(caption):has(thead)"):
         found |= {f"{table.caption.get_text()}: {head}": cells for head, cells in people(table).items()}
     for summary in (folder_of_pages / file.stem).glob("*.parquet"):
-        rows = pd.read_parquet(summary)
-        if not {"customer_id", "customer"} & set(rows.columns):
-            told = rows[[c for c in rows if c.replace("_", " ") in PEOPLE]].fillna(WITHHELD)
+        names = read_schema(summary).names
+        if not {"customer_id", "customer"} & set(names):
+            told = pd.read_parquet(summary, columns=[n for n in names if n.replace("_", " ") in PEOPLE])
             found |= {f"{summary.name}: {head}": list(cells.astype(str)) for head, cells in told.items()}
     few = {f"{n}" for n in range(1, smallest)} | {f"{n}.0" for n in range(1, smallest)}
     assert not {where: cells for where, cells in found.items() if few & set(cells)}
