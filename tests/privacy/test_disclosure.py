@@ -69,11 +69,10 @@ def test_small_groups_are_merged_by_customers_not_rows():
 
 def test_those_of_no_known_group_do_not_follow_by_subtraction():
     group = pd.Series(["f"] * 9 + ["m"] * 20 + [None] * 3)
-    whose = group.index.to_series()
-    assert with_unknown(group, K, whose).value_counts().to_dict() == {"m or unknown": 23, "f": 9}
+    assert with_unknown(group, K).value_counts().to_dict() == {"m or unknown": 23, "f": 9}
     ages = pd.Series(pd.Categorical.from_codes([0] * 9 + [1] * 20 + [-1], ["young", "old"], ordered=True))
-    assert list(with_unknown(ages, K, whose).cat.categories) == ["young", "old or unknown"]
-    assert with_unknown(group, 3, whose) is group  # three may be told of
+    assert list(with_unknown(ages, K).cat.categories) == ["young", "old or unknown"]
+    assert with_unknown(group, 3) is group  # three may be told of
 
 
 def test_calls_of_a_tier_do_not_tell_of_a_few_nor_follow_from_all():

@@ -73,14 +73,13 @@ def merged(group: pd.Series, smallest: int, entity: pd.Series | None = None) -> 
     return labels.astype(pd.CategoricalDtype(list(dict.fromkeys(names.values())), ordered=True)) if ordered else labels
 
 
-def with_unknown(group: pd.Series, smallest: int, entity: pd.Series) -> pd.Series:
-    """Put rows of no known group, where they are of too few customers, with the largest group: `female or unknown`.
+def with_unknown(group: pd.Series, smallest: int) -> pd.Series:
+    """Put customers of no known group, where they are too few, with the largest group: `female or unknown`.
 
-    A table that leaves them out would tell how many they are to whom knows its total, and the largest group is moved
-    least by them.
+    A table of counts that leaves them out would tell how many they are to whoever knows its total.
     """
     sizes = group.value_counts()
-    if not too_few(pd.Series([entity.loc[group.index[group.isna()]].nunique()]), smallest).item() or not sizes.any():
+    if not 0 < group.isna().sum() < smallest or not sizes.any():
         return group
     largest = sizes.idxmax()
     name = f"{largest}{_OR}{_UNKNOWN}"

@@ -711,9 +711,20 @@ class Study(Headed):
         return disclosure.smallest_group(self.source)
 
     def told_group(self, group: pd.Series, entity: pd.Series) -> pd.Series:
-        """Merge groups of too few customers, also those of no known group, so that a page may tell of all of them."""
-        whole = disclosure.with_unknown(group, self.smallest_group, entity)
-        return disclosure.merged(whole, self.smallest_group, entity)
+        """Merge groups of too few customers with others, so that a page may tell of them."""
+        return disclosure.merged(group, self.smallest_group, entity)
+
+    def _rows_told(self, told: pd.DataFrame, rows: Sample) -> pd.Series:
+        """Return how many rows each group has, but of the smallest of an attribute that too few customers lack.
+
+        These would follow from a total; put into a group, they would move its rates.
+        """
+        words = pd.DataFrame("", told.index, ["rows"])
+        for name, group in self.groups().items():
+            lacking = rows.entity[group.loc[rows.target.index].isna()].nunique()
+            if 0 < lacking < self.smallest_group:
+                words.loc[[(name, told.loc[name, "rows"].idxmin())]] = disclosure.WITHHELD
+        return disclosure.told(told[["rows"]], words)["rows"]
 
     @part
     def fair(self) -> pd.DataFrame:
@@ -722,6 +733,7 @@ class Study(Headed):
         share = f"share {self.favoured}"
         told[share] = with_interval(told, "share", ".1%")
         told["impact ratio"] = with_interval(told, "ratio", ".2f")
+        told["rows"] = self._rows_told(told, self.fitted[0].rows)
         return told[["rows", share, "impact ratio", "verdict"]]
 
     @chart
@@ -751,6 +763,7 @@ class Study(Headed):
         found = {n: fairness.same_score(rows.target, chance, g, rows.entity) for n, g in known.items()}
         told = pd.concat(found, names=["attribute"])
         told["came out"] = with_interval(told, "observed", ".1%")
+        told["rows"] = self._rows_told(told, rows)
         return shown(told[["rows", "predicted", "came out", "verdict"]], predicted=".1%")
 
     @part

@@ -181,6 +181,17 @@ def test_every_refused_applicant_has_reasons_in_words_and_somebody_to_ask(bank):
     assert len(refused)
 
 
+def test_how_many_lack_an_attribute_does_not_follow_from_the_rows_of_its_groups(bank, monkeypatch):
+    rows = bank.fitted[0].rows
+    group = pd.Series("m", bank.sample.target.index)
+    group.loc[rows.target.index[:9]] = "f"
+    for lacking, told in ((3, [True, False]), (0, [False, False]), (8, [False, False])):
+        own = group.mask(group.index.isin(rows.target.index[20 : 20 + lacking]))
+        monkeypatch.setattr(type(bank), "groups", lambda self, own=own: {"gender": own})
+        table = pd.concat(bank._impact(bank.acted.iloc[:, 0].astype(bool), rows), names=["attribute"])
+        assert bank._rows_told(table, rows).isna().tolist() == told
+
+
 def test_what_is_shown_is_what_is_handed_on(bank):
     files = bank.handed_on
     scores, policy = files["credit_scores"], files["credit_policy"].iloc[0]

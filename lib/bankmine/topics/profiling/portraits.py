@@ -52,15 +52,10 @@ def quantiles(customers: pd.DataFrame, columns: list[str], smallest: int) -> pd.
     return told(found, words).rename(index=PORTRAIT)
 
 
-def _ages(customers: pd.DataFrame, smallest: int) -> pd.Series:
-    """Return the age group of each customer, so that a page may tell of all of them."""
-    ages = age_group(customers["age_years"])
-    return merged(with_unknown(ages, smallest, ages.index.to_series()), smallest)
-
-
 def by_age(customers: pd.DataFrame, smallest: int) -> pd.DataFrame:
     """Count customers by `age` and `gender`; groups of fewer than the smallest are merged or not told."""
-    ages = _ages(customers, smallest)
+    ages = age_group(customers["age_years"])
+    ages = merged(with_unknown(ages, smallest), smallest)
     genders = merged(customers["gender"].fillna("unknown"), smallest)
     counts = pd.crosstab(ages, genders)
     found = told(counts, not_told(counts, smallest)).rename_axis(index="age", columns="gender")
@@ -73,7 +68,7 @@ def channel_mix(customers: pd.DataFrame, smallest: int) -> pd.DataFrame:
     counts = customers[[f"channel_{c}_count_90d" for c in names]].set_axis(names, axis=1)
     total = counts.sum().to_frame("all").T
     if "age_years" in customers.columns:
-        ages = _ages(customers, smallest)
+        ages = merged(age_group(customers["age_years"]), smallest)
         total = pd.concat([counts.groupby(ages, observed=True).sum(), total])
     used = total.loc[:, total.loc["all"] > 0]
     return used.div(used.sum(axis=1).replace(0, np.nan), axis=0).dropna()
