@@ -83,11 +83,13 @@ def test_calls_of_a_tier_do_not_tell_of_a_few_nor_follow_from_all():
     called = first < tier.map({"premium": 1, "preferred": 7, "core": 6, "basic": 20})
     rows = pd.DataFrame({
         "called": called, "probability": 0.4, "value": 900.0, "tier": tier,
-        "expected_profit": np.where(first < 30, 77.0, -1), "channel": "call", "contact": ALLOWED, "action": "ask",
+        "expected_profit": np.where(first < 30, 77.0, -1), "contact": ALLOWED, "action": "ask",
+        "channel": tier.map({"premium": "call", "preferred": "app", "core": "app", "basic": "letter"}),
     })  # fmt: skip
     calls = Calls(rows, rules, pd.Timestamp("2026-01-30"), "CNY", K)
     told = calls.tiers
     assert calls.headline["called"] == 34
+    assert calls.headline["how"] == "20 by letter, 14 by app or call"
     for name in ("customers", "called"):
         hidden = told[name].isna()
         assert hidden["premium"]

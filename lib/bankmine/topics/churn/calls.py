@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from bankmine.deciding.actions import action_of
 from bankmine.deciding.costs import choose, expected
 from bankmine.features.consent import ALLOWED, NOT_ALLOWED
-from bankmine.judging.disclosure import DOWN, not_told, rows_told, told, too_few
+from bankmine.judging.disclosure import DOWN, merged, not_told, rows_told, told, too_few
 from bankmine.judging.intervals import of_belief, shown
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
 from bankmine.topics.churn.retention import RetentionRules, costs, foreseen, value
@@ -88,7 +88,7 @@ class Calls:
         """
         rows = self.list[self.list["called"]]
         low, high = of_belief(foreseen(rows["probability"], rows["value"], rows["tier"], self.rules))
-        how = rows["channel"].value_counts()
+        how = merged(rows["channel"], self.smallest).value_counts()
         success = self.rules.terms(rows["tier"])["success"]
         return {
             "leavers": rows["probability"].sum(), "kept": (rows["probability"] * success).sum(),
@@ -157,7 +157,7 @@ class Calls:
             .rename(columns={"capacity": "capacity a month", "worth_calling": "worth a call"})
         )
         worth = self.tiers["expected_profit"].map(f"{{:,.0f}} {self.currency}".format, na_action="ignore")
-        bars.index = [f"{tier}\n{amount}" for tier, amount in worth.fillna("too few to tell").items()]
+        bars.index = [f"{tier}\n{amount}" for tier, amount in worth.fillna("not told").items()]
         bars.index.name = "tier"
         axis = sns.barplot(
             bars.reset_index().melt("tier", var_name="customers"), x="tier", y="value", hue="customers", errorbar=None
