@@ -8,10 +8,14 @@ import pytest
 from scipy.optimize import linprog
 
 from bankmine.errors import BankmineError
-from bankmine.judging.disclosure import merged, not_told, rows_told
+from bankmine.features.consent import ALLOWED
+from bankmine.judging.disclosure import merged, not_told, rows_told, with_unknown
 from bankmine.privacy import register
 from bankmine.report.findings import bundle
 from bankmine.report.tables import table
+from bankmine.topics.churn.calls import Calls
+from bankmine.topics.churn.retention import load_rules
+from bankmine.topics.profiling.portraits import quantiles
 
 K = 5
 
@@ -61,6 +65,46 @@ def test_small_groups_are_merged_by_customers_not_rows():
     assert merged(group, K) is group
     ages = pd.Series(pd.Categorical(["x"] * 9 + ["y"] * 20 + ["z"] * 2, ["x", "y", "z"], ordered=True))
     assert list(merged(ages, K).cat.categories) == ["x", "y or z"]
+
+
+def test_those_of_no_known_group_do_not_follow_by_subtraction():
+    group = pd.Series(["f"] * 9 + ["m"] * 20 + [None] * 3)
+    assert with_unknown(group, K).value_counts().to_dict() == {"m or unknown": 23, "f": 9}
+    ages = pd.Series(pd.Categorical.from_codes([0] * 9 + [1] * 20 + [-1], ["young", "old"], ordered=True))
+    assert list(with_unknown(ages, K).cat.categories) == ["young", "old or unknown"]
+    assert with_unknown(group, 3) is group  # three may be told of
+
+
+def test_calls_of_a_tier_do_not_tell_of_a_few_nor_follow_from_all():
+    rules = load_rules("CNY")
+    sizes = {"premium": 3, "preferred": 40, "core": 60, "basic": 100}
+    tier = pd.Series(np.repeat(list(sizes), list(sizes.values())))
+    first = tier.groupby(tier).cumcount()
+    called = first < tier.map({"premium": 1, "preferred": 7, "core": 6, "basic": 20})
+    rows = pd.DataFrame({
+        "called": called, "probability": 0.4, "value": 900.0, "tier": tier,
+        "expected_profit": np.where(first < 30, 77.0, -1), "contact": ALLOWED, "action": "ask",
+        "channel": tier.map({"premium": "call", "preferred": "app", "core": "app", "basic": "letter"}),
+    })  # fmt: skip
+    calls = Calls(rows, rules, pd.Timestamp("2026-01-30"), "CNY", K)
+    told = calls.tiers
+    assert calls.headline["called"] == 34
+    assert calls.headline["how"] == "20 by letter, 14 by app or call"
+    for name in ("customers", "called"):
+        hidden = told[name].isna()
+        assert hidden["premium"]
+        assert hidden.sum() >= 2, name  # else what all tiers add up to would tell
+        assert told.loc[hidden, "expected_profit" if name == "called" else "capacity"].isna().all()
+    page = table(told, "Calls")._repr_html_()
+    assert page.count("fewer than 5") == 3  # customers, worth a call, called
+    assert not {" 1", " 3"} & {text.get_text() for text in calls.by_tier().texts}
+
+
+def test_quantiles_of_a_few_customers_are_not_told():
+    told = quantiles(pd.DataFrame({"deposits": np.arange(100.0)}), ["deposits"], K).iloc[0]
+    assert told.index[told.isna()].tolist() == ["top hundredth"]
+    few = quantiles(pd.DataFrame({"deposits": np.arange(12.0)}), ["deposits"], K).iloc[0]
+    assert few.index[few.notna()].tolist() == ["median"]
 
 
 @pytest.mark.parametrize("wrong", ["0", "-3", "2.5", "true", "few"])

@@ -8,11 +8,16 @@ import subprocess
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from browser import BROKEN_LINKS, NARROW, OVERFLOWING, WIDE, opened, unfold, violations
 from bs4 import BeautifulSoup
 from notebook_run import BANKMINE, ROOT, reports_of_the_demo_bank
+from pyarrow.parquet import read_schema
+
+from bankmine.judging.disclosure import WITHHELD
+from bankmine.privacy.register import load_register
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MARK = "# NBVAL_CHECK_OUTPUT"
@@ -159,6 +164,54 @@ def test_everyone_can_read_the_page_at_their_width_by_day_and_night(chromium, fi
         assert violations(page) == []
         assert page.evaluate(OVERFLOWING) == []
         assert page.evaluate(BROKEN_LINKS) == []
+
+
+PEOPLE = {"customers", "applicants", "loans", "called", "worth calling", "not allowed", "active", "present", "silent",
+          "reached", "there"}  # fmt: skip
+"""Heads of columns that count people by group."""
+OVERLAPPING = ("Tags on ", "Products held", "What all pages mean by these words")
+"""Captions of tables whose groups share people, so that nothing follows from a total."""
+
+
+@pytest.mark.notebook
+def test_no_group_on_a_page_or_in_a_summary_is_so_small_that_it_tells_of_persons(file, folder_of_pages):
+    """Groups are of one or two quasi-identifiers: age, gender, region, product, tier, segment, state, and so on."""
+    smallest = load_register(ROOT).smallest_group
+    page = BeautifulSoup((folder_of_pages / f"{file.stem}.html").read_text("utf-8"), "html.parser")
+    found = {}
+    for table in page.select("table:has(caption):has(thead)"):
+        found |= {f"{table.caption.get_text()}: {head}": cells for head, cells in people(table).items()}
+    for summary in (folder_of_pages / file.stem).glob("*.parquet"):
+        names = read_schema(summary).names
+        if not {"customer_id", "customer"} & set(names):
+            told = pd.read_parquet(summary, columns=[n for n in names if n.replace("_", " ") in PEOPLE])
+            found |= {f"{summary.name}: {head}": list(cells.astype(str)) for head, cells in told.items()}
+    few = {f"{n}" for n in range(1, smallest)} | {f"{n}.0" for n in range(1, smallest)}
+    assert not {where: cells for where, cells in found.items() if few & set(cells)}
+    alone = {w: c for w, c in found.items() if sum(map(hidden, c)) == 1 and not w.startswith(OVERLAPPING)}
+    assert not alone  # it is what the others lack to a total
+
+
+@pytest.mark.notebook
+def test_no_cell_of_two_quasi_identifiers_follows_from_the_others_of_its_row(file, folder_of_pages):
+    page = BeautifulSoup((folder_of_pages / f"{file.stem}.html").read_text("utf-8"), "html.parser")
+    rows = [cells_of(row) for table in page.select("table:has(thead)") for row in table.select("tbody tr")]
+    shares = [row for row in rows if all(hidden(c) or re.fullmatch(r"[\d.,]+%?", c) for c in row[1:])]
+    assert not [row for row in shares if sum(map(hidden, row)) == 1 and sum(c.endswith("%") for c in row) > 1]
+
+
+def hidden(cell: str) -> bool:
+    return cell.startswith(("fewer than ", WITHHELD))
+
+
+def cells_of(row) -> list[str]:
+    return [" ".join(cell.get_text(" ").split()) for cell in row.find_all(["th", "td"])]
+
+
+def people(table) -> dict[str, list[str]]:
+    """Return the columns of a table of a page that count people."""
+    heads, rows = cells_of(table.select_one("thead tr")), [cells_of(row) for row in table.select("tbody tr")]
+    return {head: [row[k] for row in rows] for k, head in enumerate(heads) if head in PEOPLE}
 
 
 SCALES = """() => [...document.querySelectorAll('figure img')]

@@ -3,6 +3,7 @@
 import base64
 import csv
 import hashlib
+import re
 
 import pandas as pd
 import pytest
@@ -107,7 +108,13 @@ def manifest(**changes):
         "audience": "model validation",
         "status": "ok",
         "error": None,
-        "source": {"name": "demo", "title": "The demo bank", "currency": "CNY", "fingerprint": "9f86d081884c7d65" * 4},
+        "source": {
+            "name": "demo",
+            "title": "The demo bank",
+            "currency": "CNY",
+            "fingerprint": "9f86d081884c7d65" * 4,
+            "rows": {"customers": 1200},
+        },
         "as_of": "2025-12-31",
         "parameters": {"customers": 900},
         "started_at": "2026-11-21T20:00:00Z",
@@ -121,6 +128,31 @@ def manifest(**changes):
         "metrics": {},
         "alerts": ["one"],
     } | changes
+
+
+USED = {
+    "kinds": {"general": 1, "personal": 2, "sensitive": 1},
+    "tables": {
+        "customers": [
+            {
+                "kind": "personal",
+                "masking": "token",
+                "retention": 5,
+                "listed": True,
+                "columns": ["customer_id", "name"],
+            },
+            {"kind": "sensitive", "masking": "absent", "retention": 1, "listed": False, "columns": [IMAGE]},
+        ],
+        "rates": [{"kind": "general", "masking": "none", "retention": 10, "listed": True, "columns": ["rate"]}],
+    },
+}
+ASKED = {
+    "consent": {"customers": 1200, "marketing": 300, "profiling": 900},
+    "unique": {
+        "by": ["year of birth", "gender", "region"], "band": 10,
+        "fine": {"groups": 800, "alone": 0.123, "few": 0.5}, "coarse": {"groups": 90, "alone": 0.01, "few": 0.1},
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +173,7 @@ def files(executed, tmp_path_factory):
         "good": render(executed, manifest()),
         "failed": render(failed(), FAILED),
         "long": render(long(), manifest()),
+        "used": render(long(), manifest(used=USED | ASKED, role="no_gender", purpose="retention")),
     }
     for name, page in pages.items():
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
@@ -195,7 +228,7 @@ def text(tag):
     return " ".join(tag.get_text(" ").split())
 
 
-@pytest.mark.parametrize("name", ["good", "failed"])
+@pytest.mark.parametrize("name", ["good", "failed", "used"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [NARROW, WIDE])
 def test_everyone_can_read_it(chromium, files, name, scheme, viewport):
@@ -497,3 +530,30 @@ def test_the_notebook_is_left_as_it_was_and_the_page_is_the_same_each_time(execu
         "data_quality.transactions.age",
         "data_quality.change",
     ]
+
+
+def used_section(**told) -> str:
+    page = page_of(shown(text_plain="x"), **told)
+    assert not page.find_all("img", src="x")
+    return text(page.find(id="used").parent)
+
+
+def test_what_a_report_used_is_told_by_class_with_role_consent_and_who_stands_alone():
+    told = used_section(used=USED | ASKED, role="no_gender", purpose="retention")
+    for words in (
+        "in the role of no_gender, for the purpose retention",
+        "4 columns of 2 tables, by the register of the data owners: 1 general, 2 personal, 1 sensitive",
+        "Of 1,200 customers 300 (25%) agreed to marketing and 900 (75%) agreed to profiling",
+        "12.3% of the customers are the only one of their year of birth, gender and region",
+        "by decade of birth it is 1.0%",
+        f"sensitive, as nobody listed them: {IMAGE}",
+        "masked by a keyed token; kept for 5 years",
+    ):
+        assert words in re.sub(r" (?=[,:;.])", "", told), (words, told)
+
+
+def test_a_report_of_nobodys_region_or_consent_and_of_no_role_is_silent_on_them():
+    told = used_section(used=USED)
+    assert "of 2 tables" in told
+    assert not [words for words in ("agreed", "the only one", "in the role of") if words in told]
+    assert page_of(shown(text_plain="x")).find(id="used") is None

@@ -10,7 +10,8 @@ ID, PHONE = "11010519491231002X", "13812345678"
 LIST = """\
 import os, pandas as pd
 from pathlib import Path
-pd.DataFrame({"who": ["13812345678"] * 3}).to_parquet(Path(os.environ["BANKMINE_STAGE"]) / "calls.parquet")"""
+calls = pd.DataFrame({"who": ["13812345678"] * 3, "nothing": [None] * 3, "of_nothing": [[]] * 3})
+calls.to_parquet(Path(os.environ["BANKMINE_STAGE"]) / "calls.parquet")"""
 
 
 def test_a_page_that_shows_an_identity_card_fails_and_shows_it_nowhere(tmp_path):

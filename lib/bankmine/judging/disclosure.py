@@ -22,7 +22,7 @@ from bankmine.privacy.register import load_register
 DOWN, ACROSS = 0, 1
 """Along which of them cells add up to a total that a reader knows."""
 WITHHELD = "withheld"
-_OR, _SAME = " or ", 1e-9
+_OR, _UNKNOWN, _SAME = " or ", "unknown", 1e-9
 
 
 def smallest_group(source: Snapshot | Flat) -> int:
@@ -73,18 +73,36 @@ def merged(group: pd.Series, smallest: int, entity: pd.Series | None = None) -> 
     return labels.astype(pd.CategoricalDtype(list(dict.fromkeys(names.values())), ordered=True)) if ordered else labels
 
 
-def not_told(counts: pd.DataFrame, smallest: int, totals: Sequence[int] = (DOWN, ACROSS)) -> pd.DataFrame:
+def with_unknown(group: pd.Series, smallest: int) -> pd.Series:
+    """Put customers of no known group, where they are too few, with the largest group: `female or unknown`.
+
+    A table of counts that leaves them out would tell how many they are to whoever knows its total.
+    """
+    sizes = group.value_counts()
+    if not 0 < group.isna().sum() < smallest or not sizes.any():
+        return group
+    largest = sizes.idxmax()
+    name = f"{largest}{_OR}{_UNKNOWN}"
+    found = group.cat.rename_categories({largest: name}) if group.dtype == "category" else group.replace(largest, name)
+    return found.fillna(name)
+
+
+def not_told(
+    counts: pd.DataFrame, smallest: int, totals: Sequence[int] = (DOWN, ACROSS), also: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Say what stands in place of each cell of a table of customers: `fewer than 5`, `withheld`, or nothing.
 
     A cell of too few is not told. Where a row or column adds up to a total that a reader knows, further cells are
     withheld, the smallest first, until none that is too small follows from the others (no null vector of the totals
     leaves it where it is; Gusfield, SIAM Journal on Computing 17, 1988), and those not told of a total are no fewer
-    together than a group must be. Totals themselves must not be too small: rows are `merged` before.
+    together than a group must be. Totals themselves must not be too small: rows are `merged` before. Cells that
+    `also` marks are withheld for what else would follow from them.
     """
     size = counts.to_numpy(float)
     few = too_few(counts, smallest).to_numpy()
-    out = few.copy()
-    while totals and (exposed := _exposed(size, few, out, smallest, totals)) is not None:
+    kept = few if also is None else few | also.to_numpy()
+    out = kept.copy()
+    while totals and (exposed := _exposed(size, kept, out, smallest, totals)) is not None:
         out[exposed] = True
     words = np.where(few, f"fewer than {smallest}", np.where(out, WITHHELD, ""))
     return pd.DataFrame(words, counts.index, counts.columns, dtype=object)

@@ -97,18 +97,18 @@ def _in_file(con: Backend, name: str, content: bytes) -> Iterator[tuple[str, Cou
     """Count in a file that is handed on: by column in tables, in all text elsewhere."""
     if name.endswith((".parquet", ".xlsx")):
         table = pq.read_table(io.BytesIO(content)) if name.endswith(".parquet") else _sheet(content)
-        nested = [f.name for f in table.schema if pa.types.is_nested(f.type)]
-        yield from ((f"{name}, column {c}", _count(table[c].to_pylist())) for c in nested)
-        # what was measured and computed is no number of anybody
-        other = [f.name for f in table.schema if pa.types.is_floating(f.type) or pa.types.is_null(f.type)]
-        table = table.drop_columns([*nested, *other])
-        if not table.num_columns:
-            return
+        # what was measured and computed is no number of anybody, and the engine knows no column of nothing at all
+        table = table.drop_columns([f.name for f in table.schema if pa.types.is_floating(f.type) or _empty(f.type)])
         rows = con.create_table("handed_on", table, overwrite=True)
         yield from ((f"{name}, column {column}", counts) for column, counts in looks(rows, rows.columns).items())
     else:
         text = content.decode("utf-8")
         yield name, _count(json.loads(text)) if name.endswith(".json") else found_in(text)
+
+
+def _empty(kind: pa.DataType) -> bool:
+    """Tell columns without any value, lists of nothing among them, as of a table without categories."""
+    return _empty(kind.value_type) if pa.types.is_list(kind) else pa.types.is_null(kind)
 
 
 def _sheet(content: bytes) -> pa.Table:

@@ -701,11 +701,30 @@ class Study(Headed):
         most = {n: str(g.loc[before].astype(object).mode().get(0, "")) for n, g in groups.items()}
         named = {n: r if (r := self.references().get(n)) in set(g.astype(str)) else most[n] for n, g in groups.items()}
         told = {n: self.told_group(g.loc[index], rows.entity) for n, g in groups.items()}
+        held = {n: told[n][g.loc[index].astype(str) == named[n]].astype(str) for n, g in groups.items()}
+        named = {n: next(iter(own), named[n]) for n, own in held.items()}  # as it is called once merged
         return {n: fairness.adverse_impact(acted, g, rows.entity, named[n]) for n, g in told.items()}
+
+    @cached_property
+    def smallest_group(self) -> int:
+        """Customers that a group must have for a page to tell of it."""
+        return disclosure.smallest_group(self.source)
 
     def told_group(self, group: pd.Series, entity: pd.Series) -> pd.Series:
         """Merge groups of too few customers with others, so that a page may tell of them."""
-        return disclosure.merged(group, disclosure.smallest_group(self.source), entity)
+        return disclosure.merged(group, self.smallest_group, entity)
+
+    def _rows_told(self, told: pd.DataFrame, rows: Sample) -> pd.Series:
+        """Return how many rows each group has, but of the smallest of an attribute that too few customers lack.
+
+        These would follow from a total; put into a group, they would move its rates.
+        """
+        words = pd.DataFrame("", told.index, ["rows"])
+        for name, group in self.groups().items():
+            lacking = rows.entity[group.loc[rows.target.index].isna()].nunique()
+            if 0 < lacking < self.smallest_group:
+                words.loc[[(name, told.loc[name, "rows"].idxmin())]] = disclosure.WITHHELD
+        return disclosure.told(told[["rows"]], words)["rows"]
 
     @part
     def fair(self) -> pd.DataFrame:
@@ -714,6 +733,7 @@ class Study(Headed):
         share = f"share {self.favoured}"
         told[share] = with_interval(told, "share", ".1%")
         told["impact ratio"] = with_interval(told, "ratio", ".2f")
+        told["rows"] = self._rows_told(told, self.fitted[0].rows)
         return told[["rows", share, "impact ratio", "verdict"]]
 
     @chart
@@ -743,6 +763,7 @@ class Study(Headed):
         found = {n: fairness.same_score(rows.target, chance, g, rows.entity) for n, g in known.items()}
         told = pd.concat(found, names=["attribute"])
         told["came out"] = with_interval(told, "observed", ".1%")
+        told["rows"] = self._rows_told(told, rows)
         return shown(told[["rows", "predicted", "came out", "verdict"]], predicted=".1%")
 
     @part

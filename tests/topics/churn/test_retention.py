@@ -46,7 +46,7 @@ def listed_by(probability, worth, tier, rules, contact, reasons=None, answered=N
 
 
 def tiers_of(listed: pd.DataFrame, rules) -> pd.DataFrame:
-    return lists.Calls(listed, rules, pd.Timestamp("2026-01-30"), "CNY", 5).tiers
+    return lists.Calls(listed, rules, pd.Timestamp("2026-01-30"), "CNY", 1).tiers
 
 
 def random_customers(seed: int, size: int = 80) -> tuple[pd.Series, pd.Series, pd.Series]:

@@ -113,7 +113,7 @@ def offered() -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
 
 def test_expected_loss_is_chance_times_exposure_times_what_is_lost():
     found, chance, told = offered()
-    book = Portfolio(found, chance, told, RULES)
+    book = Portfolio(found, chance, told, RULES, 1)
     assert found["decision"].tolist() == ["grant", "grant", "grant", "refuse"]
     loss = 0.02 * 20_000 * 0.9 * 0.55 + 0.01 * 300_000 * 0.12 + 0.04 * 10_000 * 0.9 * 0.55
     assert book.loss["loss"] == pytest.approx(loss)
@@ -124,7 +124,7 @@ def test_expected_loss_is_chance_times_exposure_times_what_is_lost():
 
 def test_where_limits_pile_up():
     found, chance, told = offered()
-    table = Portfolio(found, chance, told, RULES).concentration
+    table = Portfolio(found, chance, told, RULES, 1).concentration
     assert table.loc["product", ["groups", "largest", "share of limits"]].tolist() == [2, "mortgage", 300 / 330]
     assert table.loc["purpose", "largest"] == "not told"
     assert table.loc["product", "Herfindahl index"] == pytest.approx((300 / 330) ** 2 + (30 / 330) ** 2)
@@ -133,21 +133,21 @@ def test_where_limits_pile_up():
 
 def test_prices_are_held_against_the_cap_of_the_register():
     found, chance, told = offered()
-    prices = Portfolio(found, chance, told, RULES).prices
+    prices = Portfolio(found, chance, told, RULES, 1).prices
     assert prices["cap"] == 0.24
     assert prices["dearest"] == found["price"].max() <= 0.24
     assert prices["over"] == 0
     dear = pd.DataFrame({"product": ["credit_card"] * 2, "amount": 1e4, "term_months": np.nan, "rate": np.nan})
     found = lending.offers(pd.Series([0.01, 0.14]), dear, RULES)
     assert found["why"].tolist() == ["", lending.TOO_DEAR]
-    prices = Portfolio(found, chance.iloc[:2], dear[["product"]], RULES).prices
+    prices = Portfolio(found, chance.iloc[:2], dear[["product"]], RULES, 1).prices
     assert prices["over"] == 1
     assert prices["dearest"] <= 0.24
 
 
 def test_nobody_granted_is_told():
     found, chance, told = offered()
-    book = Portfolio(found.assign(decision=lending.REFUSE), chance, told, RULES)
+    book = Portfolio(found.assign(decision=lending.REFUSE), chance, told, RULES, 1)
     assert book.loss == Lacking("nobody is granted credit")
     assert not book.losses
     assert not book.concentration

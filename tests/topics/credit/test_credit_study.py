@@ -15,10 +15,12 @@ from bankmine.lacking import Lacking
 from bankmine.learning import fitting as recipe
 from bankmine.learning import splits
 from bankmine.learning.sample import Sample
+from bankmine.privacy.register import load_register
 from bankmine.study.validation import OPEN, PARTLY, VARIED
 from bankmine.topics import credit
 from bankmine.topics.credit import scorecard as credit_models
 from bankmine.topics.credit.points import score_statement
+from bankmine.workspace import WORKSPACE
 
 pytestmark = pytest.mark.slow
 
@@ -167,6 +169,27 @@ def test_a_row_of_the_list_leads_to_the_portrait_of_the_customer(bank, flat):
     assert f"02_profiling --source {bank.source.source.folder} --as-of" in bank.portrait["command"]
     assert bank.portrait["command"].endswith(f" -p customer={first} --out portraits")
     assert isinstance(flat.portrait, Lacking)
+
+
+def test_every_refused_applicant_has_reasons_in_words_and_somebody_to_ask(bank):
+    scores = bank.files()["credit_scores"]
+    refused = scores[scores["decision"] == "refuse"]
+    assert refused["reasons"].str.contains(r"[a-z]{3,}").all()
+    named = load_register(WORKSPACE).review("credit")
+    told = {"refused": len(refused), "told": len(refused), "held": int((refused["waits_for"] != "").sum())}
+    assert bank.review == {"owner": named.owner, "days": named.days, **told}
+    assert len(refused)
+
+
+def test_how_many_lack_an_attribute_does_not_follow_from_the_rows_of_its_groups(bank, monkeypatch):
+    rows = bank.fitted[0].rows
+    group = pd.Series("m", bank.sample.target.index)
+    group.loc[rows.target.index[:9]] = "f"
+    for lacking, told in ((3, [True, False]), (0, [False, False]), (8, [False, False])):
+        own = group.mask(group.index.isin(rows.target.index[20 : 20 + lacking]))
+        monkeypatch.setattr(type(bank), "groups", lambda self, own=own: {"gender": own})
+        table = pd.concat(bank._impact(bank.acted.iloc[:, 0].astype(bool), rows), names=["attribute"])
+        assert bank._rows_told(table, rows).isna().tolist() == told
 
 
 def test_what_is_shown_is_what_is_handed_on(bank):

@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from bankmine.deciding.actions import action_of
 from bankmine.deciding.costs import choose, expected
 from bankmine.features.consent import ALLOWED, NOT_ALLOWED
-from bankmine.judging.disclosure import rows_told
+from bankmine.judging.disclosure import DOWN, merged, not_told, rows_told, told, too_few
 from bankmine.judging.intervals import of_belief, shown
 from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
 from bankmine.topics.churn.retention import RetentionRules, costs, foreseen, value
 
+_COUNTS = ["customers", "worth_calling", "called", "not_allowed"]
 GENERAL = "general: no reason with an action of its own"
 """Stands for the reason where a customer's reasons have no action in the register."""
 
@@ -87,11 +88,11 @@ class Calls:
         """
         rows = self.list[self.list["called"]]
         low, high = of_belief(foreseen(rows["probability"], rows["value"], rows["tier"], self.rules))
-        how = rows["channel"].value_counts()
+        how = merged(rows["channel"], self.smallest).value_counts()
         success = self.rules.terms(rows["tier"])["success"]
         return {
             "leavers": rows["probability"].sum(), "kept": (rows["probability"] * success).sum(),
-            "barred": int(self.tiers["not_allowed"].sum()),
+            "barred": int(self._tiers["not_allowed"].sum()),
             "how": ", ".join(f"{number} by {channel}" for channel, number in how.items()) or "nobody",
             "called": len(rows), "scored": len(self.list), "due": self.due.date(), "currency": self.currency,
             "profit": rows["expected_profit"].sum(), "low": low, "high": high,
@@ -111,7 +112,22 @@ class Calls:
 
         `worth_calling` is who may be called and is expected to earn; `threshold` the expected profit of the last one
         called, above 0 where capacity binds; `not_allowed` whom a call would be worth, but who may not be called.
+        Numbers of too few customers are not told, nor those from which they follow: all tiers add up to what is told
+        above, who is called is among those worth it, and these among all.
         """
+        counts = self._tiers[_COUNTS].astype(float)
+        rest = too_few(-counts.sub(counts["customers"], axis=0), self.smallest)
+        rest["called"] |= too_few(counts["worth_calling"] - counts["called"], self.smallest)
+        words = not_told(counts, self.smallest, (DOWN,), rest)
+        found, out = told(self._tiers, words), words != ""
+        found["capacity"] = found["capacity"].where(~out["customers"])
+        for name in ("threshold", "from_probability", "expected_profit"):
+            found[name] = found[name].where(~out["called"])
+        return shown(found, threshold=",.0f", from_probability=".1%", expected_profit=",.0f", capacity=",.0f")
+
+    @cached_property
+    def _tiers(self) -> pd.DataFrame:
+        """The same with all numbers."""
         rows, tiers = self.list, self.rules.tiers
         may, pays = rows["contact"].eq(ALLOWED), rows["expected_profit"] > 0
         chosen = rows[rows["called"]].groupby("tier")
@@ -122,33 +138,33 @@ class Calls:
             "from_probability": chosen["probability"].min(), "expected_profit": chosen["expected_profit"].sum(),
             "not_allowed": (~may & pays).groupby(rows["tier"]).sum(),
         }).reindex(list(tiers))  # fmt: skip
-        counts = ["customers", "worth_calling", "called", "not_allowed"]
-        table[counts] = table[counts].fillna(0).astype(int)
+        table[_COUNTS] = table[_COUNTS].fillna(0).astype(int)
         table.insert(2, "capacity", [int(tiers[t].capacity * n + 1e-9) for t, n in table["customers"].items()])
-        table = table.fillna({"expected_profit": 0.0}).rename_axis("tier")
-        return shown(table, threshold=",.0f", from_probability=".1%", expected_profit=",.0f")
+        return table.fillna({"expected_profit": 0.0}).rename_axis("tier")
 
     @property
     def actions(self) -> pd.DataFrame:
         """Count what is to be said to those who are to be called."""
         said = self.list.loc[self.list["called"], "action"].value_counts()
-        told = pd.DataFrame({"customers": said, "share": said / max(said.sum(), 1)})
-        return shown(rows_told(told, "customers", self.smallest, added_up=True), share=".0%")
+        counted = pd.DataFrame({"customers": said, "share": said / max(said.sum(), 1)})
+        return shown(rows_told(counted, "customers", self.smallest, added_up=True), share=".0%")
 
     def by_tier(self) -> Axes:
         """Draw calls, capacity and customers worth a call by tier, and above each tier what its calls are worth."""
-        told = self.tiers[["called", "capacity", "worth_calling"]].rename(
-            columns={"capacity": "capacity a month", "worth_calling": "worth a call"}
+        bars = (
+            self.tiers[["called", "capacity", "worth_calling"]]
+            .astype(float)
+            .rename(columns={"capacity": "capacity a month", "worth_calling": "worth a call"})
         )
-        worth = self.tiers["expected_profit"].map(f"{{:,.0f}} {self.currency}".format)
-        told.index = [f"{tier}\n{amount}" for tier, amount in worth.items()]
-        told.index.name = "tier"
+        worth = self.tiers["expected_profit"].map(f"{{:,.0f}} {self.currency}".format, na_action="ignore")
+        bars.index = [f"{tier}\n{amount}" for tier, amount in worth.fillna("not told").items()]
+        bars.index.name = "tier"
         axis = sns.barplot(
-            told.reset_index().melt("tier", var_name="customers"), x="tier", y="value", hue="customers", errorbar=None
+            bars.reset_index().melt("tier", var_name="customers"), x="tier", y="value", hue="customers", errorbar=None
         )
         axis.set(title="Customers to be called, by value tier", ylabel="customers")
         axis.set_xlabel("value tier, and what its calls are expected to earn")
         axis.get_legend().set_title("")
-        for bars in axis.containers:
-            axis.bar_label(bars, fmt="{:,.0f}", fontsize=8)
+        for drawn in axis.containers:
+            axis.bar_label(drawn, fmt="{:,.0f}", fontsize=8)
         return axis

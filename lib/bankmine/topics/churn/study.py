@@ -23,7 +23,6 @@ from bankmine.features.population import ALL, WITH_ACCOUNT
 from bankmine.features.spine import KEYS
 from bankmine.features.value import margins
 from bankmine.judging import fairness
-from bankmine.judging.disclosure import smallest_group
 from bankmine.judging.fairness import protected_groups
 from bankmine.judging.intervals import shown, with_interval
 from bankmine.judging.leaks import sentinel
@@ -395,7 +394,7 @@ class BankChurn(Churn):
             answered.set_axis(whose),
         )
         due = pd.Timestamp(self.source.as_of) + pd.Timedelta(days=self.definition.gap)
-        return Calls(table, self.rules, due, self.currency, smallest_group(self.source))
+        return Calls(table, self.rules, due, self.currency, self.smallest_group)
 
     @part
     def earlier_lists(self) -> EarlierLists:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bankmine.errors import BankmineError
+from bankmine.judging.disclosure import merged
 from bankmine.judging.intervals import shown, wilson, with_interval
 from bankmine.lacking import part
 from bankmine.topics.credit.lending import GRANT, REFUSE, TOO_DEAR
@@ -17,9 +18,14 @@ _LARGEST = 10
 class Portfolio:
     """Credits that a policy grants to the applicants scored now, at the limits that it suggests."""
 
-    def __init__(self, offered: pd.DataFrame, chance: pd.Series, told: pd.DataFrame, rules: CreditRules) -> None:
-        """Take what is `offered`, as of `lending.offers`, and what is `told` of applicants, with their `product`."""
-        self.offered, self.chance, self.told, self.rules = offered, chance, told, rules
+    def __init__(
+        self, offered: pd.DataFrame, chance: pd.Series, told: pd.DataFrame, rules: CreditRules, smallest: int
+    ) -> None:
+        """Take what is `offered`, as of `lending.offers`, and what is `told` of applicants, with their `product`.
+
+        Products of fewer credits than `smallest` are told of together.
+        """
+        self.offered, self.chance, self.told, self.rules, self.smallest = offered, chance, told, rules, smallest
 
     @part
     def loans(self) -> pd.DataFrame:
@@ -43,7 +49,8 @@ class Portfolio:
     @part
     def losses(self) -> pd.DataFrame:
         """Expected loss by product, for a page."""
-        parts = {str(name): rows for name, rows in self.loans.groupby("product", observed=True)}
+        products = merged(self.loans["product"], self.smallest)
+        parts = {str(name): rows for name, rows in self.loans.groupby(products, observed=True)}
         rows = {
             name: (len(own), own["limit"].sum(), np.average(own["chance"], weights=own["limit"]), own["loss"].sum())
             for name, own in {**parts, "all": self.loans}.items()

@@ -362,10 +362,14 @@ class CreditStudy(Study):
 
     @part
     def review(self) -> dict[str, object]:
-        """How many applicants are `refused`, and how many of these are `told` reasons; who reviews, and when."""
+        """How many applicants are `refused`, to how many of these the list says why (`told`); who reviews, and when.
+
+        `held` are refusals that wait for whom a crossed limit names.
+        """
         refused = self.decided_list.loc[self.decided_now["decision"] == lending.REFUSE]
         told = int(refused["reasons"].fillna("").ne("").sum())
-        return self.reviewer | {"refused": len(refused), "told": told}
+        held = int((refused["waits_for"] != "").sum())
+        return self.reviewer | {"refused": len(refused), "told": told, "held": held}
 
     def told_beside(self) -> pd.DataFrame:
         """Return what is told of the applicants scored now beside what a model may know."""
@@ -424,6 +428,7 @@ class CreditStudy(Study):
     def swapped(self) -> pd.DataFrame:
         """Who is granted credit by the scorecard and by the challenger, at as many approvals."""
         found = lending.swap_set(*self._exchange)
+        found = disclosure.rows_told(found, "applicants", self.smallest_group, added_up=True)
         table = found[["applicants", "known", "bad"]].copy()
         table["bad rate"] = with_interval(found, "bad_rate", ".1%")
         table["profit"] = with_interval(found, "profit", ",.0f")
@@ -561,9 +566,8 @@ class CreditStudy(Study):
         """The same by grades that so many customers are in that a page may tell of them."""
         rows, chance = self.judged.rows, self.judged.probability[self.chosen]
         known = rows.target.dropna().index
-        smallest = disclosure.smallest_group(self.source)
         return grades.backtest(
-            rows.target, chance, grades.merged(load_grades(), chance[known], rows.entity[known], smallest)
+            rows.target, chance, grades.merged(load_grades(), chance[known], rows.entity[known], self.smallest_group)
         )
 
     @part
@@ -796,7 +800,7 @@ class BankCredit(CreditStudy):
         told = self.beside.loc[index, ["product"]].join(self.today.predictors.filter(_PILED)).join(
             self.beside.loc[index].filter(["region", "city_tier"])
         )  # fmt: skip
-        return Portfolio(self.decided_now, self.scores, told, self.rules)
+        return Portfolio(self.decided_now, self.scores, told, self.rules, self.smallest_group)
 
     @part
     def overrides(self) -> pd.DataFrame:
@@ -901,6 +905,7 @@ class BankCredit(CreditStudy):
         """Risk tiers of the applicants judged, with medians of the limit and the price suggested."""
         rows, chance = self.fitted[0].rows, self.fitted[0].probability[SCORECARD]
         found = lending.tier_table(self.offers(chance, rows), chance, rows.target, rows.entity)
+        found = disclosure.rows_told(found, "applicants", self.smallest_group, added_up=True)
         found["bad rate"] = with_interval(found, "bad_rate", ".1%")
         columns = ["applicants", "share", "expected_bad_rate", "bad rate", "limit", "price", "expected_profit"]
         told = found[columns].rename(columns={"expected_profit": "expected profit as offered"})
@@ -909,7 +914,11 @@ class BankCredit(CreditStudy):
     @chart
     def tiers_chart(self) -> Axes:
         """Draw how many of the newest applicants are in each tier."""
-        axis = sns.countplot(self.decided_now, y="tier", color="C0")
+        counts = self.decided_now["tier"].value_counts(sort=False).to_frame("applicants")
+        counts = disclosure.rows_told(
+            counts[counts["applicants"] > 0], "applicants", self.smallest_group, added_up=True
+        )
+        axis = sns.barplot(counts.astype(float), y="tier", x="applicants", color="C0")
         return charts.titled(axis, "Newest applicants by risk tier", "applicants", "")
 
     @part

@@ -9,9 +9,10 @@ from bankmine.bank.contract import CHANNELS, DEBTS, DEPOSITS, PRODUCTS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import PORTRAIT
-from bankmine.judging.disclosure import merged, not_told, told
+from bankmine.judging.disclosure import WITHHELD, merged, not_told, told, with_unknown
 
 AGE_EDGES = (0, 18, 25, 35, 45, 55, 65, 75, 200)
+_ROUNDING = 1e-9
 AGE_NAMES = ("under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65–74", "75 and over")
 
 
@@ -35,20 +36,26 @@ def holdings(customers: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("share", ascending=False).reset_index(drop=True)
 
 
-def quantiles(customers: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Describe amounts by their quantiles, which a few large customers do not move; one row an amount."""
+def quantiles(customers: pd.DataFrame, columns: list[str], smallest: int) -> pd.DataFrame:
+    """Describe amounts by their quantiles, which a few large customers do not move; one row an amount.
+
+    A quantile beyond which fewer customers lie than a group must have tells of persons, and is withheld.
+    """
     there = [c for c in columns if c in customers.columns]
     cuts = {
         "lowest tenth": 0.1, "lower quarter": 0.25, "median": 0.5, "upper quarter": 0.75, "top tenth": 0.9,
         "top hundredth": 0.99,
     }  # fmt: skip
-    found = customers[there].quantile(list(cuts.values())).set_axis(list(cuts))
-    return found.T.rename(index=PORTRAIT)
+    found = customers[there].quantile(list(cuts.values())).set_axis(list(cuts)).T
+    beyond = np.outer(customers[there].count(), [min(cut, 1 - cut) for cut in cuts.values()])
+    words = pd.DataFrame(np.where(beyond < smallest - _ROUNDING, WITHHELD, ""), found.index, found.columns)
+    return told(found, words).rename(index=PORTRAIT)
 
 
 def by_age(customers: pd.DataFrame, smallest: int) -> pd.DataFrame:
     """Count customers by `age` and `gender`; groups of fewer than the smallest are merged or not told."""
-    ages = merged(age_group(customers["age_years"]), smallest)
+    ages = age_group(customers["age_years"])
+    ages = merged(with_unknown(ages, smallest), smallest)
     genders = merged(customers["gender"].fillna("unknown"), smallest)
     counts = pd.crosstab(ages, genders)
     found = told(counts, not_told(counts, smallest)).rename_axis(index="age", columns="gender")

@@ -331,7 +331,7 @@ class Profile(Headed):
     @part
     def money(self) -> pd.DataFrame:
         """What customers move and hold, by quantiles, in the source's currency."""
-        told = portraits.quantiles(self._holders, ["inflow_90d", "outflow_90d", "deposits", "debts"])
+        told = portraits.quantiles(self._holders, ["inflow_90d", "outflow_90d", "deposits", "debts"], self._smallest)
         return shown(told, **dict.fromkeys(told, ",.0f"))
 
     # --- tags

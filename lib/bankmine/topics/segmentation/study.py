@@ -33,6 +33,7 @@ from bankmine.topics.segmentation.model import Segmentation, fit, load, to_text
 
 MODEL = "segments.model"
 """File in which segments are handed on, to sort the customers of later days by."""
+_LOSSES = ["there", "lost", "low", "high", "rate"]
 _STAGES = ["acquisition", "growth", "maturity", "decline", "lost"]
 
 
@@ -211,6 +212,16 @@ class SegmentStudy(Headed):
         return found.sort_values("margin", ascending=False, kind="stable")
 
     @part
+    def _map_told(self) -> pd.DataFrame:
+        """The same without numbers of too few customers, or from which they follow."""
+        found = disclosure.rows_told(self._map, "customers", self._smallest, added_up=True)
+        found["reached"] = disclosure.rows_told(found[["reached"]], "reached", self._smallest, added_up=True)
+        losses = found.columns.intersection(_LOSSES, sort=False)
+        if len(losses):
+            found[losses] = disclosure.rows_told(found[losses], "there", self._smallest, added_up=True)
+        return found.assign(takes=found["takes"].where(found["reached"].notna(), ""))
+
+    @part
     def _reached(self) -> pd.Series:
         """Whom advisers can look after: who may be contacted and is not lost; whom to win back is a list of its own."""
         return contact_allowed(self.customers).eq(ALLOWED) & (self.stage.reindex(self.customers.index) != LOST)
@@ -232,13 +243,12 @@ class SegmentStudy(Headed):
     @part
     def map(self) -> pd.DataFrame:
         """What each segment brings and loses, and what to do for it; its shares are drawn beside."""
-        told = self._map
+        told = self._map_told
         if "rate" in told:
             told = told.assign(lost_in_a_quarter=with_interval(told, "rate", ".1%"))
         takes = ("; takes " + told["takes"]).where(told["takes"] != "", "")
         told = told.assign(to_do=told["to_do"] + takes)
         wanted = ["customers", "each", "products", "lost_in_a_quarter", "to_do"]
-        told = disclosure.rows_told(told, "customers", self._smallest, added_up=True)
         told = told[[name for name in wanted if name in told]].rename(
             columns={"each": "margin each", "to_do": "what to do"}
         )
@@ -289,6 +299,9 @@ class SegmentStudy(Headed):
     def most_lost(self) -> dict[str, object]:
         """The segment that lost most of its customers in a quarter, with its interval, and how many all others lost."""
         told = self._losses.drop(index=INACTIVE, errors="ignore")
+        told = told[told["there"] >= self._smallest]
+        if told.empty:
+            raise BankmineError("no segment had so many customers a quarter ago that a page may tell of them")
         worst, others = told.loc[told["rate"].idxmax()], told.drop(index=told["rate"].idxmax())
         rate = others["lost"].sum() / max(others["there"].sum(), 1)
         return {"name": worst.name, "rate": worst["rate"], "low": worst["low"], "high": worst["high"], "others": rate}
@@ -296,7 +309,7 @@ class SegmentStudy(Headed):
     @chart
     def map_chart(self) -> Axes:
         """Draw each segment's share of the customers beside its share of the margin."""
-        told = self._map[["share", "of_margin"]].set_axis(["customers", "margin of a year"], axis=1)
+        told = self._map_told[["share", "of_margin"]].set_axis(["customers", "margin of a year"], axis=1)
         long = told.rename_axis("segment").reset_index().melt("segment", var_name="share of", value_name="share")
         axis = sns.barplot(long, y="segment", x="share", hue="share of", order=told.index, errorbar=None)
         for bars in axis.containers:
@@ -680,7 +693,7 @@ class SegmentStudy(Headed):
             "lifecycle": optional(self, "stage").to_frame("stage"),
             "lifecycle_history": optional(self, "_history"),
             "movers": optional(self, "movers"),
-            "segment_map": optional(self, "_map"),
+            "segment_map": optional(self, "_map_told"),
             "near_premium": optional(self, "_near_to_call"),
             "look_after": optional(self, "_look_after"),
             "customer_states": optional(self, "_states"),
