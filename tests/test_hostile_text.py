@@ -306,6 +306,7 @@ ELSEWHERE = {
     "report/__init__.py": "names of its own parts", "bank/ruled.py": "test_registers",
     "live/warm_up.py": "a number of cores", "live/forgotten.py": "names of its own columns",
     "privacy/patterns.py": "tests/privacy/test_patterns.py",
+    "bank/seen.py": "tests/privacy/test_access.py",
     "topics/credit/points.py": "test_scorecard_sql",
 }  # fmt: skip
 """Modules that make SQL or run something, and where it is held that no text gets there, or why none can."""
