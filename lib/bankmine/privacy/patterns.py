@@ -335,7 +335,10 @@ def _hit_sql(kind: _Kind) -> str:
 
 def _plain_sql(sql: str) -> str:
     wide, narrow = "".join(map(chr, _WIDE)), "".join(_WIDE.values())
-    return f"(CASE WHEN regexp_matches({sql}, '[{wide}]') THEN translate({sql}, '{wide}', '{narrow}') ELSE {sql} END)"
+    return (
+        f"(CASE WHEN strlen({sql}) = length({sql}) THEN {sql} "  # ASCII, as most is
+        f"WHEN regexp_matches({sql}, '[{wide}]') THEN translate({sql}, '{wide}', '{narrow}') ELSE {sql} END)"
+    )
 
 
 def _literal(pattern: str) -> str:
