@@ -305,7 +305,8 @@ ELSEWHERE = {
     "report/manifest.py": "words are its own", "report/warm_kernels.py": "names of its own library",
     "report/__init__.py": "names of its own parts", "bank/ruled.py": "test_registers",
     "live/warm_up.py": "a number of cores", "live/forgotten.py": "names of its own columns",
-    "privacy/patterns.py": "tests/privacy/test_patterns.py", "bank/seen.py": "names of columns",
+    "privacy/patterns.py": "tests/privacy/test_patterns.py",
+    "bank/seen.py": "tests/privacy/test_access.py",
     "topics/credit/points.py": "test_scorecard_sql",
 }  # fmt: skip
 """Modules that make SQL or run something, and where it is held that no text gets there, or why none can."""

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from bank_fixtures import CORE, write_csv, write_parquet
 from bank_fixtures import small_bank as tiny_bank
+from pseudonyms import list_columns
 from runner_fixtures import bankmine, bankmine_many, make_workspace, refused
 
 from bankmine.bank.flat import open_flat
@@ -260,6 +261,22 @@ def test_flat_tables_are_seen_by_role(tmp_path, monkeypatch):
         seen("blind")
     with pytest.raises(BankmineError, match="only some customers"):
         seen("north")
+
+
+def test_texts_of_a_flat_table_are_blanked_whatever_their_column_is_called(tmp_path, monkeypatch):
+    name = "x\", getvariable('a') AS \"y; DROP TABLE flat; --"
+    told = ["电话13812345678", "11010519491231002X is my number", "fine", None]
+    rows = [{"who": i, "left": "yes" if i % 3 else "no", name: told[i % 4], "open": i % 5} for i in range(200)]
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "source.yml").write_text(yaml.safe_dump({"flat": {"file": "t.csv", "target": "left"}}), "utf-8")
+    monkeypatch.setattr(access, "FILE", write_access(tmp_path / "access.yml"))
+
+    def texts() -> set[str]:
+        return set(open_flat(str(tmp_path), id="who", role="masked").rows.texts(name).dropna())
+
+    assert texts() == {*told[:3]}  # which no register lists
+    list_columns(tmp_path, "redact", f"flat.{name}")
+    assert texts() == {"电话***", "*** is my number", "fine"}
 
 
 BAD = {

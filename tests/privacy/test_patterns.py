@@ -6,6 +6,7 @@ import datetime
 
 import ibis
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from bankmine.privacy.patterns import (
     looks,
     redacted,
     redacted_sql,
+    suspects,
 )
 
 CON = ibis.duckdb.connect()
@@ -28,7 +30,9 @@ CON = ibis.duckdb.connect()
 
 def column(*values: object, name: str = "it") -> dict[str, int]:
     CON.create_table("told", pd.DataFrame({name: values}), overwrite=True)
-    return looks(CON.table("told"), [name]).get(name, {})
+    found = looks(CON.table("told"), [name]).get(name, {})
+    assert not found or suspects(CON.table("told").to_pyarrow()) == [name]
+    return found
 
 
 def luhn(body: str) -> str:
@@ -69,10 +73,15 @@ PIECES = ["138", "1234", "5678", "13812345678", "+86", " ", "-", ".", ",", "电�
           "6222", "0200", "a@b.com", "０", "中山路12号", "12 Old Road", "010-23456789", "\n", "X"]  # fmt: skip
 
 
+QUICKLY_TAKEN_FOR_ANY = "\n@\n区\n110101 19000000\n4111 11 1111111\n1380000"
+"""Passed by the quick patterns of all kinds and found by none, so that what follows is searched in full."""
+
+
 @settings(max_examples=100)
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 def test_sql_and_python_agree(text):
     alone = f"({text})"  # not bare, so that single hits count
+    assert found_in(alone) == found_in(alone + QUICKLY_TAKEN_FOR_ANY)
     assert set(column(alone)) == set(found_in(alone))
     sql = redacted_sql("v")
     assert CON.raw_sql(f"SELECT {sql} FROM (SELECT $t AS v)", parameters={"t": alone}).fetchone()[0] == redacted(alone)
@@ -114,6 +123,7 @@ def test_columns_of_ids_amounts_and_moments_give_no_alarm():
     })  # fmt: skip
     CON.create_table("quiet", table, overwrite=True)
     assert looks(CON.table("quiet"), table.columns) == {}
+    assert suspects(pa.Table.from_pandas(table)) == ["booking", "us", "amount"]
 
 
 def test_names_and_numbers_by_column():
@@ -121,6 +131,18 @@ def test_names_and_numbers_by_column():
     assert column("Ann Lee", "Bo Ek", None, name="Customer_Name") == {NAME: 2}
     assert column(*range(13800000000, 13800000005)) == {PHONE: 5}
     assert column("5551234", "n/a", name="手机号") == {PHONE: 1}
+
+
+def test_lists_structures_and_dictionaries_are_looked_into():
+    told = pa.table({
+        "lists": [["x"], ["call 13812345678", None], None], "quiet": [["x"], [], None], "empty": pa.nulls(3),
+        "structs": [{"to": "a@b.com"}, None, {"to": "x"}],
+        "coded": pa.array(["x", "a@b.com", "x"]).dictionary_encode(),
+    })  # fmt: skip
+    assert suspects(told) == ["lists", "structs", "coded"]
+    CON.create_table("nested", told.select(suspects(told)), overwrite=True)
+    found = looks(CON.table("nested"), suspects(told))
+    assert found == {"lists": {PHONE: 1}, "structs": {EMAIL: 1}, "coded": {EMAIL: 1}}
 
 
 def test_names_of_columns_are_text():

@@ -10,8 +10,10 @@ ID, PHONE = "11010519491231002X", "13812345678"
 LIST = """\
 import os, pandas as pd
 from pathlib import Path
-calls = pd.DataFrame({"who": ["13812345678"] * 3, "nothing": [None] * 3, "of_nothing": [[]] * 3})
-calls.to_parquet(Path(os.environ["BANKMINE_STAGE"]) / "calls.parquet")"""
+stage = Path(os.environ["BANKMINE_STAGE"])
+nothing = {"none": None, "of_none": [[]] * 3, "several": [["a"], ["13812345678", "b"], []]}
+pd.DataFrame({"who": ["13812345678"] * 3} | nothing).to_parquet(stage / "calls.parquet")
+pd.DataFrame({"手机号": [13812345678, None], "sum": [13812345678.0, None]}).to_parquet(stage / "phones.parquet")"""
 
 
 def test_a_page_that_shows_an_identity_card_fails_and_shows_it_nowhere(tmp_path):
@@ -33,3 +35,5 @@ def test_a_page_that_shows_an_identity_card_fails_and_shows_it_nowhere(tmp_path)
     assert good == {"04"}
     told = json.loads(next(c for n, c in published.items() if n.endswith("03_listed.failed.json")))
     assert "phone numbers (3) in 03_listed/calls.parquet, column who" in told["error"]
+    assert "phone numbers (1) in 03_listed/calls.parquet, column several" in told["error"]
+    assert "phone numbers (1) in 03_listed/phones.parquet, column 手机号." in told["error"]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
 
 PHONE, IDENTITY, CARD, EMAIL, ADDRESS, NAME = "phone", "identity card", "bank card", "e-mail", "address", "name"
 WORDS = {
@@ -30,6 +32,8 @@ _APART = r"(^|[^0-9A-Za-z_.])"
 """What may stand before a number: not the rest of a longer one, of a word or of a decimal."""
 _GROUPS_APART = r"(^ *|[^0-9A-Za-z_. -]|[^0-9 ] +)"
 """The same before a number in groups, which in a row of numbers would be found anywhere."""
+_AFTER = "(?:^|[^0-9A-Za-z_.])"
+"""What stands right before either."""
 _END = r"(?:\.[0-9]+)?)\b"
 """A decimal is taken with its fraction, with which it passes no check."""
 _HAN = "[一-鿿]"
@@ -126,7 +130,7 @@ _KINDS = (
             rf"{_APART}((?:{_PROVINCES})[0-9]{{4}}{_BORN}[0-9]{{3}}[0-9Xx]{_END}",
             rf"{_GROUPS_APART}((?:{_PROVINCES})[0-9]{{4}}[ -]{_BORN}[ -]?[0-9]{{3}}[0-9Xx]{_END}",
         ),
-        r"(?:^|[^0-9])[1-9][0-9]{5}[ -]?(?:18|19|20)[0-9]{2}", _identity, _identities_sql, 0.01,
+        rf"{_AFTER}[1-9][0-9]{{5}}[ -]?(?:18|19|20)[0-9]{{6}}", _identity, _identities_sql, 0.01,
     ),
     _Kind(
         CARD,
@@ -136,7 +140,7 @@ _KINDS = (
             rf"{_GROUPS_APART}(3[47][0-9]{{2}}[ -][0-9]{{6}}[ -][0-9]{{5}}{_END}",
             rf"{_GROUPS_APART}(62[0-9]{{4}}[ -][0-9]{{10,13}}{_END}",
         ),
-        r"(?:^|[^0-9])[2-6][0-9]{3}[ -]?[0-9]{2}[0-9 -]{7}", _card, _cards_sql, 0.5,
+        rf"{_AFTER}[2-6][0-9]{{3}}[ -]?[0-9]{{2}}[0-9 -]{{7}}", _card, _cards_sql, 0.5,
     ),
     _Kind(
         PHONE,
@@ -145,7 +149,7 @@ _KINDS = (
             rf"{_GROUPS_APART}({_MOBILE}(?:[ -][0-9]{{4}}){{2}}{_END}",
             r"(^|[^0-9A-Za-z_.-])((?:0(?:10|2[0-9])-[2-9][0-9]{7}|0[3-9][0-9]{2}-[2-9][0-9]{6,7}))\b",
         ),
-        r"(?:^|[^0-9])(?:00)?(?:86[ -]?)?(?:1[3-9][0-9][ -]?[0-9]{4}|0[0-9]{2,3}-[2-9])", _whole, _whole_sql, 0.5,
+        rf"{_AFTER}(?:00)?(?:86[ -]?)?(?:1[3-9][0-9][ -]?[0-9]{{4}}|0[0-9]{{2,3}}-[2-9])", _whole, _whole_sql, 0.5,
     ),
     _Kind(
         EMAIL,
@@ -164,7 +168,7 @@ _KINDS = (
     ),
 )  # fmt: skip
 _NUMBERS = _KINDS[:3]
-_WORTH_A_LOOK = r"[0-9][0-9 -]{8}|@|[路街道巷弄村同区]|[0-9][A-Za-z]? [A-Z][a-z]"
+_WORTH_A_LOOK = "|".join(kind.quick for kind in _KINDS)
 """What has none of this has nothing of any kind."""
 _HEADINGS = {
     NAME: (rf"{_WHOSE}(name|姓名|名字)|姓名?|(客户|持卡人|联系人|法人)名称", r"[A-Za-z一-鿿]"),
@@ -218,6 +222,30 @@ def named(column: str) -> str | None:
     return next((kind for kind, (called, _) in _HEADINGS.items() if re.fullmatch(called, name)), None)
 
 
+def suspects(table: pa.Table) -> list[str]:
+    """Name the columns of a table in memory in which `looks` could find anything, without an engine."""
+    return [name for name in table.column_names if _suspect(name, table[name])]
+
+
+def _suspect(name: str, values: pa.ChunkedArray) -> bool:
+    kind = values.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _suspect(name, pc.list_flatten(values))
+    if pa.types.is_dictionary(kind):
+        return _suspect(name, values.cast(kind.value_type))
+    if pa.types.is_nested(kind) or named(name):
+        return values.null_count < len(values)
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind):
+        most = pc.max(values).as_py()
+        return most is not None and most >= _LONG_NUMBER
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return False
+    if pc.any(pc.match_substring_regex(values, f"{_WORTH_A_LOOK}|[{''.join(map(chr, _WIDE))}]")).as_py():
+        return True
+    people = values.filter(pc.match_substring_regex(values, f"^{_NAMED}$"))
+    return pc.count_distinct(people).as_py() >= _FEWEST
+
+
 def looks(rows: ir.Table, columns: Iterable[str]) -> dict[str, dict[str, int]]:
     """Count in DuckDB the values of columns that look personal: column -> kind -> count, where there are any.
 
@@ -247,7 +275,7 @@ def _looks(rows: ir.Table, column: str, text: ir.StringValue) -> dict[str, int]:
     con = rows.get_backend()
     told = f"SELECT {_plain_sql('v')} AS v FROM ({con.compile(rows.select(v=text))}) WHERE length(v) > 1"
     told = f"SELECT v, regexp_matches(v, {_literal(_WORTH_A_LOOK)}) AS long FROM ({told})"
-    kinds = _KINDS if rows[column].type().is_string() else _NUMBERS
+    kinds = _NUMBERS if rows[column].type().is_numeric() else _KINDS
     bare = f"regexp_full_match(v, {_literal(_BARE)})"
     like_names = _like_names("v")
     shape = f"regexp_matches(v, {_literal(_HEADINGS[heading][1])})" if heading else "false"
@@ -271,8 +299,8 @@ def _looks(rows: ir.Table, column: str, text: ir.StringValue) -> dict[str, int]:
 def _as_text(values: ir.Value, least: float) -> ir.StringValue | None:
     """Return the text of a column; of numbers that of long whole ones; None of what is no text, as a date."""
     kind = values.type()
-    if kind.is_string():
-        return values
+    if kind.is_string() or kind.is_nested():
+        return values.cast("string")
     if not kind.is_numeric() or kind.is_boolean():
         return None
     whole = values.cast("float64")
@@ -307,7 +335,10 @@ def _hit_sql(kind: _Kind) -> str:
 
 def _plain_sql(sql: str) -> str:
     wide, narrow = "".join(map(chr, _WIDE)), "".join(_WIDE.values())
-    return f"(CASE WHEN regexp_matches({sql}, '[{wide}]') THEN translate({sql}, '{wide}', '{narrow}') ELSE {sql} END)"
+    return (
+        f"(CASE WHEN strlen({sql}) = length({sql}) THEN {sql} "  # ASCII, as most is
+        f"WHEN regexp_matches({sql}, '[{wide}]') THEN translate({sql}, '{wide}', '{narrow}') ELSE {sql} END)"
+    )
 
 
 def _literal(pattern: str) -> str:

@@ -13,10 +13,9 @@ import fastexcel
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ibis.backends.duckdb import Backend
 from nbformat import NotebookNode
 
-from bankmine.privacy.patterns import WORDS, found_in, looks, redacted
+from bankmine.privacy.patterns import WORDS, found_in, looks, named, redacted, suspects
 
 _UNSEEN = re.compile(r"<(style|script)\b.*?</\1>", re.DOTALL)
 _INLINE = re.compile(r"</?(?:a|abbr|b|bdi|code|em|i|mark|span|strong|sub|sup|u)\b[^>]*>")
@@ -33,10 +32,7 @@ def personal_in(notebook: NotebookNode, manifest: dict, page: str, written: dict
     for place, search in (("the manifest", lambda: _count(manifest)), ("the page", lambda: found_in(_visible(page)))):
         if not found and (counts := search()):
             found[place] = counts
-    con = ibis.duckdb.connect()
-    for name, content in written.items():
-        if name.removesuffix(".xlsx") + ".parquet" not in {*written} - {name}:  # a list is its table once more
-            found |= {place: counts for place, counts in _in_file(con, name, content) if counts}
+    found |= _in_files(written)
     if not found:
         return ""
     told = [f"{' and '.join(f'{WORDS[k]} ({n:,})' for k, n in c.items())} in {p}" for p, c in found.items()]
@@ -65,7 +61,7 @@ def _numbered(notebook: NotebookNode) -> Iterator[tuple[str, NotebookNode]]:
 
 
 def _count(told: object) -> Counter[str]:
-    return sum((Counter(found_in(text)) for text in _texts(told)), Counter())
+    return Counter(found_in("\n".join(_texts(told))))
 
 
 def _texts(told: object) -> Iterator[str]:
@@ -93,22 +89,40 @@ def _visible(page: str) -> str:
     return html.unescape(_TAG.sub("\n", _INLINE.sub("", _UNSEEN.sub("\n", page))))
 
 
-def _in_file(con: Backend, name: str, content: bytes) -> Iterator[tuple[str, Counter[str] | dict[str, int]]]:
-    """Count in a file that is handed on: by column in tables, in all text elsewhere."""
-    if name.endswith((".parquet", ".xlsx")):
-        table = pq.read_table(io.BytesIO(content)) if name.endswith(".parquet") else _sheet(content)
-        # what was measured and computed is no number of anybody, and the engine knows no column of nothing at all
-        table = table.drop_columns([f.name for f in table.schema if pa.types.is_floating(f.type) or _empty(f.type)])
-        rows = con.create_table("handed_on", table, overwrite=True)
-        yield from ((f"{name}, column {column}", counts) for column, counts in looks(rows, rows.columns).items())
-    else:
-        text = content.decode("utf-8")
-        yield name, _count(json.loads(text)) if name.endswith(".json") else found_in(text)
+def _in_files(written: dict[str, bytes]) -> dict[str, Counter[str] | dict[str, int]]:
+    """Count in files that are handed on: by column in tables, in all text elsewhere."""
+    found, tables = {}, {}
+    for name, content in written.items():
+        if name.endswith(".parquet"):
+            tables[name] = _table(content)
+        elif not name.endswith(".xlsx"):
+            text = content.decode("utf-8")
+            found[name] = _count(json.loads(text)) if name.endswith(".json") else found_in(text)
+        elif name.removesuffix(".xlsx") + ".parquet" not in written:  # else a list is its table once more
+            tables[name] = _sheet(content)
+    found = {name: counts for name, counts in found.items() if counts}
+    suspected = {name: table.select(columns) for name, table in tables.items() if (columns := suspects(table))}
+    for name, table in suspected.items():
+        found |= {f"{name}, column {column}": counts for column, counts in _in_table(table).items() if counts}
+    return found
 
 
-def _empty(kind: pa.DataType) -> bool:
-    """Tell columns without any value, lists of nothing among them, as of a table without categories."""
-    return _empty(kind.value_type) if pa.types.is_list(kind) else pa.types.is_null(kind)
+def _in_table(table: pa.Table) -> dict[str, Counter[str] | dict[str, int]]:
+    """Count by column, in the engine; what holds lists is few and searched as text."""
+    nested = [f.name for f in table.schema if pa.types.is_nested(f.type)]
+    found = {column: _count(table[column].to_pylist()) for column in nested}
+    flat = table.drop_columns(nested)
+    if flat.num_columns:
+        rows = ibis.duckdb.connect().create_table("handed_on", flat)
+        found |= looks(rows, rows.columns)
+    return found
+
+
+def _table(content: bytes) -> pa.Table:
+    """Read a table without what was measured and computed, which is no number of anybody."""
+    file = pq.ParquetFile(io.BytesIO(content))
+    told = [f.name for f in file.schema_arrow if not pa.types.is_floating(f.type) or named(f.name)]
+    return file.read(columns=told, use_threads=False)
 
 
 def _sheet(content: bytes) -> pa.Table:

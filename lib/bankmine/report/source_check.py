@@ -23,6 +23,8 @@ USABLE_SHARE = 0.5
 
 _LONGEST_KEY = 60
 _LONGEST_LINE = 200
+_LONGEST_LIST = 2_000
+"""Of names of columns that are to be copied into a register."""
 
 
 def check_lines(bank: Bank) -> tuple[list[str], list[str]]:
@@ -87,7 +89,7 @@ def _privacy(source: Source, tables: dict[str, ir.Table]) -> Iterator[str]:
         yield _plain(
             f"not classified, so taken for sensitive: {len(unlisted):,} "
             f"column{'s' * (len(unlisted) != 1)}, list them in {told}: {', '.join(map(_plain, unlisted))}",
-            _LONGEST_LINE,
+            _LONGEST_LIST,
         )
     for name, rows in tables.items():
         for column, counts in looks(rows, [c for c in rows.columns if _open(groups[name, c])]).items():
