@@ -9,29 +9,23 @@ import fastexcel
 import pandas as pd
 import pytest
 from bank_fixtures import small_bank
-from pseudonyms import KEYS, list_columns, write_bank
+from pseudonyms import KEYS, keep_apart, list_columns, write_bank
 
-from bankmine.bank import cache
 from bankmine.errors import BankmineError
-from bankmine.privacy.keys import KEY, KEY_FILE, find_key
+from bankmine.privacy.keys import KEY, find_key
 from bankmine.privacy.sealing import sealed
 from bankmine.privacy.tokens import CUSTOMER, token_of
 from bankmine.stewardship.reveal import reveal
-
-pytest.importorskip("bankmine.privacy.audit")
 
 
 @pytest.fixture
 def hidden(tmp_path, monkeypatch) -> str:
     """A source with telephone numbers that its register keeps from all but the call centre."""
-    monkeypatch.setenv(KEY, KEYS[0])
-    monkeypatch.delenv(KEY_FILE, raising=False)
-    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "cache"))
-    monkeypatch.setenv("BANKMINE_AUDIT", str(tmp_path / "audit.jsonl"))
+    keep_apart(monkeypatch, tmp_path)
     bank = small_bank()
     bank["customers"]["phone"] = [f"=1380000000{i}" for i in range(6)]
     _, place = write_bank(tmp_path, bank)
-    list_columns(place, "absent", "customers.phone")
+    list_columns(place, "absent", "customers.phone", purposes=())
     return place
 
 

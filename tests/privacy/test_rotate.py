@@ -10,26 +10,21 @@ from pathlib import Path
 import fastexcel
 import pandas as pd
 import pytest
-from pseudonyms import KEYS, key_file, write_bank
+from pseudonyms import KEYS, keep_apart, key_file, write_bank
 from runner_fixtures import contents
 
-from bankmine.bank import cache
 from bankmine.errors import BankmineError
-from bankmine.privacy.keys import KEY, KEY_FILE, Key, find_key, read_key
+from bankmine.privacy.keys import KEY, Key, find_key, read_key
 from bankmine.privacy.sealing import is_sealed, read_sealed, sealed
 from bankmine.privacy.tokens import CUSTOMER, TOKEN, token_of
 from bankmine.stewardship import rotate as rotation
 
-pytest.importorskip("bankmine.privacy.audit")
 GONE = "gone from the bank"
 
 
 @pytest.fixture
 def hidden(tmp_path, monkeypatch) -> str:
-    monkeypatch.setenv(KEY, KEYS[0])
-    monkeypatch.delenv(KEY_FILE, raising=False)
-    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "cache"))
-    monkeypatch.setenv("BANKMINE_AUDIT", str(tmp_path / "audit.jsonl"))
+    keep_apart(monkeypatch, tmp_path)
     _, place = write_bank(tmp_path)
     day = tmp_path / "reports" / "hidden" / "2025-12-31"
     (day / "06_churn").mkdir(parents=True)

@@ -22,7 +22,7 @@ from bankmine.bank.snapshot import open_source, read_source
 from bankmine.bank.sources import find_source
 from bankmine.errors import BankmineError
 from bankmine.features.customers import features
-from bankmine.privacy import tokens
+from bankmine.privacy import register, tokens
 from bankmine.privacy.keys import KEY, KEY_FILE, find_key
 
 KEYS_OF = {"customer_id", "account_id", "from_id", "to_id", "staff_id", "counterparty", "device_id"}
@@ -204,3 +204,12 @@ def test_a_token_is_found_in_the_text_of_a_notebook(key):
         assert found == [token] or "名" in text
     assert not tokens.TOKEN.search(f"{token}0")
     assert not tokens.TOKEN.search(f"x{token}")
+
+
+def test_a_contract_that_is_not_classified_is_refused(tmp_path, monkeypatch):
+    _, hidden = write_bank(tmp_path)
+    text = register.FILE.read_text("utf-8").replace("      - accounts.customer_id\n", "")
+    (tmp_path / "privacy.yml").write_text(text, "utf-8")
+    monkeypatch.setattr(register, "FILE", tmp_path / "privacy.yml")
+    with pytest.raises(BankmineError, match=r"does not list accounts\.customer_id: add it"):
+        open_source(hidden)

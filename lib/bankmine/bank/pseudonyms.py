@@ -1,7 +1,6 @@
 """Pseudonyms at the door: of a source that asks for them, no key of its own gets any further than here.
 
-What names a person otherwise is left out with it: columns that are not of the contract, unless the register lists them
-as seen or as a key, and what people write.
+What names a person otherwise is left out with it: columns that the register lists for no purpose, or not at all.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from bankmine.bank.sources import FLAT, Source
 from bankmine.errors import SourceError
 from bankmine.privacy import tokens
 from bankmine.privacy.keys import Key, require_key
-from bankmine.privacy.register import ABSENT, REDACT, TOKEN, load_register
+from bankmine.privacy.register import FILE, TOKEN, UNLISTED, load_register
 
 _HIDDEN = "***"
 """Stands for what was to be a key and lost digits."""
@@ -45,10 +44,13 @@ def key_of(source: Source) -> Key:
 
 def parts_of(source: Source, table: str, columns: Iterable[str]) -> Parts:
     """Tell by the register how columns of a table are treated; see the head of this module."""
-    register, own = load_register(source.folder), TABLES[table].names if table in TABLES else ()
-    masking = {c: register.group(f"{table}.{c}").masking for c in columns if not c.startswith(BAD)}
-    keys = {c: tokens.domain_of(c) for c, how in masking.items() if how == TOKEN}
-    return Parts(keys, [c for c, how in masking.items() if how == REDACT or (how == ABSENT and c not in own)])
+    register = load_register(source.folder)
+    groups = {c: register.group(f"{table}.{c}") for c in columns if not c.startswith(BAD)}
+    own = TABLES[table].names if table in TABLES else ()
+    if lost := [c for c, group in groups.items() if c in own and group is UNLISTED]:
+        raise SourceError(f"Source {source.name} has pseudonyms, and {FILE} does not list {table}.{lost[0]}: add it.")
+    keys = {c: tokens.domain_of(c) for c, group in groups.items() if group.masking == TOKEN}
+    return Parts(keys, [c for c, group in groups.items() if not group.purposes and c not in keys])
 
 
 def keys_of(tables: dict[str, ir.Table], source: Source) -> dict[str, ir.Table]:

@@ -142,7 +142,7 @@ def _groups(told: dict, file: Path, purposes: dict[str, Purpose]) -> dict[str, G
     for group in entries(told.get("columns", []), Group, file, "groups of columns"):
         if odd := [p for p in group.purposes if p not in purposes]:
             raise BankmineError(
-                f"{file}: {group.id} names the purpose {odd[0]!r}, which is none of {', '.join(purposes)}."
+                f"{file}: {group.id} names the purpose {odd[0]!r}, which is none of {FILE}: {', '.join(purposes)}."
             )
         if twice := [c for i, c in enumerate(group.columns) if c in found or c in group.columns[:i]]:
             raise BankmineError(f"{file}: {twice[0]} is listed twice.")

@@ -18,7 +18,7 @@ from bankmine.errors import BankmineError, told
 from bankmine.privacy import access, audit
 from bankmine.privacy.keys import KEY_FILE
 from bankmine.privacy.patterns import found_in
-from bankmine.privacy.register import ABSENT, UNLISTED, load_register
+from bankmine.privacy.register import UNLISTED, load_register
 from bankmine.privacy.sealing import read_sealed
 from bankmine.privacy.tokens import CUSTOMER, DIGITS, domain_of_token, letter_of, mapped
 from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
@@ -125,10 +125,10 @@ def _with_keys(opened: Tokenised, listed: pa.Table, columns: dict[str, str], fil
 
 
 def _with_contacts(opened: Tokenised, listed: pa.Table, column: str) -> tuple[pa.Table, list[str]]:
-    """Add what the register lists of customers beside the contract, and keeps from all others."""
+    """Add what is listed of customers beside the contract and for no analysis, as telephone numbers; tell which."""
     register, rows = load_register(opened.source.folder), opened.plain["customers"]
     groups = {c: register.group(f"customers.{c}") for c in rows.columns if c not in TABLES["customers"].names}
-    contacts = [c for c, group in groups.items() if group is not UNLISTED and group.masking == ABSENT]
+    contacts = [c for c, group in groups.items() if group is not UNLISTED and not group.purposes]
     if not contacts:
         return listed, []
     those = opened.con.create_table("those", pa.table({"customer_id": pc.unique(listed[column])}))
