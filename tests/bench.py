@@ -328,7 +328,11 @@ def reports_bench() -> None:
     root = Path(__file__).resolve().parents[1]
     call = [str(Path(sys.executable).with_name("bankmine")), "run"]
     subprocess.run(["make", "-s", "reports"], cwd=root, check=True, stdout=subprocess.DEVNULL)  # the bank is made once
-    with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as out:
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        tempfile.TemporaryDirectory() as hidden,
+        tempfile.TemporaryDirectory() as out,
+    ):
         env = os.environ | {"BANKMINE_CACHE": cache}
         first, second = (
             float(subprocess.check_output([sys.executable, "-c", OPENS], cwd=root, env=env).split()[-1])
@@ -336,9 +340,16 @@ def reports_bench() -> None:
         )
         print(f"the demo bank is opened again in {second:.2f} s (goal: 1.5, a tenth): first {first / second:.0f} times")
         shutil.rmtree(cache)
+        sealed = env | {"BANKMINE_KEY": "5e" * 32, "BANKMINE_CACHE": hidden}
         for state, goal in (("an empty", 75), ("a warm", 45)):
-            seconds = timed(["make", "-s", "reports", f"OUT={out}"], root, env)
+            seconds, longer = (
+                timed(
+                    ["make", "-s", "reports", f"OUT={out}/{len(one)}"], root, one | {"BANKMINE_AUDIT": f"{out}/audit"}
+                )
+                for one in (env, sealed)
+            )
             print(f"make reports with {state} cache: {seconds:.1f} s (goal: {goal})")
+            print(f"  encrypted, {longer / seconds:.2f} times as long (goal: at most 1.15)")
         for name, goal in ALONE.items():
             seconds = timed([*call, name, "--out", out], root, env)
             print(f"{name} by itself with a warm cache: {seconds:.1f} s (goal: {goal})")
