@@ -266,3 +266,21 @@ def test_a_list_of_a_bank_without_consents_or_cheap_channels(datasets):
     assert rules.currency == "CZK"
     assert (listed["contact"] == ALLOWED).all()
     assert 0 < listed["called"].sum() <= tiers_of(listed, rules)["capacity"].sum()
+
+
+def test_tiers_of_which_too_few_customers_were_called_stand_with_a_neighbour_and_nothing_is_lost():
+    tier = pd.Series(["basic"] * 12 + ["core"] * 9 + ["preferred"] * 3)
+    target, called = pd.Series([1.0, 0, 0] * 8), pd.Series(True, tier.index)
+    worth, rules, whose = pd.Series(1000.0, tier.index), plain_rules(), tier.index.to_series()
+    apart, together = (retention.break_even(target, called, worth, tier, rules, whose, smallest=n) for n in (1, 5))
+    assert together.index.tolist() == ["premium", "preferred or core", "basic", "all"]
+    assert together.loc["preferred or core", "calls"] == 12
+    assert together.loc["preferred or core", "profit"] == pytest.approx(
+        apart.loc[["preferred", "core"], "profit"].sum()
+    )
+    pd.testing.assert_frame_equal(together.loc[["basic", "all"]], apart.loc[["basic", "all"]])
+    # three customers in nine rows are three
+    again = retention.break_even(
+        target, called, worth, tier, rules, whose.where(tier != "basic", whose % 3), smallest=5
+    )
+    assert again.index.tolist() == ["premium", "preferred or core or basic", "all"]

@@ -19,7 +19,7 @@ from bankmine.learning.splits import FEWEST
 from bankmine.study.validation import CROSSED, MATERIAL
 from bankmine.topics import credit
 from bankmine.topics.credit import grades, lending, remedy
-from bankmine.topics.credit.portfolio import Portfolio, overrides
+from bankmine.topics.credit.portfolio import Portfolio, otherwise, overrides, overrides_told
 from bankmine.topics.credit.rules import REGISTRY, Grade, load_credit_rules, load_form, load_grades
 
 RULES = load_credit_rules("CNY")
@@ -161,6 +161,42 @@ def test_overrides_are_what_the_bank_decided_otherwise():
     assert found.loc["grant", ["applications", "granted", "refused", "otherwise", "bad"]].tolist() == [4, 3, 1, 1, 1]
     assert found.loc["refuse", ["applications", "granted", "refused", "otherwise", "bad"]].tolist() == [4, 2, 2, 2, 2]
     assert np.isnan(found.loc["a person decides", "otherwise"])
+
+
+@pytest.mark.parametrize(
+    ("counts", "cells", "headline"),
+    [
+        (  # all are told
+            {"grant": (100, 90, 10), "refuse": (60, 12, 48)},
+            {("grant", "granted"): "90", ("grant", "otherwise"): "10", ("refuse", "otherwise"): "12"},
+            ("12", "10"),
+        ),
+        (  # three cannot be had from the row's total, nor from that of all
+            {"grant": (100, 97, 3), "refuse": (60, 20, 40), "a person decides": (10, 5, 5)},
+            {("grant", "granted"): "withheld", ("grant", "refused"): "fewer than 5",
+             ("grant", "otherwise"): "fewer than 5"},
+            ("withheld", "fewer than 5"),
+        ),
+        (  # nor where too few applications are decided so at all
+            {"grant": (100, 80, 20), "refuse": (60, 20, 40), "a person decides": (3, 1, 2)},
+            {("a person decides", "applications"): "fewer than 5", ("refuse", "applications"): "withheld",
+             ("a person decides", "granted"): "withheld", ("grant", "applications"): "100"},
+            ("20", "20"),
+        ),
+    ],
+)  # fmt: skip
+def test_overrides_of_too_few_applications_are_not_told(counts, cells, headline):
+    frame = pd.DataFrame.from_dict(counts, "index", columns=["applications", "granted", "refused"])
+    against = {"grant": "refused", "refuse": "granted"}
+    frame["otherwise"] = [row[against[p]] if p in against else np.nan for p, row in frame.iterrows()]
+    frame = frame.assign(bad=1, share=0.1, low=0.0, high=0.2).rename_axis("policy")
+    found = overrides_told(frame, 5)
+    assert {cell: f"{found.at[cell]:.0f}" for cell in cells} == cells
+    assert found.loc[found["granted"].isna(), ["share", "low", "high"]].isna().all(axis=None)
+    told = otherwise(frame, 5)
+    assert (f"{told['granted']:.0f}", f"{told['refused']:.0f}") == headline
+    assert told["share"] == pytest.approx(frame["otherwise"].sum() / frame["applications"].sum())
+    assert f"{otherwise(frame.assign(otherwise=[2] + [0] * (len(frame) - 1)), 5)['share']}" == "withheld"
 
 
 # --- of a bank

@@ -21,6 +21,7 @@ from bankmine.deciding.costs import Costs, empc, profit_metrics, realised
 from bankmine.deciding.policies import DRAWS, Unsure, jointly, with_intervals
 from bankmine.errors import BankmineError
 from bankmine.features.value import TIERS
+from bankmine.judging.disclosure import merged
 from bankmine.judging.intervals import interval
 from bankmine.registers import entries, read_yaml
 from bankmine.workspace import WORKSPACE
@@ -170,20 +171,25 @@ def sensitivity(
 
 def break_even(
     target: pd.Series, called: pd.Series, worth: pd.Series, tier: pd.Series, rules: RetentionRules, entity: pd.Series,
-    rounds: pd.Series | None = None,
+    rounds: pd.Series | None = None, smallest: int = 1,
 ) -> pd.DataFrame:  # fmt: skip
     """Find by tier, and of `all`, the success rate below which calls lose money, and how likely the true one is above.
+
+    Tiers of which fewer than `smallest` customers were called stand together with a neighbour.
 
     `calls`, `leavers` among them and `profit` are of a round; `low` and `high` are of both: whom the months happened to
     hold, and what is believed of success, independently between channels. `break_even` and the `chance` that calling
     pays are NaN where fewer than `FEWEST` leavers were called.
     """
     known = called & target.notna()
+    own = tier[known].astype(pd.CategoricalDtype(list(rules.tiers), ordered=True))
+    names = dict(zip(own, merged(own, smallest, entity[known]), strict=True))
     tier = tier.astype(str)
     number = max(rounds[known].nunique(), 1) if rounds is not None else 1
     never, unsure = hanging_on_success(target, worth, tier, rules)
     slope = sum(one.slope for one in unsure.values())
-    parts = pd.DataFrame({t: known & (tier == t) for t in rules.tiers} | {"all": known})
+    stands, shown = tier.replace(names), dict.fromkeys(names.get(t, t) for t in rules.tiers)
+    parts = pd.DataFrame({name: known & (stands == name) for name in shown} | {"all": known})
     rows = pd.DataFrame({"calls": 1.0, "leavers": target, "never": never, "slope": slope})
     sums = pd.DataFrame({name: rows[part].sum() / number for name, part in parts.items()}).T
     earned = jointly(parts, never, unsure, entity, rounds)

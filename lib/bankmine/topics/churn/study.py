@@ -452,7 +452,7 @@ class BankChurn(Churn):
     @part
     def _by_tier(self) -> pd.DataFrame:
         rows, given = self._called
-        found = retention.break_even(*given, rows.entity, rows.day)
+        found = retention.break_even(*given, rows.entity, rows.day, self.smallest_group)
         return found.assign(**found[["calls", "leavers", "profit", "low", "high"]] * self.stands_for)
 
     @part

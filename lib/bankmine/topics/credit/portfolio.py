@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from bankmine.errors import BankmineError
-from bankmine.judging.disclosure import merged
+from bankmine.judging.disclosure import DOWN, WITHHELD, merged, not_told, told, too_few
 from bankmine.judging.intervals import shown, wilson, with_interval
+from bankmine.judging.numbers import Hidden
 from bankmine.lacking import part
 from bankmine.topics.credit.lending import GRANT, REFUSE, TOO_DEAR
 from bankmine.topics.credit.rules import CreditRules
@@ -107,10 +108,32 @@ def overrides(decision: pd.Series, beside: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, "index", columns=columns).rename_axis("policy")
 
 
-def overrides_table(found: pd.DataFrame) -> pd.DataFrame:
+def overrides_told(found: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Return overrides without numbers of fewer applications than `smallest`, and others from which these follow."""
+    counts = found[["applications", "granted", "refused"]].astype(float)
+    words = not_told(counts[["granted", "refused"]], smallest)
+    of_all = not_told(counts[["applications"]], smallest, (DOWN,))["applications"]
+    words = words.mask(of_all != "", WITHHELD).assign(applications=of_all)
+    words["otherwise"] = words["granted"].where(words.index == REFUSE, words["refused"])
+    numbers = found.astype(dict.fromkeys(words.columns, float))
+    return told(numbers, words).assign(**found[["share", "low", "high"]].where(words["granted"] == ""))
+
+
+def otherwise(found: pd.DataFrame, smallest: int) -> dict[str, float]:
+    """Say how many the bank `granted` whom this policy refuses, and `refused` whom it grants, and which `share` it is.
+
+    Numbers of fewer than `smallest` are not told.
+    """
+    counts = found["otherwise"].reindex([REFUSE, GRANT]).fillna(0.0).set_axis(["granted", "refused"]).to_frame()
+    numbers = told(counts, not_told(counts, smallest, (DOWN,)))["otherwise"]
+    share = counts["otherwise"].sum() / found["applications"].sum()
+    return {**numbers, "share": Hidden(WITHHELD) if too_few(counts.sum(), smallest).any() else share}
+
+
+def overrides_table(found: pd.DataFrame, smallest: int) -> pd.DataFrame:
     """Return overrides for a page."""
-    told = found.assign(**{"bad so far": with_interval(found, "share", ".1%")})
+    found = overrides_told(found, smallest)
+    found["bad so far"] = with_interval(found, "share", ".1%")
     names = {"granted": "granted by the bank", "refused": "refused by the bank", "otherwise": "decided otherwise"}
-    return shown(
-        told.drop(columns=["bad", "share", "low", "high"]).rename(columns=names), **{"decided otherwise": ",.0f"}
-    )
+    whole = dict.fromkeys(["applications", *names.values()], ",.0f")
+    return shown(found.drop(columns=["bad", "share", "low", "high"]).rename(columns=names), **whole)

@@ -816,14 +816,12 @@ class BankCredit(CreditStudy):
     @part
     def overrides_table(self) -> pd.DataFrame:
         """The same for a page."""
-        return portfolio.overrides_table(self.overrides)
+        return portfolio.overrides_table(self.overrides, self.smallest_group)
 
     @part
     def overridden(self) -> dict[str, object]:
         """In a year, how many the bank `granted` whom this policy refuses, and `refused` whom it grants; `share`."""
-        found = self.overrides["otherwise"].reindex([lending.REFUSE, lending.GRANT], fill_value=0)
-        granted, refused_ = map(int, found)
-        return {"granted": granted, "refused": refused_, "share": found.sum() / self.overrides["applications"].sum()}
+        return portfolio.otherwise(self.overrides, self.smallest_group)
 
     @part
     def earlier_lists(self) -> EarlierLists:
