@@ -13,6 +13,8 @@ from html import escape as html_text
 
 import pandas as pd
 
+from bankmine.bank.classified import register_of
+from bankmine.bank.flat_columns import column_types
 from bankmine.bank.flat_leaks import telling
 from bankmine.bank.flat_predictors import SINCE, copies_of, predictors
 from bankmine.bank.flat_rows import Rows, costs_of, entity_of, known_rows, refuse_unknown
@@ -191,6 +193,7 @@ def open_flat(
     asked = {role: notes.names.get(value, value) if role != "positive" else value for role, value in asked.items()}
     told = Told(source.decimal, source.dates, source.missing, bool(source.time_zone), clock=source.clock)
     with undamaged(con, source):
+        register_of(source, {FLAT: column_types(con)})
         notes.remarks.extend(pseudonymise_flat(con, source, asked))
         if view is not None:
             flat_seen(con, view, source.title, {**source.flat, **{k: v for k, v in asked.items() if v}})

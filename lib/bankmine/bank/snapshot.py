@@ -16,6 +16,7 @@ import pandas as pd
 from bankmine.bank import cache, readers
 from bankmine.bank.casting import BAD, Typed, named, typed
 from bankmine.bank.checks import TableCheck, check
+from bankmine.bank.classified import register_of
 from bankmine.bank.contract import TABLES, Table
 from bankmine.bank.currencies import in_one_currency
 from bankmine.bank.form_kinds import Told
@@ -154,10 +155,14 @@ class Bank:
         return tuple(map(datetime.date.fromisoformat, self._looked[1]))
 
     @cached_property
-    def _looked(self) -> tuple[list[str], list[str]]:
-        """Problems, and the days of `_days`."""
+    def _looked(self) -> tuple[list[str], list[str], dict[str, list[str]]]:
+        """Problems, the days of `_days`, and the columns of each table that there is."""
+
+        def look() -> tuple[object, ...]:
+            return *self._look(), {name: rows.columns for name, rows in self.raw.items()}
+
         with self.reading.undamaged():
-            return kept_json(self._key(), f"{self.source.name}: whether it can be used", self._look)
+            return kept_json(self._key(), f"{self.source.name}: whether it can be used", look)
 
     def _look(self) -> tuple[list[str], list[str]]:
         problems = [f"table {t.name} is missing" for t in TABLES.values() if t.required and t.name not in self.raw]
@@ -199,8 +204,10 @@ class Bank:
         Raises
         ------
         BankmineError
-            If the day does not parse or lies outside the data, or the role may not act for the purpose.
+            If the day does not parse or lies outside the data, the role may not act for the purpose, or the register of
+            columns lists one that is not there.
         """
+        register_of(self.source, self._looked[2])
         view = access.view(self.source.folder, role, purpose)
         day = self.valid_day(day)
         key = self._key(day)

@@ -55,15 +55,15 @@ def warm_up(ledger: Ledger, snapshot: Snapshot, kinds: Sequence[str]) -> int:
     return ledger.rows("SELECT count(*) FROM transactions")[0][0]
 
 
-def _token_fields(snapshot: Snapshot) -> list[tuple[str, str, str]]:
-    """Tell which fields of transactions are tokens in a source, of which domain, and the name of their key."""
+def _token_fields(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Tell which fields of transactions are tokens in a source, and of which domain."""
     source = snapshot.source
     if not source.pseudonyms:
         return []
     keys = parts_of(source, "accounts", ("account_id", "customer_id")).keys
     keys |= parts_of(source, "transactions", WORDS.values()).keys
     fields = {"account": "account_id", "customer": "customer_id"} | WORDS
-    return [(field, keys[column], source.key) for field, column in fields.items() if column in keys]
+    return [(field, keys[column]) for field, column in fields.items() if column in keys]
 
 
 def _without_labels(pieces: Iterator[list[tuple]], labels: list[tuple]) -> Iterator[list[tuple]]:

@@ -11,23 +11,27 @@ from scipy.stats.contingency import chi2_contingency
 from bankmine.judging.intervals import interval
 
 _AGES = {"under 35": 35, "35 to 54": 55, "55 and over": 200}
+_NO_AGE = "age unknown"
 _DRAWS = 500
 
 
 def demographic_groups(customers: pd.DataFrame) -> pd.Series:
-    """Group customers by `age_years` and `city_tier`, where the bank has them: "35 to 54, large city"."""
+    """Group customers by `age_years` and `city_tier`, where the bank has them: "35 to 54, large city".
+
+    Customers of no known age are one group, as they are few.
+    """
     parts = []
     if "age_years" in customers.columns:
         edges = [0, *_AGES.values()]
         ages = pd.cut(customers["age_years"].astype(float), edges, right=False, labels=list(_AGES))
-        parts.append(ages.astype(object).fillna("age unknown"))
+        parts.append(ages.astype(object).fillna(_NO_AGE))
     if "city_tier" in customers.columns:
         tier = customers["city_tier"].astype(float)
         names = np.select([tier.isna(), tier <= 2], ["city unknown", "large city"], "smaller city")
         parts.append(pd.Series(names, index=customers.index))
     if not parts:
         return pd.Series("unknown", index=customers.index, name="group")
-    return parts[0].str.cat(parts[1:], sep=", ").rename("group")
+    return parts[0].str.cat(parts[1:], sep=", ").mask(parts[0] == _NO_AGE, _NO_AGE).rename("group")
 
 
 def association(views: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
