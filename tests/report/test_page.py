@@ -136,14 +136,14 @@ USED = {
         "customers": [
             {
                 "kind": "personal",
-                "masking": "token",
+                "seen": "token",
                 "retention": 5,
                 "listed": True,
                 "columns": ["customer_id", "name"],
             },
-            {"kind": "sensitive", "masking": "absent", "retention": 1, "listed": False, "columns": [IMAGE]},
+            {"kind": "sensitive", "seen": "redact", "retention": 1, "listed": False, "columns": [IMAGE]},
         ],
-        "rates": [{"kind": "general", "masking": "none", "retention": 10, "listed": True, "columns": ["rate"]}],
+        "rates": [{"kind": "general", "seen": "none", "retention": 10, "listed": True, "columns": ["rate"]}],
     },
 }
 ASKED = {
@@ -544,10 +544,10 @@ def test_what_a_report_used_is_told_by_class_with_role_consent_and_who_stands_al
         "in the role of no_gender, for the purpose retention",
         "4 columns of 2 tables, by the register of the data owners: 1 general, 2 personal, 1 sensitive",
         "Of 1,200 customers 300 (25%) agreed to marketing and 900 (75%) agreed to profiling",
-        "12.3% of the customers are the only one of their year of birth, gender and region",
-        "by decade of birth it is 1.0%",
+        "12.3% of the customers are unique by year of birth, gender and region",
+        "By decade of birth it is 1.0%, at the cost of 90 groups in place of 800",
         f"sensitive, as nobody listed them: {IMAGE}",
-        "masked by a keyed token; kept for 5 years",
+        "seen as keyed tokens; kept for 5 years",
     ):
         assert words in re.sub(r" (?=[,:;.])", "", told), (words, told)
 
@@ -555,5 +555,5 @@ def test_what_a_report_used_is_told_by_class_with_role_consent_and_who_stands_al
 def test_a_report_of_nobodys_region_or_consent_and_of_no_role_is_silent_on_them():
     told = used_section(used=USED)
     assert "of 2 tables" in told
-    assert not [words for words in ("agreed", "the only one", "in the role of") if words in told]
+    assert not [words for words in ("agreed", "unique by", "in the role of") if words in told]
     assert page_of(shown(text_plain="x")).find(id="used") is None

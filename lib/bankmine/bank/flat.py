@@ -117,10 +117,11 @@ class Flat:
         return pd.DataFrame({"value": counts})
 
     def _repr_mimebundle_(self, **_: object) -> dict:
+        view = access.view(self.source.folder, self.role, self.purpose) if self.role else None
         shown = {
             "name": self.source.name, "title": self.title, "currency": self.currency,
             "fingerprint": self.fingerprint, "as_of": str(self.as_of), "rows": {FLAT: len(self.target)},
-            "used": used(self.source, {FLAT: self.rows.columns}, None),
+            "used": used(self.source, {FLAT: self.rows.columns}, None, view),
         }  # fmt: skip
         text = f"{self.title}, as of {self.as_of}"
         tables = [self.overview()] + ([self.dropped.set_index("column")] if len(self.dropped) else [])

@@ -341,11 +341,14 @@ class Snapshot:
         return pd.DataFrame(rows, columns=["table", "rows", "quarantined", "kept", "first day", "last day"])
 
     def _repr_mimebundle_(self, **_: object) -> dict:
+        columns, view = {n: t.columns for n, t in self.tables.items()}, None
+        if self.role:
+            view = access.view(self.source.folder, self.role, self.purpose)
         told = {
             "name": self.source.name, "title": self.source.title, "currency": self.source.currency,
             "fingerprint": self.fingerprint, "as_of": str(self.as_of),
             "rows": {c.name: c.kept for c in self.checks.values()},
-            "used": used(self.source, {n: t.columns for n, t in self.tables.items()}, self.tables.get("customers")),
+            "used": used(self.source, columns, self.tables.get("customers"), view),
         }  # fmt: skip
         text = f"{self.source.title}, as of {self.as_of}"
         tables = self.overview().set_index("table")

@@ -9,19 +9,22 @@ import ibis
 import ibis.expr.types as ir
 
 from bankmine.bank.sources import Source
-from bankmine.privacy.register import KINDS, UNLISTED, load_register
+from bankmine.privacy.access import View
+from bankmine.privacy.register import KINDS, NONE, TOKEN, UNLISTED, load_register
 
 _CONSENTS = {"marketing_consent": "marketing", "profiling_consent": "profiling"}
 _BAND = 10
 """Years of birth that are one once coarsened."""
 
 
-def used(source: Source, columns: Mapping[str, Iterable[str]], customers: ir.Table | None) -> dict[str, object]:
+def used(
+    source: Source, columns: Mapping[str, Iterable[str]], customers: ir.Table | None, view: View | None
+) -> dict[str, object]:
     """Tell which columns of which tables were there, by the register, and of the customers who agreed and stands alone.
 
-    `columns` by table; those that are treated alike stand together: `kind`, `masking`, `retention` in years, whether
-    they are `listed`, and `columns`. `kinds` counts columns. What needs columns that the customers do not have is left
-    out. All is counted in the engine, and no value is told.
+    `columns` by table; those that are treated alike stand together: `kind`, how they were `seen` through a view,
+    `retention` in years, whether they are `listed`, and `columns`. `kinds` counts columns. What needs
+    columns that the customers do not have is left out. All is counted in the engine, and no value is told.
     """
     register = load_register(source.folder)
     tables, kinds = {}, Counter()
@@ -30,8 +33,11 @@ def used(source: Source, columns: Mapping[str, Iterable[str]], customers: ir.Tab
         for name in names:
             group = register.group(f"{table}.{name}")
             kinds[group.kind] += 1
-            alike.setdefault((group.kind, group.masking, group.retention, group is not UNLISTED), []).append(name)
-        how = ("kind", "masking", "retention", "listed")
+            seen = NONE if view is None else view.masking(f"{table}.{name}")
+            if group.masking == TOKEN:  # made by the source, for whoever looks
+                seen = TOKEN if source.pseudonyms else NONE
+            alike.setdefault((group.kind, seen, group.retention, group is not UNLISTED), []).append(name)
+        how = ("kind", "seen", "retention", "listed")
         tables[table] = [{**dict(zip(how, key, strict=True)), "columns": names} for key, names in alike.items()]
     found = {"kinds": {kind: kinds[kind] for kind in KINDS}, "tables": tables}
     return found if customers is None else found | _consent(customers) | _unique(customers, register.smallest_group)

@@ -45,8 +45,8 @@ _TABLES = (
     "CREATE TABLE lasts (key TEXT, value TEXT, at INTEGER, country TEXT, PRIMARY KEY (key, value)) WITHOUT ROWID",
     "CREATE TABLE tokens (field TEXT PRIMARY KEY, domain TEXT NOT NULL) WITHOUT ROWID",
 )
-"""`tokens` has which fields of transactions hold tokens. `lasts` has the last moments of customers and accounts, and the
-last place (key `place`) of customers, of what `transactions` has forgotten."""
+"""`tokens` has which fields of transactions hold tokens. `lasts` has the last moments of customers and accounts, and
+the last place (key `place`) of customers, of what `transactions` has forgotten."""
 _INDEXES = (
     "CREATE UNIQUE INDEX transactions_id ON transactions (transaction_id)",
     "CREATE INDEX transactions_at ON transactions (at)",

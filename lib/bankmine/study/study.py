@@ -714,26 +714,27 @@ class Study(Headed):
         """Merge groups of too few customers with others, so that a page may tell of them."""
         return disclosure.merged(group, self.smallest_group, entity)
 
-    def _rows_told(self, told: pd.DataFrame, rows: Sample) -> pd.Series:
-        """Return how many rows each group has, but of the smallest of an attribute that too few customers lack.
+    def _groups_told(self, told: pd.DataFrame, rows: Sample) -> pd.DataFrame:
+        """Return figures of groups, but of the smallest of an attribute that too few customers lack.
 
-        These would follow from a total; put into a group, they would move its rates.
+        These would follow from a total; put into a group, they would move its rates. A share with its interval tells of
+        how many it is, so it goes with their number.
         """
         words = pd.DataFrame("", told.index, ["rows"])
         for name, group in self.groups().items():
             lacking = rows.entity[group.loc[rows.target.index].isna()].nunique()
             if 0 < lacking < self.smallest_group:
                 words.loc[[(name, told.loc[name, "rows"].idxmin())]] = disclosure.WITHHELD
-        return disclosure.told(told[["rows"]], words)["rows"]
+        counts = disclosure.told(told[["rows"]], words)["rows"]
+        return told.mask(counts.isna()).assign(rows=counts, verdict=told["verdict"].mask(counts.isna(), "not told"))
 
     @part
     def fair(self) -> pd.DataFrame:
         """Groups by how often they are acted on, against the reference, with intervals and verdict."""
-        told = pd.concat(self.impact, names=["attribute"])
+        told = self._groups_told(pd.concat(self.impact, names=["attribute"]), self.fitted[0].rows)
         share = f"share {self.favoured}"
         told[share] = with_interval(told, "share", ".1%")
         told["impact ratio"] = with_interval(told, "ratio", ".2f")
-        told["rows"] = self._rows_told(told, self.fitted[0].rows)
         return told[["rows", share, "impact ratio", "verdict"]]
 
     @chart
@@ -761,9 +762,8 @@ class Study(Headed):
         known = {n: g.loc[index].where(rows.target.notna()) for n, g in self.groups().items()}
         known = {n: self.told_group(g, rows.entity) for n, g in known.items()}
         found = {n: fairness.same_score(rows.target, chance, g, rows.entity) for n, g in known.items()}
-        told = pd.concat(found, names=["attribute"])
+        told = self._groups_told(pd.concat(found, names=["attribute"]), rows)
         told["came out"] = with_interval(told, "observed", ".1%")
-        told["rows"] = self._rows_told(told, rows)
         return shown(told[["rows", "predicted", "came out", "verdict"]], predicted=".1%")
 
     @part
