@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _LONGEST = 300
+_VALUE = re.compile(
+    r"""\b(parse string )".*|\b((?:string|value|format:|range:|syntax for type [\w ]+:) *)(['"]).*\3""", re.DOTALL
+)
+"""How engines quote a value that they could not read."""
 
 
 class BankmineError(Exception):
@@ -21,8 +26,8 @@ class UnusableSourceError(SourceError):
 
 
 def one_line(error: object, secrets: Iterable[str] = ()) -> str:
-    """Fold a library's message into one short line in which no secret is left."""
-    text = str(error)
+    """Fold a library's message into one short line in which no secret is left, and no value of the data."""
+    text = _VALUE.sub(r"\1\2…", str(error))
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return " ".join(text.split())[:_LONGEST]

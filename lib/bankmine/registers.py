@@ -22,6 +22,12 @@ class _Loader(yaml.SafeLoader):
 
     depth = 0
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+            raise yaml.YAMLError(f"{twice[0]} comes twice in one mapping, at line {node.start_mark.line + 1}.")
+        return super().construct_mapping(node, deep)
+
     def compose_node(self, parent: object, index: object) -> yaml.Node:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError(f"write out what the alias *{self.peek_event().anchor} repeats.")
@@ -65,6 +71,8 @@ def entries(told: object, kind: type[Entry], file: Path, what: str) -> list[Entr
     An error names the file and tells if it is no list of `what`, an entry lacks a field, has an unknown one or a rule
     that is refused, or an id comes twice.
     """
+    if not isinstance(told, list):
+        raise BankmineError(f"{file} is not a list of {what}.")
     try:
         found = [kind(**entry) for entry in told]
     except TypeError as error:

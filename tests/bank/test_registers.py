@@ -212,6 +212,7 @@ def test_rules_are_what_a_plain_evaluator_finds(trees, numbers, rows):
         ("a: 2024-13-45", "is not readable YAML"),
         ("a: [", "is not readable YAML"),
         ("a: [{b: " + "9" * 400 + "}]", "99999999999999999999 is too large a number for a register"),
+        ("b: {a: 1, c: 2, a: 3}", "a comes twice in one mapping, at line 1"),
         ("a: -.inf", "-inf is too large a number for a register, or none"),
         ("a: .nan", "nan is too large a number for a register, or none"),
     ],

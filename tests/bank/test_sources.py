@@ -225,6 +225,22 @@ def test_sql_that_fails(tmp_path):
     assert "nothing" in text
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT CAST('王小明' AS INTEGER) FROM accounts",
+        "SELECT strptime('王小明', '%Y') FROM accounts",
+        "SELECT DATE '2020-13-王小明' FROM accounts",
+        "SELECT CAST(['王小明'] AS INTEGER[]) FROM accounts",
+    ],
+)
+def test_sql_that_fails_over_a_value_does_not_show_it(tmp_path, sql):
+    (mapped(tmp_path) / "accounts.sql").write_text(sql, "utf-8")
+    text = message(tmp_path)
+    assert "accounts.sql fails" in text
+    assert "王小明" not in text
+
+
 def test_sql_in_another_encoding(tmp_path):
     (mapped(tmp_path) / "accounts.sql").write_bytes("SELECT '现金' FROM accounts".encode("gbk"))
     assert "accounts.sql is not readable UTF-8 text" in message(tmp_path)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bank_fixtures import EXTRACTED_ON
+from pseudonyms import keep_apart, list_columns, write_bank
 
 from bankmine.bank.classified import register_of
 from bankmine.bank.contract import TABLES
+from bankmine.bank.flat import open_flat
 from bankmine.bank.snapshot import open_source, read_source
 from bankmine.bank.sources import SOURCES, find_source
 from bankmine.errors import BankmineError
@@ -75,6 +78,32 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest(small_bank: Path, t
     bank = read_source(str(small_bank))
     with pytest.raises(BankmineError, match=r"customers\.gendre.*Did you mean customers\.gender\?"):
         register_of(bank.source, {name: rows.columns for name, rows in bank.raw.items()})
+
+
+def test_what_a_purpose_asks_of_customers_must_be_listed(tmp_path: Path, monkeypatch):
+    text = register.FILE.read_text().replace("consent: [marketing_consent]", "consent: [marketing_consnt]")
+    monkeypatch.setattr(register, "FILE", tmp_path / "privacy.yml")
+    (tmp_path / "privacy.yml").write_text(text)
+    with pytest.raises(BankmineError, match="purpose marketing asks for 'marketing_consnt', which"):
+        load_register(tmp_path)
+
+
+def test_a_register_with_a_column_that_is_not_there_opens_nothing_also_when_all_is_kept(tmp_path: Path, monkeypatch):
+    keep_apart(monkeypatch, tmp_path)
+    plain, _ = write_bank(tmp_path)
+    assert open_source(plain).as_of(EXTRACTED_ON).tables
+    list_columns(plain, "absent", "customers.shoe_size")
+    before = (tmp_path / "audit.jsonl").read_text()
+    with pytest.raises(BankmineError, match=r"lists customers\.shoe_size, which neither"):
+        open_source(plain).as_of(EXTRACTED_ON)
+    assert (tmp_path / "audit.jsonl").read_text() == before
+    (flat := tmp_path / "flat").mkdir()
+    (flat / "flat.csv").write_text("y,x\n" + "yes,1\nno,2\nno,1\n" * 60)
+    (flat / "source.yml").write_text("flat: {file: flat.csv, target: y}")
+    assert open_flat(str(flat)).rows
+    list_columns(flat, "absent", "flat.z")
+    with pytest.raises(BankmineError, match=r"lists flat\.z, which neither"):
+        open_flat(str(flat))
 
 
 def test_who_reviews_is_told_or_missed(monkeypatch, tmp_path: Path):

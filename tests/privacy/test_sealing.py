@@ -13,7 +13,7 @@ from bankmine.bank.kept import kept_frame
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.live.ledger import faults, open_ledger
-from bankmine.privacy.keys import KEY_FILE, Key, make_key
+from bankmine.privacy.keys import KEY, KEY_FILE, Key, find_key, make_key
 from bankmine.privacy.sealing import is_sealed, read_sealed, resealed, sealed, unsealed
 
 ABOUT = "2025-12-31/06_churn/calls.json"
@@ -136,3 +136,13 @@ def test_a_state_is_of_its_key(key, tmp_path, monkeypatch):
     state.write_bytes(state.read_bytes()[:5000] + b"x" + state.read_bytes()[5001:])
     with pytest.raises(BankmineError, match="is damaged"), faults(state):
         open_ledger(state).rows("SELECT * FROM transactions, labels, accounts")
+
+
+@pytest.mark.parametrize("name", [KEY, KEY_FILE])
+def test_a_key_that_is_set_to_nothing_is_refused_as_nothing_would_be_encrypted(name, monkeypatch):
+    for variable in (KEY, KEY_FILE):
+        monkeypatch.delenv(variable, raising=False)
+    assert find_key() is None
+    monkeypatch.setenv(name, " ")
+    with pytest.raises(BankmineError, match=f"^{name} is set to nothing"):
+        find_key()

@@ -48,6 +48,10 @@ def find_key() -> Key | None:
         If it is none, or others can read its file.
     """
     told, file = os.environ.get(KEY), os.environ.get(KEY_FILE)
+    if empty := [name for name, value in ((KEY, told), (KEY_FILE, file)) if value is not None and not value.strip()]:
+        raise BankmineError(
+            f"{empty[0]} is set to nothing, so nothing would be encrypted: give it a key or unset it."
+        )
     if told and file:
         raise BankmineError(f"The key is given twice: unset {KEY} or {KEY_FILE}.")
     if file:
@@ -84,11 +88,14 @@ def make_key(file: Path) -> Key:
     """Make a new key in a file of mode 0600, never over another."""
     if file.resolve().is_relative_to(WORKSPACE):
         raise BankmineError(f"A key does not belong into the project: give a file outside {WORKSPACE}.")
-    key = Key(secrets.token_bytes(_BYTES))
+    key, made = Key(secrets.token_bytes(_BYTES)), False
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
+            made = True
             stream.write(f"{key.secret.hex()}\n")
     except OSError as error:
+        if made:  # on a full disk
+            file.unlink()
         raise BankmineError(f"The key {file} cannot be made: {error.strerror}. Give another file.") from None
     return key
 

@@ -123,6 +123,11 @@ def load_register(folder: Path) -> Register:
         if twice := sorted(set(groups) & set(more)):
             raise BankmineError(f"{own}: {twice[0]} is listed in {FILE} already: remove it from one of them.")
         groups |= more
+    for purpose in purposes.values():
+        if odd := [c for c in (*purpose.consent, *purpose.contact) if f"customers.{c}" not in groups]:
+            raise BankmineError(
+                f"{FILE}: purpose {purpose.id} asks for {odd[0]!r}, which is no listed column of customers."
+            )
     smallest = told.get("smallest_group", Register.smallest_group)
     if isinstance(smallest, bool) or not isinstance(smallest, int) or smallest < 1:
         raise BankmineError(f"{FILE}: smallest_group is a whole number of customers from 1, not {smallest!r}.")

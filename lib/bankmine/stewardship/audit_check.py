@@ -28,6 +28,12 @@ def checked(reports: Path) -> tuple[list[str], list[str]]:
         for (event, by), (n, at) in sorted(chain.done.items())
     ]
     says.append(f"lines: {len(chain.hashes):,}, in {file}; reports in {reports} that name one: {len(anchors):,}")
+    since = len(chain.hashes) - max((head.number for _, head in anchors), default=0)
+    if since > 0:
+        says.append(
+            f"lines since the last report: {since:,}; if they were cut off, nobody would miss them: run a report, or "
+            "keep a copy of the file elsewhere"
+        )
     if without:
         says.append(f"reports that name none: {without:,}, made before there was an audit, or changed since")
     says += [

@@ -663,8 +663,8 @@ class CreditStudy(Study):
             "profit_sensitivity": "by cut-off, and by what is assumed of the refused"
             if not isinstance(optional(self, "earned"), Lacking) else Lacking("costs are not told"),
             "reject_inference": Lacking("nobody refused is told of"),
-            "explanation": "up to four reasons in words for each applicant; the score is a proposal, a person decides on "
-            "request",
+            "explanation": "up to four reasons in words for each applicant; the score is a proposal, a person decides "
+            "on request",
         }  # fmt: skip
 
     def facts(self) -> dict[str, float | str]:
