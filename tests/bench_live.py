@@ -93,6 +93,7 @@ def main() -> None:
     """Make a demo bank in a folder and measure; without one, in a folder that is removed."""
     from demobank import generate
 
+    os.environ |= {"BANKMINE_ROLE": "fraud_desk", "BANKMINE_PURPOSE": "fraud"}
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
         measured(generate(Path(folder) / "bank"), Path(folder))
 
