@@ -9,7 +9,8 @@ from pathlib import Path
 import fastexcel
 import pandas as pd
 import pytest
-from bank_fixtures import CORE, small_bank, write_source
+import yaml
+from bank_fixtures import CORE, EXTRACTED_ON, small_bank, write_source
 from pseudonyms import keep_apart, write_bank
 from runner_fixtures import bankmine, contents, make_workspace, refused
 
@@ -180,3 +181,34 @@ def test_a_damaged_file_is_told_in_one_line_and_nothing_changes(workspace, endin
         bankmine(workspace, "privacy", "forget", "C0001", "--source", "demo"), "Nothing was forgotten", damaged.name
     )
     assert contents(workspace / "reports") == before
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_of_a_flat_table_the_column_of_keys_alone_tells_whom_the_source_has(tmp_path, monkeypatch, named):
+    keep_apart(monkeypatch, tmp_path)
+    source = tmp_path / "flat"
+    source.mkdir()
+    pd.DataFrame({"who": [5, 8], "age": [32, 5], "left": [1, 0]}).to_csv(source / "rows.csv", index=False)
+    flat = {"file": "rows.csv", "target": "left", "positive": "1"} | ({"id": "who"} if named else {})
+    told = {"path": str(source), "extracted_on": EXTRACTED_ON, "flat": flat}
+    (source / "source.yml").write_text(yaml.safe_dump(told), "utf-8")
+    calls = tmp_path / "reports" / "flat" / "2025-12-31" / "06_churn" / "calls.parquet"
+    calls.parent.mkdir(parents=True)
+    pd.DataFrame({"customer_id": [5, 8], "why": ["aged 32", "aged 5"]}).to_parquet(calls)
+    with pytest.raises(BankmineError, match="No customer of this key is known"):
+        forgotten("32", str(source), None, tmp_path / "reports")
+    said = forgotten("5", str(source), None, tmp_path / "reports")
+    assert pd.read_parquet(calls).to_numpy().tolist() == [[8, "aged 5"]]
+    assert ("still has them (flat 1)" if named else "cannot be told") in said[-1]
+
+
+def test_whom_a_state_alone_knows_is_forgotten(workspace, tmp_path):
+    state = tmp_path / "state.sqlite"
+    ledger = open_ledger(state)
+    with ledger.commit():
+        ledger.add(Transaction("T1", 1, 5.0, "C0009", "A9"))
+    ledger.close()
+    done = bankmine(workspace, "privacy", "forget", "C0009", "--source", "demo", "--state", state)
+    assert done.code == 0, done.err
+    assert "state: transactions 1" in done.out
+    assert done.out.splitlines()[-1].endswith("has nothing of them any more: no run brings them back")
