@@ -13,11 +13,18 @@ _WHOSE = {"customer": ("customer", "place"), "account": ("account",)}
 """Columns that tell whose a transaction is, and the keys under which `lasts` has what they hold."""
 
 
-def accounts_of(state: Path, customers: Iterable[str]) -> set[str]:
-    """Return the accounts of a customer that a state knows."""
+def accounts_of(state: Path, customers: Iterable[str]) -> set[str] | None:
+    """Return the accounts of a customer that a state knows; None where it does not know the customer."""
+    lasts = ", ".join(f"'{key}'" for key in _WHOSE["customer"])
+    where = ["accounts WHERE customer = ?1", "transactions WHERE customer = ?1"]
+    where += [f"{first.name} WHERE customer = ?1" for first in SPECIFICATION.firsts if "customer" in first.keys]
+    where += [f"lasts WHERE key IN ({lasts}) AND value = ?1"]
+    known = " UNION ALL ".join(f"SELECT 1 FROM {place}" for place in where)
     with faults(state):
         ledger = open_ledger(state)
         try:
+            if not any(ledger.rows(f"SELECT EXISTS ({known})", customer)[0][0] for customer in customers):
+                return None
             asked = "SELECT account FROM accounts WHERE customer = ?"
             return {account for customer in customers for (account,) in ledger.rows(asked, customer)}
         finally:
