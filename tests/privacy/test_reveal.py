@@ -108,6 +108,18 @@ def test_a_list_of_fraud_is_revealed_whoever_agreed(tmp_path, monkeypatch):
     assert reveal(listed(tmp_path, report="08_fraud"), place, "payments", tmp_path / "calls.xlsx") == (2, 0)
 
 
+def test_a_list_of_a_report_that_the_role_may_not_run_is_not_revealed(tmp_path, hidden, monkeypatch):
+    out, file = tmp_path / "calls.xlsx", listed(tmp_path)
+    act_as(monkeypatch, FRAUD)
+    with pytest.raises(BankmineError, match=r"Role fraud_desk may not reveal what 06_churn handed on: .*access\.yml"):
+        reveal(file, hidden, "calls", out)
+    copied = tmp_path / "calls.parquet"
+    copied.write_bytes(sealed(file.read_bytes(), "/".join(file.parts[-3:]), find_key()))
+    with pytest.raises(BankmineError, match="may not reveal what 06_churn handed on"):
+        reveal(copied, hidden, "calls", out)
+    assert not out.exists()
+
+
 def test_who_is_told_twice_and_said_no_once_has_not_agreed(tmp_path, monkeypatch):
     keep_apart(monkeypatch, tmp_path)
     place = bank_of(tmp_path, [True] * 6)

@@ -18,13 +18,14 @@ from bankmine.bank.contract import TABLES
 from bankmine.bank.pseudonyms import keys_of
 from bankmine.errors import BankmineError, told
 from bankmine.features.consent import agreed
-from bankmine.privacy import access, audit
+from bankmine.privacy import audit
 from bankmine.privacy.keys import KEY_FILE
 from bankmine.privacy.patterns import found_in
 from bankmine.privacy.register import UNLISTED, load_register
 from bankmine.privacy.sealing import read_sealed
 from bankmine.privacy.tokens import CUSTOMER, DIGITS, domain_of_token, letter_of, mapped
 from bankmine.report.catalogue import load_catalogue
+from bankmine.stewardship.handed_file import Taken, taken
 from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
 from bankmine.workspace import WORKSPACE
 
@@ -49,12 +50,11 @@ def reveal(file: Path, source: str, reason: str, out: Path) -> Revealed:
     Raises
     ------
     BankmineError
-        If the role may not, no reason is given or one that looks personal, the list holds no token or one that the
-        source does not have, nobody can tell who agreed, the key is wrong, or the workbook cannot be written; then
-        nothing is shown.
+        If the role may not, or may not run the list's report, no reason is given or one that looks personal, the list
+        holds no token or one that the source does not have, nobody can tell who agreed, the key is wrong, or the
+        workbook cannot be written; then nothing is shown.
     """
-    role, purpose = access.acting()
-    access.require(role, "reveal", purpose)
+    by = taken(file, "reveal")
     if not (reason := " ".join(reason.split())):
         raise BankmineError('Say with --reason "…" why the keys are needed: it is written into the audit.')
     if found_in(reason):
@@ -69,14 +69,14 @@ def reveal(file: Path, source: str, reason: str, out: Path) -> Revealed:
     opened = open_tokenised(source)
     keyed = _with_keys(opened, listed, columns, file)
     customers = [name for name, domain in columns.items() if domain == CUSTOMER]
-    shown = _of_who_agreed(opened, keyed, customers, _wanted(file, purpose, opened), file)
+    shown = _of_who_agreed(opened, keyed, customers, _wanted(by, opened), file)
     left_out = keyed.num_rows - shown.num_rows
     shown, contacts = _with_contacts(opened, shown, customers[0]) if customers else (shown, [])
     # who was not written down gets nothing
     audit.record(
         audit.REVEALED, list=str(file.absolute()), source=opened.source.name, rows=shown.num_rows,
         left_out=left_out, columns=audit.names(columns), contacts=audit.names(contacts), reason=reason,
-        file=str(out.absolute()), role=role, purpose=purpose,
+        file=str(out.absolute()), role=by.role, purpose=by.purpose,
     )  # fmt: skip
     _write(shown, out)
     return Revealed(shown.num_rows, left_out)
@@ -139,10 +139,10 @@ def _with_keys(opened: Tokenised, listed: pa.Table, columns: dict[str, str], fil
     return listed
 
 
-def _wanted(file: Path, purpose: str, opened: Tokenised) -> list[str]:
+def _wanted(by: Taken, opened: Tokenised) -> list[str]:
     """Return the consents that customers must have given: of the list's report, and of what it is revealed for."""
-    report, purposes = load_catalogue().get(file.resolve().parent.name), load_register(opened.source.folder).purposes
-    told = [purposes[name] for name in (report.purpose if report else "", purpose) if name in purposes]
+    report, purposes = load_catalogue().get(by.report), load_register(opened.source.folder).purposes
+    told = [purposes[name] for name in (report.purpose if report else "", by.purpose) if name in purposes]
     return [*dict.fromkeys(consent for of in told for consent in of.reached)]
 
 
