@@ -295,7 +295,10 @@ def reveal(
     """Write a list with the bank's own keys in place of tokens, for those who call the customers."""
     from bankmine.stewardship import reveal as revealing
 
-    print(f"{out}: {revealing.reveal(listed, source, reason, out):,} rows. Remove it when the calls are made.")
+    revealed = revealing.reveal(listed, source, reason, out)
+    print(f"{out}: {revealed.rows:,} rows. Remove it when the calls are made.")
+    if revealed.left_out:
+        print(f"{revealed.left_out:,} rows are left out: these customers have not agreed, or no longer do")
 
 
 @privacy.command("open")

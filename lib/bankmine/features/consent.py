@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import and_
+
+import ibis.expr.types as ir
 import pandas as pd
 
 ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
@@ -24,6 +29,12 @@ def contact_allowed(customers: pd.DataFrame) -> pd.Series:
     ]
     said = [f"{NOT_ALLOWED}: no consent to {what}" if what else ALLOWED for what in lacking]
     return pd.Series(said, index=customers.index, name="contact", dtype=object)
+
+
+def agreed(customers: ir.Table, consents: Iterable[str]) -> ir.Table:
+    """Return keys of customers who gave all of some consents, in each of their rows; one not recorded is not given."""
+    gave = reduce(and_, (customers[name].cast("boolean").fill_null(False) for name in consents))
+    return customers.group_by("customer_id").having(gave.all()).agg(rows=customers.count()).select("customer_id")
 
 
 def may_contact(listed: pd.DataFrame) -> pd.DataFrame:

@@ -237,6 +237,14 @@ def require(role: str, act: str, purpose: str) -> None:
         raise BankmineError(f"Role {role} may not {act}: by {FILE} {' and '.join(may) or 'nobody'} may; see {ROLE}.")
 
 
+def require_report(role: str, act: str, report: str) -> None:
+    """Refuse, by a `BankmineError`, an act upon what a report handed on that a role may not run; "" is no report."""
+    if report and (access := load_access()) is not None and not access.allows(role, _RUN, report):
+        raise BankmineError(
+            f"Role {role} may not {act} what {report} handed on: {FILE} does not list it under its reports; see {ROLE}."
+        )
+
+
 def _enforcer(policy: list[list[str]]) -> Enforcer:
     from casbin import Enforcer  # takes a tenth of a second, and only where there are roles
     from casbin.model import Model

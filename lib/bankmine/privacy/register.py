@@ -36,6 +36,11 @@ class Purpose:
         for name in ("consent", "contact"):
             object.__setattr__(self, name, _words(getattr(self, name), f"purpose {self.id}: {name}"))
 
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Consents of those whom one may be told how to reach."""
+        return tuple(dict.fromkeys(self.consent + self.contact))
+
 
 @dataclass(frozen=True)
 class Group:

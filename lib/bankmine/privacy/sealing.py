@@ -23,7 +23,7 @@ _MAGIC, _VERSION = b"bankmine sealed", 1
 _HEAD = struct.Struct(f">{len(_MAGIC)}sB12sH")
 """What it is, version, name of the key, length of what the file is."""
 _NONCE, _WRAPPED = 12, 48
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY, _PARTS = re.compile(r"\d{4}-\d{2}-\d{2}"), 3
 
 
 def sealed(content: bytes, about: str, key: Key) -> bytes:
@@ -88,6 +88,17 @@ def read_sealed(path: Path) -> bytes:
     if not is_sealed(content):
         return content
     return unsealed(content, path, _belonging(path) or _said(content), find_key())
+
+
+def report_of(path: Path) -> str:
+    """Name the report that handed a file on, by its folder, or by what it says where it is encrypted; "" if by none.
+
+    What an encrypted file says is to be believed once it was opened.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD.size + 0xFFFF)
+    parts = (_said(head) if is_sealed(head) else _belonging(path.resolve())).split("/")
+    return parts[1] if len(parts) == _PARTS and _DAY.fullmatch(parts[0]) else ""
 
 
 def resealed(path: Path, content: bytes, key: Key | None) -> bytes:

@@ -23,6 +23,7 @@ from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
 from bankmine.bank.sources import SOURCES
 from bankmine.errors import BankmineError
+from bankmine.features.consent import agreed
 from bankmine.lacking import Lacking
 from bankmine.privacy import audit
 from bankmine.privacy.keys import find_key
@@ -68,9 +69,7 @@ def _refuse_barred(lists: dict[str, pd.DataFrame], source: Snapshot | Flat) -> N
     wanted = load_register(source.source.folder).purpose(source.purpose).contact
     if not (consents := [c for c in wanted if source.has(f"customers.{c}")]):
         return  # as far as the source tells
-    people = source.customers
-    agreed = people.filter(*(people[c].cast("boolean").fill_null(False) for c in consents))
-    allowed = agreed.customer_id.to_pyarrow().to_pylist()
+    allowed = agreed(source.customers, consents).customer_id.to_pyarrow().to_pylist()
     for name, frame in lists.items():
         if barred := int((~frame.index.isin(allowed)).sum()):
             raise BankmineError(

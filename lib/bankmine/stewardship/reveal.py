@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 import fastexcel
 import pandas as pd
@@ -15,12 +17,15 @@ import pyarrow.parquet as pq
 from bankmine.bank.contract import TABLES
 from bankmine.bank.pseudonyms import keys_of
 from bankmine.errors import BankmineError, told
-from bankmine.privacy import access, audit
+from bankmine.features.consent import agreed
+from bankmine.privacy import audit
 from bankmine.privacy.keys import KEY_FILE
 from bankmine.privacy.patterns import found_in
 from bankmine.privacy.register import UNLISTED, load_register
 from bankmine.privacy.sealing import read_sealed
 from bankmine.privacy.tokens import CUSTOMER, DIGITS, domain_of_token, letter_of, mapped
+from bankmine.report.catalogue import load_catalogue
+from bankmine.stewardship.handed_file import Taken, taken
 from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
 from bankmine.workspace import WORKSPACE
 
@@ -30,19 +35,26 @@ _FIRST = 2
 """Folders above that of a list that are of the reports: its day's, and its source's."""
 
 
-def reveal(file: Path, source: str, reason: str, out: Path) -> int:
+class Revealed(NamedTuple):
+    """How many rows a workbook has, and of how many its customers did not agree, or no longer do."""
+
+    rows: int
+    left_out: int
+
+
+def reveal(file: Path, source: str, reason: str, out: Path) -> Revealed:
     """Write a workbook with the rows of a list, the bank's own keys, and how the register lets customers be reached.
 
-    Returns how many rows it has.
+    Where people are contacted for the purpose, the rows are those of customers who by the source as it is agreed.
 
     Raises
     ------
     BankmineError
-        If the role may not, no reason is given or one that looks personal, the list holds no token or one that the
-        source does not have, the key is wrong, or the workbook cannot be written; then nothing is shown.
+        If the role may not, or may not run the list's report, no reason is given or one that looks personal, the list
+        holds no token or one that the source does not have, nobody can tell who agreed, the key is wrong, or the
+        workbook cannot be written; then nothing is shown.
     """
-    role, purpose = access.acting()
-    access.require(role, "reveal", purpose)
+    by = taken(file, "reveal")
     if not (reason := " ".join(reason.split())):
         raise BankmineError('Say with --reason "…" why the keys are needed: it is written into the audit.')
     if found_in(reason):
@@ -55,15 +67,19 @@ def reveal(file: Path, source: str, reason: str, out: Path) -> int:
     if not columns:
         raise BankmineError(f"{file} has no column of tokens: give a list that a report of the source handed on.")
     opened = open_tokenised(source)
-    shown, contacts = _with_keys(opened, listed, columns, file)
+    keyed = _with_keys(opened, listed, columns, file)
+    customers = [name for name, domain in columns.items() if domain == CUSTOMER]
+    shown = _of_who_agreed(opened, keyed, customers, _wanted(by, opened), file)
+    left_out = keyed.num_rows - shown.num_rows
+    shown, contacts = _with_contacts(opened, shown, customers[0]) if customers else (shown, [])
     # who was not written down gets nothing
     audit.record(
         audit.REVEALED, list=str(file.absolute()), source=opened.source.name, rows=shown.num_rows,
-        columns=audit.names(columns), contacts=audit.names(contacts), reason=reason, file=str(out.absolute()),
-        role=role, purpose=purpose,
+        left_out=left_out, columns=audit.names(columns), contacts=audit.names(contacts), reason=reason,
+        file=str(out.absolute()), role=by.role, purpose=by.purpose,
     )  # fmt: skip
     _write(shown, out)
-    return shown.num_rows
+    return Revealed(shown.num_rows, left_out)
 
 
 def _refuse_place(file: Path, out: Path) -> None:
@@ -97,8 +113,8 @@ def _domain(column: pa.ChunkedArray) -> str:
     return domain_of_token(texts[0].as_py())
 
 
-def _with_keys(opened: Tokenised, listed: pa.Table, columns: dict[str, str], file: Path) -> tuple[pa.Table, list[str]]:
-    """Put the bank's own keys in place of tokens, and add how customers are reached; tell by which columns."""
+def _with_keys(opened: Tokenised, listed: pa.Table, columns: dict[str, str], file: Path) -> pa.Table:
+    """Put the bank's own keys in place of tokens."""
     own = keys_of(opened.plain, opened.source)
     asked = pa.chunked_array([chunk for c in columns for chunk in listed[c].cast(pa.string()).chunks])
     asked = opened.con.create_table("asked", pa.table({"token": pc.drop_null(pc.unique(asked))}))
@@ -120,8 +136,29 @@ def _with_keys(opened: Tokenised, listed: pa.Table, columns: dict[str, str], fil
             listed[column].cast(pa.string()), known["token"].combine_chunks(), known["key"].combine_chunks()
         )
         listed = listed.set_column(listed.column_names.index(column), column, keyed)
-    of_customers = next((c for c, domain in columns.items() if domain == CUSTOMER), None)
-    return _with_contacts(opened, listed, of_customers) if of_customers else (listed, [])
+    return listed
+
+
+def _wanted(by: Taken, opened: Tokenised) -> list[str]:
+    """Return the consents that customers must have given: of the list's report, and of what it is revealed for."""
+    report, purposes = load_catalogue().get(by.report), load_register(opened.source.folder).purposes
+    told = [purposes[name] for name in (report.purpose if report else "", by.purpose) if name in purposes]
+    return [*dict.fromkeys(consent for of in told for consent in of.reached)]
+
+
+def _of_who_agreed(opened: Tokenised, keyed: pa.Table, columns: list[str], wanted: list[str], file: Path) -> pa.Table:
+    """Keep rows all of whose customers gave some consents, by the source as it is: since a report some may say no."""
+    if not wanted:
+        return keyed
+    people, asks = opened.plain["customers"], f"those who are contacted must have given {' and '.join(wanted)}"
+    if lost := [consent for consent in wanted if consent not in people.columns]:
+        raise BankmineError(
+            f"Source {opened.source.name} has no {' and no '.join(lost)} of customers, and {asks}: nothing is revealed."
+        )
+    if not columns:
+        raise BankmineError(f"{file} has no column of customers, and {asks}: give a list that names them.")
+    gave = agreed(people, wanted).customer_id.to_pyarrow().combine_chunks().cast(pa.string())
+    return keyed.filter(reduce(pc.and_, (pc.is_in(keyed[c].cast(pa.string()), value_set=gave) for c in columns)))
 
 
 def _with_contacts(opened: Tokenised, listed: pa.Table, column: str) -> tuple[pa.Table, list[str]]:
