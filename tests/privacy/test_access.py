@@ -12,12 +12,13 @@ import pytest
 import yaml
 from bank_fixtures import CORE, write_csv, write_parquet
 from bank_fixtures import small_bank as tiny_bank
-from pseudonyms import list_columns
+from pseudonyms import keep_apart, list_columns, write_bank
 from runner_fixtures import bankmine, bankmine_many, make_workspace, refused
 
 from bankmine.bank.flat import open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
+from bankmine.features.consent import ALLOWED, contact_allowed
 from bankmine.privacy import access
 from bankmine.privacy.register import load_register
 from bankmine.report.handed_on import hand_on
@@ -137,6 +138,7 @@ ROLES = {
     "masked": {"sees": {"general": "plain", "personal": "masked", "sensitive": "plain"}},
     "poor": {"sees": {"general": "plain", "personal": "plain", "sensitive": "absent"}},
     "no_gender": {"sees": ALL, "denied": ["customers.gender", "feedback"]},
+    "no_consent": {"sees": ALL, "denied": ["customers.marketing_consent", "customers.profiling_consent"]},
 }
 
 
@@ -416,6 +418,40 @@ def test_a_list_of_who_may_not_be_contacted_is_not_handed_on(bank, tmp_path, mon
     assert not list((tmp_path / "stage").glob("*"))
     assert hand_on(Listing(seen, ["0003", "0006"])) == {"files": "calls.parquet, calls.xlsx"}
     assert hand_on(Listing(as_seen(bank, "whole", "fraud"), ["0001"])) == {"files": "calls.parquet, calls.xlsx"}
+
+
+def test_a_list_of_people_is_refused_where_who_agreed_is_hidden(bank, tmp_path, monkeypatch):
+    monkeypatch.setenv("BANKMINE_STAGE", str(tmp_path / "stage"))
+    seen = as_seen(bank, "no_consent")
+    assert "customers.marketing_consent" in seen.unseen
+    assert "customers.profiling_consent" not in seen.unseen  # which the source does not have
+    assert "customers.marketing_consent" not in as_seen(bank, "whole").unseen
+    with pytest.raises(BankmineError, match=r"hidden from role no_consent: let it see customers.marketing_consent"):
+        hand_on(Listing(seen, ["0003"]))
+    assert not list((tmp_path / "stage").glob("*"))
+    assert hand_on(Listing(seen, [])) == {"files": "calls.parquet, calls.xlsx"}
+
+
+def test_who_does_not_see_who_agreed_wins_nobody_back(tmp_path, monkeypatch):
+    copy = generate(tmp_path / "bank", customers=200, months=14, seed=8)
+    monkeypatch.setattr(access, "FILE", write_access(tmp_path / "access.yml"))
+    seen, blind = (Profile(as_seen(copy, role), "") for role in ("whole", "no_consent"))
+    assert len(seen.handed_on["win_back"])
+    assert blind.handed_on["win_back"].empty
+    assert "who agreed to offers and personal treatment is hidden" in str(blind.win_back.why)
+
+
+def test_who_agreed_is_hidden_too_where_the_register_leaves_it_out(tmp_path, monkeypatch):
+    keep_apart(monkeypatch, tmp_path)
+    register = yaml.safe_load((DATA / "privacy.yml").read_text("utf-8"))
+    for group in register["columns"]:
+        if "customers.marketing_consent" in group["columns"]:
+            group["purposes"] = []
+    (tmp_path / "privacy.yml").write_text(yaml.safe_dump(register), "utf-8")
+    for module in ("bankmine.privacy.register.FILE", "bankmine.privacy.access.REGISTER"):
+        monkeypatch.setattr(module, tmp_path / "privacy.yml")
+    hidden = open_source(write_bank(tmp_path)[1]).as_of(LAST)
+    assert contact_allowed(hidden.customers.to_pandas(), hidden.unseen).ne(ALLOWED).all()
 
 
 def test_who_withdraws_a_consent_is_on_no_list_to_win_back(tmp_path):

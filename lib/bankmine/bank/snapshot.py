@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape as html_text
 
@@ -216,6 +216,8 @@ class Bank:
             kept, checks = kept_tables(key, what, self.reading.con, lambda: self._checked(day))
         found = Snapshot(self.source, self.fingerprint, day, kept, checks, lambda: self._known(day), key)
         found = found if view is None else seen(found, view)
+        own = {f"{name}.{column}" for name, columns in self._looked[2].items() for column in columns}
+        found = replace(found, unseen=frozenset(found.lacking(*own)))
         given = {n: {"rows": found.checks[n].kept, "columns": audit.names(t.columns)} for n, t in found.tables.items()}
         who = {"role": found.role, "purpose": found.purpose}
         audit.record(
@@ -302,6 +304,8 @@ class Snapshot:
     role: str = ""
     purpose: str = ""
     """Who looks, and for what; empty where all is seen by everybody."""
+    unseen: frozenset[str] = frozenset()
+    """Columns, written `table.column`, that the source has and that are not here: who looks may not see them."""
 
     @cached_property
     def delivered(self) -> dict[str, ir.Table]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import reduce
 from operator import and_
 
@@ -13,13 +13,17 @@ ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
 _CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
 
 
-def contact_allowed(customers: pd.DataFrame) -> pd.Series:
+def contact_allowed(customers: pd.DataFrame, unseen: Collection[str]) -> pd.Series:
     """Say of each customer whether the bank may call, as far as the source tells.
 
     Both consents are needed, to be contacted with offers and to be treated personally, as who is chosen by a model or
     by a rule is (Personal Information Protection Law of China, article 24); one that is not recorded counts as not
-    given. Where the source has no such column, it cannot be told and is `ALLOWED`.
+    given. Where one is among the columns `unseen` by who looks (`Snapshot.unseen`), nobody may be contacted. Where the
+    source has no such column, it cannot be told and is `ALLOWED`.
     """
+    if hidden := [what for name, what in _CONSENTS.items() if f"customers.{name}" in unseen]:
+        said = f"{NOT_ALLOWED}: who agreed to {' and '.join(hidden)} is hidden here"
+        return pd.Series(said, index=customers.index, name="contact", dtype=object)
     there = [name for name in _CONSENTS if name in customers.columns]
     given = pd.DataFrame(
         {name: customers[name].astype("boolean").fillna(False) for name in there}, index=customers.index

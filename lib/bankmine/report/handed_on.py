@@ -67,7 +67,13 @@ def _refuse_barred(lists: dict[str, pd.DataFrame], source: Snapshot | Flat) -> N
     if isinstance(source, Flat) or not source.purpose:
         return
     wanted = load_register(source.source.folder).purpose(source.purpose).contact
-    if not (consents := [c for c in wanted if source.has(f"customers.{c}")]):
+    hidden = [c for c in wanted if f"customers.{c}" in source.unseen]
+    if hidden and (names := [name for name, frame in lists.items() if len(frame)]):
+        raise BankmineError(
+            f"List {names[0]} for the purpose {source.purpose} holds customers, and who agreed is hidden from role "
+            f"{source.role}: let it see customers.{' and customers.'.join(hidden)}, or take all off it (`may_contact`)."
+        )
+    if hidden or not (consents := [c for c in wanted if source.has(f"customers.{c}")]):
         return  # as far as the source tells
     allowed = agreed(source.customers, consents).customer_id.to_pyarrow().to_pylist()
     for name, frame in lists.items():

@@ -17,7 +17,7 @@ from bankmine.deciding import costs as profit
 from bankmine.errors import BankmineError
 from bankmine.features import value as margin
 from bankmine.features import value as value_tiers
-from bankmine.features.consent import ALLOWED, NOT_ALLOWED, contact_allowed
+from bankmine.features.consent import ALLOWED, NOT_ALLOWED, contact_allowed, may_contact
 from bankmine.features.spine import spine_of
 from bankmine.judging.reasons import load_reasons, spoken
 from bankmine.topics.churn import calls as lists
@@ -162,12 +162,19 @@ def test_consent_is_needed_where_the_source_records_it():
         {"marketing_consent": [True, False, None, True], "profiling_consent": [True, True, False, None]},
         index=list("abcd"),
     )
-    said = contact_allowed(customers)
+    said = contact_allowed(customers, ())
     assert said["a"] == ALLOWED
     assert said["b"] == "no contact allowed: no consent to offers"
     assert said["c"] == "no contact allowed: no consent to offers and personal treatment"
     assert said["d"] == "no contact allowed: no consent to personal treatment"
-    assert (contact_allowed(customers[[]]) == ALLOWED).all()
+    assert (contact_allowed(customers[[]], {"customers.region"}) == ALLOWED).all()
+
+
+def test_nobody_may_be_contacted_where_who_agreed_is_hidden():
+    customers = pd.DataFrame({"marketing_consent": [True, False]}, index=list("ab"))
+    said = contact_allowed(customers, {"customers.profiling_consent"})
+    assert set(said) == {"no contact allowed: who agreed to personal treatment is hidden here"}
+    assert may_contact(said.to_frame()).empty
 
 
 def test_break_even_is_where_profit_is_zero_and_belief_decides_how_likely_that_is():
@@ -260,7 +267,7 @@ def test_a_list_of_a_bank_without_consents_or_cheap_channels(datasets):
     snapshot = open_source("berka").as_of(dt.date(1994, 1, 31))
     paid = margin.margin(snapshot, spine_of(snapshot)).to_pandas().set_index("customer_id")["margin"].astype(float)
     rules = retention.load_rules(snapshot.source.currency)
-    may = contact_allowed(snapshot.customers.to_pandas().set_index("customer_id"))
+    may = contact_allowed(snapshot.customers.to_pandas().set_index("customer_id"), snapshot.unseen)
     probability = pd.Series(np.linspace(0.5, 0, len(paid)), paid.index)
     listed = listed_by(probability, paid, value_tiers.tiers(paid), rules, may)
     assert rules.currency == "CZK"

@@ -172,7 +172,7 @@ def test_advisers_needed_are_those_who_carry_the_customers_and_the_rest_waits(ki
     told, listed = kinds.handed_on["segment_map"], kinds.handed_on["look_after"]
     owners = told["owner"][kinds.segment.astype(str)].set_axis(kinds.segment.index)
     lost = kinds.stage.reindex(owners.index) == "lost"
-    may = contact_allowed(kinds.customers.loc[owners.index]) == ALLOWED
+    may = contact_allowed(kinds.customers.loc[owners.index], ()) == ALLOWED
     mine = owners[owners.isin(list(advisers)) & may & ~lost]
     assert (listed["contact"] == ALLOWED).all()
     assert 0 < len(mine) == len(listed) == kinds.capacity["all"]

@@ -389,7 +389,7 @@ class BankChurn(Churn):
             own["margin"],
             own["tier"],
             self.rules,
-            contact_allowed(people),
+            contact_allowed(people, self.snapshot.unseen),
             self.why.lines.set_axis(whose),
             answered.set_axis(whose),
         )

@@ -171,12 +171,14 @@ class Profile(Headed):
         if not lost.any():
             raise BankmineError(f"nobody is {LOST_OPEN}")
         life = lifecycle.stages(self.source, [self.day]).set_index("customer_id")
-        return winback.listed(self.customers[lost], life, load_win_back()["calls_a_month"])
+        return winback.listed(self.customers[lost], life, load_win_back()["calls_a_month"], self.source.unseen)
 
     @part
     def win_back(self) -> dict[str, object]:
         """How many to call, what they and all others lost with an account open hold, and who may not be called."""
         told = self._win_back
+        if len(why := told["contact"].unique()) == 1 and why[0] != ALLOWED:
+            raise BankmineError(f"nobody is to be called; {why[0]}")
         called, all_ = told.loc[told["call"], "deposits"], told["deposits"].clip(lower=0).sum()
         barred = told["contact"].ne(ALLOWED) & (told["deposits"] >= called.min())
         return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from bankmine.features.consent import ALLOWED, contact_allowed
@@ -12,14 +14,14 @@ from bankmine.judging.intervals import wilson
 _FEW = ["quiet_days", "own_bookings_60d", "usual_bookings_60d", "own_bookings_365d"]
 
 
-def listed(customers: pd.DataFrame, life: pd.DataFrame, calls: int) -> pd.DataFrame:
+def listed(customers: pd.DataFrame, life: pd.DataFrame, calls: int, unseen: Collection[str]) -> pd.DataFrame:
     """List customers who are lost with an account open, those to be called first, then by deposits.
 
     Called are the `calls` largest depositors of those who may be contacted; who holds nothing is not called. `life`
-    are the measures of lifecycle, of bookings that customers made themselves.
+    are the measures of lifecycle, of bookings that customers made themselves; `unseen` as of `contact_allowed`.
     """
     own = customers.fillna({"deposits": 0.0}).sort_index().sort_values("deposits", ascending=False, kind="stable")
-    contact = contact_allowed(own)
+    contact = contact_allowed(own, unseen)
     may = contact.eq(ALLOWED) & (own["deposits"] > 0)
     why = [_why(*row) for row in life.loc[own.index, _FEW].to_numpy(dtype=float)]
     table = pd.DataFrame({

@@ -222,9 +222,13 @@ class SegmentStudy(Headed):
         return found.assign(takes=found["takes"].where(found["reached"].notna(), ""))
 
     @part
+    def _contact(self) -> pd.Series:
+        return contact_allowed(self.customers, self.source.unseen)
+
+    @part
     def _reached(self) -> pd.Series:
         """Whom advisers can look after: who may be contacted and is not lost; whom to win back is a list of its own."""
-        return contact_allowed(self.customers).eq(ALLOWED) & (self.stage.reindex(self.customers.index) != LOST)
+        return self._contact.eq(ALLOWED) & (self.stage.reindex(self.customers.index) != LOST)
 
     @part
     def _losses(self) -> pd.DataFrame:
@@ -291,7 +295,7 @@ class SegmentStudy(Headed):
 
     def _worked_through(self, told: pd.DataFrame) -> pd.DataFrame:
         """Return a list of customers as people get it: with whether they may be contacted."""
-        found = told.assign(contact=contact_allowed(self.customers.loc[told.index]).astype("string"))
+        found = told.assign(contact=self._contact[told.index].astype("string"))
         found.attrs["list"] = True
         return found
 
