@@ -17,7 +17,11 @@ from bankmine.errors import BankmineError
 from bankmine.privacy.keys import KEY, Key, find_key, read_key
 from bankmine.privacy.sealing import is_sealed, read_sealed, sealed
 from bankmine.privacy.tokens import CUSTOMER, TOKEN, token_of
+from bankmine.report.files import claimed
 from bankmine.stewardship import rotate as rotation
+from bankmine.stewardship.forget import forgotten
+from bankmine.stewardship.reveal import reveal
+from bankmine.stewardship.unsealing import unseal
 
 GONE = "gone from the bank"
 
@@ -164,6 +168,43 @@ def test_a_rotation_that_is_interrupted_leaves_all_as_it_was_or_is_finished(tmp_
     files = [f for f in day(tmp_path).rglob("*") if f.suffix in (".html", ".json", ".ipynb")]
     assert not old & {t for f in files for t in TOKEN.findall(f.read_text())}
     assert not (day(tmp_path).parent / ".rotation").exists()
+
+
+def interrupt(tmp_path: Path, hidden: str, monkeypatch) -> None:
+    """Rotate, and end as by `kill -9` when the first file is to move."""
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name.isdigit():
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as other:
+        replace = Path.replace
+        other.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rotated(tmp_path, hidden)
+
+
+def test_until_an_interrupted_rotation_is_finished_nothing_else_is_done_with_its_reports(tmp_path, hidden, monkeypatch):
+    seal(day(tmp_path), find_key())
+    interrupt(tmp_path, hidden, monkeypatch)
+    before, listed = contents(tmp_path / "reports"), day(tmp_path) / "06_churn" / "calls.parquet"
+    for refused in (
+        lambda: forgotten("0001", hidden, None, tmp_path / "reports"),
+        lambda: unseal(listed, tmp_path / "out.parquet"),
+        lambda: reveal(listed, hidden, "calls", tmp_path / "out.xlsx"),
+        lambda: claimed(day(tmp_path)).__enter__(),
+        lambda: claimed(day(tmp_path).with_name("2026-01-31")).__enter__(),
+    ):
+        with pytest.raises(BankmineError, match=r"a rotation of keys was interrupted: run `bankmine privacy rotate …`"):
+            refused()
+    after = contents(tmp_path / "reports")
+    assert {name: after[name] for name in before} == before
+    rotated(tmp_path, hidden)
+    monkeypatch.setenv(KEY, KEYS[1])
+    unseal(listed, tmp_path / "out.parquet")
+    with claimed(day(tmp_path)):
+        pass
 
 
 def test_what_cannot_be_rotated_is_refused_in_one_line(tmp_path, hidden, monkeypatch):

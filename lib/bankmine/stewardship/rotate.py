@@ -34,12 +34,11 @@ from bankmine.privacy.keys import KEY_FILE, Key, read_key, require_key
 from bankmine.privacy.sealing import is_sealed, read_sealed, resealed
 from bankmine.privacy.tokens import DIGITS, TOKEN, domain_of_token, mapped
 from bankmine.report.catalogue import load_catalogue
-from bankmine.report.files import claimed, refresh_index, writing
+from bankmine.report.files import ROTATION, locked, refresh_index, writing
 from bankmine.report.provenance import code_of
 from bankmine.report.runner import folder_of
 from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
 
-_BESIDE, _JOURNAL = ".rotation", "journal.json"
 _LOOSE = rf"[a-z][0-9a-f]{{{DIGITS}}}"
 """What any token matches, for an engine that knows nothing of what stands around."""
 
@@ -64,8 +63,8 @@ def rotate(source: str, to: Path, reports: Path) -> list[str]:
     said = []
     with ExitStack() as held, writing(folder):
         for day in days:
-            held.enter_context(claimed(day))
-        if not (folder / _BESIDE / _JOURNAL).is_file():
+            held.enter_context(locked(day))
+        if not (folder / ROTATION).is_file():
             said += _staged(told, tokenised, old, new, folder, days)
         said += _moved(folder, new)
     if days:
@@ -82,7 +81,7 @@ def _staged(
     source: Source, tokenised: Tokenised | None, old_key: Key, new: Key, folder: Path, days: list[Path]
 ) -> list[str]:
     """Write all files anew beside, and the journal last."""
-    beside = folder / _BESIDE
+    beside = (folder / ROTATION).parent
     shutil.rmtree(beside, ignore_errors=True)
     files = [_File(f) for day in days for f in sorted(day.rglob("*")) if f.is_file() and not f.name.startswith(".")]
     rewritten, said = _with_tokens(tokenised, new, files) if tokenised else ({}, [])
@@ -95,8 +94,8 @@ def _staged(
         for number, content in enumerate(changed.values()):
             _on_disk(beside / str(number), content)
         places = {"key": new.name, "places": [str(path.relative_to(folder)) for path in changed]}
-        _on_disk(beside / f"{_JOURNAL}.part", json.dumps(places).encode())
-        (beside / f"{_JOURNAL}.part").replace(beside / _JOURNAL)
+        _on_disk(beside / "journal.part", json.dumps(places).encode())
+        (beside / "journal.part").replace(folder / ROTATION)
     return [*said, f"{sum(file.sealed for file in files):,} encrypted files are encrypted by the key {new.name}"]
 
 
@@ -117,9 +116,9 @@ def _with_tokens(opened: Tokenised, new: Key, files: list[_File]) -> tuple[dict[
 
 def _moved(folder: Path, new: Key) -> list[str]:
     """Move what is staged to its places; again where that was interrupted."""
-    beside, said = folder / _BESIDE, []
-    if (beside / _JOURNAL).is_file():
-        journal = json.loads((beside / _JOURNAL).read_text("utf-8"))
+    beside, said = (folder / ROTATION).parent, []
+    if (folder / ROTATION).is_file():
+        journal = json.loads((folder / ROTATION).read_text("utf-8"))
         for number, place in enumerate(journal["places"]):
             if (beside / str(number)).is_file():
                 (beside / str(number)).replace(folder / place)
