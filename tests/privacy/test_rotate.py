@@ -17,7 +17,11 @@ from bankmine.errors import BankmineError
 from bankmine.privacy.keys import KEY, Key, find_key, read_key
 from bankmine.privacy.sealing import is_sealed, read_sealed, sealed
 from bankmine.privacy.tokens import CUSTOMER, TOKEN, token_of
+from bankmine.report.files import claimed
 from bankmine.stewardship import rotate as rotation
+from bankmine.stewardship.forget import forgotten
+from bankmine.stewardship.reveal import reveal
+from bankmine.stewardship.unsealing import unseal
 
 GONE = "gone from the bank"
 
@@ -143,8 +147,12 @@ def test_a_rotation_that_is_interrupted_leaves_all_as_it_was_or_is_finished(tmp_
         on_disk(path, content)
 
     monkeypatch.setattr(rotation, "_on_disk", full)
-    with pytest.raises(BankmineError, match="No space left"):
+    with pytest.raises(
+        BankmineError, match=r"No space left on device\. Free some space, .* nothing was changed"
+    ) as told:
         rotated(tmp_path, hidden)
+    assert "--out" not in str(told.value)
+    assert not (day(tmp_path).parent / ".rotation").exists()
     assert {n: c for n, c in contents(day(tmp_path)).items() if n in before} == before
     monkeypatch.setattr(rotation, "_on_disk", on_disk)
     replace, moved = Path.replace, []
@@ -164,6 +172,65 @@ def test_a_rotation_that_is_interrupted_leaves_all_as_it_was_or_is_finished(tmp_
     files = [f for f in day(tmp_path).rglob("*") if f.suffix in (".html", ".json", ".ipynb")]
     assert not old & {t for f in files for t in TOKEN.findall(f.read_text())}
     assert not (day(tmp_path).parent / ".rotation").exists()
+
+
+def interrupt(tmp_path: Path, hidden: str, monkeypatch) -> None:
+    """Rotate, and end as by `kill -9` when the first file is to move."""
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name.isdigit():
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as other:
+        replace = Path.replace
+        other.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rotated(tmp_path, hidden)
+
+
+def test_until_an_interrupted_rotation_is_finished_nothing_else_is_done_with_its_reports(tmp_path, hidden, monkeypatch):
+    seal(day(tmp_path), find_key())
+    interrupt(tmp_path, hidden, monkeypatch)
+    before, listed = contents(tmp_path / "reports"), day(tmp_path) / "06_churn" / "calls.parquet"
+    for refused in (
+        lambda: forgotten("0001", hidden, None, tmp_path / "reports"),
+        lambda: unseal(listed, tmp_path / "out.parquet"),
+        lambda: reveal(listed, hidden, "calls", tmp_path / "out.xlsx"),
+        lambda: claimed(day(tmp_path)).__enter__(),
+        lambda: claimed(day(tmp_path).with_name("2026-01-31")).__enter__(),
+    ):
+        with pytest.raises(BankmineError, match=r"a rotation of keys was interrupted: run `bankmine privacy rotate …`"):
+            refused()
+    after = contents(tmp_path / "reports")
+    assert {name: after[name] for name in before} == before
+    rotated(tmp_path, hidden)
+    monkeypatch.setenv(KEY, KEYS[1])
+    unseal(listed, tmp_path / "out.parquet")
+    with claimed(day(tmp_path)):
+        pass
+
+
+def test_an_interrupted_rotation_is_finished_to_its_own_key_alone(tmp_path, hidden, monkeypatch):
+    seal(day(tmp_path), find_key())
+    interrupt(tmp_path, hidden, monkeypatch)
+    before, second = contents(tmp_path / "reports"), read_key(tmp_path / "key-cd").name
+    with pytest.raises(BankmineError, match=f"a rotation to the key {second} was interrupted, .* Nothing was changed"):
+        rotation.rotate(hidden, key_file(tmp_path, "ef" * 32), tmp_path / "reports")
+    assert contents(tmp_path / "reports") == before
+    monkeypatch.setenv(KEY, KEYS[1])  # as who believed that it was done
+    assert f"finished is the rotation to the key {second} that was interrupted" in rotated(tmp_path, hidden)
+    assert all(read_sealed(file) for file in (day(tmp_path) / "06_churn").iterdir())
+
+
+def test_where_no_reports_of_the_source_are_the_key_stays(tmp_path, hidden):
+    with pytest.raises(BankmineError, match="typo is no folder: give that of the reports with --reports"):
+        rotation.rotate(hidden, key_file(tmp_path, KEYS[1]), tmp_path / "typo")
+    said = rotation.rotate(hidden, key_file(tmp_path, KEYS[1]), tmp_path / "hidden")
+    assert said == [
+        f"{tmp_path / 'hidden' / 'hidden'} holds no reports of source hidden: nothing was done, and the key in use "
+        "stays so"
+    ]
 
 
 def test_what_cannot_be_rotated_is_refused_in_one_line(tmp_path, hidden, monkeypatch):

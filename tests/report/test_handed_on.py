@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 from runner_fixtures import bankmine, contents, make_workspace
 
+from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
+from bankmine.report.files import ROTATION
 from bankmine.report.handed_on import REPORTS, STAGE, hand_on, place_for
 
 pytestmark = pytest.mark.notebook
@@ -111,6 +113,10 @@ def test_a_notebook_that_is_run_by_hand_writes_to_the_folder_of_its_report(tmp_p
     for notebook, folder in {"notebooks/06_churn.ipynb": "06_churn", None: "notebook"}.items():
         monkeypatch.setenv("JPY_SESSION_NAME", notebook) if notebook else monkeypatch.delenv("JPY_SESSION_NAME")
         assert place_for("calls.parquet", snapshot) == tmp_path / "2025-12-31" / folder / "calls.parquet"
+    (tmp_path / ROTATION).parent.mkdir()
+    (tmp_path / ROTATION).touch()
+    with pytest.raises(BankmineError, match="rotation of keys was interrupted"):
+        place_for("calls.parquet", snapshot)
 
 
 def test_where_nothing_can_leave_the_house_nothing_is_written(tmp_path, monkeypatch):

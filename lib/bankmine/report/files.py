@@ -18,6 +18,8 @@ FAILED_ENDINGS = tuple(f".failed{e}" for e in GOOD_ENDINGS)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OWNER = ".source"
+ROTATION = Path(".rotation", "journal.json")
+"""In the folder of a source's reports, while a rotation of keys moves files: where each of the new ones belongs."""
 
 
 @contextmanager
@@ -43,7 +45,27 @@ def writing(path: Path) -> Iterator[None]:
 def claimed(folder: Path) -> Iterator[None]:
     """Claim the folder of a day for this run.
 
-    The lock is the operating system's: it ends with the process, however that ends.
+    Raises
+    ------
+    BankmineError
+        As `locked`, or if a rotation of keys did not end: finishing it would undo what is written now.
+    """
+    with locked(folder):
+        refuse_half_rotated(folder.parent)
+        yield
+
+
+def refuse_half_rotated(folder: Path) -> None:
+    """Refuse the folder of a source's reports in which a rotation of keys did not end."""
+    if (folder / ROTATION).is_file():
+        raise BankmineError(
+            f"In {folder} a rotation of keys was interrupted: run `bankmine privacy rotate …` again first."
+        )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Lock the folder of a day; the lock is the operating system's: it ends with the process, however that ends.
 
     Raises
     ------

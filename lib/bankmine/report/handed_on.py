@@ -30,6 +30,7 @@ from bankmine.privacy.keys import find_key
 from bankmine.privacy.register import load_register
 from bankmine.privacy.sealing import sealed
 from bankmine.report.catalogue import load_catalogue
+from bankmine.report.files import refuse_half_rotated
 from bankmine.report.provenance import obstacle
 from bankmine.report.secrecy import hide
 from bankmine.workspace import WORKSPACE
@@ -161,6 +162,8 @@ def as_list(frame: pd.DataFrame, name: str, as_of: datetime.date | str) -> bytes
 def place_for(file: str, snapshot: Snapshot | Flat) -> Path:
     """Return where a file of this report is to be written; its folder is there."""
     report = Path(os.environ.get(_NOTEBOOK, "notebook")).stem
+    if STAGE not in os.environ:
+        refuse_half_rotated(_reports(snapshot))
     folder = Path(os.environ[STAGE]) if STAGE in os.environ else _reports(snapshot) / str(snapshot.as_of) / report
     folder.mkdir(parents=True, exist_ok=True)
     return folder / file

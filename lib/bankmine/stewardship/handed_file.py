@@ -8,6 +8,7 @@ from pathlib import Path
 from bankmine.errors import BankmineError
 from bankmine.privacy import access
 from bankmine.privacy.sealing import report_of
+from bankmine.report.files import refuse_half_rotated
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ def taken(file: Path, act: str) -> Taken:
     Raises
     ------
     BankmineError
-        If the role may not, or the file cannot be read.
+        If the role may not, the file cannot be read, or a rotation of keys is to be finished first.
     """
     role, purpose = access.acting()
     access.require(role, act, purpose)
@@ -34,4 +35,6 @@ def taken(file: Path, act: str) -> Taken:
     except OSError as error:
         raise BankmineError(f"{file} cannot be read: {error.strerror}.") from None
     access.require_report(role, act, report)
+    for folder in file.resolve().parents[2:3]:  # that of the source, where the file is in the folder of a report
+        refuse_half_rotated(folder)
     return Taken(role, purpose, report)

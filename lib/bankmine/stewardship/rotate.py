@@ -15,7 +15,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,12 +34,11 @@ from bankmine.privacy.keys import KEY_FILE, Key, read_key, require_key
 from bankmine.privacy.sealing import is_sealed, read_sealed, resealed
 from bankmine.privacy.tokens import DIGITS, TOKEN, domain_of_token, mapped
 from bankmine.report.catalogue import load_catalogue
-from bankmine.report.files import claimed, refresh_index, writing
+from bankmine.report.files import ROTATION, locked, refresh_index
 from bankmine.report.provenance import code_of
 from bankmine.report.runner import folder_of
 from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
 
-_BESIDE, _JOURNAL = ".rotation", "journal.json"
 _LOOSE = rf"[a-z][0-9a-f]{{{DIGITS}}}"
 """What any token matches, for an engine that knows nothing of what stands around."""
 
@@ -50,26 +49,38 @@ def rotate(source: str, to: Path, reports: Path) -> list[str]:
     Raises
     ------
     BankmineError
-        If the role may not, no key is in use, a key is wrong, a file cannot be read or written, or a run is writing
-        reports.
+        If the role may not, no key is in use, a key is wrong or not that of a rotation that is to be finished, there is
+        no such folder, a file cannot be read or written, or a run is writing reports.
     """
     role, purpose = access.acting()
     access.require(role, "rotate", purpose)
     told, old, new = find_source(source), require_key("Rotation, which begins with the key in use,"), read_key(to)
-    if old.name == new.name:
-        raise BankmineError(f"{to} holds the key in use already: make another one with `bankmine privacy key FILE`.")
-    tokenised = open_tokenised(source) if told.pseudonyms else None
+    if not reports.is_dir():
+        raise BankmineError(f"{reports} is no folder: give that of the reports with --reports.")
     folder = folder_of(told, reports)
     days = sorted(day for day in folder.glob("????-??-??") if day.is_dir())
-    said = []
-    with ExitStack() as held, writing(folder):
+    if not days:
+        return [f"{folder} holds no reports of source {told.name}: nothing was done, and the key in use stays so"]
+    with ExitStack() as held:
         for day in days:
-            held.enter_context(claimed(day))
-        if not (folder / _BESIDE / _JOURNAL).is_file():
-            said += _staged(told, tokenised, old, new, folder, days)
-        said += _moved(folder, new)
-    if days:
-        refresh_index(reports)
+            held.enter_context(locked(day))
+        with _whole(folder):
+            if half := _half_to(folder):
+                if half != new.name:
+                    raise BankmineError(
+                        f"In {folder} a rotation to the key {half} was interrupted, and {to} holds {new.name}: finish "
+                        f"that first, with the file of {half} as --to. Nothing was changed."
+                    )
+                said = [f"finished is the rotation to the key {half} that was interrupted"]
+            else:
+                if old.name == new.name:
+                    raise BankmineError(
+                        f"{to} holds the key in use already: make another one with `bankmine privacy key FILE`."
+                    )
+                tokenised = open_tokenised(source) if told.pseudonyms else None
+                said = _staged(told, tokenised, old, new, folder, days)
+            said += _moved(folder)
+    refresh_index(reports)
     return [
         *said,
         f"from now on set {KEY_FILE} to {to}, and keep the old key no longer than lists made by it are used",
@@ -78,11 +89,36 @@ def rotate(source: str, to: Path, reports: Path) -> list[str]:
     ]
 
 
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Tell what the system refuses, and leave nothing beside unless it is all that is needed to finish."""
+    try:
+        yield
+    except OSError as error:
+        end = (
+            "and do the same again, to finish it"
+            if _half_to(folder)
+            else "nothing was changed, the key in use stays so"
+        )
+        raise BankmineError(
+            f"Reports in {folder} cannot be rotated: {error.strerror}. Free some space, or make that a place you may "
+            f"write to, {end}."
+        ) from None
+    finally:
+        if not (folder / ROTATION).is_file():
+            shutil.rmtree((folder / ROTATION).parent, ignore_errors=True)
+
+
+def _half_to(folder: Path) -> str:
+    """Name the key to which a rotation was interrupted while files moved; "" where none was."""
+    return json.loads((folder / ROTATION).read_text("utf-8"))["key"] if (folder / ROTATION).is_file() else ""
+
+
 def _staged(
     source: Source, tokenised: Tokenised | None, old_key: Key, new: Key, folder: Path, days: list[Path]
 ) -> list[str]:
     """Write all files anew beside, and the journal last."""
-    beside = folder / _BESIDE
+    beside = (folder / ROTATION).parent
     shutil.rmtree(beside, ignore_errors=True)
     files = [_File(f) for day in days for f in sorted(day.rglob("*")) if f.is_file() and not f.name.startswith(".")]
     rewritten, said = _with_tokens(tokenised, new, files) if tokenised else ({}, [])
@@ -95,8 +131,8 @@ def _staged(
         for number, content in enumerate(changed.values()):
             _on_disk(beside / str(number), content)
         places = {"key": new.name, "places": [str(path.relative_to(folder)) for path in changed]}
-        _on_disk(beside / f"{_JOURNAL}.part", json.dumps(places).encode())
-        (beside / f"{_JOURNAL}.part").replace(beside / _JOURNAL)
+        _on_disk(beside / "journal.part", json.dumps(places).encode())
+        (beside / "journal.part").replace(folder / ROTATION)
     return [*said, f"{sum(file.sealed for file in files):,} encrypted files are encrypted by the key {new.name}"]
 
 
@@ -115,17 +151,15 @@ def _with_tokens(opened: Tokenised, new: Key, files: list[_File]) -> tuple[dict[
     return changed, said
 
 
-def _moved(folder: Path, new: Key) -> list[str]:
+def _moved(folder: Path) -> list[str]:
     """Move what is staged to its places; again where that was interrupted."""
-    beside, said = folder / _BESIDE, []
-    if (beside / _JOURNAL).is_file():
-        journal = json.loads((beside / _JOURNAL).read_text("utf-8"))
+    beside = (folder / ROTATION).parent
+    if (folder / ROTATION).is_file():
+        journal = json.loads((folder / ROTATION).read_text("utf-8"))
         for number, place in enumerate(journal["places"]):
             if (beside / str(number)).is_file():
                 (beside / str(number)).replace(folder / place)
-        if journal["key"] != new.name:
-            said.append(f"finished was an earlier rotation, to the key {journal['key']}: set {KEY_FILE} to that one")
-    said += cleared()
+    said = cleared()
     shutil.rmtree(beside, ignore_errors=True)
     return said
 
