@@ -49,9 +49,7 @@ def find_key() -> Key | None:
     """
     told, file = os.environ.get(KEY), os.environ.get(KEY_FILE)
     if empty := [name for name, value in ((KEY, told), (KEY_FILE, file)) if value is not None and not value.strip()]:
-        raise BankmineError(
-            f"{empty[0]} is set to nothing, so nothing would be encrypted: give it a key or unset it."
-        )
+        raise BankmineError(f"{empty[0]} is set to nothing, so nothing would be encrypted: give it a key or unset it.")
     if told and file:
         raise BankmineError(f"The key is given twice: unset {KEY} or {KEY_FILE}.")
     if file:
