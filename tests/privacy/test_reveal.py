@@ -120,6 +120,12 @@ def test_a_list_of_a_report_that_the_role_may_not_run_is_not_revealed(tmp_path, 
     assert not out.exists()
 
 
+def test_a_list_that_lies_outside_reports_is_revealed_beside_it(tmp_path, hidden):
+    near = tmp_path / "calls.parquet"
+    near.write_bytes(listed(tmp_path).read_bytes())
+    assert reveal(near, hidden, "calls", tmp_path / "calls.xlsx") == (2, 0)
+
+
 def test_who_is_told_twice_and_said_no_once_has_not_agreed(tmp_path, monkeypatch):
     keep_apart(monkeypatch, tmp_path)
     place = bank_of(tmp_path, [True] * 6)
@@ -150,6 +156,7 @@ WRONG = {
     "no token": ({"tokens": ["0001"]}, "has no column of tokens"),
     "another key": ({"key": KEYS[1]}, "2 tokens of .* nothing is revealed"),
     "among reports": ({"out": "reports/hidden/calls.xlsx"}, "lies in the project or among reports"),
+    "among reports of all sources": ({"out": "reports/calls.xlsx"}, "lies in the project or among reports"),
     "no workbook": ({"out": "calls.csv"}, "must end in .xlsx"),
     "audit that cannot be written": ({"audit": "nowhere.jsonl"}, "nowhere.jsonl"),
 }  # fmt: skip

@@ -87,7 +87,7 @@ def read_sealed(path: Path) -> bytes:
     content = path.read_bytes()
     if not is_sealed(content):
         return content
-    return unsealed(content, path, _belonging(path) or _said(content), find_key())
+    return unsealed(content, path, belonging(path) or _said(content), find_key())
 
 
 def report_of(path: Path) -> str:
@@ -97,17 +97,17 @@ def report_of(path: Path) -> str:
     """
     with path.open("rb") as stream:
         head = stream.read(_HEAD.size + 0xFFFF)
-    parts = (_said(head) if is_sealed(head) else _belonging(path.resolve())).split("/")
+    parts = (_said(head) if is_sealed(head) else belonging(path.resolve())).split("/")
     return parts[1] if len(parts) == _PARTS and _DAY.fullmatch(parts[0]) else ""
 
 
 def resealed(path: Path, content: bytes, key: Key | None) -> bytes:
     """Return what is to take the place of a file: encrypted, with a key, if that file is."""
     was = path.read_bytes()
-    return sealed(content, _belonging(path) or _said(was), key) if key and is_sealed(was) else content
+    return sealed(content, belonging(path) or _said(was), key) if key and is_sealed(was) else content
 
 
-def _belonging(path: Path) -> str:
+def belonging(path: Path) -> str:
     """Say what a file must be in the folder of a report of a day; elsewhere, "", it may be any."""
     day, report, name = path.absolute().parts[-3:] if len(path.absolute().parts) > 3 else ("", "", "")
     return f"{day}/{report}/{name}" if _DAY.fullmatch(day) else ""

@@ -7,17 +7,19 @@ from pathlib import Path
 
 from bankmine.errors import BankmineError
 from bankmine.privacy import access
-from bankmine.privacy.sealing import report_of
+from bankmine.privacy.sealing import belonging, report_of
 from bankmine.report.files import refuse_half_rotated
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Who takes a file, for what, and the report that handed it on; empty where that was none."""
+    """Who takes a file, for what, and the report that handed it on, empty where that was none."""
 
     role: str
     purpose: str
     report: str
+    folder: Path | None
+    """That of the reports of its source, if it lies there."""
 
 
 def taken(file: Path, act: str) -> Taken:
@@ -35,6 +37,8 @@ def taken(file: Path, act: str) -> Taken:
     except OSError as error:
         raise BankmineError(f"{file} cannot be read: {error.strerror}.") from None
     access.require_report(role, act, report)
-    for folder in file.resolve().parents[2:3]:  # that of the source, where the file is in the folder of a report
+    place = file.resolve()
+    folder = place.parents[2] if belonging(place) else None
+    if folder is not None:
         refuse_half_rotated(folder)
-    return Taken(role, purpose, report)
+    return Taken(role, purpose, report, folder)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from bankmine.bank.contract import TABLES
 from bankmine.bank.pseudonyms import keys_of
+from bankmine.bank.sources import Source, find_source
 from bankmine.errors import BankmineError, told
 from bankmine.features.consent import agreed
 from bankmine.privacy import audit
@@ -25,14 +26,13 @@ from bankmine.privacy.register import UNLISTED, load_register
 from bankmine.privacy.sealing import read_sealed
 from bankmine.privacy.tokens import CUSTOMER, DIGITS, domain_of_token, letter_of, mapped
 from bankmine.report.catalogue import load_catalogue
+from bankmine.report.runner import DEFAULT_SOURCE, place_of
 from bankmine.stewardship.handed_file import Taken, taken
 from bankmine.stewardship.tokenised import Tokenised, open_tokenised, replaced
 from bankmine.workspace import WORKSPACE
 
 _WHOLE = rf"^[a-z][0-9a-f]{{{DIGITS}}}$"
 _ENDINGS = (".parquet", ".xlsx")
-_FIRST = 2
-"""Folders above that of a list that are of the reports: its day's, and its source's."""
 
 
 class Revealed(NamedTuple):
@@ -61,7 +61,7 @@ def reveal(file: Path, source: str, reason: str, out: Path) -> Revealed:
         raise BankmineError(
             "The reason names somebody, by a number or an address: say why, not whom; the audit keeps it."
         )
-    _refuse_place(file, out)
+    _refuse_place(by.folder, find_source(source), out)
     listed = _read(file)
     columns = {name: domain for name in listed.column_names if (domain := _domain(listed[name]))}
     if not columns:
@@ -82,12 +82,15 @@ def reveal(file: Path, source: str, reason: str, out: Path) -> Revealed:
     return Revealed(shown.num_rows, left_out)
 
 
-def _refuse_place(file: Path, out: Path) -> None:
-    """Refuse a place that others read, or that holds something."""
-    place, reports = out.resolve(), file.resolve().parents[: _FIRST + 1]
+def _refuse_place(folder: Path | None, source: Source, out: Path) -> None:
+    """Refuse a place that others read, as where the list lies among reports, or that holds something."""
+    place, shared = out.resolve(), [WORKSPACE]
+    if folder is not None:
+        beside_others = folder.name == source.name and place_of(source) != DEFAULT_SOURCE
+        shared.append(folder.parent if beside_others else folder)
     if out.suffix != ".xlsx":
         raise BankmineError(f"{out} must end in .xlsx: a list with the bank's own keys is a workbook.")
-    if place.is_relative_to(WORKSPACE) or any(place.is_relative_to(folder) for folder in reports[-1:]):
+    if any(place.is_relative_to(folder) for folder in shared):
         raise BankmineError(f"{out} lies in the project or among reports, which others read: give another place.")
     if place.exists():
         raise BankmineError(f"{out} is there already: give another file.")
