@@ -217,7 +217,8 @@ class Bank:
         found = Snapshot(self.source, self.fingerprint, day, kept, checks, lambda: self._known(day), key)
         found = found if view is None else seen(found, view)
         own = {f"{name}.{column}" for name, columns in self._looked[2].items() for column in columns}
-        found = replace(found, unseen=frozenset(found.lacking(*own)))
+        there = {f"{name}.{column}" for name, rows in found.tables.items() for column in rows.columns}
+        found = replace(found, unseen=frozenset(own - there))
         given = {n: {"rows": found.checks[n].kept, "columns": audit.names(t.columns)} for n, t in found.tables.items()}
         who = {"role": found.role, "purpose": found.purpose}
         audit.record(
