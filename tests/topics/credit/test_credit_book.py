@@ -194,7 +194,7 @@ def test_overrides_of_too_few_applications_are_not_told(counts, cells, headline)
     assert {cell: f"{found.at[cell]:.0f}" for cell in cells} == cells
     assert found.loc[found["granted"].isna(), ["share", "low", "high"]].isna().all(axis=None)
     told = otherwise(frame, 5)
-    assert (f"{told['granted']:.0f}", f"{told['refused']:.0f}") == headline
+    assert (f"{told['granted']:,}", f"{told['refused']:,}") == headline
     assert told["share"] == pytest.approx(frame["otherwise"].sum() / frame["applications"].sum())
     assert f"{otherwise(frame.assign(otherwise=[2] + [0] * (len(frame) - 1)), 5)['share']}" == "withheld"
 

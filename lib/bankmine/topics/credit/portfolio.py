@@ -126,8 +126,9 @@ def otherwise(found: pd.DataFrame, smallest: int) -> dict[str, float]:
     """
     counts = found["otherwise"].reindex([REFUSE, GRANT]).fillna(0.0).set_axis(["granted", "refused"]).to_frame()
     numbers = told(counts, not_told(counts, smallest, (DOWN,)))["otherwise"]
+    numbers = {name: n if isinstance(n, Hidden) else int(n) for name, n in numbers.items()}
     share = counts["otherwise"].sum() / found["applications"].sum()
-    return {**numbers, "share": Hidden(WITHHELD) if too_few(counts.sum(), smallest).any() else share}
+    return numbers | {"share": Hidden(WITHHELD) if too_few(counts.sum(), smallest).any() else share}
 
 
 def overrides_table(found: pd.DataFrame, smallest: int) -> pd.DataFrame:
