@@ -7,11 +7,11 @@ others, or hidden, and with them as many others as keep them from being computed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import null_space
+from scipy.optimize import linprog
 
 from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
@@ -22,7 +22,7 @@ from bankmine.privacy.register import load_register
 DOWN, ACROSS = 0, 1
 """Along which of them cells add up to a total that a reader knows."""
 WITHHELD = "withheld"
-_OR, _UNKNOWN, _SAME = " or ", "unknown", 1e-9
+_OR, _UNKNOWN, _SAME = " or ", "unknown", 1e-6
 
 
 def smallest_group(source: Snapshot | Flat) -> int:
@@ -93,10 +93,10 @@ def not_told(
     """Say what stands in place of each cell of a table of customers: `fewer than 5`, `withheld`, or nothing.
 
     A cell of too few is not told. Where a row or column adds up to a total that a reader knows, further cells are
-    withheld, the smallest first, until none that is too small follows from the others (no null vector of the totals
-    leaves it where it is; Gusfield, SIAM Journal on Computing 17, 1988), and those not told of a total are no fewer
-    together than a group must be. Totals themselves must not be too small: rows are `merged` before. Cells that
-    `also` marks are withheld for what else would follow from them.
+    withheld, the smallest first, until of none that is too small the totals tell this, or which number it is (bounds by
+    linear programming; Hundepool, chapter 4.3), and those not told of a total are no fewer together than a group must
+    be. All of these are `withheld`, as words that tell them apart would bound them. Totals themselves must not be too
+    small: rows are `merged` before. Cells that `also` marks are withheld for what else would follow from them.
     """
     size = counts.to_numpy(float)
     few = too_few(counts, smallest).to_numpy()
@@ -104,7 +104,7 @@ def not_told(
     out = kept.copy()
     while totals and (exposed := _exposed(size, kept, out, smallest, totals)) is not None:
         out[exposed] = True
-    words = np.where(few, f"fewer than {smallest}", np.where(out, WITHHELD, ""))
+    words = np.where(few & (not totals), f"fewer than {smallest}", np.where(out, WITHHELD, ""))
     return pd.DataFrame(words, counts.index, counts.columns, dtype=object)
 
 
@@ -165,23 +165,51 @@ def _exposed(
 ) -> tuple[int, int] | None:
     """Find the next cell to be withheld: the smallest that completes a total from which a small one would follow.
 
-    A total needs two cells that are not told, and as many customers in them as a group; beyond that, cells that are
-    too small and still follow from all totals together need another one. Cells that cross others come first.
+    A total needs two cells that are not told, and as many customers in them as a group; beyond that, a cell that is too
+    small and that all totals together still tell needs another one in these, or elsewhere where there is none. Cells
+    that cross others come first, and empty ones last.
     """
-    cells = np.argwhere(out)
     if not few.any():
         return None
+    cells = np.argwhere(out)
     lines = [(axis, line) for axis in totals for line in range(size.shape[1 - axis])]
     inside = np.array([[cell[1 - axis] == line for cell in cells] for axis, line in lines])
-    free = np.abs(null_space(inside.astype(float))).max(axis=1, initial=0) > _SAME
-    small = few[tuple(cells.T)]
-    weak = [own.sum() == 1 or (0 < size[tuple(cells[own].T)].sum() < smallest) for own in inside]
-    tied = [(own & small & ~free).any() for own in inside]
-    for needy in (weak, tied):
-        for (axis, line), need in zip(lines, needy, strict=True):
-            along = [(k, line) if axis == DOWN else (line, k) for k in range(size.shape[axis])]
-            others = [cell for cell in along if not out[cell] and size[cell] > 0] if need else []
-            if others:
-                crossed = out.any(axis=1 - axis)
-                return min(others, key=lambda cell: (not crossed[cell[axis]], size[cell]))
+    held = size[out]
+    weak = [own.sum() == 1 or 0 < held[own].sum() < max(smallest, own.sum() + 1) for own in inside]
+    for (axis, line), need in zip(lines, weak, strict=True):
+        if need and (others := [c for c in _along(axis, line, size.shape) if not out[c] and size[c] > 0]):
+            return _next(others, size, out)
+    for own in _followed(inside, held, few[out], smallest):
+        crossing = [c for k in np.flatnonzero(own) for c in _along(*lines[k], size.shape)]
+        if others := [c for c in crossing if not out[c]] or [tuple(c) for c in np.argwhere(~out)]:
+            return _next(others, size, out)
     return None
+
+
+def _along(axis: int, line: int, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    return [(k, line) if axis == DOWN else (line, k) for k in range(shape[axis])]
+
+
+def _next(others: list[tuple[int, int]], size: np.ndarray, out: np.ndarray) -> tuple[int, int]:
+    rows, columns = out.any(axis=1), out.any(axis=0)
+    return min(others, key=lambda cell: (size[cell] == 0, not (rows[cell[0]] and columns[cell[1]]), size[cell]))
+
+
+def _followed(inside: np.ndarray, held: np.ndarray, small: np.ndarray, smallest: int) -> Iterator[np.ndarray]:
+    """Find the cells that are too small and that totals tell of: for each, in which totals it is.
+
+    They tell that it is too small, or, to who takes what is not told for somebody, which it is. Whole numbers bound
+    these as all numbers do: totals of rows and columns are totally unimodular.
+    """
+    sums, somebody = inside @ held, (held > 0).all()
+    for k in np.flatnonzero(small):
+        low, high = _bounds(inside, sums, k, 0)
+        few = low > 1 - _SAME and high < smallest - _SAME
+        if few or (somebody and np.ptp(_bounds(inside, sums, k, 1)) < _SAME):
+            yield inside[:, k]
+
+
+def _bounds(inside: np.ndarray, sums: np.ndarray, cell: int, least: int) -> tuple[float, float]:
+    """Say between which numbers a cell is for who knows totals, and that no cell is below `least`."""
+    goal = np.eye(1, inside.shape[1], cell)[0]
+    return tuple(s * linprog(s * goal, A_eq=inside, b_eq=sums, bounds=(least, None)).fun for s in (1, -1))
