@@ -7,7 +7,8 @@ from collections.abc import Collection
 import pandas as pd
 
 ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
-_CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
+_PERSONALLY = "profiling_consent"
+_CONSENTS = {"marketing_consent": "offers", _PERSONALLY: "personal treatment"}
 
 
 def contact_allowed(customers: pd.DataFrame, unseen: Collection[str]) -> pd.Series:
@@ -30,6 +31,14 @@ def contact_allowed(customers: pd.DataFrame, unseen: Collection[str]) -> pd.Seri
     ]
     said = [f"{NOT_ALLOWED}: no consent to {what}" if what else ALLOWED for what in lacking]
     return pd.Series(said, index=customers.index, name="contact", dtype=object)
+
+
+def agreed_to_be_treated_personally(customers: pd.DataFrame, unseen: Collection[str]) -> pd.Series:
+    """Say of each customer whether to look at this one singly, by the rules of `contact_allowed`."""
+    if f"customers.{_PERSONALLY}" in unseen:
+        return pd.Series(False, customers.index)
+    told = customers.get(_PERSONALLY, pd.Series(True, customers.index))
+    return told.astype("boolean").fillna(False).astype(bool)
 
 
 def may_contact(listed: pd.DataFrame) -> pd.DataFrame:
