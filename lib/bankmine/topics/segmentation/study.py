@@ -650,6 +650,11 @@ class SegmentStudy(Headed):
         told = self.movers.groupby(["from", "to"], observed=True)["margin"].agg(customers="size", margin="sum")
         return disclosure.rows_told(told, "customers", self._smallest, added_up=True)
 
+    @part
+    def movers_told(self) -> pd.DataFrame:
+        """Customers who made a move whose number is told: a list of those who made another would tell it."""
+        return movement.of_moves(self.movers, self.moves.index[self.moves["customers"].notna()])
+
     def _flows(self, flows: pd.DataFrame, people: str, order: list[str]) -> pd.DataFrame:
         """Return shares of flows as a matrix, without those of too few customers."""
         counts = movement.matrix(flows.assign(share=flows[people]), order)
