@@ -167,6 +167,14 @@ def test_movers_are_named_only_where_their_number_is_told(kinds):
     assert kinds.movers_told.empty
 
 
+def test_rules_do_not_tell_for_how_few_customers_they_are_wrong(kinds):
+    told, found = kinds.rules, kinds._ruled.table
+    wrong = (found["customers"] * (1 - found["right"])).round()
+    assert wrong.between(1, 4).any()
+    assert told.loc[wrong.between(1, 4), ["right", "covered"]].isna().all(axis=None)
+    assert (told["right"].notna() == ~wrong.between(1, 4)).all()
+
+
 def test_the_mean_margin_is_of_customers_with_an_account(kinds):
     holders = kinds.customers.index[kinds.customers["accounts"] > 0]
     assert len(holders) < len(kinds.customers)

@@ -347,8 +347,12 @@ class SegmentStudy(Headed):
 
     @part
     def rules(self) -> pd.DataFrame:
-        """Segments as rules."""
-        return shown(self._ruled.table, right=".0%", covered=".0%")
+        """Segments as rules, without shares that tell for how few customers one is right, or wrong."""
+        found = self._ruled.table
+        right = (found["customers"] * found["right"]).round()
+        few = [disclosure.too_few(of, self._smallest) for of in (right, found["customers"] - right)]
+        words = pd.DataFrame("", found.index, ["right", "covered"]).mask(few[0] | few[1], disclosure.WITHHELD)
+        return shown(disclosure.told(found, words), right=".0%", covered=".0%")
 
     @part
     def rules_right(self) -> dict[str, float]:
