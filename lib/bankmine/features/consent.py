@@ -10,7 +10,8 @@ import ibis.expr.types as ir
 import pandas as pd
 
 ALLOWED, NOT_ALLOWED = "allowed", "no contact allowed"
-_CONSENTS = {"marketing_consent": "offers", "profiling_consent": "personal treatment"}
+_PERSONALLY = "profiling_consent"
+_CONSENTS = {"marketing_consent": "offers", _PERSONALLY: "personal treatment"}
 
 
 def contact_allowed(customers: pd.DataFrame, unseen: Collection[str]) -> pd.Series:
@@ -39,6 +40,14 @@ def agreed(customers: ir.Table, consents: Iterable[str]) -> ir.Table:
     """Return keys of customers who gave all of some consents, in each of their rows; one not recorded is not given."""
     gave = reduce(and_, (customers[name].cast("boolean").fill_null(False) for name in consents))
     return customers.group_by("customer_id").having(gave.all()).agg(rows=customers.count()).select("customer_id")
+
+
+def agreed_to_be_treated_personally(customers: pd.DataFrame, unseen: Collection[str]) -> pd.Series:
+    """Say of each customer whether to look at this one singly, by the rules of `contact_allowed`."""
+    if f"customers.{_PERSONALLY}" in unseen:
+        return pd.Series(False, customers.index)
+    told = customers.get(_PERSONALLY, pd.Series(True, customers.index))
+    return told.astype("boolean").fillna(False).astype(bool)
 
 
 def may_contact(listed: pd.DataFrame) -> pd.DataFrame:

@@ -201,11 +201,11 @@ def _followed(inside: np.ndarray, held: np.ndarray, small: np.ndarray, smallest:
     They tell that it is too small, or, to who takes what is not told for somebody, which it is. Whole numbers bound
     these as all numbers do: totals of rows and columns are totally unimodular.
     """
-    sums, somebody = inside @ held, (held > 0).all()
+    sums, least = inside @ held, int((held > 0).all())
     for k in np.flatnonzero(small):
         low, high = _bounds(inside, sums, k, 0)
         few = low > 1 - _SAME and high < smallest - _SAME
-        if few or (somebody and np.ptp(_bounds(inside, sums, k, 1)) < _SAME):
+        if few or np.ptp(_bounds(inside, sums, k, least)) < _SAME:
             yield inside[:, k]
 
 

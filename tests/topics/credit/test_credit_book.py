@@ -181,7 +181,7 @@ def test_overrides_are_what_the_bank_decided_otherwise():
             {"grant": (100, 80, 20), "refuse": (60, 20, 40), "a person decides": (3, 1, 2)},
             {("a person decides", "applications"): "withheld", ("refuse", "applications"): "withheld",
              ("a person decides", "granted"): "withheld", ("grant", "applications"): "100"},
-            ("20", "20"),
+            ("withheld", "withheld"),
         ),
     ],
 )  # fmt: skip

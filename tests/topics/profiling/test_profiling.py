@@ -18,6 +18,7 @@ from bankmine.bank.contract import DEPOSITS
 from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features.bookings import BOOKED_BY_THE_BANK
+from bankmine.features.consent import agreed_to_be_treated_personally
 from bankmine.features.customers import customer_tables
 from bankmine.features.population import load_win_back
 from bankmine.features.spine import month_end_before
@@ -99,7 +100,20 @@ def test_a_portrait_sets_a_customer_beside_all(tables):
 def test_the_typical_customer_is_nobody_extreme(tables):
     customers = tables[DAYS[0]]
     ranks = customers["outflow_90d"].rank(pct=True)
-    assert 0.2 < ranks[profiling.typical_customer(customers)] < 0.8
+    assert 0.2 < ranks[profiling.typical_customer(customers, customers["joined_on"].notna())] < 0.8
+
+
+def test_the_typical_customer_agreed_to_be_treated_personally(tables):
+    customers = tables[DAYS[0]].assign(profiling_consent=None)
+    chosen = profiling.typical_customer(customers, agreed_to_be_treated_personally(customers[["deposits"]], ()))
+    others = customers.index[customers.index != chosen][::2]
+    customers.loc[others, "profiling_consent"] = True
+    agreed = agreed_to_be_treated_personally(customers, ())
+    assert set(agreed.index[agreed]) == set(others)
+    assert profiling.typical_customer(customers, agreed) in others
+    hidden = agreed_to_be_treated_personally(customers, {"customers.profiling_consent"})
+    with pytest.raises(BankmineError, match="no customer is known to have agreed"):
+        profiling.typical_customer(customers, hidden)
 
 
 def test_an_unknown_customer_is_told(tables):

@@ -136,6 +136,16 @@ def test_who_came_or_went_flows_from_or_to_the_unknown():
     assert found.to_dict() == {("a", "b"): 1, ("a", "not known"): 1, ("not known", "a"): 1}
 
 
+def test_movers_of_some_moves_are_those_who_made_them():
+    before, now = (
+        pd.Series({"u": "a", "v": "a", "w": "b", "x": "a"}),
+        pd.Series({"u": "b", "v": "c", "w": "a", "x": "b"}),
+    )
+    moved = migration.movers(before, now, pd.Series({"u": 1.0, "x": 9.0}))
+    assert migration.of_moves(moved, pd.MultiIndex.from_tuples([("a", "b")])).index.tolist() == ["x", "u"]
+    assert migration.of_moves(moved, pd.MultiIndex.from_tuples([], names=["from", "to"])).empty
+
+
 def test_movers_are_those_who_changed_the_most_valuable_first():
     before = pd.Series({"u": "a", "v": "a", "w": "b", "x": "a", "y": "a"})
     now = pd.Series({"u": "b", "v": "a", "w": "c", "x": "b", "z": "a"})

@@ -29,7 +29,7 @@ ONE_SEGMENT |= dict.fromkeys(
     ("drift", "drifted"), "the segments were formed today, and have nothing to have moved from"
 )
 NEW = {
-    **dict.fromkeys(("movers", "moves", "moved", "tiers_chart"), "no customer was known on 2025-11-30"),
+    **dict.fromkeys(("movers", "movers_told", "moves", "moved", "tiers_chart"), "no customer was known on 2025-11-30"),
     **dict.fromkeys(("stages_chart", "segments_chart"), "nobody was known on an earlier day"),
     "most_lost": "no customer was known on 2025-09-30", "moved_stage": "nobody was known a month ago",
     "persistence": "nobody was known half a year ago",
@@ -159,6 +159,20 @@ def test_movers_say_whether_they_are_near_the_threshold(kinds):
     movers = kinds.movers
     assert kinds.moved["may"] == movers["may_go_back"].sum()
     assert (movers.loc[movers["may_go_back"], "from_threshold"] <= kinds.moved["usual"]).all()
+
+
+def test_movers_are_named_only_where_their_number_is_told(kinds):
+    assert len(kinds.movers)
+    assert kinds.moves["customers"].isna().all()
+    assert kinds.movers_told.empty
+
+
+def test_rules_do_not_tell_for_how_few_customers_they_are_wrong(kinds):
+    told, found = kinds.rules, kinds._ruled.table
+    wrong = (found["customers"] * (1 - found["right"])).round()
+    assert wrong.between(1, 4).any()
+    assert told.loc[wrong.between(1, 4), ["right", "covered"]].isna().all(axis=None)
+    assert (told["right"].notna() == ~wrong.between(1, 4)).all()
 
 
 def test_the_mean_margin_is_of_customers_with_an_account(kinds):

@@ -122,10 +122,12 @@ def overrides_told(found: pd.DataFrame, smallest: int) -> pd.DataFrame:
 def otherwise(found: pd.DataFrame, smallest: int) -> dict[str, float]:
     """Say how many the bank `granted` whom this policy refuses, and `refused` whom it grants, and which `share` it is.
 
-    Numbers of fewer than `smallest` are not told.
+    Numbers of fewer than `smallest` are not told, nor those that `overrides_told` withholds.
     """
+    out = overrides_told(found, smallest)["otherwise"].isna() & found["otherwise"].notna()
+    also = out.reindex([REFUSE, GRANT], fill_value=False).set_axis(["granted", "refused"]).to_frame("otherwise")
     counts = found["otherwise"].reindex([REFUSE, GRANT]).fillna(0.0).set_axis(["granted", "refused"]).to_frame()
-    numbers = told(counts, not_told(counts, smallest, (DOWN,)))["otherwise"]
+    numbers = told(counts, not_told(counts, smallest, (DOWN,), also))["otherwise"]
     numbers = {name: n if isinstance(n, Hidden) else int(n) for name, n in numbers.items()}
     share = counts["otherwise"].sum() / found["applications"].sum()
     return numbers | {"share": Hidden(WITHHELD) if too_few(counts.sum(), smallest).any() else share}

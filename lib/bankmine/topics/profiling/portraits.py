@@ -90,11 +90,13 @@ def by_month_end(snapshot: Snapshot) -> pd.DataFrame:
     return told.assign(month_end=pd.to_datetime(told["month_end"])).set_index("month_end")
 
 
-def typical_customer(customers: pd.DataFrame) -> str:
-    """Pick the customer whose features lie nearest to the middle of their ranks."""
+def typical_customer(customers: pd.DataFrame, agreed: pd.Series) -> str:
+    """Pick, of those who agreed to be treated personally, whose features lie nearest to the middle of all ranks."""
+    if not agreed.any():
+        raise BankmineError("no customer is known to have agreed to personal treatment")
     columns = [c for c in PORTRAIT if c in customers.columns and customers[c].notna().any()]
     ranks = customers[columns].rank(pct=True).fillna(0.5)
-    return str((ranks - 0.5).abs().sum(axis=1).idxmin())
+    return str((ranks - 0.5).abs().sum(axis=1)[agreed].idxmin())
 
 
 def portrait(customers: pd.DataFrame, customer: str) -> pd.DataFrame:

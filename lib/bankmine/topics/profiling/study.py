@@ -14,7 +14,7 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import lifecycle
 from bankmine.features.bookings import fell_silent
-from bankmine.features.consent import ALLOWED, may_contact
+from bankmine.features.consent import ALLOWED, agreed_to_be_treated_personally, may_contact
 from bankmine.features.customers import customer_tables
 from bankmine.features.population import (
     ALL,
@@ -54,7 +54,7 @@ def study(source: str, as_of: str | datetime.date, customer: str = "") -> Profil
     as_of : str or date
         Last day to know.
     customer : str
-        Key of the customer to portray; the most typical one where it is empty.
+        Key of the customer to portray; where it is empty, the most typical one of those who agreed to it.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def study(source: str, as_of: str | datetime.date, customer: str = "") -> Profil
 
 
 class Profile(Headed):
-    """Who the customers of a bank are on one day; the most typical one is portrayed where `customer` is empty."""
+    """Who the customers of a bank are on one day; where `customer` is empty, a typical one who agreed is portrayed."""
 
     def __init__(self, snapshot: Snapshot, customer: str = "") -> None:
         known = snapshot.customers.customer_id == customer
@@ -401,7 +401,10 @@ class Profile(Headed):
     @part
     def customer(self) -> str:
         """Key of the customer who is portrayed."""
-        return self._customer or portraits.typical_customer(self._holders)
+        if self._customer:
+            return self._customer
+        agreed = agreed_to_be_treated_personally(self._holders, self.source.unseen)
+        return portraits.typical_customer(self._holders, agreed)
 
     @part
     def portrait(self) -> pd.DataFrame:

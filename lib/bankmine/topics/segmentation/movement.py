@@ -84,6 +84,11 @@ def movers(before: pd.Series, now: pd.Series, margin: pd.Series) -> pd.DataFrame
     return moved.sort_index().sort_values("margin", ascending=False, kind="stable")
 
 
+def of_moves(moved: pd.DataFrame, moves: pd.MultiIndex) -> pd.DataFrame:
+    """Keep of `movers` those who made one of some moves, `from` one group `to` another."""
+    return moved[pd.MultiIndex.from_frame(moved[["from", "to"]]).isin(moves)]
+
+
 def usual_change(before: pd.Series, now: pd.Series) -> float:
     """Return the change that nine in ten customers with a margin above 0 stay below, as a share of it."""
     both = pd.DataFrame({"before": before, "now": now}).dropna()

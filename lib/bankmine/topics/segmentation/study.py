@@ -347,8 +347,12 @@ class SegmentStudy(Headed):
 
     @part
     def rules(self) -> pd.DataFrame:
-        """Segments as rules."""
-        return shown(self._ruled.table, right=".0%", covered=".0%")
+        """Segments as rules, without shares that tell for how few customers one is right, or wrong."""
+        found = self._ruled.table
+        right = (found["customers"] * found["right"]).round()
+        few = [disclosure.too_few(of, self._smallest) for of in (right, found["customers"] - right)]
+        words = pd.DataFrame("", found.index, ["right", "covered"]).mask(few[0] | few[1], disclosure.WITHHELD)
+        return shown(disclosure.told(found, words), right=".0%", covered=".0%")
 
     @part
     def rules_right(self) -> dict[str, float]:
@@ -649,6 +653,11 @@ class SegmentStudy(Headed):
         """Moves between tiers, and the margin of those who moved."""
         told = self.movers.groupby(["from", "to"], observed=True)["margin"].agg(customers="size", margin="sum")
         return disclosure.rows_told(told, "customers", self._smallest, added_up=True)
+
+    @part
+    def movers_told(self) -> pd.DataFrame:
+        """Customers who made a move whose number is told: a list of those who made another would tell it."""
+        return movement.of_moves(self.movers, self.moves.index[self.moves["customers"].notna()])
 
     def _flows(self, flows: pd.DataFrame, people: str, order: list[str]) -> pd.DataFrame:
         """Return shares of flows as a matrix, without those of too few customers."""
