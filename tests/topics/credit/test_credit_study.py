@@ -189,7 +189,9 @@ def test_how_many_lack_an_attribute_does_not_follow_from_the_rows_of_its_groups(
         own = group.mask(group.index.isin(rows.target.index[20 : 20 + lacking]))
         monkeypatch.setattr(type(bank), "groups", lambda self, own=own: {"gender": own})
         table = pd.concat(bank._impact(bank.acted.iloc[:, 0].astype(bool), rows), names=["attribute"])
-        assert bank._rows_told(table, rows).isna().tolist() == told
+        found = bank._groups_told(table, rows)
+        assert found["rows"].isna().tolist() == told
+        assert found[["share", "low", "high"]].isna().all(axis=1).tolist() == told
 
 
 def test_what_is_shown_is_what_is_handed_on(bank):
