@@ -108,6 +108,8 @@ class Flat:
 
     def overview(self) -> pd.DataFrame:
         """Count rows, events, and columns: what -> `value`."""
+        if not self.event:
+            return pd.DataFrame({"value": {"rows": len(self.target), "of so many": self.entity.nunique()}})
         counts = {
             "rows": len(self.target), f"rows where {self.event}": int((self.target == 1).sum()),
             "rows where it is not": int((self.target == 0).sum()),
@@ -182,15 +184,59 @@ def open_flat(
     BankmineError
         If there is no such column or value, or nothing can be learnt from the table. The message says what to do.
     """
+    asked = {"target": target, "positive": positive, "id": id, "time": time}
+    source, fingerprint, rows, who = _opened(name, asked, as_of, (decimal, dates, clock, encoding), role, purpose)
+    with undamaged(rows.con, source):
+        happened, event = events(rows.texts(rows.roles["target"]), rows.roles["target"], rows.roles["positive"])
+        found, reasons, leaks = _predictors(rows, happened, _kept(keep, rows), own)
+        dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
+        entity, costs = entity_of(rows), costs_of(rows)
+    _told(source, fingerprint, rows, found.shape[1], who)
+    parts = found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks), leaks, rows
+    return Flat(source, fingerprint, rows.as_of, *parts, *who)
+
+
+def open_unlabelled(
+    name: str, id: str = "", time: str = "", as_of: str | datetime.date = "", decimal: str = "", dates: str = "",
+    clock: str = "", encoding: str = "", role: str | None = None, purpose: str | None = None,
+) -> Flat:  # fmt: skip
+    """Read a flat table whose rows have no outcome, as purchases have none; everything is as of `open_flat`.
+
+    Raises
+    ------
+    SourceError
+        If the source cannot be found or read.
+    BankmineError
+        If there is no such column, or nothing tells whose rows these are, or of which day.
+    """
+    asked = {"id": id, "time": time}
+    source, fingerprint, rows, who = _opened(name, asked, as_of, (decimal, dates, clock, encoding), role, purpose)
+    for needed, what in (("id", "tells whose a row is"), ("time", "holds the day of a row")):
+        if not rows.roles[needed]:
+            raise BankmineError(f"Say which column of {source.title} {what}: {needed}=….")
+    with undamaged(rows.con, source):
+        entity = entity_of(rows)
+    _told(source, fingerprint, rows, 0, who)
+    none, dropped = pd.DataFrame(index=entity.index), pd.DataFrame(columns=["column", "reason"])
+    leaks = pd.DataFrame({"auc": [], "kept": []}).rename_axis("predictor")
+    outcome = pd.Series(float("nan"), entity.index)
+    parts = none, outcome, "", entity, rows.day, None, dropped, tuple(rows.remarks), leaks, rows
+    return Flat(source, fingerprint, rows.as_of, *parts, *who)
+
+
+def _opened(
+    name: str, asked: dict[str, str], as_of: str | datetime.date, how: tuple[str, str, str, str], role: str | None,
+    purpose: str | None,
+) -> tuple[Source, str, Rows, tuple[str, str]]:  # fmt: skip
+    """Read a source as one role may see it, with the columns that were asked for; `how` is as of `written`."""
     source = find_source(name)
     if source.flat is None:
         raise SourceError(f"Source {source.name} holds the tables of a bank, not one flat table: use open_source.")
     view = access.view(source.folder, role, purpose)
-    source = written(source, decimal, dates, clock, encoding)
+    source = written(source, *how)
     if source.pseudonyms:
         key_of(source)  # refused before anything is opened
     con, fingerprint, notes = read_flat(source)
-    asked = {"target": target, "positive": positive, "id": id, "time": time}
     asked = {role: notes.names.get(value, value) if role != "positive" else value for role, value in asked.items()}
     told = Told(source.decimal, source.dates, source.missing, bool(source.time_zone), clock=source.clock)
     with undamaged(con, source):
@@ -199,18 +245,15 @@ def open_flat(
         if view is not None:
             flat_seen(con, view, source.title, {**source.flat, **{k: v for k, v in asked.items() if v}})
         rows = known_rows(con, source, asked, as_of, told)
-        rows.remarks[:0] = notes.remarks
-        happened, event = events(rows.texts(rows.roles["target"]), rows.roles["target"], rows.roles["positive"])
-        found, reasons, leaks = _predictors(rows, happened, _kept(keep, rows), own)
-        dropped = pd.DataFrame(list(reasons.items()), columns=["column", "reason"])
-        entity, costs = entity_of(rows), costs_of(rows)
-    # names of columns are not told: in a file without headings they would be values
-    counts = {"rows": len(happened), "columns": len(rows.columns), "predictors": found.shape[1]}
-    who = ("", "") if view is None else (view.role, view.purpose)
+    rows.remarks[:0] = notes.remarks
+    return source, fingerprint, rows, ("", "") if view is None else (view.role, view.purpose)
+
+
+def _told(source: Source, fingerprint: str, rows: Rows, predictors: int, who: tuple[str, str]) -> None:
+    """Tell the audit; names of columns are not told: in a file without headings they would be values."""
+    counts = {"rows": len(rows.index), "columns": len(rows.columns), "predictors": predictors}
     said = {"tables": {FLAT: counts}, "role": who[0], "purpose": who[1]}
     audit.record("opened", source=source.name, fingerprint=fingerprint, as_of=str(rows.as_of), **said)
-    parts = found, happened, event, entity, rows.day, costs, dropped, tuple(rows.remarks), leaks, rows
-    return Flat(source, fingerprint, rows.as_of, *parts, *who)
 
 
 def _kept(keep: str, rows: Rows) -> set[str]:

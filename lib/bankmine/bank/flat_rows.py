@@ -55,7 +55,7 @@ class Rows:
     @cached_property
     def forms(self) -> dict[str, Form]:
         """Form of each column but those that have a role, or are told to have been known later only."""
-        taken = {self.roles[role] for role in ("target", "id", "time")} | set(self.source.flat.get("drop", {}))
+        taken = {self.roles.get(role, "") for role in ("target", "id", "time")} | set(self.source.flat.get("drop", {}))
         told = replace(self.told, dates=self.told.dates or self.time.order) if self.time else self.told
         names = [c for c in self.columns if c not in taken]
         return read_columns(self.con, names, self.source.flat.get("categories", []), told)
@@ -73,6 +73,8 @@ class Rows:
 
 def known_rows(con: Backend, source: Source, asked: dict[str, str], as_of: str | datetime.date, told: Told) -> Rows:
     """Find the columns that were asked for, and cut the table to what was known at the end of a day.
+
+    Where no `target` is among what is asked, the rows need no outcome.
 
     Raises
     ------
@@ -188,15 +190,15 @@ def _check_roles(con: Backend, roles: dict[str, str], source: Source) -> None:
     if not _count(con):
         raise SourceError(f"{source.title} holds no rows, only the columns {', '.join(columns[:_SHOWN])}.")
     for role in ("target", "id", "time"):
-        refuse_unknown([roles[role]] if roles[role] else [], columns, role)
+        refuse_unknown([roles[role]] if roles.get(role) else [], columns, role)
     refuse_unknown(source.flat.get("drop", {}), columns, "drop")
     refuse_unknown(source.flat.get("categories", []), columns, "categories")
     refuse_unknown(source.flat.get("keep", []), columns, "keep")
-    if not roles["target"]:
+    if roles.get("target") == "":
         two = _with_two_values(con, columns)
         hint = f" Columns with two values: {', '.join(two[:_SHOWN])}." if two else ""
         raise BankmineError(f"Say which column of {source.title} tells what became of the rows: target=….{hint}")
-    named = [roles[role] for role in ("target", "id", "time") if roles[role]]
+    named = [roles[role] for role in ("target", "id", "time") if roles.get(role)]
     if twice := [c for c in named if named.count(c) > 1]:
         raise BankmineError(f"The column {twice[0]} cannot be two of target, id and time.")
 

@@ -33,6 +33,8 @@ PARTS = ("deposits", "lending", "fees", "cost")
 TIERS = {"premium": 0.01, "preferred": 0.04, "core": 0.15, "basic": 0.80}
 """Name of a tier -> share of customers, the most valuable first."""
 _DAYS_A_YEAR, _MONTHS_A_YEAR = 365, 12
+_EARLY = 5
+"""Day of a month after which a first booking says that the data begin within it."""
 _ELSE = "other"
 
 
@@ -72,6 +74,73 @@ def load_rules(currency: str, file: Path = REGISTRY) -> MarginRules:
     return rules
 
 
+def account_margin(snapshot: Snapshot, after: datetime.date, until: datetime.date) -> ir.Table:
+    """Compute what each account's balances earned at the month ends after a day and until another, costs aside.
+
+    `account_id`, `customer_id`, `product`, `opened_on`, `margin` and how many days these months have, `days`; accounts
+    without a balance then are left out. An error tells if the source has no balances.
+    """
+    if "balances" not in snapshot.tables:
+        raise BankmineError("there are no balances: what accounts earn is not known")
+    owners = snapshot.accounts.select("account_id", "customer_id", "product", "opened_on")
+    rows = snapshot.balances.inner_join(owners, "account_id")
+    rows = rows.filter(rows.month_end > ibis.literal(after), rows.month_end <= ibis.literal(until))
+    rows = _of_balances(rows, rules_of(snapshot), "account_id", "product", "opened_on")
+    return rows.group_by("account_id", "customer_id", "product", "opened_on").agg(
+        margin=(rows.deposits + rows.lending + rows.trail).sum(), days=rows.date.day().sum()
+    )
+
+
+def monthly_margin(snapshot: Snapshot, groups: ir.Table, first: datetime.date) -> ir.Table:
+    """Compute the margin of groups of customers by month: `group`, `month` (its first day) and `margin`.
+
+    `groups` has `customer_id` and `group`; who is in none is left out. Months are those from `first` on; the cost of
+    keeping an account is charged in full for a month on one of whose days it was open.
+    """
+    rules, start = rules_of(snapshot), ibis.literal(first)
+    owners = snapshot.accounts.inner_join(groups, "customer_id")
+    rows = bank_share(snapshot.transactions, rules).inner_join(owners.select("account_id", "group"), "account_id")
+    parts = [rows.select("group", "date", margin=rows.booked - rows.handling)]
+    if "balances" in snapshot.tables:
+        held = snapshot.balances.inner_join(owners.select("account_id", "product", "group"), "account_id")
+        held = _of_balances(held.mutate(customer_id=held.group), rules, "group")
+        parts.append(held.select("group", "date", margin=held.deposits + held.lending + held.trail))
+    closed = owners.closed_on if "closed_on" in owners.columns else ibis.null("date")
+    until = ibis.coalesce(closed, ibis.literal(snapshot.as_of))
+    begun = ibis.greatest(owners.opened_on, start).truncate("M")
+    open_ = owners.mutate(begun=begun, until=until).filter(ibis._.begun <= ibis._.until)
+    months = ibis.range(
+        open_.begun.cast("timestamp"), (open_.until + ibis.interval(days=1)).cast("timestamp"), ibis.interval(months=1)
+    )
+    kept_open = open_.select("group", date=months.unnest().cast("date"))
+    parts.append(kept_open.mutate(margin=ibis.literal(-rules.account)))
+    rows = ibis.union(*(part.select("group", "date", "margin") for part in parts))
+    rows = rows.filter(rows.date >= start)
+    return rows.group_by("group", month=rows.date.truncate("M")).agg(margin=rows.margin.sum())
+
+
+def margin_total(snapshot: Snapshot, until: datetime.date, months: int = 36) -> pd.Series:
+    """Fetch the margin of all customers by month, by period, of the whole months up to a day that the data cover."""
+    everybody = snapshot.customers.select("customer_id", group=ibis.literal(0))
+    covered = whole_months(snapshot, pd.Period(until, "M"), months)
+
+    def computed() -> pd.DataFrame:
+        return monthly_margin(snapshot, everybody, covered[0].start_time.date()).order_by("month").to_pandas()
+
+    found = kept(snapshot, f"margin by month until {until}", [until], computed, rules_of(snapshot))
+    told = pd.Series(found["margin"].to_numpy(float), pd.PeriodIndex(pd.to_datetime(found["month"]), freq="M"))
+    return told.reindex(covered).fillna(0.0)
+
+
+def whole_months(snapshot: Snapshot, last: pd.Period, most: int) -> pd.PeriodIndex:
+    """List the months up to a last one whose bookings the data cover, the newest `most` of them."""
+    begun = snapshot.transactions["at"].cast("date").min().to_pyarrow().as_py()
+    if begun is None or pd.Period(begun, "M") > last:
+        raise BankmineError(f"there are no bookings up to {last.end_time.date()}")
+    first = pd.Period(begun, "M") + int(begun.day > _EARLY)
+    return pd.period_range(min(max(first, last - (most - 1)), last), last)
+
+
 def not_counted(snapshot: Snapshot) -> list[str]:
     """List what the margin of this source lacks, because the source or the rules do not have it; often empty."""
     rules = load_rules(snapshot.source.currency)
@@ -92,10 +161,10 @@ def margin(snapshot: Snapshot, spine: ir.Table, days: int = 365, rules: MarginRu
     and see `not_counted`. A month end's balance stands for its whole month, and belongs to the window that the month
     end lies in; so the margins of windows that follow each other add up.
     """
-    rules = rules or load_rules(snapshot.source.currency)
+    rules = rules or rules_of(snapshot)
     owners = snapshot.accounts.select("account_id", "customer_id", "product")
     edges = (0, days)
-    rows = _of_bookings(snapshot.transactions, rules).inner_join(owners, "account_id")
+    rows = bank_share(snapshot.transactions, rules).inner_join(owners, "account_id")
     parts = [_sums(by_period(rows, spine, edges, {m: ibis._[m].sum() for m in ("booked", "handling")}))]
     parts.append(_keeping(snapshot.accounts, spine, days, rules))
     if "balances" in snapshot.tables:
@@ -150,7 +219,11 @@ def capture_curve(values: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"customers": np.linspace(0, 1, len(held)), "held": held})
 
 
-def _of_bookings(t: ir.Table, rules: MarginRules) -> ir.Table:
+def rules_of(snapshot: Snapshot) -> MarginRules:
+    return load_rules(snapshot.source.currency)
+
+
+def bank_share(t: ir.Table, rules: MarginRules) -> ir.Table:
     """Say of each booking what part of its amount is the bank's, and what handling it costs."""
     earns = [
         ((t.kind == kind) & (t.direction == direction), share)
@@ -161,14 +234,15 @@ def _of_bookings(t: ir.Table, rules: MarginRules) -> ir.Table:
     costs = [(t.channel == channel, cost) for channel, cost in rules.costs.items() if "channel" in t.columns]
     return t.select(
         "account_id",
+        "amount",
         date=t["at"].cast("date"),
         booked=t.amount * (ibis.cases(*earns, else_=0.0) if earns else 0.0),
         handling=ibis.cases(*costs, else_=rules.costs[_ELSE]) if costs else ibis.literal(rules.costs[_ELSE]),
     )
 
 
-def _of_balances(held: ir.Table, rules: MarginRules) -> ir.Table:
-    """Say of each balance at a month end what it earns in that month."""
+def _of_balances(held: ir.Table, rules: MarginRules, *beside: str) -> ir.Table:
+    """Say of each balance at a month end what it earns in that month, `beside` other columns."""
     product, spreads = held["product"], rules.spreads
     rate = ibis.cases(*((product == p, float(spreads.get(p, 0.0))) for p in PRODUCTS), else_=0.0)
     owed = product.isin(DEBTS).ifelse(rate, spreads.get("overdraft", 0.0))
@@ -176,6 +250,7 @@ def _of_balances(held: ir.Table, rules: MarginRules) -> ir.Table:
     positive, negative = ibis.greatest(held.balance, 0.0), ibis.greatest(-held.balance, 0.0)
     return held.select(
         "customer_id",
+        *beside,
         date=held.month_end,
         deposits=product.isin(DEPOSITS).ifelse(positive * rate * month, 0.0),
         lending=negative * owed * month,

@@ -578,10 +578,11 @@ class BankChurn(Churn):
         return self.reviewer | {"called": len(called), "told": told, "objected": objected}
 
     def files(self) -> dict[str, pd.DataFrame | str]:
-        """Hand on the list of whom to call and who may be called, and what a validator computes figures again by."""
+        """Hand on whom to call and who may be called, everybody's chance, and what figures are computed again by."""
         watchlist = may_contact(self.calls.list)
         watchlist.attrs["list"] = True  # people work through it
-        return {"watchlist": watchlist, **evidence(self)}
+        scores = self.calls.list[["probability"]].set_axis(["chance"], axis=1).sort_index()
+        return {"watchlist": watchlist, "churn_scores": scores, **evidence(self)}
 
 
 def _thinned(sample: Sample, rows: np.ndarray) -> np.ndarray:

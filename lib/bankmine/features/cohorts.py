@@ -1,0 +1,79 @@
+"""Cohorts: customers by the month they joined in, how many stay, and when they have paid back what winning cost."""
+
+from __future__ import annotations
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
+from bankmine.features.value import monthly_margin, whole_months
+
+MONTHS = 36
+_FEWEST = 2
+
+
+def joined(snapshot: Snapshot, smallest: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return by month of joining (rows) and months since (columns) the share that stays, and the margin summed up.
+
+    Who stays has an account open at the end of the month; the margin is that of a customer who joined, left or not.
+    Months in which fewer than `smallest` joined are left out, as are months that are not over. An error tells where
+    fewer than two months are left.
+    """
+    last = pd.Timestamp(snapshot.as_of).to_period("M")
+    whole = last if pd.Timestamp(snapshot.as_of).is_month_end else last - 1
+    first = whole_months(snapshot, whole, MONTHS)[0].start_time.date()
+    members = snapshot.customers.filter(snapshot.customers.joined_on >= ibis.literal(first))
+    members = members.select("customer_id", group=members.joined_on.truncate("M"))
+    told = members.left_join(_gone(snapshot), "customer_id").select("group", "gone")
+    told = told.group_by("group", gone=told.gone.truncate("M")).agg(customers=ibis._.count()).to_pandas()
+    margin = monthly_margin(snapshot, members, first).to_pandas()
+    if told.empty:
+        raise BankmineError("nobody joined in the months that the data cover")
+    cohort = pd.PeriodIndex(pd.to_datetime(told["group"]), freq="M")
+    size = told.groupby(cohort)["customers"].sum()
+    size = size[(size >= smallest) & (size.index <= whole)]
+    if len(size) < _FEWEST:
+        raise BankmineError(f"there are fewer than {_FEWEST} months in which at least {smallest} customers joined")
+    gone = _since(cohort, pd.PeriodIndex(pd.to_datetime(told["gone"]), freq="M"), told["customers"], size.index)
+    paid = _since(
+        pd.PeriodIndex(pd.to_datetime(margin["group"]), freq="M"),
+        pd.PeriodIndex(pd.to_datetime(margin["month"]), freq="M"), margin["margin"], size.index,
+    )  # fmt: skip
+    over = np.arange(paid.shape[1]) > np.array([(whole - c).n for c in size.index])[:, None]
+    stays = (1 - gone.cumsum(axis=1).div(size, axis=0)).mask(over)
+    return stays, paid.cumsum(axis=1).div(size, axis=0).mask(over)
+
+
+def payback(summed: pd.DataFrame, cost: float) -> dict[str, object]:
+    """Say when a customer who joined has brought in what winning one cost, over all cohorts as far as they go.
+
+    `months` after joining, the first in which the mean of cohorts that are so old reaches `cost`; `cohorts` how many
+    of `of` those old enough reached it in as many.
+    """
+    mean = summed.mean()
+    reached = mean.index[mean >= cost]
+    if not len(reached):
+        return {"months": None, "cohorts": 0, "of": int(summed.notna().any(axis=1).sum()), "cost": cost}
+    month = int(reached[0])
+    old = summed[month].dropna()
+    return {"months": month + 1, "cohorts": int((old >= cost).sum()), "of": len(old), "cost": cost}
+
+
+def _gone(snapshot: Snapshot) -> ibis.expr.types.Table:
+    """Say of each customer the day on which the last account was closed; null while one is open."""
+    accounts = snapshot.accounts
+    closed = accounts.closed_on if "closed_on" in accounts.columns else ibis.null("date")
+    rows = accounts.select("customer_id", closed=closed)
+    found = rows.group_by("customer_id").agg(left=rows.closed.max(), open=rows.closed.isnull().any())
+    return found.select("customer_id", gone=found.open.ifelse(ibis.null("date"), found.left))
+
+
+def _since(cohort: pd.PeriodIndex, month: pd.PeriodIndex, value: pd.Series, cohorts: pd.PeriodIndex) -> pd.DataFrame:
+    """Lay values out by cohort and months since joining, 0 where there is none."""
+    rows = pd.DataFrame({"cohort": cohort, "value": value.to_numpy()})
+    rows["since"] = [np.nan if m is pd.NaT else (m - c).n for m, c in zip(month, cohort, strict=True)]
+    rows = rows[rows["since"].between(0, MONTHS - 1)]
+    table = rows.pivot_table(index="cohort", columns="since", values="value", aggfunc="sum", fill_value=0.0)
+    return table.reindex(index=cohorts, columns=range(MONTHS), fill_value=0.0)

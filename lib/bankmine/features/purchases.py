@@ -1,0 +1,58 @@
+"""Purchases: what customers buy of their own accord, in days on which they bought.
+
+Purchases of one day count as one, since how often a till rings on a day says little of coming back.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
+from bankmine.features.value import MarginRules, bank_share, rules_of
+
+
+def purchases(snapshot: Snapshot, rules: MarginRules | None = None) -> ir.Table:
+    """Pick what customers paid by card: `customer_id`, `date`, `amount`, and `margin`, the bank's part less handling.
+
+    Raises
+    ------
+    BankmineError
+        If bookings have no kind, by which a purchase is told from what is due.
+    """
+    if not snapshot.has("transactions.kind"):
+        raise BankmineError("bookings have no kind: a purchase cannot be told from rent, dues or a transfer")
+    t = snapshot.transactions
+    rows = bank_share(t.filter((t.kind == "card") & (t.direction == "out")), rules or rules_of(snapshot))
+    owners = snapshot.accounts.select("account_id", "customer_id")
+    rows = rows.inner_join(owners, "account_id")
+    return rows.select("customer_id", "date", "amount", margin=rows.booked - rows.handling)
+
+
+def seen(purchases: ir.Table, first: datetime.date, last: datetime.date, until: datetime.date) -> pd.DataFrame:
+    """Sum up what each customer bought from one day until another, and what followed until a third.
+
+    `purchases` has `customer_id`, `date`, `amount` and `margin`. Indexed by customer, those who bought until `last`:
+    `x` days of purchase after the first, `t_x` and `T` in days, `spend` a day of them, `spent` and `earned` in all, and
+    `later`, `later_spent` and `later_earned` after it.
+    """
+    daily = purchases.filter(purchases.date >= ibis.literal(first), purchases.date <= ibis.literal(until))
+    daily = daily.group_by("customer_id", "date").agg(amount=daily.amount.sum(), margin=daily.margin.sum())
+    past = daily.date <= ibis.literal(last)
+    day = past.ifelse(daily.date, ibis.null("date"))
+    told = daily.group_by("customer_id").agg(
+        first=day.min(), last=day.max(), days=past.sum(), spent=daily.amount.sum(where=past),
+        earned=daily.margin.sum(where=past), opening=daily.amount.argmin(daily.date),
+        later=(~past).sum(), later_spent=daily.amount.sum(where=~past), later_earned=daily.margin.sum(where=~past),
+    )  # fmt: skip
+    found = told.filter(told.days > 0).to_pandas().set_index("customer_id").sort_index()
+    start, end = (pd.to_datetime(found[name]) for name in ("first", "last"))
+    x = found["days"].astype(float) - 1
+    spend = ((found["spent"] - found["opening"]) / x).where(x > 0)
+    table = pd.DataFrame({"x": x, "t_x": (end - start).dt.days, "T": (pd.Timestamp(last) - start).dt.days})
+    rest = found[["spent", "earned", "later", "later_spent", "later_earned"]].astype(float).fillna(0.0)
+    return table.astype(float).assign(spend=spend.astype(float)).join(rest)
