@@ -10,12 +10,13 @@ customer stop only after a later purchase.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 import pandas as pd
 from numpy.polynomial.legendre import leggauss
-from scipy import optimize
+from scipy import optimize, stats
 from scipy.special import betaincinv, digamma, expit, gammaln, logit
 
 from bankmine.errors import BankmineError
@@ -38,8 +39,11 @@ class _Fitted:
     def parameters(self) -> pd.DataFrame:
         """A row a parameter: `value`, `low` and `high`, the interval of 95 % by its logarithm's standard error."""
         names = [f.name for f in fields(self)][2:]
-        value = np.array(astuple(self)[2:])
-        half = 1.959964 * np.sqrt(np.diag(self.covariance))
+        return self._of(names, np.array(astuple(self)[2:]), np.eye(len(names)))
+
+    def _of(self, names: Sequence[str], value: np.ndarray, slope: np.ndarray) -> pd.DataFrame:
+        """Return values with intervals by the slopes of their logarithms in those of the parameters (delta method)."""
+        half = stats.norm.ppf(0.975) * np.sqrt(np.einsum("ij,jk,ik->i", slope, self.covariance, slope))
         return pd.DataFrame({"value": value, "low": value * np.exp(-half), "high": value * np.exp(half)}, index=names)
 
 
@@ -51,6 +55,13 @@ class Buying(_Fitted):
     alpha: float
     a: float
     b: float
+
+    @property
+    def means(self) -> pd.DataFrame:
+        """As `parameters`: mean `rate` of purchases while alive, and mean chance that one is the `last`."""
+        stays = self.b / (self.a + self.b)
+        slope = np.array([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, stays, -stays]])
+        return self._of(["rate", "last"], np.array([self.r / self.alpha, 1 - stays]), slope)
 
     def alive(self, seen: pd.DataFrame) -> np.ndarray:
         """Return the chance that each customer has not stopped."""
@@ -183,7 +194,7 @@ def dependence(seen: pd.DataFrame) -> pd.Series:
     own = seen[(seen["x"] > 0) & (seen["spend"] > 0)]
     _refuse_too_few(own["x"].to_numpy(float))
     rho = own["x"].corr(own["spend"], method="spearman")
-    half = 1.959964 * np.sqrt((1 + rho**2 / 2) / (len(own) - 3))
+    half = stats.norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (len(own) - 3))
     return pd.Series({"value": rho, "low": np.tanh(np.arctanh(rho) - half), "high": np.tanh(np.arctanh(rho) + half)})
 
 
@@ -208,7 +219,9 @@ def _refuse_too_few(x: np.ndarray) -> None:
         )
 
 
-def _maximised(loss, start: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+def _maximised(
+    loss: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray
+) -> tuple[np.ndarray, float, np.ndarray]:
     """Return parameters, log-likelihood and the covariance of the parameters' logarithms."""
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(-12, 12)] * len(start),
                               options={"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-7})  # fmt: skip

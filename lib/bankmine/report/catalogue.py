@@ -22,8 +22,8 @@ CATALOGUE = WORKSPACE / "reports.yml"
 NOTEBOOKS = WORKSPACE / "notebooks"
 _KEYS = {
     "report": str, "title": str, "audience": str, "cadence": str, "parameters": dict, "needs_truth": bool,
-    "takes_flat": bool, "after": list, "owner": str, "due": int, "number": str, "meaning": str, "decision": str,
-    "role": str, "purpose": str,
+    "takes_flat": bool, "unlabelled": bool, "after": list, "owner": str, "due": int, "number": str, "meaning": str,
+    "decision": str, "role": str, "purpose": str,
 }  # fmt: skip
 _SHAPES = {
     str: "text", dict: "a mapping of names to values", bool: "true or false", list: "a list of reports",
@@ -59,6 +59,8 @@ class Report:
     """Runs on a demo bank only, as it scores against what was planted."""
     takes_flat: bool = False
     """Runs on a flat table as well as on a bank's tables, and takes the parameters that tell its columns."""
+    unlabelled: bool = False
+    """Takes flat tables whose rows have no outcome, as purchases; it runs on one only where it is named."""
     after: tuple[str, ...] = ()
     """Reports that it reads from: they run before it."""
     owner: str = ""
@@ -187,7 +189,8 @@ def fitting(reports: list[Report], source: Source, named: bool) -> list[Report]:
         If such a report was named, or none is left.
     """
     flat = source.flat is not None
-    fit = [r for r in reports if (r.takes_flat if flat else source.has_truth or not r.needs_truth)]
+    takes = {r.name: r.takes_flat and (named or not r.unlabelled) for r in reports}
+    fit = [r for r in reports if (takes[r.name] if flat else source.has_truth or not r.needs_truth)]
     if len(fit) == len(reports) or (fit and not named):
         return fit
     unfit = next(r.name for r in reports if r not in fit)
@@ -243,7 +246,8 @@ def resolve_parameters(
 
 def _resolved(report: Report, parameters: dict[str, Parameter], given: dict[str, str]) -> dict:
     """Values for one report: the catalogue's, and the command line's where they differ."""
-    if missing := {"source", "as_of", *(ROLES if report.takes_flat else ())} - set(parameters):
+    roles = ({"id", "time"} if report.unlabelled else {*ROLES}) if report.takes_flat else set()
+    if missing := {"source", "as_of", *roles} - set(parameters):
         raise BankmineError(
             f"{report.notebook} declares no {' and no '.join(sorted(missing))}: "
             "give it a cell with the tag `parameters` that sets them."

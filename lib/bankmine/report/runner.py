@@ -16,9 +16,9 @@ from typing import Protocol
 import nbformat
 
 from bankmine.bank import work
-from bankmine.bank.flat import Flat, open_flat
+from bankmine.bank.flat import Flat, open_flat, open_unlabelled
 from bankmine.bank.snapshot import Bank, open_source, parse_day
-from bankmine.bank.sources import OF_TABLES, SOURCES, Source, find_source
+from bankmine.bank.sources import OF_TABLES, READING, SOURCES, Source, find_source
 from bankmine.errors import BankmineError, one_line
 from bankmine.privacy import audit
 from bankmine.privacy.access import PURPOSE, ROLE, load_access
@@ -138,7 +138,8 @@ def plan_run(names: list[str], source: str, as_of: str | None, out: Path, given:
     named = fitting(choose(names), told := find_source(source), named=bool(names))
     flat = told.flat is not None
     actors = _actors(named)
-    opened, day = (_flat if flat else _bank)(source, as_of, given, actors.get(named[0].name, ("", "")))
+    labelled = not all(r.unlabelled for r in named)
+    opened, day = (_flat if flat else _bank)(source, as_of, given, actors.get(named[0].name, ("", "")), labelled)
     place = place_of(told)
     parameters = resolve_parameters(named, given, place, day, flat)
     folder = folder_of(told, out) / str(day)
@@ -177,7 +178,9 @@ def _not_there(named: list[Report], opened: Bank | Flat, folder: Path) -> dict[s
     looked = {r.name for r in named}
     asked = list(named)
     while asked:
-        for name in [n for n in asked.pop().after if n in known and n not in looked]:
+        report = asked.pop()
+        after = () if report.unlabelled and isinstance(opened, Flat) else report.after
+        for name in [n for n in after if n in known and n not in looked]:
             looked.add(name)
             if why := obstacle(known[name], folder, opened):
                 found[name] = why
@@ -190,11 +193,14 @@ def _bank(source: str, as_of: str | None, *_: object) -> tuple[Bank, datetime.da
     return bank, bank.valid_day(as_of) if as_of is not None else bank.newest
 
 
-def _flat(source: str, as_of: str | None, given: dict[str, str], actor: tuple[str, str]) -> tuple[Flat, datetime.date]:
+def _flat(
+    source: str, as_of: str | None, given: dict[str, str], actor: tuple[str, str], labelled: bool
+) -> tuple[Flat, datetime.date]:  # fmt: skip
     """Read a flat table as the notebooks will, so that a wrong name of a column is refused before a kernel starts."""
     day = parse_day(as_of) if as_of is not None else ""
-    told = {name: given[name] for name in OF_TABLES if name in given}
-    flat = open_flat(source, **told, as_of=day, role=actor[0], purpose=actor[1])
+    names = OF_TABLES if labelled else ("id", "time", *READING)
+    told = {name: given[name] for name in names if name in given}
+    flat = (open_flat if labelled else open_unlabelled)(source, **told, as_of=day, role=actor[0], purpose=actor[1])
     return flat, flat.as_of
 
 

@@ -20,7 +20,7 @@ from bankmine.features.spine import month_end_before, spine_of
 from bankmine.lacking import Lacking, part
 from bankmine.privacy.sealing import read_sealed
 from bankmine.report.handed_on import received
-from demobank.scoreboard import churn, credit, customers, fraud
+from demobank.scoreboard import churn, credit, customers, fraud, value
 from demobank.scoreboard.truth import Score, Truth, require_passed, scoreboard
 
 _CLOSED = 3
@@ -109,6 +109,13 @@ class Board:
         judged = self._read(fraud.FRAUD, "fraud_judged", fraud.JUDGED)
         return fraud.of_tables(self.truth, judged, self._read(fraud.FRAUD, "fraud_signs"))
 
+    @part
+    def value(self) -> list[Score]:
+        """Whether it is foretold how often customers buy, whether they stop, and what they bring."""
+        return value.of_tables(
+            self.truth, *(self._read(value.VALUE, f"value_{name}") for name in ("buyers", "parameters", "totals"))
+        )
+
     def _read(self, report: str, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         content = read_sealed(self.find(report, f"{name}.parquet", self.snapshot))
         return pd.read_parquet(io.BytesIO(content), columns=columns)
@@ -119,7 +126,7 @@ class Board:
     def _analyses(self) -> list[tuple[str, list[Score] | Lacking]]:
         return [
             (customers.QUALITY, self.quality), (customers.PROFILE, self.portraits), (churn.CHURN, self.silence),
-            (customers.SEGMENTS, self.segments), (churn.CHURN, self.churn), (credit.CREDIT, self.credit),
+            (customers.SEGMENTS, self.segments), (value.VALUE, self.value), (churn.CHURN, self.churn), (credit.CREDIT, self.credit),
             (fraud.FRAUD, self.fraud),
         ]  # fmt: skip
 

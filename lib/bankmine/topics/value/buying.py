@@ -18,6 +18,12 @@ from bankmine.learning.repeat_buying import recalibrated
 from bankmine.study.charts import chart, reliability, titled
 
 _ROUNDS = 100
+_MEANING = {
+    "r": "rates of purchase: shape", "alpha": "rates of purchase: scale, days", "a": "stopping: first shape",
+    "b": "stopping: second shape", "rate": "purchases a day while alive, mean of all",
+    "last": "chance that a purchase is the last, mean of all", "p": "spending: shape of a purchase",
+    "q": "spending: shape of means", "v": "spending: scale",
+}  # fmt: skip
 
 
 class Buyers:
@@ -68,8 +74,8 @@ class Buyers:
 
     @part
     def parameters(self) -> pd.DataFrame:
-        """Parameters of both models of today, with intervals."""
-        return pd.concat([self.now.buying.parameters, self.now.spending.parameters])
+        """Parameters and means of both models of today, with intervals."""
+        return pd.concat([self.now.buying.parameters, self.now.buying.means, self.now.spending.parameters])
 
     @part
     def fitted(self) -> dict[str, float]:
@@ -80,13 +86,8 @@ class Buyers:
     @part
     def parameters_table(self) -> pd.DataFrame:
         """The same with intervals."""
-        what = {
-            "r": "rates of purchase: shape", "alpha": "rates of purchase: scale, days", "a": "stopping: a",
-            "b": "stopping: b", "p": "spending: shape of a purchase", "q": "spending: shape of means",
-            "v": "spending: scale",
-        }  # fmt: skip
-        table = pd.DataFrame({"parameter": with_interval(self.parameters, "value", ",.3f")})
-        return table.assign(**{"what of": table.index.map(what)})
+        table = pd.DataFrame({"parameter": with_interval(self.parameters, "value", ",.3g")})
+        return table.assign(**{"what of": table.index.map(_MEANING)})
 
     @part
     def dependence(self) -> dict[str, object]:
@@ -174,6 +175,11 @@ class Buyers:
         told = pd.DataFrame({"AUC": with_interval(table, "value")})
         told["said"], told["came"] = [self.again_then.mean(), np.nan], [hit.mean(), hit.mean()]
         return shown(told, said=".1%", came=".1%")
+
+    @part
+    def parameters_then(self) -> pd.DataFrame:
+        """The same of then."""
+        return pd.concat([self._then.buying.parameters, self._then.buying.means])
 
     @part
     def told(self) -> pd.DataFrame:

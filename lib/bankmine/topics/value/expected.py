@@ -48,7 +48,7 @@ class Valued(Headed):
     @property
     def currency(self) -> str:
         """Currency of the source."""
-        return self.source.source.currency
+        return self.source.source.currency or "units of money"
 
     @property
     def then(self) -> datetime.date:
@@ -209,7 +209,8 @@ class Valued(Headed):
 
     @part
     def _parameters(self) -> pd.DataFrame:
-        return self.buyers.parameters.rename_axis("parameter")
+        parts = {"now": self.buyers.parameters, "then": self.buyers.parameters_then}
+        return pd.concat(parts, names=["fitted", "parameter"]).reset_index("fitted")
 
     @part
     def _totals(self) -> pd.DataFrame:

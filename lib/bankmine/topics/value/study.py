@@ -233,7 +233,7 @@ class BankValue(Valued):
             "last 12 months": last[list(FORETOLD)], "next 12 months": [v[f"{p}_12"].sum() for p in FORETOLD],
             "next 36 months": [v[f"{p}_36"].sum() for p in FORETOLD],
         }).rename(_NAMES)  # fmt: skip
-        table.loc["all, as used"] = [found["margin"].sum(), found["expected_12"].sum(), found["expected_36"].sum()]
+        table.loc["all"] = [found["margin"].sum(), found["expected_12"].sum(), found["expected_36"].sum()]
         return shown(table.rename_axis("part"), **dict.fromkeys(table.columns, ",.0f"))
 
     @chart

@@ -31,7 +31,7 @@ def open_table(
     if not earns > 0:
         raise BankmineError(f"earns={earns}: give the part of an amount that is earned, above 0, as 0.2.")
     flat = open_unlabelled(source, id, time, as_of, **written)
-    return TableValue(flat, purchases_of(flat, amount or flat.source.flat.get("amount", "")), earns)
+    return TableValue(flat, purchases_of(flat, amount), earns)
 
 
 class TableValue(Valued):
