@@ -391,6 +391,7 @@ def main() -> None:
     from bench_credit import credit_bench  # none for contenders, whose memory is measured
     from bench_fraud import fraud_bench
     from bench_live import live_bench
+    from bench_value import value_bench
 
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
     reports_bench()
@@ -402,6 +403,7 @@ def main() -> None:
         features_bench(Path(folder))
         segmentation_bench(Path(folder))
     credit_bench()
+    value_bench()
     return None
 
 

@@ -126,7 +126,8 @@ class Board:
     def _analyses(self) -> list[tuple[str, list[Score] | Lacking]]:
         return [
             (customers.QUALITY, self.quality), (customers.PROFILE, self.portraits), (churn.CHURN, self.silence),
-            (customers.SEGMENTS, self.segments), (value.VALUE, self.value), (churn.CHURN, self.churn), (credit.CREDIT, self.credit),
+            (customers.SEGMENTS, self.segments), (value.VALUE, self.value), (churn.CHURN, self.churn),
+            (credit.CREDIT, self.credit),
             (fraud.FRAUD, self.fraud),
         ]  # fmt: skip
 
