@@ -86,7 +86,7 @@ class Buyers:
     @part
     def parameters_table(self) -> pd.DataFrame:
         """The same with intervals."""
-        table = pd.DataFrame({"parameter": with_interval(self.parameters, "value", ",.3g")})
+        table = pd.DataFrame({"parameter": with_interval(self.parameters, "value", ",.4g")})
         return table.assign(**{"what of": table.index.map(_MEANING)})
 
     @part

@@ -388,7 +388,8 @@ class BankValue(Valued):
         signed = moved.mul(np.sign(change), axis=0)
         why = signed.idxmax(axis=1)
         by = np.take_along_axis(moved.to_numpy(), moved.columns.get_indexer(why)[:, None], axis=1)[:, 0]
-        words = why.map(_MOVED) + pd.Series([f" {b:+,.0f} a year" for b in by], both)
+        how = np.where(by > 0, "more", "less")
+        words = why.map(_MOVED) + [f" {abs(b):,.0f} {h} a year" for b, h in zip(by, how, strict=True)]
         table = pd.DataFrame({"before": then.table.loc[both, "expected_12"], "now": now.table.loc[both, "expected_12"],
                               "change": change, "why": words})  # fmt: skip
         table = table.sort_index().sort_values("change", ascending=False, kind="stable")
