@@ -87,7 +87,20 @@ def test_the_requested_packages_are_there(lock):
 
 def test_help_lists_every_public_target():
     listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("setup", "reports", "lab", "test", "seeds", "check", "bench", "demo", "lock", "clean", "spark", "deep"):
+    for target in (
+        "setup",
+        "reports",
+        "lab",
+        "test",
+        "seeds",
+        "check",
+        "bench",
+        "demo",
+        "lock",
+        "clean",
+        "spark",
+        "deep",
+    ):
         assert f"make {target} " in listed
 
 

@@ -4,74 +4,62 @@ The event is the application form, not any product page: it is rarer, and who op
 that may be is a second question, with an answer of its own: a chance of each product page.
 
 All models see the same customers on the same days, and of these the same half year of visits. A model is judged by
-customers of whom it has seen no row, on later days; visits are counted by day, as few banks know where one ends.
+customers of whom it has seen no row, on later days.
 """
 
 from __future__ import annotations
 
 import datetime
 from dataclasses import replace
-from functools import cached_property
 from typing import ClassVar
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from ibis import _
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 
 from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
-from bankmine.features.spine import KEYS, by_period, kept, spine_of
+from bankmine.features.spine import KEYS, kept
 from bankmine.judging.intervals import around, clustered_error, shown, with_interval
 from bankmine.judging.ranking import against, of
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
-from bankmine.learning import models, splits
+from bankmine.learning import models, sequences, splits
 from bankmine.learning.encoding import Encode
 from bankmine.learning.fitting import Calibrator
-from bankmine.learning.sample import Sample, drawn
+from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Parts
 from bankmine.study.judged import Judged
 from bankmine.study.study import Study
-from bankmine.topics.behaviour import sequences
+from bankmine.topics.behaviour import visits
+from bankmine.topics.behaviour.visits import AHEAD, COMPARE, JUDGE, PRESENT, PRODUCT, TEACH, WINDOWS
 
-APPLICATION, PRODUCT = "application", "product"
-"""How pages begin on which customers apply, and which show a product."""
-AHEAD, WINDOWS, _OF_A_PAGE = 30, (7, 30, 90, 180), (30, 180)
-"""Days looked ahead, and back, in all and at each page; only who came in the last `_PRESENT` days is looked at."""
-_PRESENT = 90
 TRAIN, TUNE, TEST, EVERY = 6, 2, 3, 2
+"""Month ends to learn from, to calibrate by and to be judged by, and months from one of the first to the next."""
 MOST = 10_000
-"""Customers that are learnt from and judged, about: of a larger bank some at random."""
-_JUDGED, _TESTED = 0.4, 0.6
-"""Customers up to this share of the panel judge models, those up to the next one compare them, all others teach."""
-_PAGES = 40
-"""Pages told apart, the most frequent ones; a page of another name is only a view."""
+"""Visitors that are learnt from and judged, about: of a larger bank some at random."""
 MARKOV, POPULAR, _FIRST = "markov", "popularity", 3
 _DRAWN_BY = 20
-"""Views at the general shares that are added to those that followed a page."""
-_STAMP = 12
+"""Views at the general shares that are added to those counted, so that few of them do not make a share."""
 
 
 def next_step(snapshot: Snapshot) -> NextStep:
     """Set up the question what customers of a bank do next; an error where the bank tells of no visits."""
     snapshot.require("events.page")
     days = splits.month_ends(snapshot.as_of, AHEAD, TRAIN, TUNE, TEST, EVERY)
-    here = snapshot.events.filter(_["at"].cast("date") > snapshot.as_of - datetime.timedelta(days=_PRESENT))
+    here = snapshot.events.filter(_["at"].cast("date") > snapshot.as_of - datetime.timedelta(days=PRESENT))
     share = min(1.0, MOST / max(here.customer_id.nunique().execute(), 1))
-    pages = _pages(snapshot, days)
-    rows = kept(snapshot, "next steps", days, lambda: _rows(snapshot, days, pages, share), (pages, share), ANALYSES)
-    rows["last_page"] = rows["last_page"].astype("category")
+    pages = visits.pages_until(snapshot, days[:TRAIN][-1])
+    asked = (snapshot, days, pages, share)
+    rows = kept(snapshot, "next steps", days, lambda: visits.visitors(*asked), asked[2:], ANALYSES)
     if rows.empty:
-        raise BankmineError(f"nobody came in the {_PRESENT} days before one of these month ends")
-    return NextStep(snapshot, rows, pages, share)
+        raise BankmineError(f"nobody came in the {PRESENT} days before any of the month ends looked at")
+    return NextStep(snapshot, rows.astype({"last_page": "category"}), pages, share)
 
 
 class NextStep(Study):
@@ -95,13 +83,11 @@ class NextStep(Study):
         sample, who = self.sample, self.told["part"].to_numpy()
         split = splits.out_of_time(sample, AHEAD, TRAIN, TUNE, TEST)
         folds = splits.rolling_origin(sample, np.union1d(split.train, split.tune), AHEAD)
-        folds = [(learnt[who[learnt] == 2], tested[who[tested] == 1]) for learnt, tested in folds]
-        split = replace(
-            split, **{n: r[who[r] > 0] for n in ("train", "tune") for r in [getattr(split, n)]},
-            test=split.test[who[split.test] == 0],
-        )  # fmt: skip
-        for rows, purpose in ((split.train, "learn from"), (split.tune, "calibrate by"), (split.test, "judge by")):
+        folds = [(learnt[who[learnt] == TEACH], tested[who[tested] == COMPARE]) for learnt, tested in folds]
+        train, tune, test = (r[(who[r] == JUDGE) == (r is split.test)] for r in (split.train, split.tune, split.test))
+        for rows, purpose in ((train, "learn from"), (tune, "calibrate by"), (test, "judge by")):
             models.learnable(sample.at(rows), purpose)
+        split = replace(split, train=train, tune=tune, test=test)
         scoring = splits.for_scoring(sample, self.source.as_of, AHEAD, TRAIN, TUNE)
         how = f"by time, each part {AHEAD} days after the last day of the one before, and judged by other customers"
         return Parts(split, folds, scoring, how)
@@ -134,53 +120,41 @@ class NextStep(Study):
     def nets(self) -> pd.DataFrame:
         """What nets of each kind and seed say of the rows to calibrate by and judged: as of `sequences.foretold`."""
         sequences.require_jax()
-        split, known, asked = self.split, self.known, np.concatenate([self.split.tune, self.split.test])
+        rows, split, target = self.told[list(KEYS)], self.split, self.sample.target.to_numpy()
 
         def made() -> pd.DataFrame:
-            visits = sequences.visits_before(self.told[list(KEYS)], _daily(self.source, self.pages, known), WINDOWS[-1])
-            return sequences.foretold(visits, self.sample.target.to_numpy(), split.train, asked)
+            steps = sequences.steps_before(rows, visits.daily(self.source, self.pages, self.known), WINDOWS[-1])
+            return sequences.foretold(steps, target, split.train, np.concatenate([split.tune, split.test]))
 
-        return kept(self.source, "sequence models", self.told[list(KEYS)], made, (self.pages, split), ANALYSES)
+        return kept(self.source, "sequence models", rows, made, (self.pages, split), ANALYSES)
 
     @part
-    def _nets_mean(self) -> pd.DataFrame:
-        """Log odds by rows asked and kind of net, of all seeds together."""
+    def together(self) -> pd.DataFrame:
+        """Log odds by each kind of net, the mean of its seeds."""
         return self.nets.pivot_table(index="row", columns="model", values="odds", sort=False)
 
     @part
     def with_nets(self) -> Judged:
-        """All models on the rows judged, nets by the mean of their seeds, calibrated as all others."""
-        said, tuned, judged = self._nets_mean, self.sample.at(self.split.tune), self.judged
-        curves = {name: Calibrator().fit(odds.loc[self.split.tune], tuned.target) for name, odds in said.items()}
-        rows = judged.rows.target.index
-        nets = {name: pd.Series(curve.predict(said.loc[rows, name]), rows) for name, curve in curves.items()}
-        return Judged(judged.rows, judged.probability.assign(**nets), self.chosen, self.baseline)
+        """All models on the rows judged, nets calibrated as all others."""
+        tuned, rows = self.sample.target.loc[self.split.tune], self.judged.rows
+        curves = {name: Calibrator().fit(odds.loc[tuned.index], tuned) for name, odds in self.together.items()}
+        odds = self.together.loc[rows.target.index]
+        said = {name: pd.Series(curve.predict(odds[name]), odds.index) for name, curve in curves.items()}
+        return Judged(rows, self.judged.probability.assign(**said), self.chosen, self.baseline)
 
     @part
     def nets_table(self) -> pd.DataFrame:
-        """Kinds of nets: AUC of all seeds together, least and most of one alone, behind the model in use, and cost."""
-        target, whose = self.judged.rows.target, self.judged.rows.entity
-        held = against(target, self.with_nets.probability, self.chosen, whose)
-        told = {}
-        for model, nets in self.nets.groupby("model", sort=False):
-            alone = nets.pivot_table(index="row", columns="seed", values="odds").loc[target.index]
-            each = [roc_auc_score(target, odds) for _, odds in alone.items()]
-            cost = nets.drop_duplicates("seed")
-            told[model] = {
-                **self.with_nets.metric("auc", model), **of(held, model).loc["auc"].add_prefix("ahead_"),
-                "least": min(each), "most": max(each), "slope": self.with_nets.deviation("slope", model)["value"],
-                "weights": cost["weights"].iloc[0], "seconds": cost["seconds"].sum(),
-            }  # fmt: skip
-        return pd.DataFrame(told).T
-
-    @part
-    def nets_shown(self) -> pd.DataFrame:
-        """The same for a page."""
-        found = self.nets_table.rename(columns={"ahead_difference": "ahead"})
-        told = pd.DataFrame({"AUC": with_interval(found, "value")})
-        told[f"AUC above {self.chosen}"] = with_interval(found, "ahead", "+.3f")
-        told["one net alone"] = found["least"].map("{:.3f} to ".format) + found["most"].map("{:.3f}".format)
-        return shown(told.join(found[["slope", "weights", "seconds"]]), slope=".2f", weights=",.0f", seconds=".0f")
+        """Kinds of nets: AUC of one alone, how far all together are `ahead` of the model in use, and their cost."""
+        rows, nets = self.judged.rows, self.nets.set_index("row")
+        alone = nets.loc[rows.target.index].groupby(["model", "seed"], sort=False)["odds"]
+        alone = alone.agg(lambda odds: roc_auc_score(rows.target, odds)).groupby("model", sort=False)
+        held = against(rows.target, self.with_nets.probability, self.chosen, rows.entity)
+        ahead = pd.DataFrame({name: of(held, name).loc["auc"] for name in self.together}).T
+        cost = nets.groupby(["model", "seed"]).first().groupby("model").agg({"weights": "first", "seconds": "sum"})
+        found = pd.DataFrame({"one alone, least": alone.min(), "most": alone.max()})
+        told = found.join(ahead.rename(columns={"difference": "ahead"})).join(cost)
+        figures = dict.fromkeys(found, ".3f") | dict.fromkeys(("ahead", "low", "high"), "+.3f")
+        return shown(told, **figures, weights=",.0f", seconds=".0f")
 
     @part
     def verdict(self) -> dict[str, object]:
@@ -189,18 +163,15 @@ class NextStep(Study):
         By how much of AUC it is `ahead`, with `low` and `high`, and what both cost in seconds of processor time.
         """
         tuned = self.sample.target.loc[self.split.tune]
-        net = max(self._nets_mean, key=lambda name: roc_auc_score(tuned, self._nets_mean.loc[tuned.index, name]))
+        net = max(self.together, key=lambda name: roc_auc_score(tuned, self.together.loc[tuned.index, name]))
         found = self.nets_table.loc[net]
         words = (
-            "it ranks better beyond chance" if found["ahead_low"] > 0
-            else "it ranks worse beyond chance: aggregates are enough" if found["ahead_high"] < 0
+            "it ranks better beyond chance" if found["low"] > 0
+            else "it ranks worse beyond chance: aggregates are enough" if found["high"] < 0
             else "it is not shown to rank better: aggregates are enough"
         )  # fmt: skip
-        return {
-            "net": net, "ahead": found["ahead_difference"], "low": found["ahead_low"], "high": found["ahead_high"],
-            "words": words, "seconds": found["seconds"], "nets": sequences.SEEDS, "chosen": self.chosen,
-            "own": self.compared.table.loc[self.chosen, "seconds"],
-        }  # fmt: skip
+        own = {"chosen": self.chosen, "own": self.compared.table.loc[self.chosen, "seconds"]}
+        return found.to_dict() | own | {"net": net, "words": words, "nets": sequences.SEEDS}
 
     # --- which product page comes next
 
@@ -217,20 +188,16 @@ class NextStep(Study):
         same = (told == before).sum() / max(before.notna().sum(), 1)
         held = (last.to_numpy()[:, None] == pages.to_numpy()).astype(float)
         again = everywhere.mul(1 - same) * (1 - held) + same * held
-        follows = pd.crosstab(before, told).reindex(columns=pages, fill_value=0)
-        follows = follows.add(_DRAWN_BY * popular).div(follows.sum(axis=1) + _DRAWN_BY, axis=0)
-        counts = [f"{page}_views_{w}d" for page in pages.intersection(self.pages) for w in _OF_A_PAGE]
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=1 / len(counts), max_iter=500))
-        views = np.log1p(self.sample.predictors[counts].to_numpy(float))
-        said = model.fit(views[learnt], told).predict_proba(views)
+        follows = _drawn(pd.crosstab(before, told).reindex(columns=pages, fill_value=0), popular)
+        own = self.sample.predictors.reindex(columns=[f"{page}_views_{WINDOWS[-1]}d" for page in pages], fill_value=0)
         return {
             POPULAR: everywhere, "same as last": again.div(again.sum(axis=1), axis=0),
-            "markov": follows.reindex(last).set_axis(last.index).fillna(popular),
-            "logistic": pd.DataFrame(said, last.index, model.classes_)[pages],
+            MARKOV: follows.reindex(last).set_axis(last.index).fillna(popular),
+            "own mix": _drawn(own.set_axis(pages, axis=1), popular),
         }  # fmt: skip
 
     def _of_products(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return of rows after which a product page was seen each model's log `loss`, and whether it was of its `first`."""
+        """Return each model's log `loss` where a product page came next, and whether it was among its `first` ones."""
         coming, found = self.told["next_product"].iloc[rows], {}
         coming = coming[coming.isin(self.product_chances[POPULAR].columns)]
         for model, chances in self.product_chances.items():
@@ -276,7 +243,7 @@ class NextStep(Study):
 
     @part
     def customers(self) -> pd.DataFrame:
-        """Chance of each visitor of today to apply, of each product page to come next, and the three likeliest pages."""
+        """Chances of each visitor of today: to apply, and of each product page to come next; the three likeliest."""
         told = pd.DataFrame({"next_application": self.scores})
         if isinstance(optional(self, "product_used"), dict):
             chances = self.product_chances[self.product_used["used"]].loc[told.index]
@@ -296,75 +263,13 @@ class NextStep(Study):
         return {"behaviour_next_judged": rows.set_index(judged.rows.entity.rename("customer_id"))}
 
 
+def _drawn(counts: pd.DataFrame, popular: pd.Series) -> pd.DataFrame:
+    """Return shares of each row, few counts drawn towards the general shares."""
+    return counts.add(_DRAWN_BY * popular).div(counts.sum(axis=1) + _DRAWN_BY, axis=0)
+
+
 def _means(values: pd.DataFrame, entity: pd.Series) -> pd.DataFrame:
     """Return the `value` of the mean of each column, with `low` and `high` by customers."""
     mean = values.mean()
     low, high = around(mean, clustered_error(((values - mean) / len(values)).to_numpy(), entity))
     return pd.DataFrame({"value": mean, "low": low, "high": high})
-
-
-def _pages(snapshot: Snapshot, days: list[datetime.date]) -> list[str]:
-    """Name the most frequent pages up to the last day learnt from; a BankmineError where nobody could apply."""
-    pages = snapshot.events.filter(_["at"].cast("date") <= days[:TRAIN][-1], _.page.notnull())
-    told = pages.group_by("page").agg(views=_.count()).order_by(_.views.desc(), "page").limit(_PAGES)
-    found = told.to_pandas()["page"].tolist()
-    if not any(page.startswith(APPLICATION) for page in found):
-        raise BankmineError(f"no page that was seen often begins with {APPLICATION!r}")
-    return found
-
-
-def _rows(snapshot: Snapshot, days: list[datetime.date], pages: list[str], share: float) -> pd.DataFrame:
-    """Fetch a row a visitor and day: what came of it, and what was looked at in windows before."""
-    spine, last = spine_of(snapshot, days), max(days)
-    if share < 1:
-        spine = spine.filter((_.day == last) | drawn(_.customer_id, share))
-    periods = by_period(
-        _views(snapshot), spine, (-AHEAD, 0, *WINDOWS),
-        {"views": _.count(), "visit_days": _.date.nunique(), "visited": _.date.max(), "seen": _.stamped.max()}
-        | {f"{kind}_pages": _.page.startswith(kind).sum() for kind in (APPLICATION, PRODUCT)}
-        | {f"{kind}_on": _.date.max(where=_.page.startswith(kind)) for kind in (APPLICATION, PRODUCT)}
-        | {"shown_first": _.stamped.min(where=_.page.startswith(PRODUCT))}
-        | {"shown_last": _.stamped.max(where=_.page.startswith(PRODUCT)), "mobile_views": _.mobile.sum()}
-        | {f"page_{i}": (_.page == page).sum() for i, page in enumerate(pages)},
-    )  # fmt: skip
-    past = periods.age >= 0
-    sums = ["views", "visit_days", "mobile_views", f"{APPLICATION}_pages", f"{PRODUCT}_pages"]
-    pairs = [(s, w) for s in sums for w in WINDOWS] + [(f"page_{i}", w) for i in range(len(pages)) for w in _OF_A_PAGE]
-    columns = {f"{s}_{w}d": periods[s].sum(where=past & (periods.age < w)).fill_null(0) for s, w in pairs}
-    since = {"visit": "visited", "application": f"{APPLICATION}_on", "product": f"{PRODUCT}_on"}
-    columns |= {f"days_since_{n}": periods.day.delta(periods[c], unit="day").min(where=past) for n, c in since.items()}
-    table = periods.group_by(*KEYS).agg(
-        **columns, applies=(periods[f"{APPLICATION}_pages"].sum(where=~past).fill_null(0) > 0).cast("float64"),
-        last_page=periods.seen.max(where=past).substr(_STAMP),
-        last_product=periods.shown_last.max(where=past).substr(_STAMP),
-        next_product=periods.shown_first.min(where=~past).substr(_STAMP),
-    )  # fmt: skip
-    who = _.customer_id
-    table = table.filter(table[f"visit_days_{_PRESENT}d"] > 0).mutate(
-        part=drawn(who, _JUDGED * share).ifelse(0, drawn(who, _TESTED * share).ifelse(1, 2))
-    )
-    rows = table.to_pyarrow().to_pandas(date_as_object=False).sort_values(list(KEYS), ignore_index=True)
-    rows["day"] = pd.to_datetime(rows["day"])
-    rows["applies"] = rows["applies"].where(rows["day"] + pd.Timedelta(days=AHEAD) <= pd.Timestamp(snapshot.as_of))
-    names = {f"page_{i}_{w}d": f"{page}_views_{w}d" for i, page in enumerate(pages) for w in _OF_A_PAGE}
-    return rows.rename(columns=names)
-
-
-def _views(snapshot: Snapshot) -> ir.Table:
-    """Return views by day; `stamped` is the page after its time, so that the first and the last one can be found."""
-    events = snapshot.events
-    mobile = (events.channel == "mobile").cast("int32") if snapshot.has("events.channel") else ibis.literal(0)
-    page = events.page.fill_null("")
-    stamp = events["at"].epoch_seconds().cast("string").lpad(_STAMP, "0")
-    return events.select("customer_id", date=events["at"].cast("date"), page=page, mobile=mobile, stamped=stamp + page)
-
-
-def _daily(snapshot: Snapshot, pages: list[str], rows: Sample) -> pd.DataFrame:
-    """Fetch days with a visit of customers who are learnt from or judged: views of each page, on a phone, in all."""
-    since = rows.day.min() - pd.Timedelta(days=max(WINDOWS))
-    views = _views(snapshot).filter(_.date > since.date())
-    views = views.semi_join(ibis.memtable(pd.DataFrame({"customer_id": rows.entity.unique()})), "customer_id")
-    counts = {f"page_{i}": (_.page == page).sum() for i, page in enumerate(pages)}
-    daily = views.group_by("customer_id", day=_.date).agg(views=_.count(), mobile_views=_.mobile.sum(), **counts)
-    found = daily.to_pyarrow().to_pandas(date_as_object=False)
-    return found.assign(day=pd.to_datetime(found["day"]))

@@ -46,7 +46,7 @@ class Behaviour(Headed):
 
     @part
     def handed_on(self) -> dict[str, pd.DataFrame]:
-        """What is known of the habits of each customer, one table, and what each of the three adds to compute it again."""
+        """What is known of the habits of each customer, and of each of the three what it is computed again by."""
         found = [optional(self.when, "customers"), optional(self.how, "customers"), optional(self.next, "customers")]
         told = [frame for frame in found if not isinstance(frame, Lacking)]
         files = {"behaviour": pd.concat(told, axis=1)} if told else {}

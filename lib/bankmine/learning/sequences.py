@@ -1,7 +1,7 @@
-"""Sequence models: an LSTM and a one-dimensional CNN over days with a visit, small, in JAX, which is an extra.
+"""Sequence models: an LSTM and a one-dimensional CNN over days on which something happened, small, in JAX, an extra.
 
-Steps that a customer does not have leave no trace: they do not move the state of the LSTM, and the CNN neither sums nor
-sees them. Steps are those of the same days back for everybody, whoever joined or left; scales are of rows learnt from.
+Steps that a row does not have leave no trace: they do not move the state of the LSTM, and the CNN neither sums nor sees
+them. Windows are as long for everybody, whoever joined or left, and scales are of the rows learnt from.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import jax
 
 STEPS, UNITS, SEEDS = 32, 24, 5
-"""Days with a visit that are seen at most, the newest ones; size of the state or of a layer; nets of each kind."""
+"""Days that are seen at most, the newest ones; size of the state or of a layer; nets of each kind."""
 _EPOCHS, _BATCH, _RATE = 8, 256, 3e-3
 _MEAN, _SQUARE, _SMALL = 0.9, 0.999, 1e-8
 """Of Adam (Kingma and Ba, International Conference on Learning Representations 2015)."""
 _CENTURY = 100_000
-"""Days between the first days of two customers in one order of all visits, more than there are."""
+"""Days, more than there are, by which customers are set apart in one order of all days."""
 
 
 def require_jax() -> None:
@@ -36,8 +36,8 @@ def require_jax() -> None:
 
 
 @dataclass(frozen=True)
-class Visits:
-    """Days with a visit: `told` by numbers, shape (visits, numbers), and of each row its `place`s and how long `ago`.
+class Steps:
+    """Days `told` by numbers, shape (days, numbers), and of each row in which `place` its own are and how long `ago`.
 
     Both of shape (rows, STEPS), the newest last; the place of a step that is not there is −1.
     """
@@ -47,8 +47,8 @@ class Visits:
     ago: np.ndarray
 
 
-def visits_before(rows: pd.DataFrame, daily: pd.DataFrame, window: int) -> Visits:
-    """Find the visits of the `window` days up to each row's day; both have `customer_id` and `day`, rest are counts."""
+def steps_before(rows: pd.DataFrame, daily: pd.DataFrame, window: int) -> Steps:
+    """Find what was counted in the `window` days up to each row's day; both tables have `customer_id` and `day`."""
     daily = daily.sort_values(["customer_id", "day"])
     people = pd.Index(daily["customer_id"].unique())
     at, asked = ((f["day"] - pd.Timestamp(0)).dt.days.to_numpy() for f in (daily, rows))
@@ -59,10 +59,10 @@ def visits_before(rows: pd.DataFrame, daily: pd.DataFrame, window: int) -> Visit
     place = np.where(place >= begin[:, None], place, -1)
     ago = np.where(place >= 0, asked[:, None] - at[place], 0)
     told = np.log1p(daily.drop(columns=["customer_id", "day"]).to_numpy(np.float32))
-    return Visits(told, place.astype(np.int32), np.log1p(ago).astype(np.float32))
+    return Steps(told, place.astype(np.int32), np.log1p(ago).astype(np.float32))
 
 
-def foretold(visits: Visits, outcome: np.ndarray, learnt: np.ndarray, asked: np.ndarray) -> pd.DataFrame:
+def foretold(given: Steps, outcome: np.ndarray, learnt: np.ndarray, asked: np.ndarray) -> pd.DataFrame:
     """Fit nets of each kind and seed on the rows `learnt`, and apply them to the rows `asked`, both positions.
 
     A row a net and row asked: `model`, `seed`, `seconds` of processor time and number of `weights` of the net, the
@@ -70,10 +70,10 @@ def foretold(visits: Visits, outcome: np.ndarray, learnt: np.ndarray, asked: np.
     """
     import jax
 
-    steps, there = _scaled(visits, learnt), visits.place >= 0
+    steps, there = _scaled(given, learnt), given.place >= 0
     train, target = (steps[learnt], there[learnt]), outcome[learnt].astype(np.float32)
     told = []
-    for model, (start, net) in {"lstm": (_lstm_weights, _lstm), "cnn": (_cnn_weights, _cnn)}.items():
+    for model, (start, net) in NETS.items():
         fit = jax.jit(lambda key, *given, start=start, net=net: _fitted(key, start, net, *given))
         for seed in range(SEEDS):
             begun = time.process_time()
@@ -85,13 +85,13 @@ def foretold(visits: Visits, outcome: np.ndarray, learnt: np.ndarray, asked: np.
     return pd.concat(told, ignore_index=True)
 
 
-def _scaled(visits: Visits, learnt: np.ndarray) -> np.ndarray:
+def _scaled(given: Steps, learnt: np.ndarray) -> np.ndarray:
     """Return the numbers of each step, shape (rows, STEPS, numbers + 1), by the scales of the rows learnt from."""
-    steps = np.concatenate([visits.told[visits.place], visits.ago[..., None]], axis=2)
-    seen = steps[learnt][visits.place[learnt] >= 0]
+    steps = np.concatenate([given.told[given.place], given.ago[..., None]], axis=2)
+    seen = steps[learnt][given.place[learnt] >= 0]
     spread = seen.std(axis=0)
     steps = (steps - seen.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    return np.where(visits.place[..., None] >= 0, steps, np.float32(0))
+    return np.where(given.place[..., None] >= 0, steps, np.float32(0))
 
 
 def _fitted(
@@ -166,9 +166,15 @@ def _cnn(weights: dict[str, jax.Array], steps: jax.Array, there: jax.Array) -> j
     """Return log odds by the sum and the largest of what two layers see in three steps next to each other."""
     from jax import numpy as jnp
 
+    there = there[..., None]
+    steps = steps * there
     for name in ("first", "second"):
         edged = jnp.pad(steps, ((0, 0), (1, 1), (0, 0)))
         three = jnp.concatenate([edged[:, :-2], steps, edged[:, 2:]], axis=2)  # on a CPU, faster than a convolution
-        steps = jnp.maximum(three @ weights[name] + weights[f"{name}_0"], 0) * there[..., None]
+        steps = jnp.maximum(three @ weights[name] + weights[f"{name}_0"], 0) * there
     pooled = jnp.concatenate([steps.sum(axis=1) / STEPS, steps.max(axis=1)], axis=1)
     return (pooled @ weights["out"] + weights["out_0"])[:, 0]
+
+
+NETS = {"lstm": (_lstm_weights, _lstm), "cnn": (_cnn_weights, _cnn)}
+"""Kinds of nets: how weights begin, and what comes of them."""
