@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STEPS, UNITS, SEEDS = 32, 24, 5
 """Days that are seen at most, the newest ones; size of the state or of a layer; nets of each kind."""
-_EPOCHS, _BATCH, _RATE = 8, 256, 3e-3
+_EPOCHS, _BATCH, _RATE = 6, 256, 4e-3
 _MEAN, _SQUARE, _SMALL = 0.9, 0.999, 1e-8
 """Of Adam (Kingma and Ba, International Conference on Learning Representations 2015)."""
 _CENTURY = 100_000
