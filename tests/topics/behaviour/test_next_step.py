@@ -58,6 +58,7 @@ def test_a_row_counts_back_to_the_day_and_ahead_thirty_days(tmp_path):
     assert (one.views_7d, one.views_30d, one.application_pages_7d, one.application_form_views_30d) == (2, 3, 0, 1)
     assert (one.days_since_visit, one.days_since_application, one.last_page) == (0, 7, "product_fund")
     assert (one.last_product, one.next_product) == ("product_fund", "product_fund")
+    assert (one.product_at_last_visit, one.application_at_last_visit) == (True, False)
     assert list(found["applies"]) == [1.0, 0.0]
 
 

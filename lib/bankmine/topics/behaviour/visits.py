@@ -66,6 +66,8 @@ def visitors(snapshot: Snapshot, days: list[datetime.date], pages: list[str], sh
     columns = {f"{s}_{w}d": periods[s].sum(where=past & (periods.age < w)).fill_null(0) for s, w in pairs}
     since = {"visit": "visited", "application": f"{APPLICATION}_on", "product": f"{PRODUCT}_on"}
     columns |= {f"days_since_{n}": periods.day.delta(periods[c], unit="day").min(where=past) for n, c in since.items()}
+    newest = {n: periods[c].max(where=past) for n, c in since.items()}
+    columns |= {f"{n}_at_last_visit": (newest[n] == newest["visit"]).fill_null(False) for n in (APPLICATION, PRODUCT)}
     table = periods.group_by(*KEYS).agg(
         **columns, applies=(periods[f"{APPLICATION}_pages"].sum(where=~past).fill_null(0) > 0).cast("float64"),
         last_page=periods.seen.max(where=past).substr(_STAMP),
