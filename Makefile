@@ -11,6 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made
 SPARK  := $(VENV)/.made-with-spark
+DEEP   := $(VENV)/.made-with-deep
 SYNC    = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode
 
 SOURCE  ?= demo
@@ -18,7 +19,7 @@ AS_OF   ?=
 REPORTS ?=
 OUT     ?= reports
 
-.PHONY: help setup reports lab test house seeds check bench bench-large demo lock format headlines spark clean
+.PHONY: help setup reports lab test house seeds check bench bench-large demo lock format headlines spark deep clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,7 +39,7 @@ $(STAMP): requirements.lock pyproject.toml requirements.in requirements-dev.in
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock.txt; fi
 	@$(SYNC) -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
-	@rm -f $(SPARK)
+	@rm -f $(SPARK) $(DEEP)
 	@touch $@
 
 reports: $(STAMP) ## Run all reports (SOURCE=demo AS_OF=… REPORTS="01_data_quality …" OUT=reports)
@@ -80,9 +81,16 @@ $(SPARK): $(STAMP) requirements-spark.lock
 	@$(SYNC) --no-build-isolation -r requirements-spark.lock
 	@touch $@
 
+deep: $(DEEP) ## Add JAX to the environment, for the sequence models of 05_behaviour (370 MB)
+
+$(DEEP): $(STAMP) requirements-deep.lock
+	@$(SYNC) -r requirements-deep.lock
+	@touch $@
+
 lock: $(STAMP) ## Resolve requirements.in and requirements-dev.in anew into the locks and environment.yml
 	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements.in requirements-dev.in -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements-spark.in -c requirements.lock -o requirements-spark.lock
+	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKING) requirements-deep.in -c requirements.lock -o requirements-deep.lock
 	@$(MAKE) --no-print-directory environment.yml
 
 # conda hands its pip lines to one call of pip, which refuses a local package beside hashes: so the pins without them.

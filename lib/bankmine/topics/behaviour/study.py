@@ -50,4 +50,4 @@ class Behaviour(Headed):
         found = [optional(self.when, "customers"), optional(self.how, "customers"), optional(self.next, "customers")]
         told = [frame for frame in found if not isinstance(frame, Lacking)]
         files = {"behaviour": pd.concat(told, axis=1)} if told else {}
-        return files | self.when.files | self.how.files | (self.next.files if self.next else {})
+        return files | self.when.files | self.how.files | (self.next.files() if self.next else {})
