@@ -1,0 +1,161 @@
+"""What pay does to spending: a ratio to ordinary days, resampled by customer, against permuted paydays.
+
+Spending is a level of each payday and category times what all do on that day times what pay does (a Poisson model with
+fixed effects, by iterative scaling: Darroch and Ratcliff, Annals of Mathematical Statistics 43, 1972). What all do on a
+day is told from pay as customers are paid on different days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse, stats
+
+from bankmine.errors import BankmineError
+from bankmine.judging.intervals import draws, interval
+
+ALL, DAYS = "all", np.arange(-10, 15)
+AFTER_PAY = "days 1 to 5 after pay"
+ROUNDS, PERMUTED = 200, 999
+_ORDINARY, _PEAK = (DAYS < -5) | (DAYS > 10), (DAYS >= 1) & (DAYS <= 5)
+_SHIFT, _SCALED, _FAR = 14, 300, 1_000_000
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What customers spent: rows of `customer`, `day`, `category` (positions, days of 1970) and `amount`."""
+
+    rows: pd.DataFrame
+    categories: list[str]
+    groups: pd.Series
+    """Group of each customer, missing where not known."""
+
+    @cached_property
+    def first(self) -> int:
+        """The first day."""
+        return int(self.rows["day"].min())
+
+    @cached_property
+    def days(self) -> int:
+        """Days from the first to the last."""
+        return int(self.rows["day"].max()) - self.first + 1
+
+    def resampled(self, amount: np.ndarray, cell: np.ndarray, cells: int) -> dict[str, np.ndarray]:
+        """Add up amounts by category and cell, of all customers and of each group: (categories, cells, 1 + rounds)."""
+        shape, drawn = (len(self.categories), cells), draws(len(self.groups), ROUNDS).astype(float)
+        at = np.ravel_multi_index((self.rows["category"].to_numpy(), cell), shape)
+        table = sparse.csr_array(
+            (amount, (at, self.rows["customer"].to_numpy())), (int(np.prod(shape)), len(self.groups))
+        )
+        parts = {ALL: np.ones(len(self.groups), bool)}
+        parts |= {group: (self.groups == group).to_numpy() for group in sorted(self.groups.dropna().unique())}
+        return {group: (table @ (drawn * who[:, None])).reshape(*shape, -1) for group, who in parts.items()}
+
+
+def since_pay(rows: pd.DataFrame, pay: pd.DataFrame, first: int = DAYS[0], last: int = DAYS[-1]) -> np.ndarray:
+    """Return days since the customer's own pay came (`customer`, `day`), NaN where not from `first` to `last`."""
+    keys = np.sort(pay["customer"].to_numpy(np.int64) * _FAR + pay["day"].to_numpy())
+    if not len(keys):
+        return np.full(len(rows), np.nan)
+    asked = rows["customer"].to_numpy(np.int64) * _FAR + rows["day"].to_numpy()
+    after = asked - keys[np.maximum(np.searchsorted(keys, asked - first, "right") - 1, 0)]
+    return np.where((after >= first) & (after <= last), after, np.nan)
+
+
+def after_pay(spent: Spending, pay: pd.DataFrame) -> pd.DataFrame:
+    """Estimate what pay does, day by day (`moment` empty), and on days 1 to 5 for each category and all together."""
+    edge = _SHIFT - DAYS[0], -_SHIFT - DAYS[-1]
+    pay = pay[pay["day"].between(spent.first + edge[0], spent.first + spent.days - 1 + edge[1])]
+    if pay["customer"].nunique() < 2 or pay["day"].nunique() < 2 * pay["month"].nunique():
+        raise BankmineError("too few are paid regularly, or all on one day: pay cannot be told from the date")
+    after = since_pay(spent.rows, pay)
+    known, category = ~np.isnan(after), spent.rows["category"].to_numpy()
+    place, day = np.where(known, after - DAYS[0], 0).astype(int), spent.rows["day"].to_numpy() - spent.first
+    amount = spent.rows["amount"].to_numpy()
+    paid, cohort = np.unique(np.where(known, day - after, day[known][0] - after[known][0]), return_inverse=True)
+    table = np.zeros((len(spent.categories), len(paid), len(DAYS)))
+    np.add.at(table, (category, cohort, place), amount * known)
+    factor = _day_factors(table, (paid[:, None] + DAYS).astype(int), spent.days)[category, day]
+    amount = np.divide(amount, factor, out=np.zeros(len(amount)), where=factor > 0)
+    sums = with_all(spent.resampled(amount * known, place, len(DAYS)))
+    curve = _to_ordinary(sums[ALL])
+    daily = estimated(pd.DataFrame({"moment": "", "need": ALL, "day": DAYS}), curve[0])
+    names = pd.DataFrame({"moment": AFTER_PAY, "need": [ALL, *spent.categories]})
+    null = _peak(_to_ordinary(_shifted(spent, pay, amount)))[..., 0]
+    told = needs(names, {group: _peak(_to_ordinary(s)) for group, s in sums.items()}, null.T)
+    net = estimated(told, (curve[:, ~_ORDINARY] - 1).sum(axis=1), "net")
+    return pd.concat([daily, net], ignore_index=True)
+
+
+def _to_ordinary(sums: np.ndarray) -> np.ndarray:
+    """Divide by the mean of ordinary days; the last axes are days and resamples."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return sums / sums[..., _ORDINARY, :].mean(axis=-2, keepdims=True)
+
+
+def _peak(curve: np.ndarray) -> np.ndarray:
+    return curve[..., _PEAK, :].mean(axis=-2)
+
+
+def with_all(sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Put the sum of all categories first."""
+    return {group: np.concatenate([s.sum(axis=0, keepdims=True), s]) for group, s in sums.items()}
+
+
+def _day_factors(table: np.ndarray, at: np.ndarray, days: int) -> np.ndarray:
+    """Fit what all do on each day, shape (categories, days), beside a level of each payday and the days since it."""
+    on = sparse.csr_array((np.ones(at.size), (np.arange(at.size), at.ravel())), (at.size, days))
+    factor, bump, by_day = np.ones((len(table), days)), np.ones(len(DAYS)), table.reshape(len(table), -1) @ on
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(_SCALED):
+            expected = factor[:, at] * bump
+            expected *= np.nan_to_num(table.sum(axis=2) / expected.sum(axis=2))[..., None]
+            bump = np.where(_ORDINARY, 1.0, bump * table.sum(axis=(0, 1)) / expected.sum(axis=(0, 1)))
+            factor *= np.nan_to_num(by_day / (expected.reshape(len(table), -1) @ on))
+    return factor
+
+
+def _shifted(spent: Spending, pay: pd.DataFrame, amount: np.ndarray) -> np.ndarray:
+    """Sum spending around paydays that are moved by chance within the month: (permutations, 1 + categories, days, 1)."""
+    paid, first, last, shifts = np.unique(pay["day"]), DAYS[0] - _SHIFT, DAYS[-1] + _SHIFT, 2 * _SHIFT + 1
+    table = np.zeros((len(paid), last - first + 1, len(spent.categories)))
+    for part in ((first, -1), (0, last)):
+        after = since_pay(spent.rows, pay, *part)
+        own = ~np.isnan(after)
+        day = np.searchsorted(paid, spent.rows["day"].to_numpy()[own] - after[own])
+        np.add.at(table, (day, (after[own] - first).astype(int), spent.rows["category"].to_numpy()[own]), amount[own])
+    windows = np.lib.stride_tricks.sliding_window_view(table, len(DAYS), axis=1)
+    taken = np.zeros((PERMUTED, len(paid), shifts))
+    moved = np.random.default_rng(0).integers(0, shifts, (PERMUTED, len(paid), 1))
+    np.put_along_axis(taken, moved, 1, axis=2)
+    sums = taken.reshape(PERMUTED, -1) @ windows.reshape(len(paid) * shifts, -1)
+    sums = sums.reshape(PERMUTED, *windows.shape[2:])
+    return np.concatenate([sums.sum(axis=1, keepdims=True), sums], axis=1)[..., None]
+
+
+def estimated(names: pd.DataFrame, values: np.ndarray, name: str = "value") -> pd.DataFrame:
+    """Put estimates, shape (rows, 1 + rounds), with their intervals beside names; ends are `low` and `high`."""
+    low, high = interval(values.T)
+    own = "" if name == "value" else f"{name}_"
+    return names.assign(**{name: values[:, 0], f"{own}low": low, f"{own}high": high})
+
+
+def needs(names: pd.DataFrame, found: dict[str, np.ndarray], null: np.ndarray) -> pd.DataFrame:
+    """Say how sure each ratio is: `p` by permuted dates, shape (rows, permutations), and `p_differ` between groups.
+
+    Groups differ by Cochran's Q of their log ratios (Biometrics 10, 1954); `group` is the one of the largest.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size, chance = np.abs(np.log(found[ALL][:, :1])), np.abs(np.log(null))
+        logs = {group: np.log(values) for group, values in found.items() if group != ALL}
+    told = estimated(names, found[ALL]).assign(p=(1 + (chance >= size).sum(axis=1)) / (1 + null.shape[1]))
+    if len(logs) < 2:
+        return told.assign(p_differ=np.nan, group="")
+    value = np.column_stack([v[:, 0] for v in logs.values()])
+    weight = np.column_stack([v[:, 1:].var(axis=1) for v in logs.values()]) ** -1.0
+    mean = (value * weight).sum(axis=1) / weight.sum(axis=1)
+    p = stats.chi2.sf((weight * (value - mean[:, None]) ** 2).sum(axis=1), len(logs) - 1)
+    return told.assign(p_differ=p, group=np.array(list(logs))[np.nan_to_num(value).argmax(axis=1)])
