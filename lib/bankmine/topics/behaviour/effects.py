@@ -19,7 +19,7 @@ from bankmine.judging.intervals import draws, interval
 
 ALL, DAYS = "all", np.arange(-10, 15)
 AFTER_PAY = "days 1 to 5 after pay"
-ROUNDS, PERMUTED = 200, 999
+ROUNDS, PERMUTED = 200, 499
 _ORDINARY, _PEAK = (DAYS < -5) | (DAYS > 10), (DAYS >= 1) & (DAYS <= 5)
 _SHIFT, _SCALED, _FAR = 14, 300, 1_000_000
 
@@ -42,6 +42,11 @@ class Spending:
     def days(self) -> int:
         """Days from the first to the last."""
         return int(self.rows["day"].max()) - self.first + 1
+
+    @property
+    def dates(self) -> pd.DatetimeIndex:
+        """All days from the first to the last."""
+        return pd.to_datetime(self.first + np.arange(self.days), unit="D")
 
     def resampled(self, amount: np.ndarray, cell: np.ndarray, cells: int) -> dict[str, np.ndarray]:
         """Add up amounts by category and cell, of all customers and of each group: (categories, cells, 1 + rounds)."""
@@ -119,7 +124,7 @@ def _day_factors(table: np.ndarray, at: np.ndarray, days: int) -> np.ndarray:
 
 
 def _shifted(spent: Spending, pay: pd.DataFrame, amount: np.ndarray) -> np.ndarray:
-    """Sum spending around paydays that are moved by chance within the month: (permutations, 1 + categories, days, 1)."""
+    """Sum spending around paydays that are moved by chance within the month: (rounds, 1 + categories, days, 1)."""
     paid, first, last, shifts = np.unique(pay["day"]), DAYS[0] - _SHIFT, DAYS[-1] + _SHIFT, 2 * _SHIFT + 1
     table = np.zeros((len(paid), last - first + 1, len(spent.categories)))
     for part in ((first, -1), (0, last)):

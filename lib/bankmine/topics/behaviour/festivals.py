@@ -65,11 +65,20 @@ def around_festivals(spent: Spending, pay: pd.DataFrame, curve: pd.Series, feast
     return pd.concat(parts, ignore_index=True)
 
 
+def by_month_day(spent: Spending) -> pd.DataFrame:
+    """Estimate spending on each day of the month by the mean of all, net of weekday and month, festivals included."""
+    day = spent.rows["day"].to_numpy() - spent.first
+    sums = spent.resampled(spent.rows["amount"].to_numpy(), day, spent.days)[ALL].sum(axis=0, keepdims=True)
+    expected, of_month = _Usual(spent, np.array([], int))(sums), spent.dates.day.to_numpy()
+    ratios = [_ratio(sums, expected, np.flatnonzero(of_month == number)) for number in range(1, 32)]
+    return estimated(pd.DataFrame({"day": np.arange(1, 32)}), np.concatenate(ratios))
+
+
 class _Usual:
     """What is spent on a day that is near no festival, by its month and weekday."""
 
     def __init__(self, spent: Spending, start: np.ndarray) -> None:
-        dates = pd.to_datetime(spent.first + np.arange(spent.days), unit="D")
+        dates = spent.dates
         self.month = (dates.year * 12 + dates.month).to_numpy()
         self.month -= self.month[0]
         self.weekday, self.near = dates.dayofweek.to_numpy(), np.zeros(spent.days, bool)

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from functools import reduce
 
 import ibis
 import ibis.expr.types as ir
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from scipy import stats
 
-from bankmine.bank.contract import INCOME_KINDS
 from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.spine import kept
+from bankmine.features.paydays import paydays, purchases
+from bankmine.features.spine import kept, spine_of
 from bankmine.judging import disclosure
+from bankmine.judging.intervals import shown, wide, with_interval
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.sample import drawn
-from bankmine.topics.behaviour.effects import Spending, after_pay
-from bankmine.topics.behaviour.festivals import around_festivals, festivals
+from bankmine.study.charts import chart, line, titled
+from bankmine.topics.behaviour.effects import AFTER_PAY, ALL, Spending, after_pay
+from bankmine.topics.behaviour.festivals import around_festivals, by_month_day, festivals
 
 _CUSTOMERS, _YEAR, _FOUND = 20_000, 365, 0.05
-_REGULAR, _PAYMENTS, _EARLY, _LATE = 0.7, 3, 7, 3
-"""Share of payments on the usual payday from which pay is regular; days by which it may be early or late."""
+_REGULAR = 0.7
+"""Share of months with pay on the usual day from which what follows it is looked at."""
 _AGES = (0, 30, 45, 60, 200)
+_COLUMNS = ["moment", "need", "value", "low", "high", "net", "net_low", "net_high", "p", "p_differ", "group"]
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -34,57 +42,210 @@ class When:
     def __init__(self, snapshot: Snapshot) -> None:
         self.source = snapshot
 
-    @property
-    def _owned(self) -> ir.Table:
-        return self.source.accounts.select("account_id", "customer_id")
-
-    @property
-    def _purchases(self) -> ir.Table:
-        """What customers chose to buy: card payments where kinds are told, nothing that was fraud."""
-        t = self.source.transactions
-        if "is_fraud" in t.columns:
-            t = t.filter(~t.is_fraud.fill_null(False))
-        t = t.filter(t.direction == "out")
-        return (t.filter(t.kind == "card") if "kind" in t.columns else t).inner_join(self._owned, "account_id")
+    # --- what the pages show
 
     @part
-    def _pay(self) -> pd.DataFrame:
-        """Arrivals of salaries and pensions: `customer_id`, `date`."""
-        self.source.require("transactions.kind")
-        t = self.source.transactions
-        t = t.filter(t.direction == "in", t.kind.isin(INCOME_KINDS)).inner_join(self._owned, "account_id")
-        found = t.select("customer_id", date=t["at"].cast("date")).distinct().to_pandas()
+    def effect(self) -> dict[str, float]:
+        """Spending on days 1 to 5 after pay in multiples of the usual, what it adds, and what is left of that."""
+        rows = self._after_pay
+        found = rows[(rows["moment"] == AFTER_PAY) & (rows["need"] == ALL)].iloc[0]
+        return found[["value", "low", "high", "net", "net_low", "net_high", "p"]].to_dict() | {
+            "gain": 5 * (found["value"] - 1), "customers": self._of_panel()["customer"].nunique(),
+        }  # fmt: skip
+
+    @part
+    def _needs(self) -> pd.DataFrame:
+        """All needs and moments: how many times the usual, how sure, and which age group leads where they differ."""
+        both = [optional(self, "_after_pay"), optional(self, "_around")]
+        told = [t for t in both if not isinstance(t, Lacking)]
+        if not told:
+            raise BankmineError("; ".join(dict.fromkeys(t.why for t in both)))
+        rows = pd.concat(told, ignore_index=True).reindex(columns=[*_COLUMNS, "festival", "year"])
+        rows = rows[rows["p"].notna() & rows["value"].gt(0)].reset_index(drop=True)
+        rows["when"] = rows["festival"].str.cat(rows["moment"], sep=", ").fillna(rows["moment"])
+        for name in ("p", "p_differ"):
+            rows[f"{name}_adjusted"] = stats.false_discovery_control(rows[name].fillna(1.0))
+        rows["found"] = rows["p_adjusted"].lt(_FOUND) & ~(rows["low"].le(1) & rows["high"].ge(1))
+        rows["whom"] = rows["group"].where(rows["p_differ_adjusted"] < _FOUND, "all ages")
+        return rows
+
+    @part
+    def needs(self) -> pd.DataFrame:
+        """Needs that peak or dip at a moment beyond chance, the farthest from usual first."""
+        rows = self._needs[self._needs["found"]]
+        if rows.empty:
+            raise BankmineError("no need peaks or dips at a moment beyond chance")
+        rows = rows.loc[np.log(rows["value"]).abs().sort_values(ascending=False).index]
+        told = rows.assign(times=with_interval(rows, "value", ".2f")).set_index("need")
+        told = told[["when", "whom", "times", "p_adjusted", "net"]]
+        return shown(
+            told.rename(columns={"p_adjusted": "p", "net": "days added in all"}),
+            **{"p": ".3f", "days added in all": "+.1f"},
+        )
+
+    @part
+    def peak(self) -> dict[str, object]:
+        """The need with the highest peak, and how many of all looked at peak or dip beyond chance."""
+        rows = self._needs[self._needs["found"] & self._needs["need"].ne(ALL) & self._needs["value"].gt(1)]
+        if rows.empty:
+            raise BankmineError("no need peaks at a moment beyond chance")
+        found = rows.loc[rows["value"].idxmax(), ["need", "when", "whom", "value", "low", "high"]].to_dict()
+        return found | {"found": int(self._needs["found"].sum()), "rows": len(self._needs)}
+
+    @part
+    def each_year(self) -> pd.DataFrame:
+        """Needs in the week of each festival, year by year and pooled."""
+        rows = self._around[self._around["moment"].eq("week of")]
+        year = rows["year"].map("{:.0f}".format, na_action="ignore").fillna("pooled")
+        return wide(rows.assign(year=year), spec=".2f", index=["festival", "need"], columns="year")
+
+    @chart
+    def pay_chart(self) -> Axes:
+        """Draw spending by days since the customer's own pay came, in multiples of ordinary days."""
+        axis = line(self._after_pay[self._after_pay["moment"] == ""], "day", "value")
+        axis.axhline(1, color="0.5", linestyle=":")
+        return titled(axis, "Spending by days since the customer's own pay", "days since pay", "times the usual")
+
+    @chart
+    def needs_chart(self) -> Axes:
+        """Draw what peaks or dips when; what could be chance is left blank."""
+        rows = self._needs.pivot_table(index="need", columns="when", values="value")
+        found = self._needs.pivot_table(index="need", columns="when", values="found").astype(bool)
+        order = self._needs["when"].unique()
+        axis = plt.figure(figsize=(8, 4.2)).subplots()
+        written = rows.map("{:.2f}×".format).where(found, "")[order]
+        shade = np.log2(rows[order].clip(lower=1 / 3, upper=3)).where(found[order])
+        sns.heatmap(shade, annot=written, fmt="", cmap="PuOr_r", center=0, cbar=False, ax=axis)
+        axis.set_xticklabels([label.replace(", ", "\n") for label in order], rotation=0, fontsize=7)
+        return titled(axis, "Spending in multiples of the usual; blank: could be chance", "", "")
+
+    @chart
+    def aligned_chart(self) -> Axes:
+        """Draw all spending by days from each festival, years together."""
+        rows = self._around[self._around["moment"] == ""]
+        for festival, own in rows.groupby("festival"):
+            axis = line(own, "day", "value", label=festival)
+        axis.axhline(1, color="0.5", linestyle=":")
+        return titled(axis, "Spending by days from the festival's first day", "days from it", "times the usual")
+
+    @part
+    def month_days(self) -> pd.DataFrame:
+        """Spending on each day of the month in multiples of the mean day, net of weekday and month, with intervals."""
+        return self._kept("days of the month", lambda: by_month_day(self._spent))
+
+    @chart
+    def month_chart(self) -> Axes:
+        """Draw spending by day of the month."""
+        axis = line(self.month_days, "day", "value")
+        axis.axhline(1, color="0.5", linestyle=":")
+        return titled(axis, "Spending by day of the month, net of weekday", "day of the month", "times the mean day")
+
+    # --- hours
+
+    @part
+    def _bought_at(self) -> ir.Table:
+        """When each purchase was made, where the time of day is known: not at midnight sharp."""
+        t = purchases(self.source)
+        return t.filter(t["at"] != t["at"].truncate("D")).select("customer_id", "at")
+
+    @part
+    def _log_ins(self) -> ir.Table:
+        """When each session began; without sessions, each hour with a visit."""
+        self.source.require("events.at")
+        e = self.source.tables["events"]
+        if "session_id" in e.columns:
+            return e.group_by("customer_id", "session_id").agg(at=e["at"].min()).select("customer_id", "at")
+        return e.select("customer_id", at=e["at"].truncate("h")).distinct()
+
+    def _week(self, times: ir.Table) -> pd.DataFrame:
+        """Share of a week's purchases or log-ins in each hour of each weekday."""
+        at = times["at"]
+        found = times.group_by(hour=at.hour(), weekday=at.day_of_week.index()).agg(n=times.count()).to_pandas()
         if found.empty:
-            raise BankmineError("nobody is paid a salary or pension here")
-        return found.assign(date=pd.to_datetime(found["date"])).sort_values(["customer_id", "date"], ignore_index=True)
+            raise BankmineError("no time of day is known")
+        told = found.pivot_table(index="hour", columns="weekday", values="n").reindex(index=range(24), columns=range(7))
+        return (told / found["n"].sum()).fillna(0.0).set_axis(_DAYS, axis=1)
+
+    @part
+    def purchase_hours(self) -> pd.DataFrame:
+        """Share of purchases by hour and weekday."""
+        return self._week(self._bought_at)
+
+    @part
+    def log_in_hours(self) -> pd.DataFrame:
+        """Share of log-ins by hour and weekday."""
+        return self._week(self._log_ins)
+
+    @part
+    def busiest(self) -> dict[str, object]:
+        """The hours of the week with most purchases and most log-ins."""
+        found: dict[str, object] = {}
+        for name, told in (("buy", self.purchase_hours), ("log", self.log_in_hours)):
+            hour, day = divmod(int(told.to_numpy().argmax()), 7)
+            found |= {f"{name}_day": _DAYS[day], f"{name}_hour": hour, f"{name}_share": told.iloc[hour, day]}
+        return found
+
+    @chart
+    def week_chart(self) -> Axes:
+        """Draw when in the week customers buy and log in."""
+        told = {"purchases": optional(self, "purchase_hours"), "log-ins": optional(self, "log_in_hours")}
+        told = {name: t for name, t in told.items() if not isinstance(t, Lacking)}
+        if not told:
+            raise BankmineError("no time of day is known of purchases or log-ins")
+        _, axes = plt.subplots(1, len(told), figsize=(4 * len(told), 5), squeeze=False, layout="constrained")
+        for axis, (name, shares) in zip(axes[0], told.items(), strict=True):
+            sns.heatmap(shares * 100, cmap="viridis", ax=axis, cbar_kws={"label": f"% of {name}"})
+            axis.set(title=f"Share of {name} by hour and weekday", xlabel="", ylabel="hour of the day")
+        return axes[0, 0]
+
+    # --- what is handed on
+
+    @part
+    def customers(self) -> pd.DataFrame:
+        """Payday of each customer, how regular it is, and the hour around which most is bought or looked at."""
+        keys = spine_of(self.source).select("customer_id").to_pandas()["customer_id"].sort_values()
+        told = pd.DataFrame(index=pd.Index(keys, name="customer_id"))
+        pay, hours = optional(self, "_paydays"), optional(self, "_hours")
+        if not isinstance(pay, Lacking):
+            last = pay.drop_duplicates("customer_id", keep="last").set_index("customer_id")
+            told["payday"] = last["payday"].where(last["regular"].notna()).astype(float)
+            told["payday_regular"] = last["regular"]
+        if not isinstance(hours, Lacking):
+            told["favourite_hour"] = hours
+        if told.columns.empty:
+            raise BankmineError(f"{pay.why}; {hours.why}")
+        return told
+
+    @part
+    def _hours(self) -> pd.Series:
+        """The hour around which each customer bought or logged in most in a year, an hour to each side counted in."""
+        told = [optional(self, name) for name in ("_bought_at", "_log_ins")]
+        times = reduce(ir.Table.union, [t for t in told if not isinstance(t, Lacking)])
+        times = times.filter(times["at"] > ibis.literal(self.source.as_of - datetime.timedelta(days=_YEAR)))
+        found = times.group_by("customer_id", hour=times["at"].hour()).agg(n=times.count()).to_pandas()
+        if found.empty:
+            raise BankmineError("no time of day is known of purchases or log-ins")
+        counts = found.pivot_table(index="customer_id", columns="hour", values="n").reindex(columns=range(24)).fillna(0)
+        near = counts + np.roll(counts, 1, axis=1) + np.roll(counts, -1, axis=1)
+        return near.idxmax(axis=1).astype(float)
+
+    @property
+    def files(self) -> dict[str, pd.DataFrame]:
+        """Needs by moment, all that were looked at, and spending day by day around pay."""
+        rows, curve = self._needs, self._after_pay
+        found = {} if isinstance(rows, Lacking) else {"behaviour_needs": rows}
+        return found if isinstance(curve, Lacking) else found | {"behaviour_pay": curve[curve["moment"] == ""]}
+
+    # --- how it is computed
 
     @part
     def _paydays(self) -> pd.DataFrame:
-        """Pay that came as usual, once a month: `customer_id`, `date`, `month`, `payday`, and how `regular` that is."""
-        pay = self._pay.assign(of=self._pay["date"].dt.day)
-        often = pay.groupby(["customer_id", "of"]).size().reset_index(name="n")
-        usual = often.sort_values(["n", "of"]).groupby("customer_id")["of"].last()
-        pay["payday"] = pay["customer_id"].map(usual)
-        month = pay["date"].dt.to_period("M")
-        due = [_due(month + ahead, pay["payday"]) for ahead in (-1, 0, 1)]
-        late = pd.concat([(pay["date"] - day).dt.days for day in due], axis=1, keys=(-1, 0, 1))
-        nearest = late.abs().idxmin(axis=1)
-        pay["late"] = np.take_along_axis(late.to_numpy(), nearest.to_numpy()[:, None] + 1, axis=1)[:, 0]
-        pay["month"] = month.dt.year * 12 + month.dt.month + nearest
-        on_time = pay[pay["late"].between(-_EARLY, _LATE)]
-        first = on_time.assign(off=on_time["late"].abs()).sort_values(["customer_id", "month", "off"])
-        first = first.drop_duplicates(["customer_id", "month"])
-        span = first.groupby("customer_id")["month"].agg(lambda m: m.max() - m.min() + 1)
-        counted = first.groupby("customer_id").size()
-        regular = (counted / span).where(counted >= _PAYMENTS)
-        return first.assign(regular=first["customer_id"].map(regular))[
-            ["customer_id", "date", "month", "payday", "regular"]
-        ]
+        return paydays(self.source)
 
     @part
     def _spent(self) -> Spending:
         """What customers bought, by day and category; of a large bank what a panel of them bought."""
-        bought = self._purchases
+        bought = purchases(self.source)
         share = _CUSTOMERS / max(self.source.customers.count().to_pyarrow().as_py(), 1)
         if share < 1:
             bought = bought.filter(drawn(bought.customer_id, share))
@@ -139,11 +300,6 @@ class When:
 
     def _kept(self, what: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return kept(self.source, what, [self.source.as_of], make, rooms=ANALYSES)
-
-
-def _due(month: pd.Series, day: pd.Series) -> pd.Series:
-    """Return a day of each month, the last where it has no such day."""
-    return month.dt.to_timestamp() + pd.to_timedelta(np.minimum(day, month.dt.days_in_month) - 1, "D")
 
 
 def _curve(told: pd.DataFrame) -> pd.DataFrame:
