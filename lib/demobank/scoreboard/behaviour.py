@@ -11,8 +11,8 @@ BEHAVIOUR = "05_behaviour"
 _PAID = "days 1 to 5 after pay"
 _FEASTS = {
     ("Chinese New Year", "two weeks before"): "new_year_ahead",
-    ("Chinese New Year", "week of"): "new_year",
-    ("Golden Week", "week of"): "golden_week",
+    ("Chinese New Year", "week"): "new_year",
+    ("Golden Week", "week"): "golden_week",
 }
 _FOUND = 0.5
 """Effects of a category by a fifth or more that a bank of a few thousand customers must find, as a share of all."""
@@ -24,7 +24,7 @@ def needs(truth: Truth, found: pd.DataFrame) -> list[Score]:
     paid = found[(found["moment"] == _PAID) & (found["need"] == "all")].assign(true=np.mean(days))
     rows = found[found["festival"].notna() & found["need"].ne("all")]
     rows = rows.assign(true=[_true(truth, *row) for row in rows[["festival", "moment", "need"]].to_numpy()])
-    golden = rows[rows["festival"].eq("Golden Week") & rows["moment"].eq("week of")]
+    golden = rows[rows["festival"].eq("Golden Week") & rows["moment"].eq("week")]
     travel, groceries = (golden[golden["need"] == need] for need in ("travel", "groceries"))
     held, large, none = rows["true"].between(rows["low"], rows["high"]), _large(rows["true"]), rows["true"] == 1
     caught, wrong = (share((rows["found"] & planted).sum(), planted.sum()) for planted in (large, none))

@@ -21,7 +21,7 @@ ALL, DAYS = "all", np.arange(-10, 15)
 AFTER_PAY = "days 1 to 5 after pay"
 ROUNDS, PERMUTED = 200, 499
 _ORDINARY, _PEAK = (DAYS < -5) | (DAYS > 10), (DAYS >= 1) & (DAYS <= 5)
-_SHIFT, _SCALED, _FAR = 14, 300, 1_000_000
+_SHIFT, _SCALED, _PROJECTED, _FAR = 14, 300, 60, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -80,17 +80,26 @@ def after_pay(spent: Spending, pay: pd.DataFrame) -> pd.DataFrame:
     known, category = ~np.isnan(after), spent.rows["category"].to_numpy()
     place, day = np.where(known, after - DAYS[0], 0).astype(int), spent.rows["day"].to_numpy() - spent.first
     amount = spent.rows["amount"].to_numpy()
+    if not known.any():
+        raise BankmineError("nobody who is paid regularly bought anything around payday")
     paid, cohort = np.unique(np.where(known, day - after, day[known][0] - after[known][0]), return_inverse=True)
-    table = np.zeros((len(spent.categories), len(paid), len(DAYS)))
-    np.add.at(table, (category, cohort, place), amount * known)
-    factor = _day_factors(table, (paid[:, None] + DAYS).astype(int), spent.days)[category, day]
-    amount = np.divide(amount, factor, out=np.zeros(len(amount)), where=factor > 0)
+    shape, at = (len(spent.categories), len(paid), len(DAYS)), (paid[:, None] + DAYS).astype(int)
+    cell, customers = np.ravel_multi_index((category, cohort, place), shape), len(spent.groups)
+    bought = sparse.csc_array((amount * known, (spent.rows["customer"].to_numpy(), cell)), (customers, np.prod(shape)))
+    table = bought.sum(axis=0).reshape(shape)
+    factor, *fitted = _fitted(table, at, spent.days)
+    amount = np.divide(amount, factor[category, day], out=np.zeros(len(amount)), where=factor[category, day] > 0)
     sums = with_all(spent.resampled(amount * known, place, len(DAYS)))
-    curve = _to_ordinary(sums[ALL])
+    curve, change = _to_ordinary(sums[ALL]), draws(customers, ROUNDS) - 1.0
+    curve[0, ~_ORDINARY] = _resampled(*fitted, at, spent.days, bought, change)
+    for number, (own, mine) in enumerate(zip(table, np.split(np.arange(table.size), len(table)), strict=True), 1):
+        fitted = _fitted(own[None], at, spent.days)[1:]
+        curve[number, ~_ORDINARY] = _resampled(*fitted, at, spent.days, bought[:, mine], change)
     daily = estimated(pd.DataFrame({"moment": "", "need": ALL, "day": DAYS}), curve[0])
     names = pd.DataFrame({"moment": AFTER_PAY, "need": [ALL, *spent.categories]})
     null = _peak(_to_ordinary(_shifted(spent, pay, amount)))[..., 0]
-    told = needs(names, {group: _peak(_to_ordinary(s)) for group, s in sums.items()}, null.T)
+    found = {group: _peak(_to_ordinary(s)) for group, s in sums.items()} | {ALL: _peak(curve)}
+    told = needs(names, found, null.T)
     net = estimated(told, (curve[:, ~_ORDINARY] - 1).sum(axis=1), "net")
     return pd.concat([daily, net], ignore_index=True)
 
@@ -110,17 +119,44 @@ def with_all(sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {group: np.concatenate([s.sum(axis=0, keepdims=True), s]) for group, s in sums.items()}
 
 
-def _day_factors(table: np.ndarray, at: np.ndarray, days: int) -> np.ndarray:
-    """Fit what all do on each day, shape (categories, days), beside a level of each payday and the days since it."""
-    on = sparse.csr_array((np.ones(at.size), (np.arange(at.size), at.ravel())), (at.size, days))
-    factor, bump, by_day = np.ones((len(table), days)), np.ones(len(DAYS)), table.reshape(len(table), -1) @ on
+def _on(at: np.ndarray, days: int) -> sparse.csr_array:
+    """Say which cells, a payday and a day around it, lie on which day."""
+    return sparse.csr_array((np.ones(at.size), (np.arange(at.size), at.ravel())), (at.size, days))
+
+
+def _fitted(table: np.ndarray, at: np.ndarray, days: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit what all do on each day, shape (categories, days), what pay does, and what is expected of each cell."""
+    on, factor, bump = _on(at, days), np.ones((len(table), days)), np.ones(len(DAYS))
+    by_day = table.reshape(len(table), -1) @ on
     with np.errstate(divide="ignore", invalid="ignore"):
         for _ in range(_SCALED):
             expected = factor[:, at] * bump
             expected *= np.nan_to_num(table.sum(axis=2) / expected.sum(axis=2))[..., None]
             bump = np.where(_ORDINARY, 1.0, bump * table.sum(axis=(0, 1)) / expected.sum(axis=(0, 1)))
             factor *= np.nan_to_num(by_day / (expected.reshape(len(table), -1) @ on))
-    return factor
+    return factor, bump, expected
+
+
+def _resampled(
+    bump: np.ndarray, expected: np.ndarray, at: np.ndarray, days: int, bought: sparse.csc_array, change: np.ndarray
+) -> np.ndarray:
+    """Return what pay does on the days that are not ordinary, as it is and resampled: (days, 1 + rounds).
+
+    By one Newton step from the fit (Kline and Santos, Journal of Econometric Methods 1, 2012): what all do on a day is
+    as uncertain as the rest. `bought` is what each customer spent, by cell, `change` how much more often it is drawn.
+    """
+    on, free = _on(at, days), np.flatnonzero(~_ORDINARY)
+    pulls = np.zeros((len(free), *expected.shape))
+    pulls[np.arange(len(free)), :, :, free] = 1
+    by_day = expected.reshape(len(expected), -1) @ on
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(_PROJECTED):
+            pulls -= np.nan_to_num((pulls * expected).sum(axis=-1) / expected.sum(axis=-1))[..., None]
+            daily = (pulls * expected).reshape(len(free) * len(expected), -1) @ on
+            pulls -= np.nan_to_num(daily.reshape(len(free), len(expected), days) / by_day)[:, :, at]
+    pulls = pulls.reshape(len(free), -1)
+    step = np.linalg.pinv((pulls * expected.ravel()) @ pulls.T) @ pulls
+    return bump[free, None] * np.exp((bought @ step.T).T @ change)
 
 
 def _shifted(spent: Spending, pay: pd.DataFrame, amount: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from bankmine.topics.behaviour.effects import ALL, PERMUTED, Spending, estimated
 
 AROUND = np.arange(-14, 15)
 NEW_YEAR, GOLDEN = "Chinese New Year", "Golden Week"
-MOMENTS = {"two weeks before": (-14, -1), "week of": (0, 6), "week after": (7, 14)}
+MOMENTS = {"two weeks before": (-14, -1), "week": (0, 6), "week after": (7, 14)}
 """Days from the festival's first."""
 _SCALED = 8
 

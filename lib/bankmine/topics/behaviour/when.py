@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from functools import reduce
+from textwrap import fill
 
 import ibis
 import ibis.expr.types as ir
@@ -62,7 +63,8 @@ class When:
             raise BankmineError("; ".join(dict.fromkeys(t.why for t in both)))
         rows = pd.concat(told, ignore_index=True).reindex(columns=[*_COLUMNS, "festival", "year"])
         rows = rows[rows["p"].notna() & rows["value"].gt(0)].reset_index(drop=True)
-        rows["when"] = rows["festival"].str.cat(rows["moment"], sep=", ").fillna(rows["moment"])
+        festival = rows["moment"] + np.where(rows["moment"].eq("week"), " of ", " ") + rows["festival"]
+        rows["when"] = festival.fillna(rows["moment"])
         for name in ("p", "p_differ"):
             rows[f"{name}_adjusted"] = stats.false_discovery_control(rows[name].fillna(1.0))
         rows["found"] = rows["p_adjusted"].lt(_FOUND) & ~(rows["low"].le(1) & rows["high"].ge(1))
@@ -95,7 +97,7 @@ class When:
     @part
     def each_year(self) -> pd.DataFrame:
         """Needs in the week of each festival, year by year and pooled."""
-        rows = self._around[self._around["moment"].eq("week of")]
+        rows = self._around[self._around["moment"].eq("week")]
         year = rows["year"].map("{:.0f}".format, na_action="ignore").fillna("pooled")
         return wide(rows.assign(year=year), spec=".2f", index=["festival", "need"], columns="year")
 
@@ -116,7 +118,7 @@ class When:
         written = rows.map("{:.2f}×".format).where(found, "")[order]
         shade = np.log2(rows[order].clip(lower=1 / 3, upper=3)).where(found[order])
         sns.heatmap(shade, annot=written, fmt="", cmap="PuOr_r", center=0, cbar=False, ax=axis)
-        axis.set_xticklabels([label.replace(", ", "\n") for label in order], rotation=0, fontsize=7)
+        axis.set_xticklabels([fill(label, 11) for label in order], rotation=0, fontsize=7)
         return titled(axis, "Spending in multiples of the usual; blank: could be chance", "", "")
 
     @chart
