@@ -19,7 +19,7 @@ from bankmine.judging.intervals import draws, interval
 
 ALL, DAYS = "all", np.arange(-10, 15)
 AFTER_PAY = "days 1 to 5 after pay"
-ROUNDS, PERMUTED = 200, 499
+ROUNDS, PERMUTED, FEWEST = 200, 499, 100
 _ORDINARY, _PEAK = (DAYS < -5) | (DAYS > 10), (DAYS >= 1) & (DAYS <= 5)
 _SHIFT, _SCALED, _PROJECTED, _FAR = 14, 300, 60, 1_000_000
 
@@ -74,8 +74,10 @@ def after_pay(spent: Spending, pay: pd.DataFrame) -> pd.DataFrame:
     """Estimate what pay does, day by day (`moment` empty), and on days 1 to 5 for each category and all together."""
     edge = _SHIFT - DAYS[0], -_SHIFT - DAYS[-1]
     pay = pay[pay["day"].between(spent.first + edge[0], spent.first + spent.days - 1 + edge[1])]
-    if pay["customer"].nunique() < 2 or pay["day"].nunique() < 2 * pay["month"].nunique():
-        raise BankmineError("too few are paid regularly, or all on one day: pay cannot be told from the date")
+    if pay["customer"].nunique() < FEWEST:
+        raise BankmineError(f"fewer than {FEWEST} customers are paid regularly, too few to tell what pay does")
+    if pay["day"].nunique() < 2 * pay["month"].nunique():
+        raise BankmineError("all are paid on one day: pay cannot be told from the date")
     after = since_pay(spent.rows, pay)
     known, category = ~np.isnan(after), spent.rows["category"].to_numpy()
     place, day = np.where(known, after - DAYS[0], 0).astype(int), spent.rows["day"].to_numpy() - spent.first
@@ -128,7 +130,7 @@ def _fitted(table: np.ndarray, at: np.ndarray, days: int) -> tuple[np.ndarray, n
     """Fit what all do on each day, shape (categories, days), what pay does, and what is expected of each cell."""
     on, factor, bump = _on(at, days), np.ones((len(table), days)), np.ones(len(DAYS))
     by_day = table.reshape(len(table), -1) @ on
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for _ in range(_SCALED):
             expected = factor[:, at] * bump
             expected *= np.nan_to_num(table.sum(axis=2) / expected.sum(axis=2))[..., None]
@@ -149,13 +151,16 @@ def _resampled(
     pulls = np.zeros((len(free), *expected.shape))
     pulls[np.arange(len(free)), :, :, free] = 1
     by_day = expected.reshape(len(expected), -1) @ on
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for _ in range(_PROJECTED):
             pulls -= np.nan_to_num((pulls * expected).sum(axis=-1) / expected.sum(axis=-1))[..., None]
             daily = (pulls * expected).reshape(len(free) * len(expected), -1) @ on
             pulls -= np.nan_to_num(daily.reshape(len(free), len(expected), days) / by_day)[:, :, at]
     pulls = pulls.reshape(len(free), -1)
-    step = np.linalg.pinv((pulls * expected.ravel()) @ pulls.T) @ pulls
+    weight = (pulls * expected.ravel()) @ pulls.T
+    if not np.isfinite(weight).all():  # so little is bought that some day is never told from another
+        return np.full((len(free), change.shape[1]), np.nan)
+    step = np.linalg.pinv(weight) @ pulls
     return bump[free, None] * np.exp((bought @ step.T).T @ change)
 
 
@@ -179,6 +184,7 @@ def _shifted(spent: Spending, pay: pd.DataFrame, amount: np.ndarray) -> np.ndarr
 
 def estimated(names: pd.DataFrame, values: np.ndarray, name: str = "value") -> pd.DataFrame:
     """Put estimates, shape (rows, 1 + rounds), with their intervals beside names; ends are `low` and `high`."""
+    values = np.where(np.isfinite(values), values, np.nan)
     low, high = interval(values.T)
     own = "" if name == "value" else f"{name}_"
     return names.assign(**{name: values[:, 0], f"{own}low": low, f"{own}high": high})
@@ -195,8 +201,9 @@ def needs(names: pd.DataFrame, found: dict[str, np.ndarray], null: np.ndarray) -
     told = estimated(names, found[ALL]).assign(p=(1 + (chance >= size).sum(axis=1)) / (1 + null.shape[1]))
     if len(logs) < 2:
         return told.assign(p_differ=np.nan, group="")
-    value = np.column_stack([v[:, 0] for v in logs.values()])
-    weight = np.column_stack([v[:, 1:].var(axis=1) for v in logs.values()]) ** -1.0
-    mean = (value * weight).sum(axis=1) / weight.sum(axis=1)
-    p = stats.chi2.sf((weight * (value - mean[:, None]) ** 2).sum(axis=1), len(logs) - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.column_stack([v[:, 0] for v in logs.values()])
+        weight = np.column_stack([v[:, 1:].var(axis=1) for v in logs.values()]) ** -1.0
+        mean = (value * weight).sum(axis=1) / weight.sum(axis=1)
+        p = stats.chi2.sf((weight * (value - mean[:, None]) ** 2).sum(axis=1), len(logs) - 1)
     return told.assign(p_differ=p, group=np.array(list(logs))[np.nan_to_num(value).argmax(axis=1)])

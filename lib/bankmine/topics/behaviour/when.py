@@ -26,7 +26,7 @@ from bankmine.judging.intervals import shown, wide, with_interval
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.sample import drawn
 from bankmine.study.charts import chart, line, titled
-from bankmine.topics.behaviour.effects import AFTER_PAY, ALL, Spending, after_pay
+from bankmine.topics.behaviour.effects import AFTER_PAY, ALL, FEWEST, Spending, after_pay
 from bankmine.topics.behaviour.festivals import around_festivals, by_month_day, festivals
 
 _CUSTOMERS, _YEAR, _FOUND = 20_000, 365, 0.05
@@ -165,6 +165,8 @@ class When:
         found = times.group_by(hour=at.hour(), weekday=at.day_of_week.index()).agg(n=times.count()).to_pandas()
         if found.empty:
             raise BankmineError("no time of day is known")
+        if times.customer_id.nunique().to_pyarrow().as_py() < disclosure.smallest_group(self.source):
+            raise BankmineError("hours are known of too few customers to be told")
         told = found.pivot_table(index="hour", columns="weekday", values="n").reindex(index=range(24), columns=range(7))
         return (told / found["n"].sum()).fillna(0.0).set_axis(_DAYS, axis=1)
 
@@ -254,8 +256,8 @@ class When:
         named = {"category": bought.category if "category" in bought.columns else ibis.literal("purchases")}
         keys = {"customer_id": bought.customer_id, "date": bought["at"].cast("date"), **named}
         rows = bought.group_by(**keys).agg(amount=bought.amount.sum()).to_pandas().dropna(subset="category")
-        if rows["customer_id"].nunique() < 2:
-            raise BankmineError("fewer than two customers paid by card")
+        if rows["customer_id"].nunique() < FEWEST:
+            raise BankmineError(f"fewer than {FEWEST} customers bought by card, too few to tell when they spend")
         rows = rows.sort_values(["customer_id", "date", "category"], ignore_index=True)
         customer, names = pd.factorize(rows["customer_id"])
         category, categories = pd.factorize(rows["category"], sort=True)
