@@ -142,6 +142,12 @@ _FEASTS = {
     "education": (0.7, 0.3, 0.8, 1.0),
     "entertainment": (1.0, 1.6, 1.6, 1.0),
 }
+FEASTS = ("new_year_ahead", "new_year", "golden_week", "sales")
+PLANTED: dict[str, float] = {
+    f"spending.{feast}.{category}": factor
+    for category, factors in _FEASTS.items()
+    for feast, factor in zip(FEASTS, factors, strict=True)
+}
 
 
 def new_year(year: int) -> date:

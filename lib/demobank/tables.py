@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from demobank import defects, market, planted
+from demobank import defects, market, planted, seasons
 from demobank.block import Block
-from demobank.books import accounts, devices, errands, journeys, transactions
+from demobank.books import accounts, devices, errands, journeys, purchases, transactions
 from demobank.books.balances import balances, month_end_balances
 from demobank.books.bookings import NONE
 from demobank.branch import branch, misconduct, roster, staff
@@ -98,6 +98,7 @@ _PLANTING = (
     lifecycle, accounts, market, misleading, credit_demand, default_risk, credit_policy, applications, ties, contagion,
     sessions, pages, responses, campaigns, price_offers, always_on, feedback, opinions, texts, slips, roster, staff,
     misconduct, devices, journeys, errands, innocents, laundering, attacks, card_fraud, transfer_fraud, fraud_labels,
+    seasons, purchases,
 )  # fmt: skip
 """Modules that plant constants or drifts."""
 

@@ -24,6 +24,7 @@ MERCHANTS = 60
 """Merchants of each category in each region, and as many again that sell in the whole country."""
 _BUMP = (1.0, 1.55, 1.4, 1.25, 1.15, 1.08)
 """Spending on the payday itself and on the five days after."""
+PLANTED: dict[str, float] = {f"spending.payday.{after}": factor for after, factor in enumerate(_BUMP)}
 _OWN_DEVICES = 3
 
 # Hours by which none, a quarter, half, three quarters and all of the day's purchases are made.

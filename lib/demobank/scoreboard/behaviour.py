@@ -1,13 +1,43 @@
-"""Scores of behaviour: whether chances of the next step follow what the last session was for, which nobody sees."""
+"""Scores of 05_behaviour: needs in time, and chances that follow what a session was for."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
-from demobank.scoreboard.truth import Score, Truth, resampled
+from demobank.scoreboard.truth import Measure, Score, Truth, around, resampled, share
 
 BEHAVIOUR = "05_behaviour"
+_PAID = "days 1 to 5 after pay"
+_FEASTS = {
+    ("Chinese New Year", "two weeks before"): "new_year_ahead",
+    ("Chinese New Year", "week"): "new_year",
+    ("Golden Week", "week"): "golden_week",
+}
+_FOUND = 0.5
+"""Effects of a category by a fifth or more that a bank of a few thousand customers must find, as a share of all."""
+
+
+def needs(truth: Truth, found: pd.DataFrame) -> list[Score]:
+    """Score `behaviour_needs`: effects within their intervals, large ones found, and none found where there is none."""
+    days = [truth.constant(f"spending.payday.{day}") for day in range(1, 6)]
+    paid = found[(found["moment"] == _PAID) & (found["need"] == "all")].assign(true=np.mean(days))
+    rows = found[found["festival"].notna() & found["need"].ne("all")]
+    rows = rows.assign(true=[_true(truth, *row) for row in rows[["festival", "moment", "need"]].to_numpy()])
+    golden = rows[rows["festival"].eq("Golden Week") & rows["moment"].eq("week")]
+    travel, groceries = (golden[golden["need"] == need] for need in ("travel", "groceries"))
+    held, large, none = rows["true"].between(rows["low"], rows["high"]), _large(rows["true"]), rows["true"] == 1
+    caught, wrong = (share((rows["found"] & planted).sum(), planted.sum()) for planted in (large, none))
+    festive, no_effect = "effects of festivals on spending, by category", "no effect of a festival on a category"
+    return [
+        _multiple("spending in the five days after pay", paid),
+        _multiple("spending on travel in Golden Week", travel),
+        _multiple("groceries in Golden Week, as at other times", groceries),
+        Score(BEHAVIOUR, festive, "truth within the interval", share(held.sum(), len(rows)), (0.8, 1.0)),
+        Score(BEHAVIOUR, festive, "found, of those of a fifth or more", caught, (_FOUND, 1.0)),
+        Score(BEHAVIOUR, no_effect, "found all the same", wrong, (0.0, 0.1)),
+    ]
 
 
 def next_step(truth: Truth, snapshot: Snapshot, judged: pd.DataFrame) -> list[Score]:
@@ -33,3 +63,18 @@ def next_step(truth: Truth, snapshot: Snapshot, judged: pd.DataFrame) -> list[Sc
     multiple = resampled(lambda c, b, r: c[b].mean() / c[r].mean(), last["chance_logistic"].to_numpy(), buying, routine)
     what = "mean chance to apply, as a multiple of that after a routine session"
     return [Score(BEHAVIOUR, "a session to buy", what, multiple, (1.05, 2.5), "multiple")]
+
+
+def _true(truth: Truth, festival: str, moment: str, need: str) -> float:
+    name = _FEASTS.get((festival, moment))
+    return float(truth.constant(f"spending.{name}.{need}")) if name else 1.0
+
+
+def _large(effect: pd.Series) -> pd.Series:
+    return np.log(effect).abs() > np.log(1.2) - 1e-9
+
+
+def _multiple(what: str, row: pd.DataFrame) -> Score:
+    value, low, high, true = row[["value", "low", "high", "true"]].to_numpy(float)[0].tolist()
+    measure = Measure(value, low, high)
+    return Score(BEHAVIOUR, what, "multiple of the usual", measure, tuple(map(float, around(true, measure))))

@@ -20,7 +20,6 @@ class How:
         """Favourite channel and state of each customer."""
         raise BankmineError("not yet there")
 
-    @property
     def files(self) -> dict[str, pd.DataFrame]:
         """What is handed on beside the table of customers."""
         return {}

@@ -47,7 +47,10 @@ class Behaviour(Headed):
     @part
     def handed_on(self) -> dict[str, pd.DataFrame]:
         """Habits of each customer in one table, and what each of the three adds for validators."""
-        found = [optional(self.when, "customers"), optional(self.how, "customers"), optional(self.next, "customers")]
-        told = [frame for frame in found if not isinstance(frame, Lacking)]
-        files = {"behaviour": pd.concat(told, axis=1)} if told else {}
-        return files | self.when.files | self.how.files | (self.next.files() if self.next else {})
+        sections = [section for section in (self.when, self.how, optional(self, "next")) if section]
+        told = [optional(section, "customers") for section in sections]
+        told = [frame for frame in told if not isinstance(frame, Lacking)]
+        files = {"behaviour": pd.concat(told, axis=1).rename_axis("customer_id")} if told else {}
+        for section in sections:
+            files |= section.files()
+        return files
