@@ -20,7 +20,7 @@ from bankmine.features.spine import month_end_before, spine_of
 from bankmine.lacking import Lacking, part
 from bankmine.privacy.sealing import read_sealed
 from bankmine.report.handed_on import received
-from demobank.scoreboard import churn, credit, customers, fraud, value
+from demobank.scoreboard import behaviour, churn, credit, customers, fraud, value
 from demobank.scoreboard.truth import Score, Truth, require_passed, scoreboard
 
 _CLOSED = 3
@@ -116,6 +116,12 @@ class Board:
             self.truth, *(self._read(value.VALUE, f"value_{name}") for name in ("buyers", "parameters", "totals"))
         )
 
+    @part
+    def behaviour(self) -> list[Score]:
+        """Whether needs in time are found, and what sessions are for."""
+        needs, judged = (self._read(behaviour.BEHAVIOUR, f"behaviour_{name}") for name in ("needs", "next_judged"))
+        return [*behaviour.needs(self.truth, needs), *behaviour.next_step(self.truth, self.snapshot, judged)]
+
     def _read(self, report: str, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         content = read_sealed(self.find(report, f"{name}.parquet", self.snapshot))
         return pd.read_parquet(io.BytesIO(content), columns=columns)
@@ -126,7 +132,8 @@ class Board:
     def _analyses(self) -> list[tuple[str, list[Score] | Lacking]]:
         return [
             (customers.QUALITY, self.quality), (customers.PROFILE, self.portraits), (churn.CHURN, self.silence),
-            (customers.SEGMENTS, self.segments), (value.VALUE, self.value), (churn.CHURN, self.churn),
+            (customers.SEGMENTS, self.segments), (value.VALUE, self.value),
+            (behaviour.BEHAVIOUR, self.behaviour), (churn.CHURN, self.churn),
             (credit.CREDIT, self.credit),
             (fraud.FRAUD, self.fraud),
         ]  # fmt: skip
