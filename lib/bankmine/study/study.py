@@ -594,7 +594,7 @@ class Study(Headed):
             "predictors that shifted since": f"{int(moved['shifted'].sum())} of {len(moved)}",
         }  # fmt: skip
         if self.groups() and not isinstance(optional(self, "acted_now"), Lacking):
-            told |= self.impact_now(self._impact(self._acted(chance, self.today), self.today))
+            told |= self.impact_now(self.impact_of(self._acted(chance, self.today), self.today))
         return told
 
     def impact_now(self, impact: dict[str, pd.DataFrame]) -> dict[str, str]:
@@ -693,9 +693,9 @@ class Study(Headed):
         """
         if not self.groups():
             raise BankmineError("no protected attribute is told")
-        return self._impact(self.acted.iloc[:, 0].astype(bool), self.fitted[0].rows)
+        return self.impact_of(self.acted.iloc[:, 0].astype(bool), self.fitted[0].rows)
 
-    def _impact(self, acted: pd.Series, rows: Sample) -> dict[str, pd.DataFrame]:
+    def impact_of(self, acted: pd.Series, rows: Sample) -> dict[str, pd.DataFrame]:
         index, acted = rows.target.index, acted if self.acting_favours else ~acted
         before, groups = self.sample.at(self.split.train).target.index, self.groups()
         most = {n: str(g.loc[before].astype(object).mode().get(0, "")) for n, g in groups.items()}
