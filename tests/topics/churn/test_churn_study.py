@@ -23,7 +23,8 @@ from bankmine.judging.reasons import load_reasons
 from bankmine.lacking import Lacking
 from bankmine.learning import splits
 from bankmine.study import validation
-from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK, Refit
+from bankmine.study.question import BY_LOT, BY_PROFIT, BY_RISK
+from bankmine.study.study import Refit
 from bankmine.topics import churn
 from bankmine.topics.churn import survival
 from bankmine.topics.churn.calls import GENERAL

@@ -188,7 +188,7 @@ def test_how_many_lack_an_attribute_does_not_follow_from_the_rows_of_its_groups(
     for lacking, told in ((3, [True, False]), (0, [False, False]), (8, [False, False])):
         own = group.mask(group.index.isin(rows.target.index[20 : 20 + lacking]))
         monkeypatch.setattr(type(bank), "groups", lambda self, own=own: {"gender": own})
-        table = pd.concat(bank._impact(bank.acted.iloc[:, 0].astype(bool), rows), names=["attribute"])
+        table = pd.concat(bank.impact_of(bank.acted.iloc[:, 0].astype(bool), rows), names=["attribute"])
         found = bank._groups_told(table, rows)
         assert found["rows"].isna().tolist() == told
         assert found[["share", "low", "high"]].isna().all(axis=1).tolist() == told

@@ -15,7 +15,7 @@ from bankmine.deciding.costs import choose, expected
 from bankmine.features.consent import ALLOWED, NOT_ALLOWED
 from bankmine.judging.disclosure import DOWN, merged, not_told, rows_told, told, too_few
 from bankmine.judging.intervals import of_belief, shown
-from bankmine.study.study import BY_LOT, BY_PROFIT, BY_RISK
+from bankmine.study.question import BY_LOT, BY_PROFIT, BY_RISK
 from bankmine.topics.churn.retention import RetentionRules, costs, foreseen, value
 
 _COUNTS = ["customers", "worth_calling", "called", "not_allowed"]

@@ -37,7 +37,8 @@ from bankmine.learning.splits import Parts, out_of_time
 from bankmine.study import charts
 from bankmine.study.charts import chart
 from bankmine.study.earlier import Became, EarlierLists, Finder
-from bankmine.study.study import Study, by_month
+from bankmine.study.question import by_month
+from bankmine.study.study import Study
 from bankmine.study.why import Why
 from bankmine.topics.churn import retention, survival
 from bankmine.topics.churn.calls import Calls, called, listed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,13 @@ from bankmine.errors import BankmineError
 from bankmine.judging import disclosure
 from bankmine.judging.calibration import jeffreys
 from bankmine.judging.intervals import shown, with_interval
+from bankmine.lacking import Lacking, optional
 from bankmine.learning.sample import CONFIDENCE
 from bankmine.study import charts
-from bankmine.topics.credit.rules import Grade
+from bankmine.topics.credit.rules import Grade, load_grades
+
+if TYPE_CHECKING:
+    from bankmine.topics.credit.granting import CreditStudy
 
 CAUTION = 0.9
 """Confidence of the margin of conservatism: the true average is above it in one of ten cases."""
@@ -101,3 +106,34 @@ def chart(found: pd.DataFrame) -> Axes:
     return charts.titled(
         axis, "Bad rate by grade, with intervals of 95 %", "grade, and credits", "bad rate", percent="y"
     )
+
+
+def grades(study: CreditStudy) -> pd.DataFrame:
+    """Hold the master scale against what became of those judged: `backtest`."""
+    rows = study.judged.rows
+    return backtest(rows.target, study.judged.probability[study.chosen], load_grades())
+
+
+def grades_table(study: CreditStudy) -> pd.DataFrame:
+    """Return the same for a page, with the margin of conservatism where it is known."""
+    long = optional(study, "long_run")
+    return table(_told(study), np.nan if isinstance(long, Lacking) else long["cautious"] / long["rate"])
+
+
+def grades_chart(study: CreditStudy) -> Axes:
+    """Draw the rates foretold and observed by grade."""
+    return chart(_told(study))
+
+
+def graded(study: CreditStudy) -> dict[str, object]:
+    """Say how many of the `used` grades were foretold too low (`wrong`), and `which`."""
+    used = study.grades[study.grades["rows"] > 0]
+    wrong = used.index[used["verdict"] == TOO_LOW]
+    return {"used": len(used), "wrong": len(wrong), "which": f": {', '.join(wrong)}" if len(wrong) else ""}
+
+
+def _told(study: CreditStudy) -> pd.DataFrame:
+    """Return the same by grades that so many customers are in that a page may tell of them."""
+    rows, chance = study.judged.rows, study.judged.probability[study.chosen]
+    known = rows.target.dropna().index
+    return backtest(rows.target, chance, merged(load_grades(), chance[known], rows.entity[known], study.smallest_group))

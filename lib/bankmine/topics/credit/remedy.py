@@ -1,4 +1,4 @@
-"""Remedies: what it would cost to grant credit to the group that is granted least often as the four-fifths rule asks.
+"""Remedies: which group is granted credit least often, and what it would cost to grant it as the four-fifths rule asks.
 
 Two ways are shown: credit for the next best of the group, and scorecards that leave out what costs the group most
 points (the search for a less discriminatory alternative). Which of them is right, or lawful, is for people to say.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from bankmine.deciding import policies
@@ -21,11 +22,30 @@ from bankmine.topics.credit import lending
 from bankmine.topics.credit.scorecard import SCORECARD
 
 if TYPE_CHECKING:
-    from bankmine.topics.credit.study import CreditStudy
+    from bankmine.topics.credit.granting import CreditStudy
 
 AS_IS, NEXT = "as it is", "the next of the group, too"
 _MOST = 3
 """Characteristics that are left out, one at a time."""
+
+
+def worst(study: CreditStudy) -> dict[str, object]:
+    """Return the lowest adverse impact ratio with its interval, `who`, and whether it is `below` four fifths."""
+    found = _lowest(study.impact)
+    return found | {"below": bool(found["ratio"] < fairness.FOUR_FIFTHS)}
+
+
+def worst_now(study: CreditStudy) -> dict[str, object]:
+    """Return the same of all newest applicants by the cut-off alone, also where a person decides, but for `below`."""
+    return _lowest(study.impact_of(study.acted_now, study.today))
+
+
+def _lowest(impact: dict[str, pd.DataFrame]) -> dict[str, object]:
+    attribute, group, ratio = fairness.worst_ratio(impact)
+    if not attribute:
+        raise BankmineError("no group is large enough to compare")
+    ends = impact[attribute].loc[group, ["ratio_low", "ratio_high"]]
+    return {"ratio": ratio, **ends, "who": f"{attribute} {group}"}
 
 
 def remedies(study: CreditStudy) -> pd.DataFrame:
@@ -71,8 +91,9 @@ def remedies(study: CreditStudy) -> pd.DataFrame:
     ).rename_axis("way")  # fmt: skip
 
 
-def table(found: pd.DataFrame) -> pd.DataFrame:
-    """Return remedies for a page."""
+def remedies_table(study: CreditStudy) -> pd.DataFrame:
+    """Return the same for a page."""
+    found = study.remedies
     told = pd.DataFrame({
         "granted": found["granted"], "of the group": found["group"], "group up to": found["up_to"],
         "impact ratio": with_interval(found, "ratio", ".2f"),
@@ -82,6 +103,23 @@ def table(found: pd.DataFrame) -> pd.DataFrame:
     return shown(
         told, granted=".0%", AUC=".3f", **{"of the group": ".0%", "group up to": ".1%", "expected profit": "+,.0f"}
     )
+
+
+def remedied(study: CreditStudy) -> dict[str, object] | None:
+    """Say what four fifths for the group of `who` would cost; None where it has them.
+
+    `more` credits, up to a chance `up_to`, are expected to `cost` (or earn, says `effect`); `other` is the way of
+    those tried that has the highest `ratio` with as many granted.
+    """
+    if NEXT not in study.remedies.index:
+        return None
+    found, others = study.remedies.loc[NEXT], study.remedies.drop([AS_IS, NEXT])
+    told = {"who": study.worst["who"], "more": int(found["more"]), "up_to": found["up_to"], "asked": study.asked}
+    told |= {"amount": abs(found["expected"]), "effect": "earn" if found["expected"] > 0 else "cost"}
+    told |= {"currency": study.currency, "other": "no other scorecard", "ratio": np.nan}
+    if len(others):
+        told |= {"other": others["ratio"].idxmax(), "ratio": others["ratio"].max()}
+    return told
 
 
 def _dearest(study: CreditStudy, own: pd.Series) -> list:

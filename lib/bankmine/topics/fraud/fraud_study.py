@@ -40,7 +40,9 @@ from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Parts, Split
 from bankmine.study.charts import chart
 from bankmine.study.earlier import Finder
-from bankmine.study.study import Compared, Refit, by_month
+from bankmine.study.modelled import Compared
+from bankmine.study.question import by_month
+from bankmine.study.study import Refit
 from bankmine.study.validation import Failed
 from bankmine.topics.fraud import burden, desk, leaks
 from bankmine.topics.fraud.alerts import (
