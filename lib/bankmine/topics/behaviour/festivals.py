@@ -25,14 +25,28 @@ _SCALED = 8
 
 def festivals(first: date, last: date) -> pd.DataFrame:
     """List Chinese New Year and Golden Week (`festival`, `year`, `day`), those with two weeks known on either side."""
-    china = holidays.country_holidays("CN", years=range(first.year, last.year + 1), language="en_US")
+    found = _first_days(first.year, last.year)
+    ends = pd.Timestamp(first) - pd.Timedelta(AROUND[0], "D"), pd.Timestamp(last) - pd.Timedelta(AROUND[-1], "D")
+    return found[found["day"].between(*ends)]
+
+
+def coming(day: date) -> pd.DataFrame:
+    """List the moments of festivals that begin within a year after a day: `festival`, `moment`, `begins`, `ends`."""
+    days, parts = _first_days(day.year, day.year + 1), []
+    for moment, span in MOMENTS.items():
+        begins, ends = (days["day"] + pd.Timedelta(k, "D") for k in span)
+        parts.append(days.assign(moment=moment, begins=begins, ends=ends))
+    found, end = pd.concat(parts), pd.Timestamp(day) + pd.DateOffset(years=1)
+    return found[found["begins"].gt(pd.Timestamp(day)) & found["begins"].le(end)].sort_values("begins")
+
+
+def _first_days(first: int, last: int) -> pd.DataFrame:
+    china = holidays.country_holidays("CN", years=range(first, last + 1), language="en_US")
     lunar = [day for day, name in china.items() if name.startswith("Chinese New Year (") and "observed" not in name]
     golden = [day for day in china if (day.month, day.day) == (10, 1)]
     found = pd.DataFrame({"festival": [NEW_YEAR] * len(lunar) + [GOLDEN] * len(golden), "day": lunar + golden})
     found["day"] = pd.to_datetime(found["day"])
-    found = found.assign(year=found["day"].dt.year).groupby(["festival", "year"], as_index=False)["day"].min()
-    ends = pd.Timestamp(first) - pd.Timedelta(AROUND[0], "D"), pd.Timestamp(last) - pd.Timedelta(AROUND[-1], "D")
-    return found[found["day"].between(*ends)]
+    return found.assign(year=found["day"].dt.year).groupby(["festival", "year"], as_index=False)["day"].min()
 
 
 def around_festivals(spent: Spending, pay: pd.DataFrame, curve: pd.Series, feasts: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.sample import drawn
 from bankmine.study.charts import chart, line, titled
 from bankmine.topics.behaviour.effects import AFTER_PAY, ALL, FEWEST, Spending, after_pay
-from bankmine.topics.behaviour.festivals import around_festivals, by_month_day, festivals
+from bankmine.topics.behaviour.festivals import around_festivals, by_month_day, coming, festivals
 
 _CUSTOMERS, _YEAR, _FOUND = 20_000, 365, 0.05
 _REGULAR = 0.7
@@ -93,6 +93,20 @@ class When:
             raise BankmineError("no need peaks at a moment beyond chance")
         found = rows.loc[rows["value"].idxmax(), ["need", "when", "whom", "value", "low", "high"]].to_dict()
         return found | {"found": int(self._needs["found"].sum()), "rows": len(self._needs)}
+
+    @part
+    def coming(self) -> dict[str, object]:
+        """The next moment at which a need peaks: `when` it `begins` and `ends`, and which `needs`, the highest first."""
+        peaks = self._needs[self._needs["found"] & self._needs["need"].ne(ALL) & self._needs["value"].gt(1)]
+        ahead = coming(self.source.as_of).merge(peaks, on=["festival", "moment"])
+        if ahead.empty:
+            raise BankmineError("no need is known to peak at a festival of the year to come")
+        own = ahead[ahead["begins"] == ahead["begins"].min()].sort_values("value", ascending=False)
+        ends = {name: own[name].iloc[0].date() for name in ("begins", "ends")}
+        return ends | {
+            "when": own["when"].iloc[0],
+            "needs": ", ".join(f"{n} {v:.1f}" for n, v in zip(own["need"], own["value"], strict=True)),
+        }
 
     @part
     def each_year(self) -> pd.DataFrame:
