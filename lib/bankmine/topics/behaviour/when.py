@@ -103,10 +103,8 @@ class When:
             raise BankmineError("no need is known to peak at a festival of the year to come")
         own = ahead[ahead["begins"] == ahead["begins"].min()].sort_values("value", ascending=False)
         ends = {name: own[name].iloc[0].date() for name in ("begins", "ends")}
-        return ends | {
-            "when": own["when"].iloc[0],
-            "needs": ", ".join(f"{n} {v:.1f}" for n, v in zip(own["need"], own["value"], strict=True)),
-        }
+        told = ", ".join(f"{need} {times:.1f}" for need, times in zip(own["need"], own["value"], strict=True))
+        return ends | {"when": own["when"].iloc[0], "needs": told}
 
     @part
     def each_year(self) -> pd.DataFrame:
