@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from threadpoolctl import threadpool_limits
 
 from bankmine.bank.contract import CHANNELS
 from bankmine.bank.kept import ANALYSES
@@ -35,7 +36,8 @@ class How:
         self._since = month_end_before(snapshot.as_of, _MONTHS) + _DAY
 
     def _kept(self, what: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        return kept(self.source, f"behaviour, {what}", [self.source.as_of], make, rooms=ANALYSES)
+        with threadpool_limits(1):  # threads wait for each other longer than so few rows take
+            return kept(self.source, f"behaviour, {what}", [self.source.as_of], make, rooms=ANALYSES)
 
     @part
     def customers(self) -> pd.DataFrame:
@@ -246,11 +248,13 @@ class How:
     @part
     def found(self) -> dict[str, object]:
         """How many states, how common they are, and how far fits agree."""
-        worst = self.stability["adjusted_rand"]
+        alike = self.stability["adjusted_rand"]
         share = self.names.set_index("name")["share"].sort_values(ascending=False)
-        rest = ", ".join(f"{name} ({part_:.0%})" for name, part_ in share.iloc[1:].items())
-        return {"states": len(share), "most": share.index[0], "share": share.iloc[0], "rest": rest, "lowest": worst.min(),
-                "highest": worst.max(), "held": int(self.names["holds"].sum()), "fitted": states.SAMPLE}  # fmt: skip
+        rest = ", ".join(f"{name} ({one:.0%})" for name, one in share.iloc[1:].items())
+        return {
+            "states": len(share), "most": share.index[0], "share": share.iloc[0], "rest": rest, "lowest": alike.min(),
+            "highest": alike.max(), "held": int(self.names["holds"].sum()), "fitted": states.SAMPLE,
+        }  # fmt: skip
 
     @part
     def renamed(self) -> dict[str, object]:
@@ -275,7 +279,13 @@ class How:
 
     @part
     def _funnel(self) -> pd.DataFrame:
-        return self._kept("paths", partial(paths.funnel, self.source))
+        found, smallest = (
+            self._kept("paths", partial(paths.funnel, self.source)),
+            disclosure.smallest_group(self.source),
+        )
+        if disclosure.too_few(found["customers"], smallest).any():
+            raise BankmineError(f"a step of the way was taken by fewer than {smallest} customers")
+        return found
 
     @part
     def funnel(self) -> pd.DataFrame:
@@ -289,8 +299,8 @@ class How:
         """After which step of those of a path most sessions break off, and how many apply all the same in a month."""
         steps = self._funnel.iloc[1:-1]
         worst = steps.loc[steps["went_on"].idxmin()]
-        return {"step": worst["step"], "stopped": 1 - worst["went_on"], "low": 1 - worst["high"], "high": 1 - worst["low"],
-                "soon": worst["opened_soon"], "days": paths.DAYS}  # fmt: skip
+        stopped = {name: 1 - worst[end] for name, end in (("stopped", "went_on"), ("low", "high"), ("high", "low"))}
+        return {"step": worst["step"], "soon": worst["opened_soon"], "days": paths.DAYS} | stopped
 
     @part
     def last_pages(self) -> pd.DataFrame:

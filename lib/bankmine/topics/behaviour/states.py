@@ -71,6 +71,8 @@ def counted(snapshot: Snapshot, since: datetime.date) -> pd.DataFrame:
         events = events.mutate(page=(events.page == new).ifelse(old, events.page))
     views = events.group_by("page").agg(views=events.count()).order_by(ibis.desc("views"), "page")
     pages = views.limit(PAGES).to_pandas()["page"]
+    if len(pages) < 2:
+        raise BankmineError("sessions show fewer than two pages, by which they could be told apart")
     who = events.select("customer_id").distinct().order_by("customer_id").to_pandas()
     if len(who) < _FEWEST:
         raise BankmineError(f"{len(who)} customers came in two years, too few to learn from: {_FEWEST} are needed")
@@ -208,7 +210,7 @@ def held_out(train: pd.DataFrame, test: pd.DataFrame, chain: Chain) -> pd.DataFr
     """Compare log-likelihoods a session of held-out customers: the chain against a mixture and an observed chain.
 
     The mixture has as many states and no memory; in the observed chain their weights depend on what the session before
-    was seen to be for. Less is worse; `ahead` is by how much the hidden chain is better, with its interval by customers.
+    was seen to be for. `ahead` is by how much the hidden chain is better, with its interval by customers.
     """
     x, lengths = arrays(test)
     by_customer = np.repeat(np.arange(len(lengths)), lengths)
