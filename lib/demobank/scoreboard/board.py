@@ -119,8 +119,10 @@ class Board:
     @part
     def behaviour(self) -> list[Score]:
         """Whether needs in time are found, and what sessions are for."""
-        needs, judged = (self._read(behaviour.BEHAVIOUR, f"behaviour_{name}") for name in ("needs", "next_judged"))
-        return [*behaviour.needs(self.truth, needs), *behaviour.next_step(self.truth, self.snapshot, judged)]
+        names = ("needs", "sessions", "transitions", "next_judged")
+        needs, sessions, moves, judged = (self._read(behaviour.BEHAVIOUR, f"behaviour_{name}") for name in names)
+        found = behaviour.needs(self.truth, needs) + behaviour.states(self.truth, sessions, moves)
+        return found + behaviour.next_step(self.truth, self.snapshot, judged)
 
     def _read(self, report: str, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         content = read_sealed(self.find(report, f"{name}.parquet", self.snapshot))

@@ -96,7 +96,7 @@ class When:
 
     @part
     def coming(self) -> dict[str, object]:
-        """The next moment at which a need peaks: `when` it `begins` and `ends`, and which `needs`, the highest first."""
+        """The next moment at which needs peak: `when` it `begins` and `ends`, and which `needs`, the highest first."""
         peaks = self._needs[self._needs["found"] & self._needs["need"].ne(ALL) & self._needs["value"].gt(1)]
         ahead = coming(self.source.as_of).merge(peaks, on=["festival", "moment"])
         if ahead.empty:
