@@ -82,7 +82,7 @@ def test_a_bank_that_tells_too_little_says_why_once(tmp_path, missing, why):
     for part in (study.found, study.transitions_chart, study.sessions):
         assert isinstance(part, Lacking)
         assert why in part.why
-    assert study.files == {}
+    assert study.files() == {}
     assert "favourite_channel" in study.customers
 
 

@@ -32,13 +32,13 @@ def when(small_bank) -> When:
 
 
 def test_planted_effects_are_found_and_others_are_not(when, small_bank):
-    scores = behaviour.needs(Truth(when.source.source), when.files["behaviour_needs"])
+    scores = behaviour.needs(Truth(when.source.source), when.files()["behaviour_needs"])
     require_passed(scores[:4] + scores[5:])  # a thousand customers are too few for the power of the fifth
     assert lacking(when) == {}
 
 
 def test_effects_that_are_found_where_none_was_planted_fail_the_score(when):
-    rows = when.files["behaviour_needs"]
+    rows = when.files()["behaviour_needs"]
     golden = rows["festival"].eq("Golden Week") & rows["moment"].eq("week") & rows["need"].eq("groceries")
     ends = rows[["value", "low", "high"]].where(~golden, rows[["value", "low", "high"]] * 1.5)
     scores = behaviour.needs(Truth(when.source.source), rows.assign(**ends, found=True))

@@ -48,7 +48,7 @@ class How:
         return pd.concat(told, axis=1).rename_axis("customer_id")
 
     def files(self) -> dict[str, pd.DataFrame]:
-        """What is handed on beside the table of customers: states by session, and moves between them."""
+        """Hand on, beside the table of customers, states by session and moves between them."""
         found = {f"behaviour_{name}": optional(self, name) for name in ("sessions", "transitions")}
         return {name: frame for name, frame in found.items() if not isinstance(frame, Lacking)}
 

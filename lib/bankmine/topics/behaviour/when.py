@@ -246,7 +246,7 @@ class When:
         return near.idxmax(axis=1).astype(float)
 
     def files(self) -> dict[str, pd.DataFrame]:
-        """Needs by moment, all that were looked at, and spending day by day around pay."""
+        """Hand on needs by moment, all that were looked at, and spending day by day around pay."""
         rows, curve = self._needs, self._after_pay
         found = {} if isinstance(rows, Lacking) else {"behaviour_needs": rows}
         return found if isinstance(curve, Lacking) else found | {"behaviour_pay": curve[curve["moment"] == ""]}
