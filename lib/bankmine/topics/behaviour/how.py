@@ -98,12 +98,11 @@ class How:
 
     @part
     def moved(self) -> dict[str, object]:
-        """How many of those whose main channel was a branch or cash machine have another now, and which most."""
+        """How many had a branch or cash machine as their main channel, and which share still do."""
         left = self._moves[self._moves["before"].isin(["branch", "atm"])]
         if len(left) < disclosure.smallest_group(self.source):
             raise BankmineError("too few customers had a branch or cash machine as their main channel a year ago")
-        return {"customers": len(left), "mobile": float((left["now"] == "mobile").mean()),
-                "stayed": float(left["now"].isin(["branch", "atm"]).mean())}  # fmt: skip
+        return {"customers": len(left), "stayed": float(left["now"].isin(["branch", "atm"]).mean())}
 
     @chart
     def moves_chart(self) -> Axes:
@@ -311,7 +310,8 @@ class How:
         steps = self._funnel.iloc[1:-1]
         worst = steps.loc[steps["went_on"].idxmin()]
         stopped = {name: 1 - worst[end] for name, end in (("stopped", "went_on"), ("low", "high"), ("high", "low"))}
-        return {"step": worst["step"], "soon": worst["opened_soon"], "days": paths.DAYS} | stopped
+        soon = {"soon": worst["opened_soon"], "any": self._funnel["opened_soon"].iloc[0]}
+        return {"step": worst["step"], "days": paths.DAYS} | stopped | soon
 
     @part
     def last_pages(self) -> pd.DataFrame:
