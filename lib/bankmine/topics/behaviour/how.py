@@ -59,7 +59,8 @@ class How:
         self.source.require("transactions.channel")
         rows = self.source.transactions
         rows = rows.filter(rows.channel.isin(_OWN), rows.at >= pd.Timestamp(self._since))
-        found = rows.group_by(month=rows.at.truncate("M"), channel=rows.channel).agg(bookings=rows.count()).to_pandas()
+        counted = rows.group_by(month=rows.at.truncate("M"), channel=rows.channel).agg(bookings=rows.count())
+        found = self._kept("bookings by channel", counted.order_by("month", "channel").to_pandas)
         wide = found.pivot_table(index="month", columns="channel", values="bookings", fill_value=0.0)
         if wide.empty:
             raise BankmineError("no booking of two years tells its channel")
@@ -96,18 +97,19 @@ class How:
 
     @part
     def moved(self) -> dict[str, object]:
-        """How many of those whose main channel was a branch or cash machine have another now, and which most."""
+        """How many had a branch or cash machine as their main channel, and which share still do."""
         left = self._moves[self._moves["before"].isin(["branch", "atm"])]
         if len(left) < disclosure.smallest_group(self.source):
             raise BankmineError("too few customers had a branch or cash machine as their main channel a year ago")
-        return {"customers": len(left), "mobile": float((left["now"] == "mobile").mean()),
-                "stayed": float(left["now"].isin(["branch", "atm"]).mean())}  # fmt: skip
+        return {"customers": len(left), "stayed": float(left["now"].isin(["branch", "atm"]).mean())}
 
     @chart
     def moves_chart(self) -> Axes:
         """Draw from which main channel to which customers moved in a year, without groups of too few."""
-        counts = pd.crosstab(self._moves["before"], self._moves["now"])
-        words = disclosure.not_told(counts, disclosure.smallest_group(self.source))
+        smallest = disclosure.smallest_group(self.source)
+        both = self._moves.replace(["branch", "atm"], "branch or atm").apply(disclosure.merged, smallest=smallest)
+        counts = pd.crosstab(both["before"], both["now"])
+        words = disclosure.not_told(counts, smallest)
         shares = counts.div(counts.sum(axis=1), axis=0)
         return heat(disclosure.told(shares.astype(object), words), "Main channel of 90 days a year ago (rows) and now")
 
@@ -150,17 +152,22 @@ class How:
     @part
     def names(self) -> pd.DataFrame:
         """The name of each state by the pages over-represented in it, and what the rule says of later months."""
-        pages = self._rows.columns[3:]
-        model = self._model
-        told = states.named(pd.DataFrame(model.lambdas_, columns=pages), model.get_stationary_distribution())
-        later = self._decoded[self._decoded["at"] >= self._cut]
-        seen = self._rows.loc[later.index].groupby(later["number"])[list(pages)].mean().reindex(told.index).fillna(0)
-        share = later["number"].value_counts(normalize=True).reindex(told.index).fillna(0)
-        again = states.named(seen + 1e-9, share.to_numpy())
-        told = told.assign(
-            share=share, later=again["name"], later_lift=again["lift"], holds=again["name"] == told["name"]
-        )
-        return shown(told, lift=".1f", share=".0%", later_lift=".1f")
+
+        def name() -> pd.DataFrame:
+            pages = self._rows.columns[3:]
+            model = self._model
+            told = states.named(pd.DataFrame(model.lambdas_, columns=pages), model.get_stationary_distribution())
+            later = self._decoded[self._decoded["at"] >= self._cut]
+            seen = (
+                self._rows.loc[later.index].groupby(later["number"])[list(pages)].mean().reindex(told.index).fillna(0)
+            )
+            share = later["number"].value_counts(normalize=True).reindex(told.index).fillna(0)
+            again = states.named(seen + 1e-9, share.to_numpy())
+            return told.assign(
+                share=share, later=again["name"], later_lift=again["lift"], holds=again["name"] == told["name"]
+            )
+
+        return shown(self._kept("names of states", name), lift=".1f", share=".0%", later_lift=".1f")
 
     @part
     def _decoded(self) -> pd.DataFrame:
@@ -203,7 +210,7 @@ class How:
     def transitions_chart(self) -> Axes:
         """Draw chances from state to state, with their intervals."""
         order = list(self.names["name"])
-        told = with_interval(self.transitions, "share", ".0%")
+        told = with_interval(self.transitions, "share", ".0%").str.replace(" (", "\n(", regex=False)
         shares, words = (  # rows of transitions are in order of states
             pd.DataFrame(values.to_numpy().reshape(len(order), -1), order, order)
             for values in (self.transitions["share"], told)
@@ -218,8 +225,10 @@ class How:
     def stays(self) -> pd.DataFrame:
         """How many sessions in a row customers stay in each state, from the chance to stay."""
         own = self.transitions[self.transitions["from"] == self.transitions["to"]]
-        found = pd.DataFrame({"state": own["from"], **{c: 1 / (1 - own[c]) for c in ("share", "low", "high")}})
-        return shown(found.rename(columns={"share": "sessions"}), sessions=".2f", low=".2f", high=".2f")
+        length = 1 / (1 - own[["share", "low", "high"]])
+        return pd.DataFrame({"state": own["from"], "sessions": with_interval(length, "share", ".2f")}).set_index(
+            "state"
+        )
 
     @part
     def stability(self) -> pd.DataFrame:
@@ -271,6 +280,7 @@ class How:
         month = self.sessions["at"].dt.to_period("M").dt.to_timestamp()
         axis = sns.lineplot(pd.crosstab(month, self.sessions["state"], normalize="index"), markers=True)
         axis.set_ylim(0, 1)
+        sns.move_legend(axis, "center left", bbox_to_anchor=(1, 0.5), title="")
         axis.figure.autofmt_xdate()
         return titled(axis, "Share of sessions by what they are for, by month", "", "share of sessions", percent="y")
 
@@ -299,7 +309,8 @@ class How:
         steps = self._funnel.iloc[1:-1]
         worst = steps.loc[steps["went_on"].idxmin()]
         stopped = {name: 1 - worst[end] for name, end in (("stopped", "went_on"), ("low", "high"), ("high", "low"))}
-        return {"step": worst["step"], "soon": worst["opened_soon"], "days": paths.DAYS} | stopped
+        soon = {"soon": worst["opened_soon"], "any": self._funnel["opened_soon"].iloc[0]}
+        return {"step": worst["step"], "days": paths.DAYS} | stopped | soon
 
     @part
     def last_pages(self) -> pd.DataFrame:

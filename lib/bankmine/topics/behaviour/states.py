@@ -7,7 +7,6 @@ IEEE 77, 1989). Counts are capped, and pages that only changed their name are on
 from __future__ import annotations
 
 import datetime
-import json
 import re
 
 import ibis
@@ -229,7 +228,7 @@ def held_out(train: pd.DataFrame, test: pd.DataFrame, chain: Chain) -> pd.DataFr
     for name, sums in found.items():
         best = found["hidden Markov chain"]
         value, ahead = (drawn @ told / (drawn @ lengths) for told in (sums - same, best - sums))
-        low, high = interval(ahead)
+        low, high = map(float, interval(ahead))
         rows.append({"model": name, "log_likelihood": value[0], "ahead": ahead[0], "low": low, "high": high})
     return pd.DataFrame(rows)
 
@@ -254,15 +253,15 @@ def _mixture(train: pd.DataFrame, group: np.ndarray, x: np.ndarray, test: np.nda
     return logsumexp(_poisson(x, rates) + np.log(weights[test]), axis=1)
 
 
-def packed(model: Chain) -> str:
-    """Return a model as text, to be kept in a table, which gives lists back as something else."""
-    return json.dumps(np.concatenate([model.startprob_, model.transmat_.ravel(), model.lambdas_.ravel()]).tolist())
+def packed(model: Chain) -> bytes:
+    """Return the numbers of a model, to be kept."""
+    return np.concatenate([model.startprob_, model.transmat_.ravel(), model.lambdas_.ravel()]).tobytes()
 
 
-def unpacked(numbers: str, states: int) -> Chain:
+def unpacked(numbers: bytes, states: int) -> Chain:
     """Return the model that was packed."""
     model = Chain(states, n_iter=_LONG, tol=0.5, init_params="", implementation="scaling")
-    start, moves, rates = np.split(np.asarray(json.loads(numbers)), [states, states + states**2])
+    start, moves, rates = np.split(np.frombuffer(numbers), [states, states + states**2])
     model.startprob_, model.transmat_ = start, moves.reshape(states, states)
     model.lambdas_ = rates.reshape(states, -1)
     model.n_features = model.lambdas_.shape[1]
