@@ -50,7 +50,7 @@ class How:
     def files(self) -> dict[str, pd.DataFrame]:
         """Hand on, beside the table of customers, states by session and moves between them."""
         found = {f"behaviour_{name}": optional(self, name) for name in ("sessions", "transitions")}
-        return {name: frame for name, frame in found.items() if not isinstance(frame, Lacking)}
+        return {n: frame.set_index(frame.columns[0]) for n, frame in found.items() if not isinstance(frame, Lacking)}
 
     # --- channels
 
