@@ -44,7 +44,10 @@ class Truth:
 
     def constant(self, name: str) -> float:
         """Return one planted constant."""
-        return self.table("constants").set_index("name")["value"].loc[name]
+        constants = self.table("constants").set_index("name")["value"]
+        if name not in constants:
+            raise BankmineError(f"{self.folder} lacks the constant {name}: make the demo bank anew (bankmine demo).")
+        return constants[name]
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,8 @@ class When:
         """Spending on days 1 to 5 after pay in multiples of the usual, what it adds, and what is left of that."""
         rows = self._after_pay
         found = rows[(rows["moment"] == AFTER_PAY) & (rows["need"] == ALL)].iloc[0]
-        return found[["value", "low", "high", "net", "net_low", "net_high", "p"]].to_dict() | {
-            "gain": 5 * (found["value"] - 1), "customers": self._of_panel()["customer"].nunique(),
-        }  # fmt: skip
+        told = found[["value", "low", "high", "net", "net_low", "net_high", "p"]].rename({"value": "effect"}).to_dict()
+        return told | {"gain": 5 * (told["effect"] - 1), "customers": self._of_panel()["customer"].nunique()}
 
     @part
     def _needs(self) -> pd.DataFrame:
