@@ -48,7 +48,7 @@ def test_runs_of_two_kinds_of_sessions_are_two_states_named_by_their_pages(tmp_p
     study = how(tmp_path, visits(60))
     assert study.renamed["new"] == "start"
     assert "start" not in study._rows
-    found = study.files["behaviour_sessions"]
+    found = study.files()["behaviour_sessions"]
     true = np.where(study._rows["product_fund"] > 0, "comparing products", "everyday banking")
     assert (found["state"] == true).mean() == 1
     assert set(study.names["name"]) == {"comparing products", "everyday banking"}
