@@ -212,8 +212,10 @@ class BankValue(Valued):
         if self.way != PARTS:
             said = found["margin"] if self.way == NAIVE else self._by_trees
             said = said * (1 + self._rules.discount) ** -0.5
-            ratio = found["expected_36"].sum() / found["expected_12"].sum()
-            found["expected_12"], found["expected_36"] = said, said * ratio
+            year, three = found["expected_12"].sum(), found["expected_36"].sum()
+            # where parts cancel, three years are no multiple of one: then each is as the first
+            same = sum((1 + self._rules.discount) ** -k for k in range(worth.YEARS))
+            found["expected_12"], found["expected_36"] = said, said * (three / year if 0 < year < three else same)
         return found
 
     @part

@@ -170,13 +170,14 @@ def trees(before: Worth, came: pd.Series, brought: pd.DataFrame, now: Worth, now
     Of the same measures as the parts, and these themselves, known on the day.
     """
     learnt, given = _measures(before, brought), _measures(now, now_brought)
+    known = learnt.columns.intersection(given.columns)  # chances to buy again may be known on one of both days
     own = learnt.index.intersection(came.index)
     model = XGBRegressor(
         n_estimators=200, max_depth=4, learning_rate=0.05, subsample=0.8, colsample_bytree=0.8, min_child_weight=20,
         n_jobs=2, random_state=0,
     )  # fmt: skip
-    model.fit(learnt.loc[own], came[own] - before.table.loc[own, "margin"])
-    return pd.Series(model.predict(given).astype(float), given.index) + now.table["margin"]
+    model.fit(learnt.loc[own, known], came[own] - before.table.loc[own, "margin"])
+    return pd.Series(model.predict(given[known]).astype(float), given.index) + now.table["margin"]
 
 
 def _measures(found: Worth, brought: pd.DataFrame) -> pd.DataFrame:
