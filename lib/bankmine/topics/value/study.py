@@ -46,6 +46,7 @@ _MOVED = {
     "deposits_now": "deposits earn", "lending_now": "credit earns", "purchases_12": "purchases are expected to earn",
     "services": "fees less costs bring",
 }  # fmt: skip
+_LASTING = "how long its accounts are expected to last, and what is left of them"
 
 Received = Callable[[str, str, Snapshot], Path]
 """Finds a file that a report of the same day handed on, as `report.handed_on.received`."""
@@ -391,6 +392,7 @@ class BankValue(Valued):
         why = signed.idxmax(axis=1)
         by = np.take_along_axis(moved.to_numpy(), moved.columns.get_indexer(why)[:, None], axis=1)[:, 0]
         words = why.map(_MOVED) + pd.Series([f" {b:+,.0f} a year" for b in by], both)
+        words = words.where(signed.max(axis=1) > 0, _LASTING)  # nothing that was measured moved that way
         table = pd.DataFrame({"before": then.table.loc[both, "expected_12"], "now": now.table.loc[both, "expected_12"],
                               "change": change, "why": words})  # fmt: skip
         table = table.sort_index().sort_values("change", ascending=False, kind="stable")

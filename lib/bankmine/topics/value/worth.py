@@ -8,7 +8,7 @@ than last year beyond chance, trees where they are better than both.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,9 @@ def load_rules(currency: str, file: Path = REGISTRY) -> ValueRules:
         raise BankmineError(f"{file} is not a register of values: {one_line(error)}") from None
     if wrong:
         raise BankmineError(f"{file}: {wrong[0]!r} must be a number from 0.")
-    return rules
+    if rules.at_risk % 1:
+        raise BankmineError(f"{file}: at_risk counts customers, and {rules.at_risk!r} is no whole number.")
+    return replace(rules, at_risk=int(rules.at_risk))
 
 
 def measured(snapshot: Snapshot, days: list[datetime.date]) -> dict[datetime.date, pd.DataFrame]:
