@@ -58,5 +58,5 @@ def test_what_is_not_told_or_not_there_is_asked_for(table, columns, amount, told
 def test_a_table_of_what_was_given_back_has_no_purchases(tmp_path):
     file = tmp_path / "back.csv"
     file.write_text("who,day,paid\n" + "".join(f"{i},2025-01-0{i + 1},-{i + 1}.5\n" for i in range(5)))
-    with pytest.raises(BankmineError, match="No row of .* is a purchase. 5 rows of less than nothing"):
+    with pytest.raises(BankmineError, match=r"No row of .* is a purchase. 5 rows of less than nothing"):
         purchases_of(open_unlabelled(str(file), "who", "day"), "paid")

@@ -57,7 +57,10 @@ def test_months_add_up_to_the_margin_of_their_year(snapshot, costly, monkeypatch
     months_free = margins.monthly_margin(snapshot, everybody, dt.date(2025, 1, 1)).to_pandas()
     assert months_free["margin"].sum() == pytest.approx(yearly(snapshot)["margin"].sum(), rel=1e-9)
     a = snapshot.accounts.to_pandas()
-    first, last = pd.to_datetime(a["opened_on"]).clip(lower="2025-01-01"), pd.to_datetime(a["closed_on"]).fillna(pd.Timestamp(DAY))
+    first, last = (
+        pd.to_datetime(a["opened_on"]).clip(lower="2025-01-01"),
+        pd.to_datetime(a["closed_on"]).fillna(pd.Timestamp(DAY)),
+    )
     charged = (last.dt.year * 12 + last.dt.month - first.dt.year * 12 - first.dt.month + 1).clip(lower=0)
     charged = charged.where(last >= "2025-01-01", 0).sum()
     kept = (months_free["margin"].sum() - months["margin"].sum()) / costly.account

@@ -37,8 +37,10 @@ def test_published_figures_of_renewals(survivors, alpha, beta, loglik):
 def bank(folder, accounts: pd.DataFrame, balances: pd.DataFrame):
     made = random_bank()
     owner = made["customers"]["customer_id"].iloc[0]
-    t = made["transactions"].iloc[:2].assign(
-        account_id=accounts["account_id"].iloc[-1], at=pd.to_datetime(["2023-07-02", "2025-12-31"])
+    t = (
+        made["transactions"]
+        .iloc[:2]
+        .assign(account_id=accounts["account_id"].iloc[-1], at=pd.to_datetime(["2023-07-02", "2025-12-31"]))
     )
     people = made["customers"].iloc[:1].assign(joined_on=dt.date(2023, 1, 1))
     tables = {"customers": people, "accounts": accounts.assign(customer_id=owner), "transactions": t,

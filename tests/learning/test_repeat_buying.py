@@ -28,7 +28,7 @@ WATCHED = 365
 
 
 def drawn(customers: int = 4000, seed: int = 3) -> pd.DataFrame:
-    """Draw customers as the models have it: each buys by a rate, stops by a chance, and spends by a mean of their own."""
+    """Draw customers as the models have it: each has a rate, a chance to stop and a mean."""
     rng = np.random.default_rng(seed)
     rate = rng.gamma(TRUTH["r"], 1 / TRUTH["alpha"], customers)
     stops = rng.beta(TRUTH["a"], TRUTH["b"], customers)
@@ -132,9 +132,9 @@ def test_a_flat_likelihood_has_no_interval(recwarn):
 
 
 def test_too_few_who_came_back_are_told(customers):
-    with pytest.raises(BankmineError, match="^0 customers bought again: at least 30"):
+    with pytest.raises(BankmineError, match=r"^0 customers bought again: at least 30"):
         fit_buying(customers.assign(x=0.0))
-    with pytest.raises(BankmineError, match="^0 customers spent something"):
+    with pytest.raises(BankmineError, match=r"^0 customers spent something"):
         fit_spending(customers.assign(spend=0.0))
 
 

@@ -35,7 +35,9 @@ class Amounts:
         """By way, with intervals: `error` a customer, share of the `total`, `gini`, what the `top` tenth brought."""
         came, rows = self.came.to_numpy(), {}
         if not (came.sum() > 0 and came.max() > came.min()):
-            raise BankmineError("customers brought in nothing in all, or each the same: no way to foretell it is better")
+            raise BankmineError(
+                "customers brought in nothing in all, or each the same: no way to foretell it is better"
+            )
         counts = draws(len(came), _ROUNDS)
         counts = counts[:, counts.T @ came > 0]  # a share of nothing, drawn of few customers, is none
         best = _gini(came, came, counts)

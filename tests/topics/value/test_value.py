@@ -24,9 +24,15 @@ def test_the_register_is_complete_and_owned(currency):
         ("default: {owner: o, discount: 0.1, acquisition: 1.0}", "not a register of values.*at_risk"),
         ("default: {owner: o, discount: 0.1, acquisition: 1.0, at_risk: 5, cost: 3}", "not a register of values.*cost"),
         ("default: {owner: o, discount: -0.1, acquisition: 1.0, at_risk: 5}", "-0.1 must be a number from 0"),
-        ("default: {owner: o, discount: .nan, acquisition: 1.0, at_risk: 5}", "nan is too large a number for a register, or none"),
+        (
+            "default: {owner: o, discount: .nan, acquisition: 1.0, at_risk: 5}",
+            "nan is too large a number for a register, or none",
+        ),
         ("default: {owner: o, discount: 0.1, acquisition: true, at_risk: 5}", "True must be a number from 0"),
-        ("default: {owner: o, discount: 0.1, acquisition: 1.0, at_risk: 2.5}", "at_risk counts customers, and 2.5 is no whole number"),
+        (
+            "default: {owner: o, discount: 0.1, acquisition: 1.0, at_risk: 2.5}",
+            "at_risk counts customers, and 2.5 is no whole number",
+        ),
         ("default: {owner: o, discount: ten, acquisition: 1.0, at_risk: 5}", "not a register of values"),
         ("CZK: {owner: o, discount: 0.1, acquisition: 1.0, at_risk: 5}", "not a register of values.*default"),
         ("default: 5", "not a register of values"),
