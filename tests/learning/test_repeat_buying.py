@@ -116,7 +116,7 @@ def test_what_is_expected_is_the_closed_form_starts_at_nothing_and_rises(custome
 
 def test_customers_who_never_stop_are_expected_to_go_on():
     """Chances to stop so small that 1 − p is 1 for the machine must not make purchases vanish."""
-    never = replace(MODEL, a=np.exp(-12.0), b=np.exp(12.0))
+    never = replace(MODEL, r=1e5, alpha=1e7, a=np.exp(-12.0), b=np.exp(12.0))  # who all buy at one rate, too
     one = pd.DataFrame({"x": [4.0], "t_x": [300.0], "T": [360.0]})
     assert never.expected(one, 365.0) == pytest.approx(never.rate(one) * 365, rel=1e-3)
 

@@ -181,6 +181,7 @@ def test_odd_banks_have_answers_or_reasons(tmp_path, case):
     study = value.study(str(write_parquet(odd()[case], tmp_path / "odd")), LAST)
     lacks = lacking(study) | lacking(study.buyers)
     assert {"value", "lorenz"}.isdisjoint(lacks)
+    assert np.isfinite(study._by_trees).all()  # as they would be, were they chosen: of measures that both days have
     assert all(len(why) < 150 and "\n" not in why for why in lacks.values())
     assert np.isfinite(study.value[["margin", "expected_12", "expected_36", "low", "high"]]).all(axis=None)
 
@@ -206,6 +207,7 @@ def test_a_table_of_purchases_is_valued_and_what_it_does_not_tell_is_said(tmp_pa
     assert {"next12", "came_true", "judged_table", "lorenz", "handed_on"}.isdisjoint(lacks)
     assert study.next12["total"] == pytest.approx(study.handed_on["value"]["expected_12"].sum())
     assert abs(study.came_true["off"]) < 0.1  # everybody goes on buying
+    assert (study.lorenz["below"], study.lorenz["cost"]) == ("0", "0 units of money")
     half = of_table(tmp_path, purchases(), earns=0.1)
     assert half.next12["total"] == pytest.approx(study.next12["total"] / 2)
 
