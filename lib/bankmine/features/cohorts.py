@@ -50,12 +50,14 @@ def payback(summed: pd.DataFrame, cost: float) -> dict[str, object]:
     """Say when a customer who joined has brought in what winning one cost, over all cohorts as far as they go.
 
     `months` after joining, the first in which the mean of cohorts that are so old reaches `cost`; `cohorts` how many
-    of `of` those old enough reached it in as many.
+    of `of` those old enough reached it in as many. An error tells where it costs nothing or is not reached yet.
     """
+    if not cost:
+        raise BankmineError("data/value.yml gives no cost of winning a customer: there is nothing to pay back")
     mean = summed.mean()
     reached = mean.index[mean >= cost]
     if not len(reached):
-        return {"months": None, "cohorts": 0, "of": int(summed.notna().any(axis=1).sum()), "cost": cost}
+        raise BankmineError(f"nobody who joined has yet brought in the {cost:,.0f} that winning a customer costs")
     month = int(reached[0])
     old = summed[month].dropna()
     return {"months": month + 1, "cohorts": int((old >= cost).sum()), "of": len(old), "cost": cost}

@@ -12,9 +12,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from bankmine.errors import BankmineError
 from bankmine.judging.intervals import draws, interval
 
 _TENTHS, _ROUNDS, _OF_A_GROUP = 10, 200, 20
+_SAME = 1e-9
 _MIDDLE = (0.1, 0.9)
 MEANT = _MIDDLE[1] - _MIDDLE[0]
 """Share of customers whose amount is meant to lie in the interval that they are given."""
@@ -31,9 +33,15 @@ class Amounts:
     @cached_property
     def table(self) -> pd.DataFrame:
         """By way, with intervals: `error` a customer, share of the `total`, `gini`, what the `top` tenth brought."""
-        counts = draws(len(self.came), _ROUNDS)
         came, rows = self.came.to_numpy(), {}
+        if not (came.sum() > 0 and came.max() > came.min()):
+            raise BankmineError(
+                "customers brought in nothing in all, or each the same: no way to foretell it is better"
+            )
+        counts = draws(len(came), _ROUNDS)
+        counts = counts[:, counts.T @ came > 0]  # a share of nothing, drawn of few customers, is none
         best = _gini(came, came, counts)
+        counts, best = counts[:, best > _SAME], best[best > _SAME]
         for way, said in self.foretold.items():
             given = said.to_numpy()
             figures = {

@@ -17,7 +17,7 @@ from bankmine.learning.foretold import Foretold
 from bankmine.learning.repeat_buying import recalibrated
 from bankmine.study.charts import chart, reliability, titled
 
-_ROUNDS = 100
+_ROUNDS, _FEWEST = 100, 20
 _MEANING = {
     "r": "rates of purchase: shape", "alpha": "rates of purchase: scale, days", "a": "stopping: first shape",
     "b": "stopping: second shape", "rate": "purchases a day while alive, mean of all",
@@ -160,8 +160,8 @@ class Buyers:
     def alive_ranks(self) -> pd.DataFrame:
         """How well the chance, and silence alone, tell who buys again: AUC, and what was said and seen on average."""
         seen, hit = self._then.seen, self._then.came_back.to_numpy()
-        if hit.all() or not hit.any():
-            raise BankmineError("all customers bought again, or nobody did: nothing tells them apart")
+        if min(hit.sum(), (~hit).sum()) < _FEWEST:
+            raise BankmineError(f"fewer than {_FEWEST} customers bought again, or did not: little tells them apart")
         counts = draws(len(seen), _ROUNDS)
         ways = {
             "chance to buy again": self.again_then.to_numpy(),

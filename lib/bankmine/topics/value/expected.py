@@ -176,7 +176,7 @@ class Valued(Headed):
         if not up.sum():
             raise BankmineError("nobody is expected to bring anything in")
         few = bool(disclosure.too_few(pd.Series([len(below)]), self._smallest).any())
-        cost = disclosure.WITHHELD if few else f"{-below.sum():,.0f} {self.currency}"
+        cost = disclosure.WITHHELD if few else f"{abs(below.sum()):,.0f} {self.currency}"
         count = f"fewer than {self._smallest}" if few else f"{len(below):,}"
         return {"top": up.iloc[: max(len(v) // 10, 1)].sum() / up.sum(), "below": count, "cost": cost}
 

@@ -46,6 +46,7 @@ _MOVED = {
     "deposits_now": "deposits earn", "lending_now": "credit earns", "purchases_12": "purchases are expected to earn",
     "services": "fees less costs bring",
 }  # fmt: skip
+_LASTING = "how long its accounts are expected to last, and what is left of them"
 
 Received = Callable[[str, str, Snapshot], Path]
 """Finds a file that a report of the same day handed on, as `report.handed_on.received`."""
@@ -212,8 +213,10 @@ class BankValue(Valued):
         if self.way != PARTS:
             said = found["margin"] if self.way == NAIVE else self._by_trees
             said = said * (1 + self._rules.discount) ** -0.5
-            ratio = found["expected_36"].sum() / found["expected_12"].sum()
-            found["expected_12"], found["expected_36"] = said, said * ratio
+            year, three = found["expected_12"].sum(), found["expected_36"].sum()
+            # where parts cancel, three years are no multiple of one: then each is as the first
+            same = sum((1 + self._rules.discount) ** -k for k in range(worth.YEARS))
+            found["expected_12"], found["expected_36"] = said, said * (three / year if 0 < year < three else same)
         return found
 
     @part
@@ -390,6 +393,7 @@ class BankValue(Valued):
         by = np.take_along_axis(moved.to_numpy(), moved.columns.get_indexer(why)[:, None], axis=1)[:, 0]
         how = np.where(by > 0, "more", "less")
         words = why.map(_MOVED) + [f" {abs(b):,.0f} {h} a year" for b, h in zip(by, how, strict=True)]
+        words = words.where(signed.max(axis=1) > 0, _LASTING)  # nothing that was measured moved that way
         table = pd.DataFrame({"before": then.table.loc[both, "expected_12"], "now": now.table.loc[both, "expected_12"],
                               "change": change, "why": words})  # fmt: skip
         table = table.sort_index().sort_values("change", ascending=False, kind="stable")

@@ -8,7 +8,7 @@ than last year beyond chance, trees where they are better than both.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,9 @@ def load_rules(currency: str, file: Path = REGISTRY) -> ValueRules:
         raise BankmineError(f"{file} is not a register of values: {one_line(error)}") from None
     if wrong:
         raise BankmineError(f"{file}: {wrong[0]!r} must be a number from 0.")
-    return rules
+    if rules.at_risk % 1:
+        raise BankmineError(f"{file}: at_risk counts customers, and {rules.at_risk!r} is no whole number.")
+    return replace(rules, at_risk=int(rules.at_risk))
 
 
 def measured(snapshot: Snapshot, days: list[datetime.date]) -> dict[datetime.date, pd.DataFrame]:
@@ -170,13 +172,14 @@ def trees(before: Worth, came: pd.Series, brought: pd.DataFrame, now: Worth, now
     Of the same measures as the parts, and these themselves, known on the day.
     """
     learnt, given = _measures(before, brought), _measures(now, now_brought)
+    known = learnt.columns.intersection(given.columns)  # chances to buy again may be known on one of both days
     own = learnt.index.intersection(came.index)
     model = XGBRegressor(
         n_estimators=200, max_depth=4, learning_rate=0.05, subsample=0.8, colsample_bytree=0.8, min_child_weight=20,
         n_jobs=2, random_state=0,
     )  # fmt: skip
-    model.fit(learnt.loc[own], came[own] - before.table.loc[own, "margin"])
-    return pd.Series(model.predict(given).astype(float), given.index) + now.table["margin"]
+    model.fit(learnt.loc[own, known], came[own] - before.table.loc[own, "margin"])
+    return pd.Series(model.predict(given[known]).astype(float), given.index) + now.table["margin"]
 
 
 def _measures(found: Worth, brought: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,259 @@
+"""The study of value: what is shown is what is handed on, known on the day, and what little data lack is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from bank_fixtures import read, write_parquet
+from random_bank import random_bank
+from thin_banks import THIN, lacking
+
+from bankmine.errors import BankmineError
+from bankmine.lacking import Lacking
+from bankmine.topics import value
+from bankmine.topics.value.worth import FORETOLD
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error"),
+              pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # fmt: skip
+LAST = dt.date(2025, 12, 31)
+AGO, NEXT = "2024-12-31", dt.datetime(2025, 1, 1)
+
+
+def handed(folder, name: str):
+    """Find chances to leave, and segments, as other reports hand them on."""
+
+    def received(report: str, file: str, snapshot) -> object:
+        people = snapshot.customers.select("customer_id").order_by("customer_id").to_pandas()
+        told = people.assign(as_of=snapshot.as_of, chance=np.linspace(0.01, 0.3, len(people)))
+        told["segment"] = np.where(np.arange(len(people)) % 3, "savers", "borrowers")
+        told.to_parquet(folder / file)
+        return folder / file
+
+    return received
+
+
+@pytest.fixture(scope="module")
+def study(small_bank, tmp_path_factory):
+    return value.study(str(small_bank), LAST, received=handed(tmp_path_factory.mktemp("handed"), "value"))
+
+
+@pytest.fixture(scope="module")
+def told(study) -> dict[str, pd.DataFrame]:
+    return study.handed_on
+
+
+def test_nothing_is_lacking_in_a_whole_bank(study):
+    assert lacking(study) == {}
+    assert lacking(study.buyers) == {}
+
+
+def test_what_is_shown_is_what_is_handed_on(study, told):
+    worth, shown = told["value"], study.next12
+    assert shown["total"] == pytest.approx(worth["expected_12"].sum())
+    assert shown["realised"] == pytest.approx(worth["margin"].sum())
+    assert shown["customers"] == len(worth)
+    assert shown["low"] < shown["total"] < shown["high"]
+    totals = told["value_totals"].iloc[0]
+    assert {k: totals[k] for k in ("total", "low", "high", "came")} == pytest.approx(
+        {k: study.came_true[k] for k in ("total", "low", "high", "came")}
+    )
+    assert totals["came"] == pytest.approx(told["value_judged"]["came"].sum())
+    assert study.parts_table.loc["all", "next 12 months"] == pytest.approx(shown["total"])
+
+
+def test_parts_add_up(study):
+    table = study._now.table
+    for months in (12, 36):
+        parts = table[[f"{name}_{months}" for name in FORETOLD]].sum(axis=1)
+        pd.testing.assert_series_equal(parts, table[f"expected_{months}"], check_names=False)
+    realised = table["deposits"] + table["lending"] + table["fees"] - table["cost"]
+    pd.testing.assert_series_equal(realised, table["margin"], check_names=False)
+    assert study.parts_table.drop("all")["last 12 months"].sum() == pytest.approx(table["margin"].sum())
+    assert table["expected_36"].sum() > table["expected_12"].sum() > 0
+
+
+def test_intervals_are_around_what_is_expected(told, study):
+    worth = told["value"]
+    assert (worth["low"] <= worth["high"]).all()
+    assert ((worth["low"] <= worth["expected_12"]) & (worth["expected_12"] <= worth["high"])).mean() > 0.9
+    assert study.inside["share"] == pytest.approx(study.inside["meant"], abs=0.12)
+    assert worth["alive"].dropna().between(0, 1).all()
+    bought = told["value_buyers"]
+    assert bought[["again", "again_model"]].stack().between(0, 1).all()
+
+
+def test_changes_are_ordered_and_say_why(told, study):
+    found = told["value_changes"]
+    rose, fell = (found[found["moved"] == way]["change"] for way in ("rose", "fell"))
+    for change in (rose, -fell):
+        assert (change > 0).all()
+        assert change.is_monotonic_decreasing
+        assert len(change) <= 100
+    pd.testing.assert_series_equal(found["now"] - found["before"], found["change"], check_names=False)
+    assert [study.moved["up"], study.moved["down"]] == pytest.approx([rose.sum(), -fell.sum()])
+    for way, sign in (("rose", "+"), ("fell", "-")):
+        why = found[found["moved"] == way]["why"]
+        told = why.str.contains(rf"\{sign}[\d,]+ a year$")
+        assert told.mean() > 0.8
+        assert (told | why.str.startswith("how long its accounts")).all()  # a rise is not explained by a fall
+
+
+def test_those_at_risk_may_be_contacted_and_come_first(told, study, small_bank):
+    first, worth = told["value_at_risk"], told["value"]
+    assert first["at_risk"].is_monotonic_decreasing
+    pd.testing.assert_series_equal(first["at_risk"], first["expected_12"] * first["chance"], check_names=False)
+    assert len(first) == study.at_risk["n"] == 50
+    people = read(small_bank, "customers").set_index("customer_id")
+    assert people.loc[first.index, "marketing_consent"].all()
+    assert study.at_risk["total"] <= worth["expected_12"].clip(lower=0).sum()
+
+
+def test_ways_are_judged_by_customers_who_did_not_choose(study, told):
+    judged = told["value_judged"]
+    assert judged["half"].value_counts(normalize=True).between(0.4, 0.6).all()
+    own = judged[judged["half"] == "judged"]
+    column = {"last year again": "naive", "by its parts": "parts", "boosted trees": "trees"}[study.way]
+    assert study.choice["error"] == pytest.approx((own[column] - own["came"]).abs().mean(), rel=1e-5)
+
+
+def test_a_study_of_a_year_ago_does_not_change_when_later_rows_are_taken_away(small_bank, tmp_path):
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    shutil.copy(small_bank / "source.yml", cut)
+    for name, known in {"customers": "joined_on", "accounts": "opened_on", "transactions": "at",
+                        "balances": "month_end"}.items():  # fmt: skip
+        rows = pq.read_table(small_bank / name)
+        rows = rows.filter(pc.less(pc.cast(rows[known], pa.timestamp("us")), pa.scalar(NEXT)))
+        if name == "accounts":
+            later = pc.greater_equal(pc.cast(rows["closed_on"], pa.timestamp("us")), pa.scalar(NEXT))
+            left = pc.if_else(pc.fill_null(later, False), None, rows["closed_on"])
+            rows = rows.set_column(rows.column_names.index("closed_on"), "closed_on", left)
+        pq.write_table(rows, cut / f"{name}.parquet")
+    then, now = (value.study(str(folder), AGO) for folder in (cut, small_bank))
+    pd.testing.assert_frame_equal(now.value, then.value, rtol=1e-6)
+    assert now.next12["total"] == pytest.approx(then.next12["total"])
+
+
+NO_BALANCES = "there are no balances: what accounts earn is not known"
+
+
+@pytest.mark.parametrize(
+    ("bank", "part", "why"),
+    [
+        ("without balances", "next12", NO_BALANCES),
+        ("without balances", "at_risk", NO_BALANCES),
+        ("three customers", "by_segment", "03_segmentation was not asked for its segments"),
+        ("three customers", "at_risk", "06_churn was not asked for its churn_scores"),
+        ("three customers", "judged_table", "what was to be expected on 2024-12-31 takes bookings from 2024-01-02 on"),
+        ("one month", "value", "a year before 2025-12-31 is needed, and bookings begin on 2025-12-01"),
+    ],
+)
+def test_little_data_lack_parts_and_say_why(tmp_path, bank, part, why):
+    study = value.study(str(write_parquet(THIN[bank](), tmp_path / "thin")), LAST)
+    assert lacking(study)[part] == why
+    lacking(study.buyers)
+
+
+def odd() -> dict[str, dict[str, pd.DataFrame]]:
+    bank = random_bank(customers=150, bookings=9000)
+    t, b = bank["transactions"], bank["balances"]
+    last = t[t["at"] >= "2024-01-01"].iloc[:1].assign(at=pd.Timestamp("2025-12-31 12:00"), transaction_id="TX")
+    cards = t["kind"] == "card"
+    return {
+        "half a year missing": bank | {"transactions": t[(t["at"] < "2024-09-01") | (t["at"] > "2025-06-01")]},
+        "nothing in the last year": bank | {"transactions": pd.concat([t[t["at"] < "2024-12-31"], last])},
+        "nobody buys twice": bank | {"transactions": pd.concat([t[~cards], t[cards].drop_duplicates("account_id")])},
+        "no closings": bank | {"accounts": bank["accounts"].drop(columns="closed_on")},
+        "no kind": bank | {"transactions": t.drop(columns=["kind", "channel", "category"])},
+        "nothing held": bank | {"balances": b.assign(balance=0.0)},
+    }
+
+
+@pytest.mark.parametrize("case", list(odd()))
+def test_odd_banks_have_answers_or_reasons(tmp_path, case):
+    study = value.study(str(write_parquet(odd()[case], tmp_path / "odd")), LAST)
+    lacks = lacking(study) | lacking(study.buyers)
+    assert {"value", "lorenz"}.isdisjoint(lacks)
+    assert np.isfinite(study._by_trees).all()  # as they would be, were they chosen: of measures that both days have
+    assert all(len(why) < 150 and "\n" not in why for why in lacks.values())
+    assert np.isfinite(study.value[["margin", "expected_12", "expected_36", "low", "high"]]).all(axis=None)
+
+
+def purchases(seed: int = 0, customers: int = 300, each: int = 8) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    day = pd.Timestamp(LAST) - pd.to_timedelta(rng.integers(0, 900, customers * each), "D")
+    return pd.DataFrame({"who": np.repeat([f"c{i}" for i in range(customers)], each), "day": day,
+                         "paid": rng.lognormal(3, 0.7, len(day)).round(2)})  # fmt: skip
+
+
+def of_table(folder, table: pd.DataFrame, as_of: object = LAST, **told: object):
+    file = folder / "shop.csv"
+    table.to_csv(file, index=False)
+    return value.study(str(file), as_of, **{"id": "who", "time": "day", "amount": "paid", "earns": 0.2} | told)
+
+
+def test_a_table_of_purchases_is_valued_and_what_it_does_not_tell_is_said(tmp_path):
+    study = of_table(tmp_path, purchases())
+    lacks = lacking(study)
+    assert study.at_risk.why == "a table of purchases tells of no chances to leave and no segments"
+    assert lacks["inside"] == "the table does not tell of three times as long as what is foretold"
+    assert {"next12", "came_true", "judged_table", "lorenz", "handed_on"}.isdisjoint(lacks)
+    assert study.next12["total"] == pytest.approx(study.handed_on["value"]["expected_12"].sum())
+    assert abs(study.came_true["off"]) < 0.1  # everybody goes on buying
+    assert (study.lorenz["below"], study.lorenz["cost"]) == ("0", "0 units of money")
+    half = of_table(tmp_path, purchases(), earns=0.1)
+    assert half.next12["total"] == pytest.approx(study.next12["total"] / 2)
+
+
+CHANGED = {
+    "nobody buys twice": (lambda t: t.drop_duplicates("who"), "0 customers bought again: at least 30 are needed"),
+    "all bought on one day": (lambda t: t.assign(day="2025-12-31"), "the table covers 0 days: at least 56 are needed"),
+    "one customer": (lambda t: t.assign(who="a"), "1 customers bought again: at least 30 are needed"),
+    "three customers": (lambda t: t.assign(who=t.index % 3), "3 customers bought again: at least 30 are needed"),
+    "nothing was spent": (lambda t: t.assign(paid=0.0), "0 customers spent something when they bought again"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_tables_with_little_in_them_say_why(tmp_path, case):
+    change, why = CHANGED[case]
+    table = change(purchases())
+    study = of_table(tmp_path, table, pd.to_datetime(table["day"]).max().date())
+    lacks = lacking(study)
+    found = study.next12
+    assert isinstance(found, Lacking)
+    assert why in found.why
+    assert all("\n" not in told for told in lacks.values())
+    if not isinstance(study.buyers, Lacking):
+        lacking(study.buyers)
+
+
+def test_a_table_to_which_one_came_back_after_long_has_no_figure_that_is_none(tmp_path):
+    table = purchases().sort_values("day", ignore_index=True)
+    table = table[(table["day"] < "2024-06-01") | (table.index == len(table) - 1)]
+    study = of_table(tmp_path, table, table["day"].max().date())
+    lacking(study), lacking(study.buyers)
+    assert np.isfinite(study.value[["margin", "expected_12", "low", "high"]]).all(axis=None)
+    assert study.next12["low"] < study.next12["total"] < study.next12["realised"]
+
+
+@pytest.mark.parametrize("earns", [0.0, -0.2, float("nan")])
+def test_what_is_earned_must_be_more_than_nothing(tmp_path, earns):
+    with pytest.raises(BankmineError, match="give the part of an amount that is earned, above 0"):
+        of_table(tmp_path, purchases(customers=40), earns=earns)
+
+
+def test_a_real_bank_of_one_year_has_answers_or_reasons(datasets):
+    study = value.study("berka", "1994-01-31")
+    lacks = lacking(study)
+    assert "value" not in lacks
+    assert lacks["came_true"] == "what was to be expected on 1993-01-31 takes bookings from 1992-02-02 on"
+    assert lacking(study.buyers)["fitted"].startswith("0 customers bought again")
+    assert len(study.value) == 1163
