@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.judging import amounts, disclosure
 from bankmine.judging.amounts import Amounts
-from bankmine.judging.intervals import with_interval
+from bankmine.judging.intervals import shown, with_interval
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import captured, chart, titled
 from bankmine.study.heading import Headed
@@ -30,8 +31,11 @@ class Valued(Headed):
     """What customers of a bank, or of a table of purchases, are expected to bring in.
 
     A subclass tells what was `judged`, the same of an `earlier` time, the customers `valued` today, the `buyers` among
-    them, and how `unsteady` totals are.
+    them, how `unsteady` totals are, whose worth is `at_risk` and who of them may be `listed`.
     """
+
+    whom: ClassVar[str]
+    """Of whom the list is."""
 
     day: datetime.date
     days: int = worth.YEAR
@@ -41,6 +45,8 @@ class Valued(Headed):
     _valued: part[pd.DataFrame]
     buyers: part[Buyers]
     _unsteady: part[float]
+    _at_risk: part[pd.DataFrame]
+    _listed: part[pd.DataFrame]
 
     def __init__(self, source: Snapshot | Flat, rules: ValueRules) -> None:
         self.source, self._rules = source, rules
@@ -185,6 +191,34 @@ class Valued(Headed):
         """Draw the share of the expected worth held by the customers worth most."""
         return captured(self.value["expected_12"], "Who holds what is expected within 12 months", "all worth")
 
+    # --- whose is at risk
+
+    @part
+    def _to_look_at(self) -> pd.DataFrame:
+        told = self._listed.head(self._rules.at_risk)
+        told = told[[c for c in ("expected_12", "low", "high", "expected_36", "chance", "at_risk") if c in told]].copy()
+        told.attrs["list"] = True
+        return told
+
+    @part
+    def at_risk(self) -> dict[str, object]:
+        """How much of the expected worth is at risk, and how much of that lies with the first to look at."""
+        found, own = self._at_risk, self._to_look_at
+        total = found["at_risk"].clip(lower=0).sum()
+        if not total:
+            raise BankmineError("nobody who was scored is expected to bring anything in")
+        held = own["at_risk"].sum()
+        told = {"n": len(own), "whom": self.whom, "held": held, "total": total, "share": held / total}
+        return told | {"scored": len(found), "currency": self.currency, "owner": "head of retail"}
+
+    @part
+    def at_risk_first(self) -> pd.DataFrame:
+        """First of those to look at."""
+        told = self._to_look_at[["expected_12", "chance", "at_risk"]].set_axis(
+            ["worth in 12 months", "chance to leave", "at risk"], axis=1
+        )
+        return shown(told, **{"worth in 12 months": ",.0f", "chance to leave": ".0%", "at risk": ",.0f"})
+
     # --- what leaves
 
     @part
@@ -195,8 +229,10 @@ class Valued(Headed):
 
     def _files(self) -> dict[str, str]:
         """Name files beside `value`, and the part that each holds."""
-        return {"value_judged": "_judged_rows", "value_buyers": "_buyers_told", "value_totals": "_totals",
-                "value_parameters": "_parameters"}  # fmt: skip
+        return {
+            "value_at_risk": "_to_look_at", "value_judged": "_judged_rows", "value_buyers": "_buyers_told",
+            "value_totals": "_totals", "value_parameters": "_parameters",
+        }  # fmt: skip
 
     @part
     def _judged_rows(self) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import datetime
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -86,6 +87,8 @@ def study(
 
 class BankValue(Valued):
     """What the customers of a bank are worth at the end of the last whole month."""
+
+    whom: ClassVar[str] = "customers who may be contacted"
 
     def __init__(self, snapshot: Snapshot, received: Received | None = None) -> None:
         super().__init__(snapshot, worth.load_rules(snapshot.source.currency))
@@ -329,29 +332,8 @@ class BankValue(Valued):
         return found.sort_index().sort_values("at_risk", ascending=False, kind="stable")
 
     @part
-    def _to_look_at(self) -> pd.DataFrame:
-        told = may_contact(self._at_risk).head(self._rules.at_risk)
-        told = told[[c for c in ("expected_12", "low", "high", "expected_36", "chance", "at_risk") if c in told]].copy()
-        told.attrs["list"] = True
-        return told
-
-    @part
-    def at_risk(self) -> dict[str, object]:
-        """How much of the expected worth is at risk, and how much of that lies with the first to look at."""
-        found, own = self._at_risk, self._to_look_at
-        total = found["at_risk"].clip(lower=0).sum()
-        if not total:
-            raise BankmineError("nobody who was scored is expected to bring anything in")
-        return {"n": len(own), "held": own["at_risk"].sum(), "total": total, "share": own["at_risk"].sum() / total,
-                "scored": len(found), "currency": self.currency, "owner": "head of retail"}  # fmt: skip
-
-    @part
-    def at_risk_first(self) -> pd.DataFrame:
-        """First of those to look at."""
-        told = self._to_look_at[["expected_12", "chance", "at_risk"]].set_axis(
-            ["worth in 12 months", "chance to leave", "at risk"], axis=1
-        )
-        return shown(told, **{"worth in 12 months": ",.0f", "chance to leave": ".0%", "at risk": ",.0f"})
+    def _listed(self) -> pd.DataFrame:
+        return may_contact(self._at_risk)
 
     @part
     def by_segment(self) -> pd.DataFrame:
@@ -461,7 +443,7 @@ class BankValue(Valued):
         return {"lacks": "; ".join([*not_counted(self.source), "capital, overheads and taxes"])}
 
     def _files(self) -> dict[str, str]:
-        return {"value_at_risk": "_to_look_at", "value_changes": "changes"} | super()._files()
+        return super()._files() | {"value_changes": "changes"}
 
 
 def _by_cohort(table: pd.DataFrame, title: str, spec: str) -> Axes:

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Mapping
 from typing import ClassVar
 
+import ibis
 import pandas as pd
 
 from bankmine.bank.flat import Flat, open_unlabelled
@@ -39,7 +40,8 @@ class TableValue(Valued):
 
     _no_accounts: ClassVar[Lacking] = Lacking("a table of purchases tells of no accounts")
     closings = renewing = parts_table = parts_chart = _no_accounts
-    at_risk = at_risk_first = by_segment = Lacking("a table of purchases tells of no chances to leave and no segments")
+    by_segment = Lacking("a table of purchases tells of no segments")
+    whom: ClassVar[str] = "customers, of whom the table does not tell whether they may be contacted"
     stays_chart = paid_chart = payback = Lacking("a table of purchases does not tell what winning a customer costs")
     uncounted = Lacking("what is earned of a purchase is what `earns` says")
     steady = moved = rose = fell = Lacking("worth of half a year ago is compared for banks only")
@@ -49,11 +51,21 @@ class TableValue(Valued):
         super().__init__(flat, worth.load_rules(flat.currency))
         rows = bought.rows
         self._rows = rows.mutate(margin=rows.amount * earns)
-        self._remarks, self._earns = bought.remarks, earns
+        self._remarks = bought.remarks
         self._begun = flat.day.min().date()
         self.day = flat.as_of
         span = (self.day - self._begun).days
         self.days = min(worth.YEAR, span // 2)
+
+    def _facts(self) -> dict[str, object]:
+        return {"left out": "; ".join(self._remarks)} if self._remarks else {}
+
+    def _brought(self, days: int, back: int = 0) -> pd.Series:
+        """Sum up what each customer brought in within so many days, up to so many before the last."""
+        last = self.day - datetime.timedelta(days=back)
+        first = last - datetime.timedelta(days=days)
+        rows = self._rows.filter(self._rows.date > ibis.literal(first), self._rows.date <= ibis.literal(last))
+        return rows.group_by("customer_id").agg(earned=rows.margin.sum()).to_pandas().set_index("customer_id")["earned"]
 
     def _look(self, back: int) -> Foretold:
         """Sum up what was bought until so many days before the last, and in the time after that."""
@@ -89,17 +101,18 @@ class TableValue(Valued):
         """The same of the time before, where there is one."""
         if 2 * self.days not in self._looks:
             raise BankmineError("the table does not tell of three times as long as what is foretold")
-        return self._judged(self._looks[2 * self.days], self._looks[2 * self.days].again())
+        return self._judged(2 * self.days, self._looks[2 * self.days].again())
 
     @part
     def judged(self) -> Amounts:
         """What was foretold for the last part of the table in two ways, and what came."""
-        return self._judged(self._looks[self.days], self.buyers.again_then)
+        return self._judged(self.days, self.buyers.again_then)
 
-    def _judged(self, look: Foretold, again: pd.Series) -> Amounts:
-        rows, share = look.seen, self.days / look.seen["T"].clip(lower=self.days)
-        said = {NAIVE: rows["earned"] * share, PARTS: self._said(look, again, self.days, 0.0)}
-        return Amounts(pd.DataFrame(said), rows["later_earned"])
+    def _judged(self, back: int, again: pd.Series) -> Amounts:
+        look = self._looks[back]
+        before = self._brought(self.days, back).reindex(look.seen.index).fillna(0.0)
+        said = {NAIVE: before, PARTS: self._said(look, again, self.days, 0.0)}
+        return Amounts(pd.DataFrame(said), look.seen["later_earned"])
 
     def _said(self, look: Foretold, again: pd.Series, days: int, discount: float) -> pd.Series:
         level = (again / look.again().clip(lower=1e-3)).clip(upper=1 / look.alive().clip(lower=1e-3))
@@ -108,14 +121,24 @@ class TableValue(Valued):
     @part
     def _valued(self) -> pd.DataFrame:
         now, again, d = self.buyers.now, self.buyers.again_now, self._rules.discount
-        rows = now.seen
-        share = worth.YEAR / rows["T"].clip(lower=worth.YEAR)
-        naive = rows["earned"] * share
+        brought = self._brought(worth.YEAR).reindex(now.seen.index).fillna(0.0)
+        naive = brought * worth.YEAR / min((self.day - self._begun).days + 1, worth.YEAR)
         year, three = (self._said(now, again, days, d) for days in (worth.YEAR, worth.YEAR * worth.YEARS))
         if self.way == NAIVE:
             year, three = naive * (1 + d) ** -0.5, naive * sum((1 + d) ** -(k + 0.5) for k in range(worth.YEARS))
         alive = (now.alive() * again / now.again().clip(lower=1e-3)).clip(upper=1.0)
         return pd.DataFrame({
-            "margin": naive, "expected_12": year, "expected_36": three, "alive": alive, "purchases_12": year,
+            "margin": brought, "expected_12": year, "expected_36": three, "alive": alive, "purchases_12": year,
             "purchases_36": three,
         })  # fmt: skip
+
+    @part
+    def _at_risk(self) -> pd.DataFrame:
+        """What customers are expected to bring, times the chance that they have stopped."""
+        found = self.value.assign(chance=1 - self.value["alive"])
+        found["at_risk"] = found["expected_12"] * found["chance"]
+        return found.sort_index().sort_values("at_risk", ascending=False, kind="stable")
+
+    @part
+    def _listed(self) -> pd.DataFrame:
+        return self._at_risk
