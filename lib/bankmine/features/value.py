@@ -75,7 +75,9 @@ def load_rules(currency: str, file: Path = REGISTRY) -> MarginRules:
 
 
 def account_margin(snapshot: Snapshot, after: datetime.date, until: datetime.date) -> ir.Table:
-    """Compute what each account's balances earned at the month ends after a day and until another, costs aside.
+    """Compute what each account's balances earned at the month ends after a day and until another.
+
+    Deposits and lending, costs aside; commission on what else is held counts as fees, here as in `margin`.
 
     `account_id`, `customer_id`, `product`, `opened_on`, `margin` and how many days these months have, `days`; accounts
     without a balance then are left out. An error tells if the source has no balances.
@@ -87,7 +89,7 @@ def account_margin(snapshot: Snapshot, after: datetime.date, until: datetime.dat
     rows = rows.filter(rows.month_end > ibis.literal(after), rows.month_end <= ibis.literal(until))
     rows = _of_balances(rows, rules_of(snapshot), "account_id", "product", "opened_on")
     return rows.group_by("account_id", "customer_id", "product", "opened_on").agg(
-        margin=(rows.deposits + rows.lending + rows.trail).sum(), days=rows.date.day().sum()
+        margin=(rows.deposits + rows.lending).sum(), days=rows.date.day().sum()
     )
 
 

@@ -89,19 +89,25 @@ def chosen(judged: Amounts, ways: Sequence[str]) -> str:
 
 
 def spread(said: pd.Series, came: pd.Series) -> pd.DataFrame:
-    """Return how far from what was foretold four in five came to lie, by tenth of its size: `from`, `low`, `high`."""
+    """Return how far from what was foretold four in five came to lie, by tenth of its size: `from`, `low`, `high`.
+
+    Errors grow with the size, within a tenth as well: they are told as a part of it and of the `unit`, its median.
+    """
+    unit = float(said.abs().median())
     size = said.abs().sort_values()
     tenth = _group(size.rank(method="first"))
-    off = (came - said)[size.index]
+    off = ((came - said) / (said.abs() + unit).clip(lower=_SAME))[size.index]
     low, high = (off.groupby(tenth).quantile(q) for q in _MIDDLE)
-    return pd.DataFrame({"from": size.groupby(tenth).min(), "low": low, "high": high})
+    return pd.DataFrame({"from": size.groupby(tenth).min(), "low": low, "high": high, "unit": unit})
 
 
 def around(said: pd.Series, off: pd.DataFrame) -> pd.DataFrame:
     """Return `low` and `high` of what is foretold, by how far others of the same size were off."""
-    group = np.searchsorted(off["from"].to_numpy()[1:], said.abs().to_numpy(), side="right")
-    told = off[["low", "high"]].to_numpy()[group]
-    return pd.DataFrame(said.to_numpy()[:, None] + told, said.index, ["low", "high"])
+    size = said.abs().to_numpy()
+    told = off.iloc[np.searchsorted(off["from"].to_numpy()[1:], size, side="right")]
+    by = (size + told["unit"].to_numpy()).clip(min=_SAME)
+    ends = {end: said.to_numpy() + told[end].to_numpy() * by for end in ("low", "high")}
+    return pd.DataFrame(ends, said.index)
 
 
 def _gini(order: np.ndarray, value: np.ndarray, counts: np.ndarray) -> np.ndarray:

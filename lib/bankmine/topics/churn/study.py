@@ -582,7 +582,7 @@ class BankChurn(Churn):
         """Hand on whom to call and who may be called, everybody's chance, and what figures are computed again by."""
         watchlist = may_contact(self.calls.list)
         watchlist.attrs["list"] = True  # people work through it
-        scores = self.calls.list[["probability"]].set_axis(["chance"], axis=1).sort_index()
+        scores = self.calls.list[["probability", "called"]].set_axis(["chance", "called"], axis=1).sort_index()
         return {"watchlist": watchlist, "churn_scores": scores, **evidence(self)}
 
 

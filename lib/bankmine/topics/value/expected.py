@@ -23,7 +23,7 @@ from bankmine.topics.value import worth
 from bankmine.topics.value.buying import Buyers
 from bankmine.topics.value.worth import NAIVE, PARTS, TREES, ValueRules
 
-_Z = 1.96
+_Z, _TOP = 1.96, 0.1
 _FILES = {NAIVE: "naive", PARTS: "parts", TREES: "trees"}
 
 
@@ -45,6 +45,7 @@ class Valued(Headed):
     _valued: part[pd.DataFrame]
     buyers: part[Buyers]
     _unsteady: part[float]
+    _unsteady_then: part[float]
     _at_risk: part[pd.DataFrame]
     _listed: part[pd.DataFrame]
 
@@ -129,15 +130,16 @@ class Valued(Headed):
     @part
     def inside(self) -> dict[str, float]:
         """Share of customers who brought in what lay in the interval given to them, which an earlier time had set."""
-        off = amounts.spread(self._earlier.foretold[self._by], self._earlier.came)
-        given = amounts.around(self.judged.foretold[self._by], off)
+        by = self._way_of(self._earlier)
+        off = amounts.spread(self._earlier.foretold[by], self._earlier.came)
+        given = amounts.around(self.judged.foretold[by], off)
         hit = (self.judged.came >= given["low"]) & (self.judged.came <= given["high"])
-        return {"share": float(hit.mean()), "meant": amounts.MEANT, "customers": len(hit)}
+        top = hit[self.judged.foretold[by].rank(ascending=False, pct=True) <= _TOP]
+        return {"share": float(hit.mean()), "meant": amounts.MEANT, "customers": len(hit), "top": float(top.mean())}
 
-    @property
-    def _by(self) -> str:
-        """The way in use, or by parts where an earlier time cannot have it."""
-        return self.way if self.way in self._earlier.foretold else PARTS
+    def _way_of(self, known: Amounts) -> str:
+        """Return the way in use, or by parts where what is known of another time does not have it."""
+        return self.way if self.way in known.foretold else PARTS
 
     # --- what is expected
 
@@ -146,27 +148,29 @@ class Valued(Headed):
         """All customers of the day: realised, expected within 12 and 36 months, interval, alive, and the parts."""
         found = self._valued.copy()
         if not isinstance(optional(self, "judged"), Lacking):
-            off = amounts.spread(self.judged.foretold[self.way], self.judged.came) * (worth.YEAR / self.days)
-            found[["low", "high"]] = amounts.around(found["expected_12"], off)
+            off, longer = amounts.spread(self.judged.foretold[self.way], self.judged.came), worth.YEAR / self.days
+            found[["low", "high"]] = amounts.around(found["expected_12"] / longer, off) * longer
         first = [c for c in ("margin", "expected_12", "low", "high", "expected_36", "alive") if c in found]
         return found[first + [c for c in found if c not in first]].rename_axis("customer_id")
 
-    def _total(self, said: pd.Series) -> dict[str, object]:
-        """Add up, with an interval: each customer is off by chance, and the level of all moves together."""
-        total, off = float(said.sum()), self.judged.came - self.judged.foretold[self.way]
-        half = _Z * float(np.hypot(self._unsteady * abs(total), np.sqrt(len(said)) * off.std()))
+    def _total(self, said: pd.Series, unsteady: float, known: Amounts | Lacking) -> dict[str, object]:
+        """Add up, with an interval: the level of all moves together, and each is off by chance, as far as is known."""
+        total = float(said.sum())
+        off = 0.0 if isinstance(known, Lacking) else float((known.came - known.foretold[self._way_of(known)]).std())
+        half = _Z * float(np.hypot(unsteady * abs(total), np.sqrt(len(said)) * off))
         return {"total": total, "low": total - half, "high": total + half, "customers": len(said)}
 
     @part
     def next12(self) -> dict[str, object]:
         """What all are expected to bring within 12 months, with interval, beside what the last twelve brought."""
-        told = self._total(self.value["expected_12"])
+        told = self._total(self.value["expected_12"], self._unsteady, self.judged)
         return told | {"realised": self.value["margin"].sum(), "currency": self.currency, "day": self.day}
 
     @part
     def came_true(self) -> dict[str, object]:
-        """What was foretold in total for the time since, with the interval it had, and what `came`."""
-        told = self._total(self.judged.foretold[self.way]) | {"came": float(self.judged.came.sum()), "day": self.then}
+        """What was foretold in total for the time since, with the interval that it had by what was known then."""
+        told = self._total(self.judged.foretold[self.way], self._unsteady_then, optional(self, "_earlier"))
+        told |= {"came": float(self.judged.came.sum()), "day": self.then}
         if not told["came"]:
             raise BankmineError("nothing came in the time since")
         verdict = "inside" if told["low"] <= told["came"] <= told["high"] else "outside"
@@ -196,7 +200,8 @@ class Valued(Headed):
     @part
     def _to_look_at(self) -> pd.DataFrame:
         told = self._listed.head(self._rules.at_risk)
-        told = told[[c for c in ("expected_12", "low", "high", "expected_36", "chance", "at_risk") if c in told]].copy()
+        names = ("expected_12", "low", "high", "expected_36", "chance", "at_risk", "called")
+        told = told[[c for c in names if c in told]].copy()
         told.attrs["list"] = True
         return told
 
@@ -209,14 +214,18 @@ class Valued(Headed):
             raise BankmineError("nobody who was scored is expected to bring anything in")
         held = own["at_risk"].sum()
         told = {"n": len(own), "whom": self.whom, "held": held, "total": total, "share": held / total}
+        rest = self.value["expected_12"].drop(found.index).clip(lower=0)
+        also = f"{own['called'].sum():,} of them 06 calls, too" if "called" in own else "no report calls them"
+        told |= {"also": also, "others": len(rest), "theirs": rest.sum()}
         return told | {"scored": len(found), "currency": self.currency, "owner": "head of retail"}
 
     @part
     def at_risk_first(self) -> pd.DataFrame:
         """First of those to look at."""
-        told = self._to_look_at[["expected_12", "chance", "at_risk"]].set_axis(
-            ["worth in 12 months", "chance to leave", "at risk"], axis=1
-        )
+        names = {"expected_12": "worth in 12 months", "chance": "chance to leave", "at_risk": "at risk"}
+        told = self._to_look_at[list(names)].rename(columns=names)
+        if "called" in self._to_look_at:
+            told["06 calls"] = np.where(self._to_look_at["called"], "yes", "no")
         return shown(told, **{"worth in 12 months": ",.0f", "chance to leave": ".0%", "at risk": ",.0f"})
 
     # --- what leaves

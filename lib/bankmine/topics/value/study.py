@@ -211,6 +211,11 @@ class BankValue(Valued):
         return worth.unsteadiness(margin_total(self.source, self.day))
 
     @part
+    def _unsteady_then(self) -> float:
+        """The same by the months that were known a year ago."""
+        return worth.unsteadiness(margin_total(self.source, self._ago(YEAR)))
+
+    @part
     def _valued(self) -> pd.DataFrame:
         found = self._now.table.drop(columns=["plain", "level"])
         if self.way != PARTS:
@@ -291,11 +296,11 @@ class BankValue(Valued):
     def closings(self) -> pd.DataFrame:
         """Chance a year that an account is closed, by product and age, and how what is left grew within a year."""
         found = self._lasting.closings
-        yearly = (1 - (1 - found["chance"]) ** 12).reset_index()
-        yearly = yearly.pivot_table(index="product", columns="from", values="chance")
+        yearly = (1 - (1 - found["chance"].where(found["months"] > 0)) ** 12).reset_index()
+        yearly = yearly.pivot_table(index="product", columns="from", values="chance", dropna=False)
         names = ["under 3 months", "3 to 12 months", "1 to 2 years", "2 to 5 years", "over 5 years"]
-        held = found["months"].groupby("product").sum()
-        table = yearly.set_axis(names, axis=1).assign(**{"earns after a year": self._lasting.growth})
+        held, growth = found["months"].groupby("product").sum(), self._lasting.growth
+        table = yearly.set_axis(names, axis=1).assign(**{"earns after a year": growth.where(growth != 1)})
         return shown(table[held > 0], **dict.fromkeys(names, ".1%"), **{"earns after a year": ".0%"})
 
     @part
@@ -312,9 +317,9 @@ class BankValue(Valued):
     # --- who holds the value, and whose is at risk
 
     @part
-    def _chance(self) -> pd.Series:
-        """Chance to leave of each customer whom 06 scored."""
-        return self._of("06_churn", "churn_scores")["chance"]
+    def _chance(self) -> pd.DataFrame:
+        """Chance to leave of each customer whom 06 scored, and whether 06 calls."""
+        return self._of("06_churn", "churn_scores")
 
     def _of(self, report: str, name: str) -> pd.DataFrame:
         """Read what another report of the day handed on."""
@@ -376,6 +381,8 @@ class BankValue(Valued):
         how = np.where(by > 0, "more", "less")
         words = why.map(_MOVED) + [f" {abs(b):,.0f} {h} a year" for b, h in zip(by, how, strict=True)]
         words = words.where(signed.max(axis=1) > 0, _LASTING)  # nothing that was measured moved that way
+        held = worth.contracts(self.source, self.day, self._rules.discount).index
+        words = words.where(both.isin(held) | (change > 0), "no account that earns is left")
         table = pd.DataFrame({"before": then.table.loc[both, "expected_12"], "now": now.table.loc[both, "expected_12"],
                               "change": change, "why": words})  # fmt: skip
         table = table.sort_index().sort_values("change", ascending=False, kind="stable")

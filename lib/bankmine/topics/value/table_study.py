@@ -97,6 +97,12 @@ class TableValue(Valued):
         return abs(said / came - 1) if came else 1.0
 
     @part
+    def _unsteady_then(self) -> float:
+        """As far off as it was the time before."""
+        said, came = self._earlier.foretold[self._way_of(self._earlier)].sum(), self._earlier.came.sum()
+        return abs(said / came - 1) if came else 1.0
+
+    @part
     def _earlier(self) -> Amounts:
         """The same of the time before, where there is one."""
         if 2 * self.days not in self._looks:

@@ -11,6 +11,7 @@ import datetime
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import ibis
 import numpy as np
 import pandas as pd
 from xgboost import XGBRegressor
@@ -144,6 +145,8 @@ def worth(
         for name, days, rate in (("plain", YEAR, 0.0), ("12", YEAR, discount), ("36", YEAR * YEARS, discount)):
             earned = buys.expected(days, rate)["earned"].reindex(brought.index)
             bought_[name] = (earned * level).fillna(0.0)
+        closed = ~brought.index.isin(_holders(snapshot, day))  # who has no account left has no card
+        bought_[closed], table.loc[closed, "alive"] = 0.0, 0.0
     served = [services * held["open"] ** (2 * k + 1) * (1 + discount) ** -(k + 0.5) for k in range(YEARS)]
     for months, years in ((12, 1), (36, YEARS)):
         table[f"contracts_{months}"] = held[[f"year_{k}" for k in range(1, 1 + years)]].sum(axis=1)
@@ -153,6 +156,13 @@ def worth(
     table["plain"] = held["plain"] + services * held["open"] + bought_["plain"]
     table["level"] = held[[f"level_{k}" for k in range(1, 1 + YEARS)]].sum(axis=1)
     return Worth(day, table)
+
+
+def _holders(snapshot: Snapshot, day: datetime.date) -> list[str]:
+    rows = snapshot.accounts.filter(snapshot.accounts.opened_on <= ibis.literal(day))
+    if "closed_on" in rows.columns:
+        rows = rows.filter(rows.closed_on.isnull() | (rows.closed_on > ibis.literal(day)))
+    return rows.select("customer_id").distinct().to_pandas()["customer_id"].tolist()
 
 
 def contracts(snapshot: Snapshot, day: datetime.date, discount: float) -> pd.DataFrame:
