@@ -259,10 +259,15 @@ class How:
         alike = self.stability["adjusted_rand"]
         share = self.names.set_index("name")["share"].sort_values(ascending=False)
         rest = ", ".join(f"{name} ({one:.0%})" for name, one in share.iloc[1:].items())
-        return {
-            "states": len(share), "most": share.index[0], "share": share.iloc[0], "rest": rest, "lowest": alike.min(),
-            "highest": alike.max(), "held": int(self.names["holds"].sum()), "fitted": states.SAMPLE,
-        }  # fmt: skip
+        told = {
+            "states": len(share),
+            "since": self._cut.date(),
+            "most": share.index[0],
+            "share": share.iloc[0],
+            "rest": rest,
+        }
+        alike = {"lowest": alike.min(), "highest": alike.max(), "held": int(self.names["holds"].sum())}
+        return told | alike | {"fitted": states.SAMPLE}
 
     @part
     def renamed(self) -> dict[str, object]:

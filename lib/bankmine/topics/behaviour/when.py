@@ -91,7 +91,8 @@ class When:
         if rows.empty:
             raise BankmineError("no need peaks at a moment beyond chance")
         found = rows.loc[rows["value"].idxmax(), ["need", "when", "whom", "value", "low", "high"]].to_dict()
-        return found | {"found": int(self._needs["found"].sum()), "rows": len(self._needs)}
+        single = self._needs[self._needs["need"] != ALL]
+        return found | {"found": int(single["found"].sum()), "rows": len(single)}
 
     @part
     def coming(self) -> dict[str, object]:
@@ -103,7 +104,9 @@ class When:
         own = ahead[ahead["begins"] == ahead["begins"].min()].sort_values("value", ascending=False)
         ends = {name: own[name].iloc[0].date() for name in ("begins", "ends")}
         told = ", ".join(f"{need} {times:.1f}" for need, times in zip(own["need"], own["value"], strict=True))
-        return ends | {"when": own["when"].iloc[0], "needs": told}
+        whole = self._needs[self._needs["festival"].eq(own["festival"].iloc[0]) & self._needs["need"].eq(ALL)]
+        week = whole.set_index("moment").loc["week", ["value", "net", "net_low", "net_high"]].rename({"value": "week"})
+        return ends | week.to_dict() | {"when": own["when"].iloc[0], "needs": told}
 
     @part
     def each_year(self) -> pd.DataFrame:

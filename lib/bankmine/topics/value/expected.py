@@ -169,11 +169,14 @@ class Valued(Headed):
     @part
     def came_true(self) -> dict[str, object]:
         """What was foretold in total for the time since, with the interval that it had by what was known then."""
-        told = self._total(self.judged.foretold[self.way], self._unsteady_then, optional(self, "_earlier"))
+        unsteady = optional(self, "_unsteady_then")
+        sure = not isinstance(unsteady, Lacking)
+        told = self._total(self.judged.foretold[self.way], unsteady if sure else np.nan, optional(self, "_earlier"))
         told |= {"came": float(self.judged.came.sum()), "day": self.then}
         if not told["came"]:
             raise BankmineError("nothing came in the time since")
-        verdict = "inside" if told["low"] <= told["came"] <= told["high"] else "outside"
+        where = "inside the range" if told["low"] <= told["came"] <= told["high"] else "outside the range"
+        verdict = where if sure else "and no range could be given then"
         return told | {"off": told["total"] / told["came"] - 1, "verdict": verdict, "currency": self.currency}
 
     # --- who holds it
