@@ -203,7 +203,7 @@ def test_a_table_of_purchases_is_valued_and_what_it_does_not_tell_is_said(tmp_pa
     study = of_table(tmp_path, purchases())
     lacks = lacking(study)
     assert study.by_segment.why == "a table of purchases tells of no segments"
-    assert study.at_risk["held"] == pytest.approx(study.handed_on["value_at_risk"]["at_risk"].sum())
+    assert study.at_risk.why.startswith("nothing is at risk")  # everybody is there
     assert study.came_true["verdict"] == "and no range could be given then"
     assert lacks["inside"] == "the table does not tell of three times as long as what is foretold"
     assert {"next12", "came_true", "judged_table", "lorenz", "handed_on"}.isdisjoint(lacks)

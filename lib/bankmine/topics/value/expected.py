@@ -214,7 +214,9 @@ class Valued(Headed):
         found, own = self._at_risk, self._to_look_at
         total = found["at_risk"].clip(lower=0).sum()
         if not total:
-            raise BankmineError("nobody who was scored is expected to bring anything in")
+            raise BankmineError(
+                "nothing is at risk: nobody of whom it is known may leave, or is expected to bring anything in"
+            )
         held = own["at_risk"].sum()
         told = {"n": len(own), "whom": self.whom, "held": held, "total": total, "share": held / total}
         rest = self.value["expected_12"].drop(found.index).clip(lower=0)
