@@ -43,7 +43,8 @@ def contacted(snapshot: Snapshot) -> pd.DataFrame:
         hit = t.responded.fill_null(False) & own
         sums |= {
             arm: own.sum(), f"{arm}_responded": hit.sum(), f"{arm}_unknown": (t.responded.isnull() & own).sum(),
-            f"{arm}_revenue": t.revenue.fill_null(0.0).sum(where=own), f"{arm}_cost": t.cost.fill_null(0.0).sum(where=own),
+            f"{arm}_revenue": own.ifelse(t.revenue.fill_null(0.0), 0.0).sum(),
+            f"{arm}_cost": own.ifelse(t.cost.fill_null(0.0), 0.0).sum(),
         }  # fmt: skip
     words = {n: t[n].argmin(t.contacted_on) for n in ("offer", "channel")}
     found = t.group_by("campaign", "customer_id").agg(**sums, **words)

@@ -24,7 +24,7 @@ SURELY = 0.001
 """Chance of a false alarm of the tests by which a campaign is refused as evidence."""
 FEWEST = 20
 """Customers of an arm below which no effect is told."""
-_FOLDS, _ALPHAS, _RANK = 5, np.logspace(0, 5, 11), 1e-6
+_FOLDS, _ALPHAS, _RANK = 5, np.logspace(1, 5, 5), 1e-6
 
 
 def sample_ratio(rows: pd.DataFrame) -> dict[str, float]:
@@ -72,11 +72,13 @@ def balance(rows: pd.DataFrame, known: pd.DataFrame) -> tuple[pd.DataFrame, floa
     return table.loc[table["difference"].abs().sort_values(ascending=False, kind="stable").index], float(p)
 
 
-def foretold_before(outcome: pd.Series, known: pd.DataFrame, entity: pd.Series) -> pd.Series:
-    """Foretell an outcome by what was known before, each row by a model of other customers, whichever arm they are in."""
+def foretold_before(outcomes: pd.DataFrame, known: pd.DataFrame, entity: pd.Series) -> pd.DataFrame:
+    """Foretell outcomes by what was known before, each row by a model of other customers, whichever arm they are in."""
     folds = GroupKFold(min(_FOLDS, entity.nunique()), shuffle=True, random_state=0)
-    found = cross_val_predict(RidgeCV(_ALPHAS), known.to_numpy(float), outcome.to_numpy(float), groups=entity, cv=folds)
-    return pd.Series(found, outcome.index)
+    model = RidgeCV(_ALPHAS, alpha_per_target=True)
+    values, matrix = outcomes.to_numpy(float), known.to_numpy(float)
+    found = cross_val_predict(model, matrix, values, groups=entity, cv=folds)
+    return pd.DataFrame(found.reshape(values.shape), outcomes.index, outcomes.columns)
 
 
 def effect(rows: pd.DataFrame, of: str, before: pd.Series | None = None) -> dict[str, float]:

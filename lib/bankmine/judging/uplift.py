@@ -18,87 +18,88 @@ from bankmine.learning.uplift import Trial
 _ROUNDS, _POINTS, _TENTHS = 200, 51, 10
 
 
-def brought(trial: Trial, outcome: pd.Series | None = None) -> np.ndarray:
+def brought(trial: Trial, outcome: pd.Series | None = None) -> pd.Series:
     """Return for each row what its contact brought, right on average over the draw: weighed by the chance of its arm.
 
     The mean outcome of both arms is taken out before, which leaves the average and narrows its spread.
     """
-    said = (trial.outcome if outcome is None else outcome).to_numpy(float)
-    treated = trial.treated.to_numpy(bool)
-    middle = (1 - trial.share) * said[treated].mean() + trial.share * said[~treated].mean()
-    return np.where(treated, (said - middle) / trial.share, -(said - middle) / (1 - trial.share))
+    said, treated = (trial.outcome if outcome is None else outcome).astype(float), trial.treated.astype(bool)
+    ahead = said - (1 - trial.share) * said[treated].mean() - trial.share * said[~treated].mean()
+    return (ahead / trial.share).where(treated, -ahead / (1 - trial.share))
 
 
-def gains(parts: list[tuple[Trial, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return gain curves, and Qini and AUUC by learner with intervals, of several trials together.
+def gains(worth: pd.Series, scores: pd.DataFrame, entity: pd.Series, base: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return gain curves, and Qini and AUUC by learner, with intervals: customers are drawn with all their rows.
 
     The curve: `model`, `share` contacted, `gain` a head with `low`, `high`. The table: `model`, `metric` (`qini`,
-    `auuc`), `value`, `low`, `high`, and `ahead` of the response model with `ahead_low` and `ahead_high`. Customers are
-    drawn with all their rows.
+    `auuc`), `value`, `low`, `high`, and how far `ahead` of the model `base`, with `ahead_low` and `ahead_high`.
     """
-    worth = np.concatenate([brought(trial) for trial, _ in parts])
-    scores = pd.concat([told for _, told in parts], ignore_index=True)
-    code, people = codes(pd.concat([trial.entity for trial, _ in parts], ignore_index=True))
-    counts = draws(people, _ROUNDS)
-    at = np.linspace(0, 1, _POINTS)
-    drawn = {model: _gain_at(scores[model].to_numpy(float), worth, code, counts, at) for model in scores}
-    curves = []
+    code, people = codes(entity)
+    counts, at = draws(people, _ROUNDS), np.linspace(0, 1, _POINTS)
+    drawn = {m: _gain_at(scores[m].to_numpy(float), worth.to_numpy(float), code, counts, at) for m in scores}
+    curves, rows = [], []
     for model, gain in drawn.items():
         low, high = interval(gain)
         curves.append(pd.DataFrame({"model": model, "share": at, "gain": gain[0], "low": low, "high": high}))
     area = {model: np.trapezoid(gain, at, axis=1) for model, gain in drawn.items()}
-    qini = {model: area[model] - drawn[model][:, -1] / 2 for model in drawn}
-    rows = []
-    for metric, values in (("qini", qini), ("auuc", area)):
-        for model in drawn:
-            ahead = values[model] - values["response"] if "response" in values else np.full(_ROUNDS + 1, np.nan)
-            rows.append((model, metric, values[model][0], *interval(values[model]), ahead[0], *interval(ahead)))
+    metrics = {"qini": {model: area[model] - drawn[model][:, -1] / 2 for model in drawn}, "auuc": area}
+    for metric, values in metrics.items():
+        for model, value in values.items():
+            ahead = value - values[base]
+            rows.append((model, metric, value[0], *interval(value), ahead[0], *interval(ahead)))
     names = ["model", "metric", "value", "low", "high", "ahead", "ahead_low", "ahead_high"]
-    return pd.concat(curves, ignore_index=True), pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[2:], float))
+    table = pd.DataFrame(rows, columns=names)
+    return pd.concat(curves, ignore_index=True), table.astype(dict.fromkeys(names[2:], float))
 
 
 def _gain_at(score: np.ndarray, worth: np.ndarray, code: np.ndarray, counts: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Sum up what contacts brought down a ranking, a head, at shares of the rows: shape (1 + rounds, points)."""
     order = np.argsort(-score, kind="stable")
     found = np.empty((counts.shape[1], len(at)))
-    for i, drawn in enumerate(counts.T[:, code[order]]):
-        seen = np.append(0.0, drawn.cumsum()) / drawn.sum()
-        found[i] = np.interp(at, seen, np.append(0.0, (drawn * worth[order]).cumsum()) / drawn.sum())
+    for i, drawn in enumerate(counts.T):
+        times = drawn[code[order]]
+        total = times.sum()
+        seen = np.append(0.0, times.cumsum(dtype=float)) / total
+        found[i] = np.interp(at, seen, np.append(0.0, (times * worth[order]).cumsum(dtype=float)) / total)
     return found
 
 
-def by_tenth(trial: Trial, score: pd.Series) -> pd.DataFrame:
+def mean(worth: pd.Series, entity: pd.Series) -> tuple[float, float, float]:
+    """Return what contacts brought on average, with its ends by customers."""
+    value = float(worth.mean())
+    return value, *map(float, around(value, clustered_error(((worth - value) / len(worth)).to_numpy(), entity)))
+
+
+def by_tenth(worth: pd.Series, score: pd.Series, entity: pd.Series) -> pd.DataFrame:
     """Hold foretold effects against what contacts did, in tenths by what was foretold, the highest first.
 
     `tenth`, `rows`, `foretold`, `value` with `low` and `high`.
     """
-    tenth = pd.qcut(-score.rank(method="first"), min(_TENTHS, len(score)), labels=False).to_numpy() + 1
-    worth, rows = brought(trial), []
-    for number in np.unique(tenth):
-        own = tenth == number
-        error = clustered_error((worth[own] - worth[own].mean()) / own.sum(), trial.entity[own])
-        rows.append((number, own.sum(), score[own].mean(), worth[own].mean(), *around(worth[own].mean(), error)))
+    tenth = pd.qcut(-score.rank(method="first"), min(_TENTHS, len(score)), labels=False) + 1
+    rows = [
+        (number, len(own), score[own.index].mean(), *mean(own, entity[own.index]))
+        for number, own in worth.groupby(tenth)
+    ]
     return pd.DataFrame(rows, columns=["tenth", "rows", "foretold", "value", "low", "high"])
 
 
-def heterogeneity(trial: Trial, score: pd.Series) -> dict[str, float]:
+def heterogeneity(worth: pd.Series, score: pd.Series, entity: pd.Series) -> dict[str, float]:
     """Say how far foretold differences between customers come true: the `slope` of what contacts did on the score.
 
     1 where they come true in full, 0 where they are none; with `low`, `high` and `p` of none or the other way round.
-    `effect` is the mean one. The best linear predictor of effects (Chernozhukov and others, Econometrica 93, 2025).
+    `effect` is the mean one, `at` the mean score. The best linear predictor of effects (Chernozhukov and others,
+    Econometrica 93, 2025).
     """
-    ahead, worth = (score - score.mean()).to_numpy(float), brought(trial)
-    size = (ahead**2).sum()
+    ahead, said = (score - score.mean()).to_numpy(float), worth.to_numpy(float)
+    size, told = (ahead**2).sum(), {"effect": said.mean(), "at": float(score.mean())}
     if not size:
-        return {"effect": worth.mean(), "slope": 0.0, "low": np.nan, "high": np.nan, "p": 1.0}
-    slope = ahead @ worth / size
-    error = clustered_error(ahead * (worth - worth.mean() - slope * ahead) / size, trial.entity)
+        return told | {"slope": 0.0, "low": np.nan, "high": np.nan, "p": 1.0}
+    slope = ahead @ said / size
+    error = clustered_error(ahead * (said - said.mean() - slope * ahead) / size, entity)
     low, high = around(slope, error)
-    return {"effect": worth.mean(), "slope": slope, "low": float(low), "high": float(high),
-            "p": float(stats.norm.sf(slope / error))}  # fmt: skip
+    return told | {"slope": slope, "low": float(low), "high": float(high), "p": float(stats.norm.sf(slope / error))}
 
 
-def calibrated(trial: Trial, score: pd.Series, of: pd.Series | None = None) -> pd.Series:
-    """Return effects as they come true: the mean one, and from it as far as differences were found to (0 at least)."""
-    told = heterogeneity(trial, score)
-    return told["effect"] + np.clip(told["slope"], 0.0, 1.0) * ((score if of is None else of) - score.mean())
+def calibrated(told: dict[str, float], score: pd.Series) -> pd.Series:
+    """Return effects as they come true: the mean one, and from it as far as `heterogeneity` says that differences do."""
+    return told["effect"] + max(told["slope"], 0.0) * (score - told["at"])

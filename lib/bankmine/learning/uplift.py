@@ -24,8 +24,8 @@ RANDOM, RESPONSE, T_LEARNER, X_LEARNER, FOREST = "random", "response", "t_learne
 LEARNERS = (T_LEARNER, X_LEARNER, FOREST)
 """Those that estimate effects."""
 FOLDS = 5
-_TREES, _LEAF, _DRAWN = 400, 25, 5_000
-_ALPHAS = np.logspace(0, 5, 11)
+_TREES, _LEAF, _DEEP, _DRAWN = 200, 25, 6, 5_000
+_ALPHAS = np.logspace(1, 5, 5)
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,10 @@ def _forest(trial: Trial, encode: Pipeline, seed: int) -> Effects:
     from econml.grf import CausalForest  # takes seconds to import, and only this topic needs it
 
     drawn = min(0.45, _DRAWN / len(trial))
-    grown = CausalForest(_TREES, max_samples=drawn, min_samples_leaf=_LEAF, max_depth=6, inference=False, n_jobs=-1,
-                         random_state=seed)  # fmt: skip
+    grown = CausalForest(
+        _TREES, max_samples=drawn, min_samples_leaf=_LEAF, max_depth=_DEEP, max_features="sqrt", inference=False,
+        random_state=seed,
+    )  # fmt: skip
     treatment = trial.treated.to_numpy(float) - trial.share
     outcome = trial.outcome.to_numpy(float)
     grown.fit(encode.transform(trial.known), treatment, outcome - outcome.mean())
