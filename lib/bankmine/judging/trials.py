@@ -120,7 +120,9 @@ def refuse_small(rows: pd.DataFrame) -> None:
         raise BankmineError("nobody was contacted: all were held back")
     if min(treated, held) < FEWEST:
         arm = "contacted" if treated < held else "held back"
-        raise BankmineError(f"{min(treated, held)} customers were {arm}: at least {FEWEST} are needed to tell an effect")
+        raise BankmineError(
+            f"{min(treated, held)} customers were {arm}: at least {FEWEST} are needed to tell an effect"
+        )
 
 
 def needed(without: float, lift: float, share: float) -> float:

@@ -104,7 +104,10 @@ class Moved:
         """Qini of each learner, a head, with its ends, for findings."""
         own = self.qini[self.qini["metric"] == "qini"].set_index("model")
         names = {"value": "qini", "low": "low", "high": "high"}
-        return {model: {names[k]: 1000 * own.loc[model, k] for k in names} | {"model": readable(model)} for model in own.index}
+        return {
+            model: {names[k]: 1000 * own.loc[model, k] for k in names} | {"model": readable(model)}
+            for model in own.index
+        }
 
     @chart
     def gains_chart(self) -> Axes:
@@ -120,17 +123,16 @@ class Moved:
 
     # --- the ranking in use
 
-    @part
-    def _halves(self) -> np.ndarray:
-        """Say of each row whether its customer chooses a ranking, or judges it."""
-        people = self._entity.unique()
-        chosen = np.random.default_rng(0).permutation(len(people))[: len(people) // 2]
-        return self._entity.isin(people[chosen]).to_numpy()
+    def chooses(self, entity: pd.Series) -> pd.Series:
+        """Say of each row whether its customer, one of half of all, chooses a ranking; the others judge it."""
+        people = np.sort(self._entity.unique())
+        half = np.random.default_rng(0).permutation(len(people))[: len(people) // 2]
+        return entity.isin(people[half])
 
     @part
     def chosen(self) -> str:
         """The simplest ranking that no other one beats beyond chance among the half of customers who choose."""
-        rows = self._halves
+        rows = self.chooses(self._entity)
         worth, scores, entity = self._worth[rows], self._ranked[rows], self._entity[rows]
         for model in SIMPLEST:
             table = judging.gains(worth, scores, entity, model)[1]
@@ -141,7 +143,7 @@ class Moved:
     @part
     def choice(self) -> dict[str, object]:
         """The ranking in use, its Qini among the other half of customers with its ends, and `why`, for a finding."""
-        rows = ~self._halves
+        rows = ~self.chooses(self._entity)
         table = judging.gains(self._worth[rows], self._ranked[rows], self._entity[rows], RESPONSE)[1]
         own = table[(table["metric"] == "qini") & (table["model"] == self.chosen)].iloc[0]
         why = (
@@ -202,3 +204,12 @@ class Moved:
         """The same as it is shown."""
         told = self.found[["effect", "p"]].assign(slope=with_interval(self.found, "slope", ".2f"))
         return shown(told[["effect", "slope", "p"]], effect="+.1%", p=".2g")
+
+    @part
+    def handed_on(self) -> pd.DataFrame:
+        """Hand on, of each customer of a trial: arm, outcome, what each learner foretold, and the `effect`."""
+        parts = [
+            scores.assign(treated=self.trials[name].treated, responded=self.trials[name].outcome)
+            for name, scores in self.scores.items()
+        ]
+        return pd.concat(parts).join(self.effects).set_index("customer_id")

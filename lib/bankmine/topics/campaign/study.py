@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import datetime
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
 
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.errors import BankmineError
+from bankmine.judging import disclosure
+from bankmine.lacking import Lacking, optional, part
+from bankmine.privacy.sealing import read_sealed
 from bankmine.study.heading import Headed
 from bankmine.topics.campaign.moved import Moved
+from bankmine.topics.campaign.plan import Plan
+from bankmine.topics.campaign.prices import Prices
 from bankmine.topics.campaign.rows import BankRows, CampaignRows, TableRows
 from bankmine.topics.campaign.tried import Tried
+
+Received = Callable[[str, str, Snapshot], Path]
+"""Finds a file that a report of the same day handed on, as `report.handed_on.received`."""
 
 
 def study(
     source: str, as_of: str | datetime.date, *, target: str = "", positive: str = "", id: str = "", time: str = "",
     treated: str = "", planned: float = 0.0, cost: str = "", value: str = "", campaign: str = "", decimal: str = "",
-    dates: str = "", clock: str = "", encoding: str = "",
+    dates: str = "", clock: str = "", encoding: str = "", received: Received | None = None,
 ) -> Campaigns:  # fmt: skip
     """Open a source and set up the study of its campaigns; nothing is computed before it is asked for.
 
@@ -32,6 +46,8 @@ def study(
         campaign; '' where there is none.
     planned : float
         Of a flat table: the share that was to be contacted; 0 where nobody knows.
+    received : callable, optional
+        Finds what other reports of the day handed on: segments (03).
 
     Raises
     ------
@@ -39,18 +55,48 @@ def study(
         If the source cannot be used. Where there is too little to learn from, the study's parts are lacking and say so.
     """
     if not is_flat(source):
-        bank = open_source(source).as_of(as_of)
-        return Campaigns(bank, BankRows(bank))
+        return BankCampaigns(open_source(source).as_of(as_of), received)
     columns = {"cost": cost, "value": value, "campaign": campaign}
     own = {c for c in (treated, *columns.values()) if c}
     flat = open_flat(source, target, positive, id, time, as_of, decimal, dates, clock, encoding, own=own)
-    return Campaigns(flat, TableRows(flat, treated, planned, columns))
+    return TableCampaigns(flat, TableRows(flat, treated, planned, columns))
 
 
 class Campaigns(Headed):
-    """Campaigns of a bank or of a flat table."""
+    """Campaigns that have been: whether they were trials, what they did, and whom they moved."""
 
     def __init__(self, source: Snapshot | Flat, rows: CampaignRows) -> None:
         self.source = source
         self.tried = Tried(rows, source.source.currency or "units of the table")
         self.moved = Moved(self.tried)
+
+    @part
+    def handed_on(self) -> dict[str, pd.DataFrame]:
+        """Effects of trials and on customers; of a bank also whom to contact next, and whom to hold back."""
+        files = {"campaign_effects": optional(self.tried, "effects"), "uplift": optional(self.moved, "handed_on")}
+        found = {name: frame for name, frame in files.items() if not isinstance(frame, Lacking)}
+        plan = optional(self.plan, "files")
+        return found | ({} if isinstance(plan, Lacking) else plan)
+
+
+class BankCampaigns(Campaigns):
+    """Campaigns of a bank."""
+
+    def __init__(self, snapshot: Snapshot, received: Received | None) -> None:
+        super().__init__(snapshot, BankRows(snapshot))
+        self._received = received
+        self.plan = Plan(snapshot, self.tried, self.moved)
+        self.prices = Prices(self.tried, self.plan.rules, self._segments, disclosure.smallest_group(snapshot))
+
+    def _segments(self) -> pd.Series:
+        if self._received is None:
+            raise BankmineError("03_segmentation was not asked for its segments")
+        content = read_sealed(self._received("03_segmentation", "segments.parquet", self.source))
+        return pd.read_parquet(io.BytesIO(content)).set_index("customer_id")["segment"].astype(str)
+
+
+class TableCampaigns(Campaigns):
+    """Campaigns of a flat table, which tells of nobody whom to contact next."""
+
+    plan = Lacking("a table tells of no customers of today")
+    prices = Lacking("a table tells of no rates that were offered")

@@ -15,8 +15,6 @@ from bankmine.study.charts import chart, forest, titled
 from bankmine.topics.campaign.rows import LEFT, MARGIN, OUTCOMES, RESPONDED, REVENUE, CampaignRows
 
 TRIAL, BROKEN, NO_CONTROL, UNCHECKED = "a trial", "refused: no trial", "no control", "arms alike, no plan told"
-_CLASHES = 30
-"""Days around a contact in which another campaign's contact counts as a clash."""
 
 
 class Tried:
@@ -24,6 +22,11 @@ class Tried:
 
     def __init__(self, rows: CampaignRows, currency: str) -> None:
         self._rows, self.currency = rows, currency
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Outcomes that are told."""
+        return self._rows.outcomes
 
     @part
     def arms(self) -> pd.DataFrame:
@@ -92,7 +95,9 @@ class Tried:
         """Names of campaigns that count as evidence."""
         found = self.checks.index[self.checks["verdict"].isin([TRIAL, UNCHECKED])].tolist()
         if not found:
-            raise BankmineError("no campaign is a trial: " + "; ".join(f"{n}: {v}" for n, v in self.checks["verdict"].items()))
+            raise BankmineError(
+                "no campaign is a trial: " + "; ".join(f"{n}: {v}" for n, v in self.checks["verdict"].items())
+            )
         return found
 
     @part
@@ -147,7 +152,7 @@ class Tried:
 
     def _effects(self, name: str, rows: pd.DataFrame) -> pd.DataFrame:
         contacts = rows["treated"] + rows["held"]
-        totals = {o: rows[f"treated_{o}"] + rows[f"held_{o}"] for o in self._rows.outcomes}
+        totals = {o: rows[f"treated_{o}"] + rows[f"held_{o}"] for o in self.outcomes}
         once = contacts.max() == 1  # what a customer does is of all its contacts, and tells of no single one
         told = {o: t / contacts for o, t in totals.items()
                 if t.notna().all() and t.nunique() > 1 and (once or o not in (MARGIN, LEFT))}  # fmt: skip
@@ -169,7 +174,12 @@ class Tried:
                 "it works" if own["low"] > 0 else "it drives customers away" if own["high"] < 0
                 else f"that cannot be told from none: {own['seen']:.1%} would have been seen"
             )  # fmt: skip
-            told = {"name": readable(name), "effect": 100 * own["value"], "low": 100 * own["low"], "high": 100 * own["high"]}
+            told = {
+                "name": readable(name),
+                "effect": 100 * own["value"],
+                "low": 100 * own["low"],
+                "high": 100 * own["high"],
+            }
             found[name] = told | {"with_": own["with_"], "without": own["without"], "words": words}
         return found
 
@@ -180,7 +190,7 @@ class Tried:
         `cost`, `brought` and `net` (with `low` and `high`) a contact, in the currency; `each more` is the cost of one
         customer who would not have responded otherwise, with its ends where the effect is surely above 0.
         """
-        if REVENUE not in self._rows.outcomes:
+        if REVENUE not in self.outcomes:
             raise BankmineError("nothing tells what a response is worth")
         parts = []
         for name in self.trials:
