@@ -15,7 +15,7 @@ from bankmine.judging.intervals import around, clustered_error, draws, interval
 from bankmine.learning.sample import codes
 from bankmine.learning.uplift import Trial
 
-_ROUNDS, _POINTS, _TENTHS = 200, 51, 10
+_ROUNDS, _POINTS, _TENTHS, _NEARLY_ALL = 200, 51, 10, [0.01, 0.99]
 
 
 def brought(trial: Trial, outcome: pd.Series | None = None) -> pd.Series:
@@ -87,11 +87,12 @@ def heterogeneity(worth: pd.Series, score: pd.Series, entity: pd.Series) -> dict
     """Say how far foretold differences between customers come true: the `slope` of what contacts did on the score.
 
     1 where they come true in full, 0 where they are none; with `low`, `high` and `p` of none or the other way round.
-    `effect` is the mean one, `at` the mean score. The best linear predictor of effects (Chernozhukov and others,
+    `effect` is the mean one, `at` the mean score, `least` and `most` the ends of nearly all scores. The best linear predictor of effects (Chernozhukov and others,
     Econometrica 93, 2025).
     """
     ahead, said = (score - score.mean()).to_numpy(float), worth.to_numpy(float)
     size, told = (ahead**2).sum(), {"effect": said.mean(), "at": float(score.mean())}
+    told |= dict(zip(("least", "most"), score.quantile(_NEARLY_ALL), strict=True))
     if not size:
         return told | {"slope": 0.0, "low": np.nan, "high": np.nan, "p": 1.0}
     slope = ahead @ said / size
@@ -101,5 +102,9 @@ def heterogeneity(worth: pd.Series, score: pd.Series, entity: pd.Series) -> dict
 
 
 def calibrated(told: dict[str, float], score: pd.Series) -> pd.Series:
-    """Return effects as they come true: the mean one, and from it as far as `heterogeneity` says that differences do."""
-    return told["effect"] + max(told["slope"], 0.0) * (score - told["at"])
+    """Return effects as they come true: the mean one, and from it as far as `heterogeneity` says that differences do.
+
+    A score beyond those that nearly all had counts as the last of these: what happens farther out nobody has seen.
+    """
+    ahead = score.clip(told["least"], told["most"]) - told["at"]
+    return told["effect"] + max(told["slope"], 0.0) * ahead

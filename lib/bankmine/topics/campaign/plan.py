@@ -18,7 +18,8 @@ from bankmine.errors import BankmineError, one_line
 from bankmine.features.consent import ALLOWED, contact_allowed
 from bankmine.features.customers import all_known
 from bankmine.features.spine import spine_of
-from bankmine.judging import trials, uplift as judging
+from bankmine.judging import trials
+from bankmine.judging import uplift as judging
 from bankmine.judging.intervals import draws, interval, shown, with_interval
 from bankmine.judging.reasons import readable
 from bankmine.lacking import part
@@ -159,10 +160,11 @@ class Plan:
             )
         told = plan.rename(columns={"customer": "customer_id", "offer": "campaign"}).set_index("customer_id")
         told = told.join(self.offers[["offer", "channel"]], on="campaign")
-        told["effect"] = self.effects.stack().loc[list(zip(told.index, told["campaign"], strict=True))].to_numpy()
+        place = self.effects.index.get_indexer(told.index), self.effects.columns.get_indexer(told["campaign"])
+        told["effect"] = self.effects.to_numpy()[place]
         rng = np.random.default_rng(self.source.as_of.toordinal())
-        place = pd.Series(rng.permutation(len(told)), told.index).groupby(told["campaign"]).rank(pct=True)
-        told["held_back"] = place <= self.rules.control
+        drawn = pd.Series(rng.permutation(len(told)), told.index).groupby(told["campaign"]).rank(pct=True)
+        told["held_back"] = drawn <= self.rules.control
         return told
 
     @part

@@ -40,7 +40,9 @@ class Prices:
     def rows(self) -> pd.DataFrame:
         """A row a customer who was offered a rate: `campaign`, `rate`, `took`, `revenue`, `segment`."""
         parts = [
-            rows for rows in self._tried.by_campaign.values() if rows.loc[rows["treated"] > 0, "rate"].nunique() > 1
+            rows
+            for rows in self._tried.by_campaign.values()
+            if len(rows.loc[rows["treated"] > 0, "rate"].dropna().unique()) > 1
         ]
         if not parts:
             raise BankmineError("no offer was made at several rates")
@@ -90,7 +92,7 @@ class Prices:
 
     @part
     def elasticity(self) -> pd.DataFrame:
-        """How the odds of taking it change with the logarithm of the rate, by segment: `value`, `low`, `high`, `offers`."""
+        """How the odds of taking it change with the logarithm of the rate, by segment: `value` with `low` and `high`."""
         found = {}
         for name, rows in self.by_segment.items():
             fit = self._fitted(rows)[:, 1]

@@ -74,7 +74,7 @@ class TableRows:
     def __init__(
         self, flat: Flat, treated: str, planned: float, columns: Mapping[str, str]
     ) -> None:  # fmt: skip
-        """Read the columns `treated`, and where they are told `cost`, `value` and `campaign`; else an error says why."""
+        """Read who was `treated`, and the columns `cost`, `value` and `campaign` where told; or an error says why not."""
         if not treated:
             raise BankmineError(f"Say which column of {flat.title} tells who was contacted: treated=….")
         if not 0 <= planned < 1:

@@ -58,7 +58,8 @@ class Tried:
 
     def _check(self, name: str, rows: pd.DataFrame) -> dict[str, object]:
         told: dict[str, object] = {
-            "campaign": name, "customers": len(rows), "contacts": rows["treated"].sum(), "held back": rows["held"].sum(),
+            "campaign": name, "customers": len(rows), "contacts": rows["treated"].sum(),
+            "held back": rows["held"].sum(),
             "share": np.nan, "plan": np.nan, "p of the share": np.nan, "p of the balance": np.nan, "p unknown": np.nan,
             "largest difference": np.nan, "of": "", "verdict": NO_CONTROL,
         }  # fmt: skip
@@ -103,9 +104,8 @@ class Tried:
     @part
     def checks_table(self) -> pd.DataFrame:
         """The same as it is shown."""
-        return shown(self.checks.drop(columns="p unknown"), **{
-            "share": ".1%", "plan": ".1%", "p of the share": ".2g", "p of the balance": ".2g", "largest difference": "+.2f",
-        })  # fmt: skip
+        formats = dict.fromkeys(["share", "plan"], ".1%") | dict.fromkeys(["p of the share", "p of the balance"], ".2g")
+        return shown(self.checks.drop(columns="p unknown"), **formats, **{"largest difference": "+.2f"})
 
     @part
     def draw(self) -> dict[str, object]:
@@ -115,24 +115,21 @@ class Tried:
             raise BankmineError("contacts do not tell which share the plan treats")
         worst = tested.loc[tested["p of the share"].idxmin()]
         counts = {"campaigns": len(self.checks), "trials": int(self.checks["verdict"].isin([TRIAL, UNCHECKED]).sum())}
-        return counts | {"name": worst.name, "share": worst["share"], "plan": worst["plan"], "p": worst["p of the share"],
-                         "verdict": worst["verdict"]}  # fmt: skip
+        told = worst[["share", "plan", "verdict"]].to_dict()
+        return counts | told | {"name": readable(worst.name), "p": worst["p of the share"]}
 
     @property
     def broken(self) -> dict[str, object] | None:
-        """The first campaign that is refused as evidence, for an alert: its `name`, `share`, `plan`; None without one."""
+        """Campaigns that are refused as evidence, for an alert, with figures of the first; None without one."""
         found = optional(self, "checks")
         if isinstance(found, Lacking) or not (own := found[found["verdict"] == BROKEN]).size:
             return None
-        told = {"refused": " and ".join(own.index), "plain": self._plain(own.index[0]), "largest": own.iloc[0]["of"]}
+        told = {"refused": " and ".join(map(readable, own.index)), "largest": own.iloc[0]["of"]}
         return told | own.iloc[0][["share", "plan"]].to_dict()
-
-    def _plain(self, name: str) -> float:
-        return trials.effect(self.by_campaign[name], RESPONDED)["value"]
 
     @part
     def balance(self) -> pd.DataFrame:
-        """What differed most between the arms of each campaign before, in standard deviations: the first five of each."""
+        """What differed most between the arms of each campaign before, in standard deviations, five of each."""
         parts = [
             trials.balance(self.by_campaign[name], known)[0].head(5).assign(campaign=name)
             for name, known in self.prepared.items()
@@ -144,7 +141,7 @@ class Tried:
 
     @part
     def effects(self) -> pd.DataFrame:
-        """Effects of each trial on each outcome, a contact, with what was known before taken out: as of `trials.effect`.
+        """Effects of each trial on each outcome, a contact, what was known before taken out: as of `trials.effect`.
 
         `plain` with its ends is without that; where all had the same outcome, or it is not known yet, there is no row.
         """
@@ -155,7 +152,7 @@ class Tried:
         totals = {o: rows[f"treated_{o}"] + rows[f"held_{o}"] for o in self.outcomes}
         once = contacts.max() == 1  # what a customer does is of all its contacts, and tells of no single one
         told = {o: t / contacts for o, t in totals.items()
-                if t.notna().all() and t.nunique() > 1 and (once or o not in (MARGIN, LEFT))}  # fmt: skip
+                if t.notna().all() and np.ptp(t) > 0 and (once or o not in (MARGIN, LEFT))}  # fmt: skip
         before = trials.foretold_before(pd.DataFrame(told), self.prepared[name], rows["customer_id"])
         parts = []
         for outcome in told:
