@@ -20,7 +20,7 @@ from bankmine.features.spine import month_end_before, spine_of
 from bankmine.lacking import Lacking, part
 from bankmine.privacy.sealing import read_sealed
 from bankmine.report.handed_on import received
-from demobank.scoreboard import behaviour, churn, credit, customers, fraud, value
+from demobank.scoreboard import behaviour, campaign, churn, credit, customers, fraud, value
 from demobank.scoreboard.truth import Score, Truth, require_passed, scoreboard
 
 _CLOSED = 3
@@ -124,6 +124,14 @@ class Board:
         found = behaviour.needs(self.truth, needs) + behaviour.states(self.truth, sessions, moves)
         return found + behaviour.next_step(self.truth, self.snapshot, judged)
 
+    @part
+    def campaign(self) -> list[Score]:
+        """Whether effects of campaigns are found, and no broken one is believed."""
+        names = ("campaign_checks", "campaign_effects", "uplift", "campaign_elasticity")
+        return campaign.of_tables(
+            self.truth, self.snapshot, *(self._read(campaign.CAMPAIGN, name) for name in names)
+        )
+
     def _read(self, report: str, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         content = read_sealed(self.find(report, f"{name}.parquet", self.snapshot))
         return pd.read_parquet(io.BytesIO(content), columns=columns)
@@ -137,7 +145,7 @@ class Board:
             (customers.SEGMENTS, self.segments), (value.VALUE, self.value),
             (behaviour.BEHAVIOUR, self.behaviour), (churn.CHURN, self.churn),
             (credit.CREDIT, self.credit),
-            (fraud.FRAUD, self.fraud),
+            (fraud.FRAUD, self.fraud), (campaign.CAMPAIGN, self.campaign),
         ]  # fmt: skip
 
     @property

@@ -73,7 +73,10 @@ class Campaigns(Headed):
     @part
     def handed_on(self) -> dict[str, pd.DataFrame]:
         """Effects of trials and on customers; of a bank also whom to contact next, and whom to hold back."""
-        files = {"campaign_effects": optional(self.tried, "effects"), "uplift": optional(self.moved, "handed_on")}
+        files = {
+            "campaign_checks": optional(self.tried, "checks"), "campaign_effects": optional(self.tried, "effects"),
+            "campaign_elasticity": optional(self.prices, "elasticity"), "uplift": optional(self.moved, "handed_on"),
+        }  # fmt: skip
         found = {name: frame for name, frame in files.items() if not isinstance(frame, Lacking)}
         plan = optional(self.plan, "files")
         return found | ({} if isinstance(plan, Lacking) else plan)
