@@ -13,8 +13,9 @@ from sklearn.metrics import roc_auc_score
 
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
+from bankmine.features import visits
 from bankmine.lacking import Lacking
-from bankmine.topics.behaviour import visits
+from bankmine.learning.sample import Sample
 from bankmine.topics.behaviour.next_step import POPULAR, NextStep, next_step
 
 pytestmark = pytest.mark.slow
@@ -73,6 +74,17 @@ def test_what_comes_after_the_day_changes_nothing_known_on_it(tmp_path):
     assert known["applies"].notna().all()
     assert told["applies"].isna().all()
     assert told["next_product"].isna().all()
+
+
+def test_a_page_under_its_third_name_is_the_one_it_was(tmp_path):
+    days, names = pd.date_range("2025-01-01", "2025-06-30", freq="D"), {1: "home", 3: "start", 5: "today"}
+    seen = [("A", str(day), names[(day.month - 1) // 2 * 2 + 1]) for day in days]
+    snapshot = bank(tmp_path, [*seen, *[("A", str(day), "application_form") for day in days]])
+    assert visits.pages_until(snapshot, DAY.date()) == ["application_form", "home"]
+    rows = visits.visitors(snapshot, [DAY.date()], ["home"], 1.0)
+    assert rows["home_views_180d"].tolist() == [180]
+    told = visits.daily(snapshot, ["home"], Sample(rows, rows["applies"], rows["customer_id"], rows["day"]))
+    assert told["page_0"].sum() == 180
 
 
 def test_of_views_in_one_second_the_same_one_is_last_in_every_run(tmp_path):

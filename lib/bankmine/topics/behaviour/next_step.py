@@ -24,7 +24,9 @@ from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot
 from bankmine.deciding.costs import Costs
 from bankmine.errors import BankmineError
+from bankmine.features import visits
 from bankmine.features.spine import KEYS, kept
+from bankmine.features.visits import AHEAD, COMPARE, JUDGE, PRESENT, PRODUCT, TEACH, WINDOWS
 from bankmine.judging.intervals import around, clustered_error, shown, with_interval
 from bankmine.judging.ranking import against, of
 from bankmine.judging.reasons import readable
@@ -36,8 +38,6 @@ from bankmine.learning.sample import Sample
 from bankmine.learning.splits import Parts
 from bankmine.study.judged import Judged
 from bankmine.study.study import Study
-from bankmine.topics.behaviour import visits
-from bankmine.topics.behaviour.visits import AHEAD, COMPARE, JUDGE, PRESENT, PRODUCT, TEACH, WINDOWS
 
 TRAIN, TUNE, TEST, EVERY = 6, 2, 3, 2
 """Month ends to learn from, to calibrate by and to be judged by, and months from one of the first to the next."""

@@ -20,11 +20,10 @@ from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.paydays import paydays, purchases
-from bankmine.features.spine import kept, spine_of
+from bankmine.features.spine import drawn, kept, spine_of
 from bankmine.judging import disclosure
 from bankmine.judging.intervals import shown, wide, with_interval
 from bankmine.lacking import Lacking, optional, part
-from bankmine.learning.sample import drawn
 from bankmine.study.charts import chart, line, titled
 from bankmine.topics.behaviour.effects import AFTER_PAY, ALL, FEWEST, Spending, after_pay
 from bankmine.topics.behaviour.festivals import around_festivals, by_month_day, coming, festivals
