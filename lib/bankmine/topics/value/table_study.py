@@ -120,7 +120,7 @@ class TableValue(Valued):
         now, d = self._looks[0], self._rules.discount
         brought = self._brought(YEAR, 0, now.seen.index)
         year, three = (now.expected(days, d) for days in (YEAR, YEAR * YEARS))
-        stays = (year / now.alive.where(now.alive > 0)).fillna(0.0)
+        stays = year / now.alive  # next to nothing for those who have surely stopped: they are lost, not at risk
         if self.way == NAIVE:
             naive = brought * YEAR / min(self._span + 1, YEAR)
             year, three = naive * (1 + d) ** -0.5, naive * sum((1 + d) ** -(k + 0.5) for k in range(YEARS))
