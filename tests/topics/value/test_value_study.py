@@ -18,12 +18,14 @@ from thin_banks import THIN, lacking
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
 from bankmine.report.catalogue import load_catalogue
+from bankmine.study.validation import load_register
 from bankmine.topics import value
 from bankmine.topics.value.worth import FORETOLD
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error"),
               pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # fmt: skip
 LAST = dt.date(2025, 12, 31)
+METRICS = [w.metric for w in load_register().monitoring]
 AGO, NEXT = "2024-12-31", dt.datetime(2025, 1, 1)
 
 
@@ -32,8 +34,9 @@ def handed(folder, name: str):
 
     def received(report: str, file: str, snapshot) -> object:
         if file == "churn_monitoring.parquet":
-            limits = {"number": [0, 1], "status": ["within", "crossed"], "told": ["", "chances are too low (0.3)"]}
-            pd.DataFrame(limits).assign(as_of=snapshot.as_of).to_parquet(folder / file)
+            limits = pd.DataFrame({"metric": METRICS, "as_of": snapshot.as_of}).rename_axis("number").reset_index()
+            held = limits.assign(status="crossed", told=limits["metric"].str.lower())
+            held.assign(status=held["status"].where(limits.index != 3, "within")).to_parquet(folder / file)
             return folder / file
         people = snapshot.customers.select("customer_id").order_by("customer_id").to_pandas()
         told = people.assign(as_of=snapshot.as_of, chance=np.linspace(0.01, 0.3, len(people)))
@@ -126,7 +129,9 @@ def test_only_who_agreed_to_personal_treatment_is_named_among_those_who_moved(to
 
 
 def test_what_06_says_of_its_chances_is_repeated(study):
-    assert study.warned == {"crossed": 1, "limits": 2, "told": "chances are too low (0.3)"}
+    level, slope = METRICS[2:4]
+    assert (level[:16], slope[:16]) == ("Level of chances", "Slope of chances")
+    assert study.warned["told"] == level.lower()  # the slope is within its limit, others are not of chances
 
 
 def test_those_at_risk_may_be_contacted_and_come_first(told, study, small_bank):

@@ -182,10 +182,10 @@ class BankValue(Valued):
 
     @part
     def warned(self) -> dict[str, object]:
-        """What 06 says of its chances: the limits that it watches, and which are crossed."""
+        """What 06 says of its chances, by those of the limits it watches that are crossed."""
         found = self._of("06_churn", "churn_monitoring")
-        crossed = found.loc[found["status"] == "crossed", "told"]
-        return {"crossed": len(crossed), "limits": len(found), "told": "; ".join(crossed) or "none"}
+        crossed = found[found["metric"].str.contains("chances") & found["status"].eq("crossed")]
+        return {"told": "; ".join(crossed["told"]) or "they are within their limits"}
 
     @part
     def _people(self) -> pd.DataFrame:
