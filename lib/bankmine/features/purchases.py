@@ -13,6 +13,7 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
+from bankmine.features.spine import kept
 from bankmine.features.value import MarginRules, bank_share, rules_of
 
 
@@ -56,3 +57,13 @@ def seen(purchases: ir.Table, first: datetime.date, last: datetime.date, until: 
     table = pd.DataFrame({"x": x, "t_x": (end - start).dt.days, "T": (pd.Timestamp(last) - start).dt.days})
     rest = found[["spent", "earned", "later", "later_spent", "later_earned"]].astype(float).fillna(0.0)
     return table.astype(float).assign(spend=spend.astype(float)).join(rest)
+
+
+def bought(snapshot: Snapshot, first: datetime.date, last: datetime.date, until: datetime.date) -> pd.DataFrame:
+    """Sum up what the customers of a bank bought, as of `seen`; kept."""
+
+    def computed() -> pd.DataFrame:
+        return seen(purchases(snapshot), first, last, until).reset_index()
+
+    days = [first, last, until]
+    return kept(snapshot, "purchases of customers", days, computed, rules_of(snapshot)).set_index("customer_id")

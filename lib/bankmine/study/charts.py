@@ -219,3 +219,13 @@ def heat(
     if tilted:
         axis.set_xticklabels(shares.columns.astype(str), rotation=30, ha="right", fontsize=_SMALL)
     return axis
+
+
+def by_cohort(table: pd.DataFrame, title: str, spec: str) -> Axes:
+    """Draw cohorts as a heat map, a row a month of joining and a column a month since."""
+    axis = plt.figure(figsize=(8, 0.19 * len(table) + 1.6)).subplots()
+    found = table.set_axis(table.index.astype(str)).set_axis(table.columns + 1, axis=1)
+    bar = {"format": f"{{x:{spec}}}"}
+    sns.heatmap(found, cmap="viridis", ax=axis, cbar_kws=bar, xticklabels=3, yticklabels=max(len(table) // 12, 1))
+    axis.set(title=title, xlabel="month since joining", ylabel="joined in")
+    return axis
