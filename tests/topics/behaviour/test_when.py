@@ -12,7 +12,7 @@ from random_bank import random_bank
 from thin_banks import THIN, lacking
 
 from bankmine.bank.snapshot import open_source
-from bankmine.topics.behaviour.effects import since_pay
+from bankmine.judging.daily import Daily
 from bankmine.topics.behaviour.when import When
 from demobank.scoreboard import behaviour
 from demobank.scoreboard.truth import Truth, require_passed
@@ -42,13 +42,14 @@ def test_effects_that_are_found_where_none_was_planted_fail_the_score(when):
     golden = rows["festival"].eq("Golden Week") & rows["moment"].eq("week") & rows["need"].eq("groceries")
     ends = rows[["value", "low", "high"]].where(~golden, rows[["value", "low", "high"]] * 1.5)
     scores = behaviour.needs(Truth(when.source.source), rows.assign(**ends, found=True))
-    assert [score.passed for score in scores[2:]] == [False, True, True, False]
+    assert [score.passed for score in scores[2:]] == [False, True, True, False, True]
 
 
 def test_days_are_counted_from_the_customers_own_pay():
     pay = pd.DataFrame({"customer": [0, 0, 1], "day": [100, 130, 115]})
     rows = pd.DataFrame({"customer": [0, 0, 0, 0, 0, 1, 1, 2], "day": [89, 90, 114, 115, 120, 114, 130, 115]})
-    assert np.array_equal(since_pay(rows, pay), [np.nan, -10, 14, np.nan, -10, -1, np.nan, np.nan], equal_nan=True)
+    found = Daily(rows, ["all"], pd.Series(dtype=object)).since(pay, -10, 14)
+    assert np.array_equal(found, [np.nan, -10, 14, np.nan, -10, -1, np.nan, np.nan], equal_nan=True)
 
 
 def test_customers_have_a_payday_only_where_they_are_paid(when):
