@@ -8,6 +8,7 @@ import pandas as pd
 from bankmine.bank.contract import INCOME_KINDS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
+from bankmine.features.bookings import booked_months
 from bankmine.features.spine import kept
 
 _PAYMENTS, _EARLY, _LATE = 3, 7, 3
@@ -37,7 +38,6 @@ def usual_payday(snapshot: Snapshot) -> pd.DataFrame:
 
 def _paydays(snapshot: Snapshot) -> pd.DataFrame:
     t, owned = snapshot.transactions, snapshot.accounts.select("account_id", "customer_id")
-    booked = t.select(month=t["at"].truncate("M").cast("date")).distinct().to_pandas()["month"]
     t = t.filter(t.direction == "in", t.kind.isin(INCOME_KINDS)).inner_join(owned, "account_id")
     pay = t.select("customer_id", date=t["at"].cast("date")).distinct().to_pandas()
     if pay.empty:
@@ -49,19 +49,15 @@ def _paydays(snapshot: Snapshot) -> pd.DataFrame:
     late = np.column_stack([(pay["date"] - day).dt.days for day in due])
     nearest = np.abs(late).argmin(axis=1)
     pay["late"] = late[np.arange(len(late)), nearest]
-    pay["month"] = _number(pay["date"]) + nearest - 1
+    pay["month"] = pay["date"].dt.year * 12 + pay["date"].dt.month + nearest - 1
     pay = pay[pay["late"].between(-_EARLY, _LATE)]
     pay = pay.assign(off=pay["late"].abs()).sort_values(["customer_id", "month", "off"])
     pay = pay.drop_duplicates(["customer_id", "month"])
-    known = np.union1d(_number(pd.to_datetime(booked)), pay["month"])
+    booked = booked_months(snapshot)
+    known = np.union1d(booked.year * 12 + booked.month, pay["month"])
     month = pay.assign(place=np.searchsorted(known, pay["month"])).groupby("customer_id")["place"]
     regular = (month.size() / (month.max() - month.min() + 1)).where(month.size() >= _PAYMENTS)
     return pay.assign(regular=pay["customer_id"].map(regular))[["customer_id", "date", "month", "payday", "regular"]]
-
-
-def _number(day: pd.Series) -> pd.Series:
-    """Count months through the years."""
-    return day.dt.year * 12 + day.dt.month
 
 
 def _due(month: pd.Series, day: pd.Series) -> pd.Series:

@@ -16,7 +16,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.value import bank_share, rules_of
 
 
-def bought(snapshot: Snapshot) -> ir.Table:
+def chosen(snapshot: Snapshot) -> ir.Table:
     """Pick what customers chose to buy, as bookings: card payments where kinds are told, nothing that was fraud.
 
     Where no category is told, all are `purchases`.

@@ -18,7 +18,7 @@ from bankmine.errors import BankmineError
 from bankmine.features import hours
 from bankmine.features.festivals import coming
 from bankmine.features.paydays import usual_payday
-from bankmine.features.purchases import bought
+from bankmine.features.purchases import chosen
 from bankmine.features.spine import spine_of
 from bankmine.judging import disclosure
 from bankmine.judging.after_pay import AFTER_PAY
@@ -37,7 +37,7 @@ class When:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.source = snapshot
-        self._spending = Moments(snapshot, ALL, lambda: bought(snapshot), "bought by card")
+        self._spending = Moments(snapshot, ALL, lambda: chosen(snapshot), "bought by card")
         self._logging_in = Moments(snapshot, LOG_INS, lambda: hours.log_ins(snapshot).mutate(amount=1.0), "logged in")
 
     # --- what pay and festivals do
@@ -121,7 +121,7 @@ class When:
     def each_year(self) -> pd.DataFrame:
         """Needs in the week of each festival, year by year and pooled."""
         rows = pd.concat(self._both("around").values())
-        rows = rows[rows["moment"].eq("week")]
+        rows = rows[rows["moment"].eq("week")].sort_values("year", na_position="first", kind="stable")
         year = rows["year"].map("{:.0f}".format, na_action="ignore").fillna("pooled")
         return wide(rows.assign(year=year), spec=".2f", index=["festival", "need"], columns="year")
 
@@ -169,7 +169,7 @@ class When:
 
     @part
     def _bought_at(self) -> ir.Table:
-        return hours.timed(bought(self.source), self.source.as_of - _YEAR)
+        return hours.timed(chosen(self.source), self.source.as_of - _YEAR)
 
     @part
     def _logged_in_at(self) -> ir.Table:
