@@ -114,7 +114,7 @@ def test_hours_are_of_the_last_year_and_not_told_of_too_few(tmp_path):
     found = of(tmp_path)
     hours = found.log_in_hours
     assert formatted(hours.loc[3, "Tue"], ".1%") == "fewer than 5"
-    assert hours.astype(float).fillna(0).to_numpy().nonzero() == ([9], [0])
+    assert np.argwhere(hours.astype(float).fillna(0).to_numpy()).tolist() == [[9, 0]]
     assert (found.busiest["log_day"], found.busiest["log_hour"]) == ("Mon", 9)
 
 
