@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +19,6 @@ from bankmine.bank.flat import is_flat
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import cohorts
-from bankmine.features.bookings import booked_months
 from bankmine.features.consent import contact_allowed, may_contact
 from bankmine.features.spine import month_end_before
 from bankmine.features.value import margin_total, not_counted, tiers
@@ -105,12 +103,10 @@ class BankValue(Valued):
 
     @part
     def _brought(self) -> dict[datetime.date, pd.DataFrame]:
-        """What customers brought in over the year before each day of whose year the data lack a month at most."""
+        """What customers brought in over the year before each day that the data reach back a year from."""
         begun = self.source.transactions["at"].cast("date").min().to_pyarrow().as_py()
         days = [self._ago(months) for months in (0, HALF, YEAR, 2 * YEAR)]
         covered = [day for day in days if begun and begun <= day - datetime.timedelta(days=worth.YEAR - 31)]
-        booked, year = booked_months(self.source), partial(pd.period_range, periods=YEAR, freq="M")
-        covered = [day for day in covered if year(end=day).isin(booked).sum() >= YEAR - 1]
         if not covered:
             raise BankmineError(f"a year before {self.day} is needed, and bookings begin on {begun}")
         return worth.measured(self.source, covered)
@@ -187,7 +183,7 @@ class BankValue(Valued):
 
     def _came(self, day: datetime.date, after: datetime.date) -> pd.Series:
         """Return what customers of a day brought in until another; who is not known any more brought nothing."""
-        return self._known(after, f"what came until {after}")["margin"].reindex(self._brought[day].index).fillna(0.0)
+        return self._brought[after]["margin"].reindex(self._brought[day].index).fillna(0.0)
 
     @part
     def judged(self) -> Amounts:
