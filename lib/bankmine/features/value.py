@@ -114,8 +114,8 @@ def monthly_margin(snapshot: Snapshot, groups: ir.Table, first: datetime.date) -
     months = ibis.range(
         open_.begun.cast("timestamp"), (open_.until + ibis.interval(days=1)).cast("timestamp"), ibis.interval(months=1)
     )
-    kept_open = open_.select("group", date=months.unnest().cast("date"))
-    parts.append(kept_open.mutate(margin=ibis.literal(-rules.account)))
+    kept_open = open_.select("group", month=months.unnest())  # Spark casts no value while it unnests it
+    parts.append(kept_open.mutate(date=kept_open.month.cast("date"), margin=ibis.literal(-rules.account)))
     rows = ibis.union(*(part.select("group", "date", "margin") for part in parts))
     rows = rows.filter(rows.date >= start)
     return rows.group_by("group", month=rows.date.truncate("M")).agg(margin=rows.margin.sum())

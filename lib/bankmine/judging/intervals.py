@@ -86,6 +86,13 @@ def around(
     return estimate + low * error, estimate + high * error
 
 
+def means(values: pd.DataFrame, cluster: pd.Series) -> pd.DataFrame:
+    """Return the `value` of the mean of each column, with `low` and `high`, of rows that come in clusters."""
+    mean = values.mean()
+    low, high = around(mean, clustered_error(((values - mean) / len(values)).to_numpy(), cluster))
+    return pd.DataFrame({"value": mean, "low": low, "high": high})
+
+
 def of_mean(values: np.ndarray) -> tuple[float, float]:
     """Return Student's 95 % interval of a mean of independent values, two at least."""
     return around(values.mean(), stats.sem(values), len(values) - 1)
