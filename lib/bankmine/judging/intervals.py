@@ -88,9 +88,8 @@ def around(
 
 def means(values: pd.DataFrame, cluster: pd.Series) -> pd.DataFrame:
     """Return the `value` of the mean of each column, with `low` and `high`, of rows that come in clusters."""
-    mean = values.mean()
-    low, high = around(mean, clustered_error(((values - mean) / len(values)).to_numpy(), cluster))
-    return pd.DataFrame({"value": mean, "low": low, "high": high})
+    by_cluster = values.groupby(pd.factorize(cluster, use_na_sentinel=False)[0])
+    return mean_by_cluster(by_cluster.sum(), by_cluster.size().to_numpy())
 
 
 def of_mean(values: np.ndarray) -> tuple[float, float]:
