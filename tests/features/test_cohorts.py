@@ -92,7 +92,9 @@ def test_cohorts_by_hand(tmp_path, monkeypatch):
     zero = margins.MarginRules(owner="finance", spreads={}, bookings={"fee": {"out": 1.0}}, costs={"other": 0.0},
                                account=1.0, currency="CNY")  # fmt: skip
     monkeypatch.setattr(margins, "load_rules", lambda *_: zero)
-    stays, paid = cohorts.joined(tiny(tmp_path), 2)
+    found = cohorts.joined(tiny(tmp_path), 2)
+    assert found.size.tolist() == [2, 2]
+    stays, paid = found.stays, found.paid
     assert list(stays.index.astype(str)) == ["2025-01", "2025-03"]
     nan = np.nan
     wanted = [[1.0, 0.5, 0.5, 0.5, 0.5, 0.5, nan], [1.0, 1.0, 1.0, 0.5, nan, nan, nan]]
@@ -100,7 +102,7 @@ def test_cohorts_by_hand(tmp_path, monkeypatch):
     # a fee of 100 each in the first month, and 1 a month for each account that was open in it
     wanted = [[99, 98, 97.5, 97, 96.5, 96, nan], [99, 98, 97, 96, nan, nan, nan]]
     np.testing.assert_allclose(paid.iloc[:, :7], wanted)
-    assert cohorts.payback(paid, 98.5) == {"months": 1, "cohorts": 2, "of": 2, "cost": 98.5}
+    assert found.payback(98.5) == {"months": 1, "cohorts": 2, "of": 2, "cost": 98.5}
 
 
 def test_months_of_few_who_joined_are_not_told(tmp_path):
@@ -109,9 +111,17 @@ def test_months_of_few_who_joined_are_not_told(tmp_path):
 
 
 def test_when_it_is_paid_back_and_where_that_cannot_be_said():
-    summed = pd.DataFrame([[10.0, 60.0, 110.0], [0.0, 30.0, np.nan]])
-    assert cohorts.payback(summed, 45.0) == {"months": 2, "cohorts": 1, "of": 2, "cost": 45.0}
+    paid = pd.DataFrame([[10.0, 60.0, 110.0], [0.0, 30.0, np.nan]])
+    found = cohorts.Cohorts(pd.Series([10, 10]), paid, paid)
+    assert found.payback(45.0) == {"months": 2, "cohorts": 1, "of": 2, "cost": 45.0}
     with pytest.raises(BankmineError, match="nobody who joined has yet brought in the 900"):
-        cohorts.payback(summed, 900.0)
+        found.payback(900.0)
     with pytest.raises(BankmineError, match="no cost of winning"):
-        cohorts.payback(summed, 0.0)
+        found.payback(0.0)
+
+
+def test_payback_is_that_of_a_customer_not_of_a_month_of_joining():
+    """Ninety of a hundred joined in the month that pays late: the mean customer pays when they do."""
+    paid = pd.DataFrame([[50.0, 100.0, 150.0], [0.0, 10.0, 60.0]])
+    assert cohorts.Cohorts(pd.Series([10, 90]), paid, paid).payback(50.0)["months"] == 3
+    assert cohorts.Cohorts(pd.Series([50, 50]), paid, paid).payback(50.0)["months"] == 2

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from collections.abc import Iterator
 
+import ibis
 import pandas as pd
 import pytest
 from bank_fixtures import write_parquet
 from random_bank import random_bank, random_service
 
-from bankmine.bank.snapshot import Bank, open_source
+from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.features.bookings import fell_silent
 from bankmine.features.customers import features
 from bankmine.features.service import service
 from bankmine.features.spine import spine_of
+from bankmine.features.value import margin, monthly_margin
+from bankmine.topics.behaviour.next_step import visits
 from bankmine.topics.churn.definition import Definition, labels
 
 pytestmark = pytest.mark.slow
@@ -30,11 +34,13 @@ DAYS = [dt.date(2025, 3, 31), dt.date(2025, 6, 30)]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     bank = random_bank(seed=3)
-    return str(write_parquet(bank | random_service(bank["customers"]), tmp_path_factory.mktemp("spark")))
+    bank |= random_service(bank["customers"])
+    twice = {name: pd.concat([bank[name], bank[name].head(3)]) for name in ("transactions", "feedback")}
+    return str(write_parquet(bank | twice, tmp_path_factory.mktemp("spark")))
 
 
 @pytest.fixture(scope="module")
-def on_spark(folder):
+def on_spark(folder) -> Iterator[Snapshot]:
     from pyspark.sql import SparkSession
 
     session = (
@@ -44,12 +50,16 @@ def on_spark(folder):
         .config("spark.driver.host", "127.0.0.1")
         .getOrCreate()
     )
-    yield open_source(folder, engine="spark")
+    yield open_source(folder, engine="spark").as_of(DAYS[-1])
     session.stop()
 
 
-def outcome(bank: Bank) -> tuple[pd.DataFrame, ...]:
-    snapshot = bank.as_of(DAYS[-1])
+@pytest.fixture(scope="module")
+def on_duckdb(folder) -> Snapshot:
+    return open_source(folder).as_of(DAYS[-1])
+
+
+def outcome(snapshot: Snapshot) -> tuple[pd.DataFrame, ...]:
     spine = spine_of(snapshot, DAYS)
     parts = (features(snapshot, spine), fell_silent(snapshot, spine), service(snapshot, spine))
     tables = [part.to_pandas() for part in (*parts, labels(snapshot, spine, OFTEN))]
@@ -59,7 +69,25 @@ def outcome(bank: Bank) -> tuple[pd.DataFrame, ...]:
     return *sorted_, snapshot.overview()
 
 
-def test_features_labels_and_checks_are_equal_on_both_engines(folder, on_spark):
-    for there, here in zip(outcome(on_spark), outcome(open_source(folder)), strict=True):
+def test_features_labels_and_checks_are_equal_on_both_engines(on_duckdb, on_spark):
+    for there, here in zip(outcome(on_spark), outcome(on_duckdb), strict=True):
         pd.testing.assert_frame_equal(there[here.columns], here, rtol=1e-9, atol=1e-9, check_dtype=False)
         assert len(here)
+
+
+def what_a_customer_brings_and_looks_at(snapshot: Snapshot) -> tuple[pd.DataFrame, ...]:
+    everybody = snapshot.customers.select("customer_id", group=ibis.literal("all"))
+    paid = margin(snapshot, spine_of(snapshot, DAYS)).to_pandas()
+    monthly = monthly_margin(snapshot, everybody, DAYS[0]).to_pandas()
+    rows = visits.visitors(snapshot, DAYS, ["home", "rate_table"], 1.0)
+    return tuple(
+        t.assign(**{c: pd.to_datetime(t[c]) for c in ("day", "month") if c in t}).sort_values(keys, ignore_index=True)
+        for t, keys in ((paid, ["customer_id", "day"]), (monthly, ["month"]), (rows, ["customer_id", "day"]))
+    )
+
+
+def test_margins_and_visits_are_equal_on_both_engines(on_duckdb, on_spark):
+    both = (what_a_customer_brings_and_looks_at(snapshot) for snapshot in (on_spark, on_duckdb))
+    for there, here in zip(*both, strict=True):
+        pd.testing.assert_frame_equal(there[here.columns], here, rtol=1e-9, atol=1e-9, check_dtype=False)
+        assert len(here) > 2

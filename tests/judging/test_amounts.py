@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bankmine.errors import BankmineError
-from bankmine.judging.amounts import MEANT, Amounts, around, chosen, spread
+from bankmine.judging.amounts import MEANT, Amounts, around, chosen, spread, unsteadiness
 
 WAYS = ("simple", "better", "best")
 
@@ -91,3 +91,22 @@ def test_one_who_brought_all_has_an_interval():
     found = Amounts(pd.DataFrame({"a": np.arange(30.0)}), pd.Series([0.0] * 29 + [9.0])).table.loc["a"]
     assert found["gini"] == pytest.approx(1)
     assert found.notna().all()
+
+
+def test_a_total_is_as_unsteady_as_its_months_were():
+    """A random walk drawn often: the year after the last twelve months lies within two errors of their mean."""
+    rng, months = np.random.default_rng(0), pd.period_range("2023-01", periods=48, freq="M")
+    off, said = [], []
+    for _ in range(300):
+        level = np.exp(rng.normal(0, 0.03, 48).cumsum()) * 1000 * months.days_in_month
+        walk = pd.Series(level, months)
+        said.append(unsteadiness(walk.iloc[:36]))
+        growth = walk.iloc[24:36].sum() / walk.iloc[12:24].sum()
+        off.append(np.log(walk.iloc[36:].sum() / (walk.iloc[24:36].sum() * growth)))
+    assert np.std(off) == pytest.approx(np.mean(said), rel=0.35)
+
+
+@pytest.mark.parametrize("months", [[1.0] * 12, [1.0] * 12 + [0.0] + [1.0] * 12, [-1.0] * 24])
+def test_too_few_months_or_months_without_margin_tell_nothing_of_a_total(months):
+    with pytest.raises(BankmineError, match="a year of months in which the bank earned something"):
+        unsteadiness(pd.Series(months, pd.period_range("2023-01", periods=len(months), freq="M")))

@@ -12,6 +12,7 @@ from bankmine.judging.intervals import (
     clustered_error,
     draws,
     interval,
+    means,
     of_belief,
     of_mean,
     of_median,
@@ -82,6 +83,17 @@ def test_the_interval_of_a_mean_is_students():
     values = np.array([1.0, 2.0, 4.0, 9.0])
     half = 3.182446 * values.std(ddof=1) / 2
     assert of_mean(values) == pytest.approx((4 - half, 4 + half))
+
+
+def test_means_of_columns_with_a_row_a_cluster_are_the_textbooks_and_wider_where_rows_come_in_clusters():
+    values = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 2)), columns=["a", "b"]).add([1.0, 0.0])
+    found = means(values, pd.Series(values.index))
+    error = stats.sem(values["a"])
+    assert found.loc["a"].tolist() == pytest.approx(
+        [values["a"].mean(), *stats.norm.interval(0.95, found["value"]["a"], error)]
+    )
+    twice = means(pd.concat([values, values]), pd.Series([*values.index, *values.index]))
+    assert twice.to_numpy() == pytest.approx(found.to_numpy())
 
 
 def test_the_interval_of_a_median_holds_it_at_least_as_often_as_it_says():

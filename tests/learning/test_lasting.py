@@ -79,12 +79,14 @@ def test_renewals_are_counted_by_year_of_age(savers):
 
 def test_accounts_that_stay_earn_what_they_earn_now_for_as_long_as_they_stay(savers):
     """Sixty accounts are open: no more than what they earn now comes each year, and less each year."""
-    found = expected(savers, DAY, lasting(savers, DAY), 0.1).iloc[0]
+    found = expected(savers, DAY, 0.1).iloc[0]
     now = 60 * 1000 * load_rules("").spreads["savings"]
     assert now > found["year_1"] > found["year_2"] > found["year_3"] > 0
     assert 0 < found["open"] < 1
-    undiscounted = expected(savers, DAY, lasting(savers, DAY), 0.0).iloc[0]
+    undiscounted = expected(savers, DAY, 0.0).iloc[0]
     assert undiscounted["year_1"] == pytest.approx(undiscounted["plain"])
+    assert undiscounted["unclosed"] == pytest.approx(undiscounted["plain"] / undiscounted["open"])
+    assert found["year_1"] < found["unclosed"] < undiscounted["unclosed"]
     assert found["year_3"] / undiscounted["year_3"] == pytest.approx(1.1**-2.5, rel=0.01)
 
 

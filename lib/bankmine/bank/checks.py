@@ -172,7 +172,8 @@ def _keep_first(good: ir.Table, rows: ir.Table, table: Table, result: TableCheck
     copies = copies.mutate(_rank=ibis.row_number().over(group_by=table.key, order_by=order))
     copies = few(copies.to_pyarrow(), rows.get_backend())  # looked for once, not in every query upon the table
     _leave_out(copies.filter(copies._rank > 0), table, "duplicate_key", table.key[-1], result, day)
-    return good.anti_join(keys, table.key).union(copies.filter(copies._rank == 0).drop("_rank"))
+    first = copies.filter(copies._rank == 0).drop("_rank").cast(good.schema())  # Spark's types are finer than Arrow's
+    return good.anti_join(keys, table.key).union(first)
 
 
 def _leave_out(rows: ir.Table, table: Table, rule: str, column: str, result: TableCheck, day: datetime.date) -> int:

@@ -9,6 +9,7 @@ from operator import add
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 from ibis import _
 from ibis.common.deferred import Deferred
 
@@ -160,3 +161,9 @@ def _by_window(bands: ir.Table, spine: ir.Table, measures: list[str]) -> ir.Tabl
         new["salary_regularity_365d"] = length / count
         helpers += [f"salary_{part}_{w}d" for w in WINDOWS for part in ("cos", "sin")]
     return t.select(*(c for c in t.columns if c not in helpers), **new)
+
+
+def booked_months(snapshot: Snapshot) -> pd.PeriodIndex:
+    """List the months in which the bank booked anything; of others its data tell nothing."""
+    rows = snapshot.transactions.select(month=snapshot.transactions["at"].truncate("M").cast("date")).distinct()
+    return pd.PeriodIndex(pd.to_datetime(rows.order_by("month").to_pandas()["month"]), freq="M")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import ibis
 import numpy as np
 import pandas as pd
@@ -14,10 +16,38 @@ MONTHS = 36
 _FEWEST = 2
 
 
-def joined(snapshot: Snapshot, smallest: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return by month of joining (rows) and months since (columns) the share that stays, and the margin summed up.
+@dataclass(frozen=True)
+class Cohorts:
+    """Customers by month of joining (rows) and months since (columns)."""
 
-    Who stays has an account open at the end of the month; the margin is that of a customer who joined, left or not.
+    size: pd.Series
+    """How many joined."""
+    stays: pd.DataFrame
+    """Share that has an account open at the end of the month."""
+    paid: pd.DataFrame
+    """Margin summed up of a customer who joined, left or not."""
+
+    def payback(self, cost: float) -> dict[str, object]:
+        """Say when a customer who joined has brought in what winning one cost, over all cohorts as far as they go.
+
+        `months` after joining, the first in which the mean of all customers who joined so long ago reaches `cost`;
+        `cohorts` how many of `of` months of joining old enough reached it in as many. An error tells where it costs
+        nothing or is not reached yet.
+        """
+        if not cost:
+            raise BankmineError("data/value.yml gives no cost of winning a customer: there is nothing to pay back")
+        mean = self.paid.mul(self.size, axis=0).sum() / self.paid.notna().mul(self.size, axis=0).sum()
+        reached = mean.index[mean >= cost]
+        if not len(reached):
+            raise BankmineError(f"nobody who joined has yet brought in the {cost:,.0f} that winning a customer costs")
+        month = int(reached[0])
+        old = self.paid[month].dropna()
+        return {"months": month + 1, "cohorts": int((old >= cost).sum()), "of": len(old), "cost": cost}
+
+
+def joined(snapshot: Snapshot, smallest: int) -> Cohorts:
+    """Follow those who joined in each of the months that the data cover.
+
     Months in which fewer than `smallest` joined are left out, as are months that are not over. An error tells where
     fewer than two months are left.
     """
@@ -43,24 +73,7 @@ def joined(snapshot: Snapshot, smallest: int) -> tuple[pd.DataFrame, pd.DataFram
     )  # fmt: skip
     over = np.arange(paid.shape[1]) > np.array([(whole - c).n for c in size.index])[:, None]
     stays = (1 - gone.cumsum(axis=1).div(size, axis=0)).mask(over)
-    return stays, paid.cumsum(axis=1).div(size, axis=0).mask(over)
-
-
-def payback(summed: pd.DataFrame, cost: float) -> dict[str, object]:
-    """Say when a customer who joined has brought in what winning one cost, over all cohorts as far as they go.
-
-    `months` after joining, the first in which the mean of cohorts that are so old reaches `cost`; `cohorts` how many
-    of `of` those old enough reached it in as many. An error tells where it costs nothing or is not reached yet.
-    """
-    if not cost:
-        raise BankmineError("data/value.yml gives no cost of winning a customer: there is nothing to pay back")
-    mean = summed.mean()
-    reached = mean.index[mean >= cost]
-    if not len(reached):
-        raise BankmineError(f"nobody who joined has yet brought in the {cost:,.0f} that winning a customer costs")
-    month = int(reached[0])
-    old = summed[month].dropna()
-    return {"months": month + 1, "cohorts": int((old >= cost).sum()), "of": len(old), "cost": cost}
+    return Cohorts(size, stays, paid.cumsum(axis=1).div(size, axis=0).mask(over))
 
 
 def _gone(snapshot: Snapshot) -> ibis.expr.types.Table:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 from ibis.common.deferred import Deferred
 
 from bankmine.bank.contract import DEBTS, DEPOSITS, PRODUCTS
@@ -54,3 +57,11 @@ def deposits_on(snapshot: Snapshot, table: ir.Table, **days: Deferred) -> ir.Tab
         table = wanted.left_join(held, ["customer_id", "month_end"]).rename({name: "balance"})
         table = table.drop("month_end", *(c for c in table.columns if c.endswith("_right")))
     return table
+
+
+def holders(snapshot: Snapshot, day: datetime.date) -> pd.Index:
+    """Fetch the keys of all customers who had an account open on a day."""
+    rows = snapshot.accounts.filter(snapshot.accounts.opened_on <= ibis.literal(day))
+    if "closed_on" in rows.columns:
+        rows = rows.filter(rows.closed_on.isnull() | (rows.closed_on > ibis.literal(day)))
+    return pd.Index(rows.select("customer_id").distinct().to_pandas()["customer_id"])

@@ -13,11 +13,26 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.value import MarginRules, bank_share, rules_of
+from bankmine.features.spine import kept
+from bankmine.features.value import bank_share, rules_of
 
 
-def purchases(snapshot: Snapshot, rules: MarginRules | None = None) -> ir.Table:
+def chosen(snapshot: Snapshot) -> ir.Table:
+    """Pick what customers chose to buy, as bookings: card payments where kinds are told, nothing that was fraud.
+
+    Where no category is told, all are `purchases`.
+    """
+    t = snapshot.transactions
+    t = _by_card(t) if "kind" in t.columns else t.filter(t.direction == "out")
+    t = t.filter(~t.is_fraud.fill_null(False)) if "is_fraud" in t.columns else t
+    t = t if "category" in t.columns else t.mutate(category=ibis.literal("purchases"))
+    return t.inner_join(snapshot.accounts.select("account_id", "customer_id"), "account_id")
+
+
+def purchases(snapshot: Snapshot) -> ir.Table:
     """Pick what customers paid by card: `customer_id`, `date`, `amount`, and `margin`, the bank's part less handling.
+
+    Fraud is among it: it earns as other payments do, and of the last weeks it is not known yet.
 
     Raises
     ------
@@ -26,11 +41,14 @@ def purchases(snapshot: Snapshot, rules: MarginRules | None = None) -> ir.Table:
     """
     if not snapshot.has("transactions.kind"):
         raise BankmineError("bookings have no kind: a purchase cannot be told from rent, dues or a transfer")
-    t = snapshot.transactions
-    rows = bank_share(t.filter((t.kind == "card") & (t.direction == "out")), rules or rules_of(snapshot))
+    rows = bank_share(_by_card(snapshot.transactions), rules_of(snapshot))
     owners = snapshot.accounts.select("account_id", "customer_id")
     rows = rows.inner_join(owners, "account_id")
     return rows.select("customer_id", "date", "amount", margin=rows.booked - rows.handling)
+
+
+def _by_card(t: ir.Table) -> ir.Table:
+    return t.filter((t.kind == "card") & (t.direction == "out"))
 
 
 def seen(purchases: ir.Table, first: datetime.date, last: datetime.date, until: datetime.date) -> pd.DataFrame:
@@ -56,3 +74,13 @@ def seen(purchases: ir.Table, first: datetime.date, last: datetime.date, until: 
     table = pd.DataFrame({"x": x, "t_x": (end - start).dt.days, "T": (pd.Timestamp(last) - start).dt.days})
     rest = found[["spent", "earned", "later", "later_spent", "later_earned"]].astype(float).fillna(0.0)
     return table.astype(float).assign(spend=spend.astype(float)).join(rest)
+
+
+def bought(snapshot: Snapshot, first: datetime.date, last: datetime.date, until: datetime.date) -> pd.DataFrame:
+    """Sum up what the customers of a bank bought, as of `seen`; kept."""
+
+    def computed() -> pd.DataFrame:
+        return seen(purchases(snapshot), first, last, until).reset_index()
+
+    days = [first, last, until]
+    return kept(snapshot, "purchases of customers", days, computed, rules_of(snapshot)).set_index("customer_id")

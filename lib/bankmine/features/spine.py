@@ -25,6 +25,7 @@ WINDOWS = (30, 90, 180, 365)
 """Lengths in days; the spine's day is the last of them."""
 
 KEYS = ("customer_id", "day")
+_DIGITS = 8
 
 
 def spine_of(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> ir.Table:
@@ -35,6 +36,11 @@ def spine_of(snapshot: Snapshot, days: Sequence[datetime.date] = ()) -> ir.Table
     each = ibis.array([ibis.literal(d) for d in days]).unnest()
     pairs = snapshot.customers.select("customer_id", "joined_on", day=each)
     return pairs.filter(pairs.joined_on <= pairs.day).select(*KEYS)
+
+
+def drawn(entity: ir.StringValue, share: float) -> ir.BooleanValue:
+    """Say who is in a panel of about a share of all: by a digest of the id, so that it is the same ones each month."""
+    return entity.hexdigest("md5").substr(0, _DIGITS) < f"{round(share * 16**_DIGITS):0{_DIGITS}x}"
 
 
 def kept(

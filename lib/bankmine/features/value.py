@@ -114,8 +114,8 @@ def monthly_margin(snapshot: Snapshot, groups: ir.Table, first: datetime.date) -
     months = ibis.range(
         open_.begun.cast("timestamp"), (open_.until + ibis.interval(days=1)).cast("timestamp"), ibis.interval(months=1)
     )
-    kept_open = open_.select("group", date=months.unnest().cast("date"))
-    parts.append(kept_open.mutate(margin=ibis.literal(-rules.account)))
+    kept_open = open_.select("group", month=months.unnest())  # Spark casts no value while it unnests it
+    parts.append(kept_open.mutate(date=kept_open.month.cast("date"), margin=ibis.literal(-rules.account)))
     rows = ibis.union(*(part.select("group", "date", "margin") for part in parts))
     rows = rows.filter(rows.date >= start)
     return rows.group_by("group", month=rows.date.truncate("M")).agg(margin=rows.margin.sum())
@@ -177,16 +177,18 @@ def margin(snapshot: Snapshot, spine: ir.Table, days: int = 365, rules: MarginRu
     return _added_up(beside(spine.select(*KEYS), parts))
 
 
-def margins(snapshot: Snapshot, ends: Sequence[datetime.date], days: int = 365) -> pd.DataFrame:
-    """Fetch the margin of all customers over the days up to each end: `customer_id`, `day` (timestamp), `margin`."""
+def margins(
+    snapshot: Snapshot, ends: Sequence[datetime.date], days: int = 365, of: Sequence[str] = ("margin",)
+) -> pd.DataFrame:
+    """Fetch the margin of all customers over the days up to each end, or more `of` its parts, beside the keys; kept."""
     rules = load_rules(snapshot.source.currency)
 
     def computed() -> pd.DataFrame:
-        paid = margin(snapshot, spine_of(snapshot, ends), days, rules).select(*KEYS, "margin")
+        paid = margin(snapshot, spine_of(snapshot, ends), days, rules).select(*KEYS, *of)
         return paid.order_by(KEYS).to_pandas()
 
-    paid = kept(snapshot, f"margin of {days} days", list(ends), computed, rules)
-    return paid.assign(day=pd.to_datetime(paid["day"]), margin=paid["margin"].astype(float))
+    paid = kept(snapshot, f"{' and '.join(of)} of {days} days", list(ends), computed, rules)
+    return paid.assign(day=pd.to_datetime(paid["day"])).astype(dict.fromkeys(of, float))
 
 
 def tiers(margin: pd.Series, shares: Mapping[str, float] = TIERS) -> pd.Series:

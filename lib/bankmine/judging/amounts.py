@@ -16,7 +16,9 @@ from bankmine.errors import BankmineError
 from bankmine.judging.intervals import draws, interval
 
 _TENTHS, _ROUNDS, _OF_A_GROUP = 10, 200, 20
-_SAME = 1e-9
+_SAME, _MONTHS = 1e-9, 12
+_FORGOTTEN = np.sqrt(13 * 25 / (6 * 12))
+"""Standard deviation of the mean of twelve months of a random walk, over that of its step."""
 _MIDDLE = (0.1, 0.9)
 MEANT = _MIDDLE[1] - _MIDDLE[0]
 """Share of customers whose amount is meant to lie in the interval that they are given."""
@@ -108,6 +110,20 @@ def around(said: pd.Series, off: pd.DataFrame) -> pd.DataFrame:
     by = (size + told["unit"].to_numpy()).clip(min=_SAME)
     ends = {end: said.to_numpy() + told[end].to_numpy() * by for end in ("low", "high")}
     return pd.DataFrame(ends, said.index)
+
+
+def unsteadiness(monthly: pd.Series) -> float:
+    """Return the standard error of the total of the next twelve months, as a share, from totals of months, by period.
+
+    The level moves as a random walk, by what it moved from month to month beyond its trend, and the growth that enters
+    the forecast was learnt from one year as unsteady as the next will be. An error tells where there is no year of it.
+    """
+    daily = monthly / monthly.index.days_in_month
+    if len(daily) < _MONTHS + 1 or (daily <= 0).any():
+        raise BankmineError(
+            "a year of months in which the bank earned something is needed to say how sure the total is"
+        )
+    return float(np.log(daily).diff().std() * _FORGOTTEN * np.sqrt(2))
 
 
 def _gini(order: np.ndarray, value: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from scipy.optimize import linprog
 
 from bankmine.bank.flat import Flat
 from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
 from bankmine.features.population import ALL, MEASURES, STATE
 from bankmine.judging.numbers import Hidden
 from bankmine.privacy.register import load_register
@@ -115,6 +116,14 @@ def told(values: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
         pairs = zip(values[name], words[name], strict=True)
         found[name] = pd.Series([Hidden(w) if w else v for v, w in pairs], values.index, dtype=object)
     return found
+
+
+def shares(counts: pd.DataFrame, customers: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Return each count as a share of all, with words for cells of too few customers; an error where all are so."""
+    words = not_told(customers, smallest, ())
+    if ((words != "") | (counts == 0)).all(axis=None):
+        raise BankmineError("this is known of too few customers to be told")
+    return told(counts / counts.to_numpy().sum(), words)
 
 
 def rows_told(

@@ -36,17 +36,35 @@ def wilson_clustered(hit: pd.Series, cluster: pd.Series) -> tuple[float, float]:
     Statistics and Methodology 3, 2015). Where all clusters are alike there is no variance to go by, and each counts as
     one row; at none or all the interval is exact, by clusters. NaN where there is no row.
     """
-    if not len(hit):
-        return np.nan, np.nan
-    share, rows = float(hit.mean()), len(hit)
+    by_cluster = hit.astype(float).groupby(pd.factorize(cluster, use_na_sentinel=False)[0])
+    return share_by_cluster(by_cluster.sum().to_numpy(), by_cluster.size().to_numpy())[1:]
+
+
+def share_by_cluster(hits: np.ndarray, rows: np.ndarray) -> tuple[float, float, float]:
+    """Return a share, of which each cluster has so many `hits` of so many `rows`, and its interval by clusters.
+
+    That is as of `wilson_clustered`; clusters without rows are none.
+    """
+    there = rows > 0
+    hits, rows = hits[there], rows[there]
+    if not len(rows):
+        return np.nan, np.nan, np.nan
+    share, whole = float(hits.sum() / rows.sum()), rows.sum()
     if share in (0.0, 1.0):
-        n = cluster.nunique(dropna=False)
-        return wilson(round(share * n), n)
-    error = clustered_error((hit.to_numpy(float) - share) / rows, cluster)
-    n = min(share * (1 - share) / error**2, rows) if error > _NONE else cluster.nunique(dropna=False)
+        return share, *wilson(round(share * len(rows)), len(rows))
+    error = clustered_error((hits - share * rows) / whole, np.arange(len(rows)))
+    n = min(share * (1 - share) / error**2, whole) if error > _NONE else len(rows)
     z = stats.norm.ppf((1 + CONFIDENCE) / 2)
     centre, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return float(centre - half) / (1 + z**2 / n), float(centre + half) / (1 + z**2 / n)
+    return share, float(centre - half) / (1 + z**2 / n), float(centre + half) / (1 + z**2 / n)
+
+
+def mean_by_cluster(sums: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """Return the `value` of means of rows, a column of sums by cluster each, with `low` and `high` by clusters."""
+    mean = sums.sum() / rows.sum()
+    error = clustered_error((sums - np.outer(rows, mean)).to_numpy() / rows.sum(), np.arange(len(rows)))
+    low, high = around(mean, error)
+    return pd.DataFrame({"value": mean, "low": low, "high": high})
 
 
 def clustered_error(pull: np.ndarray, cluster: pd.Series | np.ndarray) -> np.ndarray:
@@ -66,6 +84,12 @@ def around(
     """Return the 95 % interval of estimates from their standard errors: normal, or Student's t with its freedom."""
     low, high = stats.norm.interval(CONFIDENCE) if freedom is None else stats.t.interval(CONFIDENCE, freedom)
     return estimate + low * error, estimate + high * error
+
+
+def means(values: pd.DataFrame, cluster: pd.Series) -> pd.DataFrame:
+    """Return the `value` of the mean of each column, with `low` and `high`, of rows that come in clusters."""
+    by_cluster = values.groupby(pd.factorize(cluster, use_na_sentinel=False)[0])
+    return mean_by_cluster(by_cluster.sum(), by_cluster.size().to_numpy())
 
 
 def of_mean(values: np.ndarray) -> tuple[float, float]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import xgboost
 from scipy import stats
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from xgboost import QuantileDMatrix, XGBClassifier
+from xgboost import QuantileDMatrix, XGBClassifier, XGBRegressor
 
 from bankmine.learning.sample import CONFIDENCE, Sample, codes
 from bankmine.learning.splits import FEWEST, Fold, stratified_folds
@@ -165,3 +166,14 @@ def _told(
         odds = model.predict(held, output_margin=True, iteration_range=(0, min(trees, model.num_boosted_rounds())))
         losses.append(np.logaddexp(0, np.where(held.get_label() == 1, -odds, odds)))
     return trees, np.concatenate(losses)
+
+
+def amounts(learnt: pd.DataFrame, came: pd.Series, given: pd.DataFrame) -> pd.Series:
+    """Foretell an amount of `given` rows by trees learnt on other rows, of the measures known of both."""
+    known, own = learnt.columns.intersection(given.columns), learnt.index.intersection(came.index)
+    model = XGBRegressor(
+        n_estimators=200, max_depth=4, learning_rate=0.05, subsample=0.8, colsample_bytree=0.8, min_child_weight=20,
+        n_jobs=2, random_state=0,
+    )  # fmt: skip
+    model.fit(learnt.loc[own, known].astype(float), came[own])
+    return pd.Series(model.predict(given[known].astype(float)).astype(float), given.index)

@@ -12,23 +12,30 @@ import numpy as np
 import pandas as pd
 
 from bankmine.errors import BankmineError
+from bankmine.lacking import Lacking
 from bankmine.learning import repeat_buying
-from bankmine.learning.repeat_buying import Buying, Spending, fit_buying, fit_spending
+from bankmine.learning.repeat_buying import Buying, Spending, fit_buying, fit_spending, recalibrated
 
 _GROUPS = 7
 """Customers who came back so often or more are one group."""
 _LEAST_DAYS = 28
 """Days that must be seen for customers to have had the time to come back."""
+_SURELY_GONE = 1e-3
 
 
 @dataclass(frozen=True)
 class Foretold:
-    """What customers are expected to buy in the `days` after they were seen, by what they bought before."""
+    """What customers are expected to buy in the `days` after they were seen, by what they bought before.
+
+    Who bought once counts as alive for the model; so chances are set to the level of what became of buyers `earlier`.
+    """
 
     seen: pd.DataFrame
     """As of `seen`."""
     days: int
     """After which it is judged, and so far is foretold."""
+    earlier: Foretold | Lacking
+    """Buyers of whom it was known by then whether they came back, both models fitted."""
 
     @cached_property
     def buying(self) -> Buying:
@@ -37,9 +44,13 @@ class Foretold:
             raise BankmineError(f"all purchases lie within {_LEAST_DAYS} days: nobody has had the time to come back")
         return fit_buying(self.seen)
 
-    def fit(self) -> None:
-        """Fit both models now; an error says why it cannot be."""
-        _ = self.buying, self.spending
+    def fitted(self) -> Foretold | Lacking:
+        """Fit both models now, or say why it cannot be."""
+        try:
+            _ = self.buying, self.spending
+        except BankmineError as error:
+            return Lacking(str(error))
+        return self
 
     @cached_property
     def spending(self) -> Spending:
@@ -57,26 +68,48 @@ class Foretold:
         return self.seen["later"] > 0
 
     @property
+    def same_rate(self) -> pd.Series:
+        """Purchases a day after the first, as they were: what is foretold where nobody is taken to stop."""
+        return self.seen["x"] / self.seen["T"].clip(lower=1)
+
+    @property
     def earns(self) -> float:
         """What the bank earns of each unit of money spent."""
         spent = self.seen["spent"].sum()
         return float(self.seen["earned"].sum() / spent) if spent > 0 else 0.0
 
-    def expected(self, days: int, discount: float = 0.0) -> pd.DataFrame:
-        """Foretell `purchases`, and what is `spent` and `earned`, discounted by the middle of the time."""
-        count = self.buying.expected(self.seen, days)
-        spent = count * self.spending.expected(self.seen)
-        worth = (1 + discount) ** (-days / 2 / 365)
-        told = {"purchases": count, "spent": spent * worth, "earned": spent * worth * self.earns}
-        return pd.DataFrame(told, index=self.seen.index)
+    def expected(self, days: int, discount: float = 0.0) -> pd.Series:
+        """Foretell what the bank earns of each customer, discounted by the middle of the time."""
+        spent = self.buying.expected(self.seen, days) * self.spending.expected(self.seen)
+        return spent * (self.earns * (1 + discount) ** (-days / 2 / 365)) * self._level
 
-    def again(self) -> pd.Series:
-        """Return the chance that each customer buys at all in the time after, as the model has it."""
+    @cached_property
+    def again_by_model(self) -> pd.Series:
+        """Chance that each customer buys at all in the time after, as the model has it."""
         return pd.Series(self.buying.again(self.seen, self.days), self.seen.index)
 
+    @cached_property
+    def again(self) -> pd.Series:
+        """The same at the level of what happened to the buyers earlier; the model's where nothing is known of them."""
+        if isinstance(self.earlier, Lacking):
+            return self.again_by_model
+        happened = self.earlier.again_by_model.to_numpy(), self.earlier.came_back.to_numpy()
+        return pd.Series(recalibrated(*happened, self.again_by_model.to_numpy()), self.seen.index)
+
+    @cached_property
     def alive(self) -> pd.Series:
-        """Return the chance that each customer has not stopped, as the model has it."""
-        return pd.Series(self.buying.alive(self.seen), self.seen.index)
+        """Chance that each customer has not stopped, at the same level."""
+        return self._alive_by_model * self._level
+
+    @cached_property
+    def _alive_by_model(self) -> pd.Series:
+        return pd.Series(self.buying.alive(self.seen), self.seen.index).clip(lower=_SURELY_GONE)
+
+    @cached_property
+    def _level(self) -> pd.Series:
+        """How much likelier customers are to be there than the model has it; none is surer to be than surely."""
+        said, told = (chance.clip(lower=_SURELY_GONE) for chance in (self.again_by_model, self.again))
+        return (told / said).clip(upper=1 / self._alive_by_model)
 
     @cached_property
     def by_frequency(self) -> pd.DataFrame:
@@ -86,7 +119,7 @@ class Foretold:
         group = rows["x"].clip(upper=_GROUPS) if often is None else often
         told = pd.DataFrame({
             "came back": rows["x"], "foretold": self.buying.expected(rows, self.days), "came": rows["later"],
-            "at the same rate": (rows["x"] / rows["T"].clip(lower=1) * self.days), "group": group,
+            "at the same rate": self.same_rate * self.days, "group": group,
         })  # fmt: skip
         table = told.groupby("group").agg("mean").reset_index(drop=True)
         error = told.groupby("group")["came"].sem().to_numpy()

@@ -19,8 +19,8 @@ from scipy.special import xlog1py, xlogy
 from bankmine.bank.contract import DEPOSITS, PRODUCTS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.spine import month_end_before
-from bankmine.features.value import account_margin
+from bankmine.features.spine import kept, month_end_before
+from bankmine.features.value import account_margin, rules_of
 
 YEAR, MONTHS, YEARS = 365, 12, 3
 _A_MONTH = 365.25 / 12
@@ -31,6 +31,7 @@ _LOOKED_BACK = 2
 """Years of closings that chances are taken from."""
 _RECENT = 3
 """Month ends whose balances say what an account earns now."""
+_SUMS = ("year_", "level_", "plain", "unclosed")
 _FEWEST = 20
 """Accounts of a product, a year before, from which on their growth says something."""
 
@@ -58,15 +59,22 @@ def lasting(snapshot: Snapshot, day: datetime.date) -> Lasting:
     return Lasting(closings, told.reindex(PRODUCTS).fillna(1.0))
 
 
-def expected(snapshot: Snapshot, day: datetime.date, known: Lasting, discount: float) -> pd.DataFrame:
-    """Foretell what the accounts of each customer earn in each of the years after a day.
+def expected(snapshot: Snapshot, day: datetime.date, discount: float) -> pd.DataFrame:
+    """Foretell what the accounts of each customer earn in each of the years after a day, by what was known on it; kept.
 
     Indexed by customer: `year_1` to `year_3`, discounted, `plain`, the first without that, `level_1` to `level_3`, by
-    one chance to be closed for accounts of any age, and `open`, for which share of a year accounts stay open.
+    one chance to be closed for accounts of any age, `unclosed`, the first year if none is closed, and `open`, for which
+    share of a year accounts stay open.
     """
-    rows = _expected(snapshot, day, known.closings, discount, known.growth)
-    sums = {name: rows[name].sum() for name in rows.columns if name.startswith(("year_", "level_", "plain"))}
-    return rows.group_by("customer_id").agg(**sums, open=rows["open"].mean()).to_pandas().set_index("customer_id")
+
+    def computed() -> pd.DataFrame:
+        known = lasting(snapshot, day)
+        rows = _expected(snapshot, day, known.closings, discount, known.growth)
+        sums = {name: rows[name].sum() for name in rows.columns if name.startswith(_SUMS)}
+        return rows.group_by("customer_id").agg(**sums, open=rows["open"].mean()).order_by("customer_id").to_pandas()
+
+    rules, rooms = (discount, rules_of(snapshot)), ("bank", "features", "learning")
+    return kept(snapshot, "what accounts are expected to earn", [day], computed, rules, rooms).set_index("customer_id")
 
 
 def _closings(snapshot: Snapshot, day: datetime.date) -> pd.DataFrame:
@@ -113,7 +121,7 @@ def _expected(
     age = ibis.least((ibis.literal(day).delta(rows.opened_on, unit="day") / _A_MONTH).floor().cast("int64"), _OLDEST)
     rows = rows.mutate(now=rows.margin * (YEAR / rows.days.nullif(0)), age=ibis.greatest(age, 0))
     rows = rows.inner_join(ibis.memtable(_stays(closings, discount, growth)), ["product", "age"])
-    shares = {name: rows.now * rows[name] for name in rows.columns if name.startswith(("year_", "level_", "plain"))}
+    shares = {name: rows.now * rows[name] for name in rows.columns if name.startswith(_SUMS)}
     return rows.select("customer_id", "account_id", "product", "open", **shares)
 
 
@@ -135,7 +143,7 @@ def _stays(closings: pd.DataFrame, discount: float, growth: pd.Series | None) ->
         grown = 1.0 if growth is None else float(growth[product])
         by_year = [grown * min(grown, 1.0) ** k for k in range(YEARS)]
         columns = {"product": product, "age": age, "open": stays[:, :MONTHS].mean(axis=1)}
-        columns["plain"] = columns["open"] * grown
+        columns |= {"plain": columns["open"] * grown, "unclosed": worth[:MONTHS].mean() * grown}
         for name, lasts in (("year", stays), ("level", same)):
             shares = (lasts * worth).reshape(len(age), YEARS, MONTHS).mean(axis=2) * by_year
             columns |= {f"{name}_{k}": shares[:, k - 1] for k in range(1, 1 + YEARS)}

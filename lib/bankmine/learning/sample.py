@@ -11,11 +11,8 @@ import pandas as pd
 from bankmine.errors import BankmineError
 
 if TYPE_CHECKING:  # live scoring, which needs neither, is to start at once
-    import ibis.expr.types as ir
-
     from bankmine.bank.flat import Flat
 
-_DIGITS = 8
 CONFIDENCE = 0.95
 """Of all intervals: how often they hold what is true of all rows that there could be, not only of these."""
 
@@ -72,11 +69,6 @@ class Panel:
     """Mask of the rows that are theirs; others are learnt from where they have the event, or only scored."""
     share: float
     """Which part of all customers they are; 1 where all are in it."""
-
-
-def drawn(entity: ir.StringValue, share: float) -> ir.BooleanValue:
-    """Say who is in a panel of about a share of all: by a digest of the id, so that it is the same ones each month."""
-    return entity.hexdigest("md5").substr(0, _DIGITS) < f"{round(share * 16**_DIGITS):0{_DIGITS}x}"
 
 
 def unbroken(rows: np.ndarray) -> np.ndarray | slice:

@@ -86,6 +86,15 @@ def line(found: pd.DataFrame, x: str, y: str, label: str | None = None, **dashed
     return axis
 
 
+def shares_by_month(shares: pd.DataFrame, title: str, y: str) -> Axes:
+    """Draw shares of a whole, a column each, by month."""
+    axis = sns.lineplot(shares, markers=True)
+    axis.set_ylim(0, None)
+    sns.move_legend(axis, "center left", bbox_to_anchor=(1, 0.5), title="")
+    axis.figure.autofmt_xdate()
+    return titled(axis, title, "", y, percent="y")
+
+
 def forest(found: pd.DataFrame, limit: float, none: float) -> Axes:
     """Draw estimates with their intervals, one below the other: `name`, `value`, `low`, `high`.
 
@@ -193,9 +202,15 @@ def captured(values: pd.Series, title: str, what: str) -> Axes:
     return titled(axis, title, "share of customers, the largest first", f"share of {what}", percent="xy")
 
 
-def heat(shares: pd.DataFrame, title: str, spec: str = ".0%", *, tilted: bool = False) -> Axes:
-    """Draw shares as a heat map, white for 0, with words for those not told; long names of columns are tilted."""
-    written = shares.map(lambda share: formatted(share, spec).replace(" than ", "\nthan "))
+def heat(
+    shares: pd.DataFrame, title: str, spec: str = ".0%", *, tilted: bool = False, words: pd.DataFrame | None = None
+) -> Axes:
+    """Draw shares as a heat map, white for 0, with words for those not told; long names of columns are tilted.
+
+    Cells hold the shares, or the words that are given, as shares with intervals.
+    """
+    written = shares.map(lambda share: formatted(share, spec)) if words is None else words
+    written = written.replace({" than ": "\nthan ", r" \(": "\n("}, regex=True)
     numbers = shares.astype(float)
     axis = sns.heatmap(numbers.fillna(0), annot=written, fmt="", cbar=False, cmap="Blues", vmin=0, xticklabels=True)
     for label in (text for text in axis.texts if text.get_text()[-1:] != "%"):
@@ -203,4 +218,14 @@ def heat(shares: pd.DataFrame, title: str, spec: str = ".0%", *, tilted: bool = 
     axis.set(title=title, xlabel="", ylabel="")
     if tilted:
         axis.set_xticklabels(shares.columns.astype(str), rotation=30, ha="right", fontsize=_SMALL)
+    return axis
+
+
+def by_cohort(table: pd.DataFrame, title: str, spec: str) -> Axes:
+    """Draw cohorts as a heat map, a row a month of joining and a column a month since."""
+    axis = plt.figure(figsize=(8, 0.19 * len(table) + 1.6)).subplots()
+    found = table.set_axis(table.index.astype(str)).set_axis(table.columns + 1, axis=1)
+    bar = {"format": f"{{x:{spec}}}"}
+    sns.heatmap(found, cmap="viridis", ax=axis, cbar_kws=bar, xticklabels=3, yticklabels=max(len(table) // 12, 1))
+    axis.set(title=title, xlabel="month since joining", ylabel="joined in")
     return axis

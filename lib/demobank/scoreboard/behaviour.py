@@ -18,6 +18,8 @@ _FEASTS = {
     ("Chinese New Year", "week"): "new_year",
     ("Golden Week", "week"): "golden_week",
 }
+_NEVER_MOVED = "log-ins"
+"""What neither pay nor a festival moves."""
 _FOUND = 0.5
 """Effects of a category by a fifth or more that a bank of a few thousand customers must find, as a share of all."""
 
@@ -25,21 +27,23 @@ _FOUND = 0.5
 def needs(truth: Truth, found: pd.DataFrame) -> list[Score]:
     """Score `behaviour_needs`: effects within their intervals, large ones found, and none found where there is none."""
     days = [truth.constant(f"spending.payday.{day}") for day in range(1, 6)]
-    paid = found[(found["moment"] == _PAID) & (found["need"] == "all")].assign(true=np.mean(days))
+    paid = found[found["moment"] == _PAID]
+    spent, logged_in = paid[paid["need"] == "all"].assign(true=np.mean(days)), paid[paid["need"] == _NEVER_MOVED]
     rows = found[found["festival"].notna() & found["need"].ne("all")]
     rows = rows.assign(true=[_true(truth, *row) for row in rows[["festival", "moment", "need"]].to_numpy()])
     golden = rows[rows["festival"].eq("Golden Week") & rows["moment"].eq("week")]
     travel, groceries = (golden[golden["need"] == need] for need in ("travel", "groceries"))
     held, large, none = rows["true"].between(rows["low"], rows["high"]), _large(rows["true"]), rows["true"] == 1
     caught, wrong = (share((rows["found"] & planted).sum(), planted.sum()) for planted in (large, none))
-    festive, no_effect = "effects of festivals on spending, by category", "no effect of a festival on a category"
+    festive, no_effect = "effects of festivals on spending, by category, and log-ins", "no effect of a festival"
     return [
-        _multiple("spending in the five days after pay", paid),
+        _multiple("spending in the five days after pay", spent),
         _multiple("spending on travel in Golden Week", travel),
         _multiple("groceries in Golden Week, as at other times", groceries),
         Score(BEHAVIOUR, festive, "truth within the interval", share(held.sum(), len(rows)), (0.8, 1.0)),
         Score(BEHAVIOUR, festive, "found, of those of a fifth or more", caught, (_FOUND, 1.0)),
         Score(BEHAVIOUR, no_effect, "found all the same", wrong, (0.0, 0.1)),
+        _multiple("log-ins in the five days after pay, as at other times", logged_in.assign(true=1.0)),
     ]
 
 
@@ -93,7 +97,7 @@ def next_step(truth: Truth, snapshot: Snapshot, judged: pd.DataFrame) -> list[Sc
 
 
 def _true(truth: Truth, festival: str, moment: str, need: str) -> float:
-    name = _FEASTS.get((festival, moment))
+    name = _FEASTS.get((festival, moment)) if need != _NEVER_MOVED else None
     return float(truth.constant(f"spending.{name}.{need}")) if name else 1.0
 
 

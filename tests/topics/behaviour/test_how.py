@@ -1,4 +1,4 @@
-"""How customers bank: states of sessions, channels, paths, and banks that tell too little."""
+"""How customers bank: states of sessions, main channels, ways to an application, and banks that tell too little."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from bank_fixtures import small_bank, write_parquet
 
 from bankmine.bank.snapshot import open_source
+from bankmine.features import sessions
+from bankmine.features.channels import leading
 from bankmine.lacking import Lacking
-from bankmine.topics.behaviour import states
 from bankmine.topics.behaviour.how import How
 
 PAGES = {"bank": ["login", "balance", "transfer"], "look": ["login", "product_fund", "rate_table"]}
@@ -55,7 +56,7 @@ def test_runs_of_two_kinds_of_sessions_are_two_states_named_by_their_pages(tmp_p
     assert study.names["holds"].all()
     stay = study.transitions.query("`from` == `to`")["share"]
     assert stay.between(0.85, 0.95).all()
-    ahead = study.held_out.set_index("model").loc["mixture without memory", "ahead"]
+    ahead = study.held_out.loc["mixture without memory", "ahead"]
     assert not ahead.startswith("-")
 
 
@@ -65,7 +66,7 @@ def test_sessions_end_after_half_an_hour_of_silence_and_views_that_count_are_cap
     later = [("K0000", start + pd.Timedelta(minutes=m), "mobile", "home", "view", 1.0) for m in (30, 61)]
     study = how(tmp_path, pd.concat([visits(31, 1), pd.DataFrame(many + later, columns=COLUMNS)]))
     mine = study._rows[(study._rows["customer_id"] == "K0000") & (study._rows["at"] >= start)]
-    assert mine["help"].tolist() == [states.CAP, 0]
+    assert mine["help"].tolist() == [sessions.CAP, 0]
     assert mine["home"].tolist() == [1, 1]
 
 
@@ -86,9 +87,58 @@ def test_a_bank_that_tells_too_little_says_why_once(tmp_path, missing, why):
     assert "favourite_channel" in study.customers
 
 
-def test_names_are_told_apart_where_states_are_for_the_same():
-    rates = pd.DataFrame({"product_fund": [5.0, 0.1, 0.1], "product_card": [0.1, 5.0, 0.1], "balance": [0.1, 0.1, 5.0]})
-    told = states.named(rates, np.full(3, 1 / 3))["name"]
-    assert told.tolist() == [
-        "comparing products, most product_fund", "comparing products, most product_card", "everyday banking"
+def walks(*kinds: tuple[str, str], customers: int) -> pd.DataFrame:
+    """Sessions of customers who all do the same, each told by its first letters and its day."""
+    letters = {"p": "product_fund", "r": "rate_table", "a": "application_form", "b": "balance"}
+    rows = [
+        (f"K{who:04}", pd.Timestamp(day) + pd.Timedelta(minutes=i), "mobile", letters[letter.lower()],
+         "fill" if letter == "A" else "view", 1.0)
+        for who in range(customers) for pages, day in kinds for i, letter in enumerate(pages)
     ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def test_who_comes_back_soon_opens_a_form_in_a_later_session_and_forms_opened_another_way_are_told(tmp_path):
+    some = [("p", "2025-03-01"), ("pa", "2025-03-10"), ("p", "2025-05-01"), ("prA", "2025-06-10"), ("p", "2025-12-20")]
+    study = how(tmp_path, walks(*some, ("A", "2025-08-01"), customers=20))
+    found = study._funnel.set_index("step")
+    looked = found.loc["looked at a product"]
+    assert (looked["sessions"], looked["missed"]) == (100, 0.6)
+    assert looked["opened_later"] == 0.5  # of the first two, as the last one lies less than thirty days back
+    assert looked["filled_later"] == pytest.approx(0)  # none of three: the form of March was never filled
+    assert found.loc["came", "opened_later"] == 0.5
+    assert found["sessions"].tolist() == [120, 100, 20, 20, 20, 40]
+    told = study.leak
+    assert (told["step"], told["verb"], told["forms"]) == ("looked at a product", "open", 60)
+    assert told["others"] == pytest.approx(2 / 3)
+
+
+def test_where_nothing_tells_of_filling_the_way_ends_at_the_form(tmp_path):
+    study = how(tmp_path, walks(("p", "2025-03-01"), ("pra", "2025-03-10"), customers=20).drop(columns="action"))
+    found = study._funnel.set_index("step")
+    assert "filled it" not in found.index
+    assert found["filled_later"].isna().all()
+    assert np.isnan(found.loc["opened the form", "missed"])
+    assert study.leak["soon"] == 1
+
+
+def test_a_bank_whose_pages_show_no_form_has_no_way_to_one(tmp_path):
+    study = how(tmp_path, walks(("pr", "2025-03-01"), customers=20))
+    assert "apply" in study.leak.why
+    assert isinstance(study.funnel_chart, Lacking)
+    assert study.last_pages["sessions"].tolist() == [20]
+
+
+def test_no_channel_or_state_leads_where_two_do_or_few_are_counted():
+    counts = pd.DataFrame({"branch": [1, 2, 3, 0], "mobile": [0, 2, 1, 0]})
+    assert leading(counts).fillna("none").tolist() == ["none", "none", "branch", "none"]
+
+
+def test_customers_who_left_the_counters_and_who_came_to_them_are_told_of_those_who_could(tmp_path):
+    study = how(tmp_path, visits(1, 1))
+    ways = {("branch", "mobile"): 10, ("atm", "branch"): 30, ("mobile", "atm"): 20, ("pos", "mobile"): 60}
+    rows = [both for both, customers in ways.items() for _ in range(customers)]
+    vars(study)["_parts"] = {"_main": pd.DataFrame(rows, columns=["before", "now"])}
+    told = study.moved
+    assert (told["left_of"], told["left"], told["came_of"], told["came"]) == (40, 0.25, 80, 0.25)
+    assert told["left_low"] < told["came_low"] < 0.25

@@ -13,8 +13,9 @@ from sklearn.metrics import roc_auc_score
 
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
+from bankmine.features import visits
 from bankmine.lacking import Lacking
-from bankmine.topics.behaviour import visits
+from bankmine.learning.sample import Sample
 from bankmine.topics.behaviour.next_step import POPULAR, NextStep, next_step
 
 pytestmark = pytest.mark.slow
@@ -75,6 +76,17 @@ def test_what_comes_after_the_day_changes_nothing_known_on_it(tmp_path):
     assert told["next_product"].isna().all()
 
 
+def test_a_page_under_its_third_name_is_the_one_it_was(tmp_path):
+    days, names = pd.date_range("2025-01-01", "2025-06-30", freq="D"), {1: "home", 3: "start", 5: "today"}
+    seen = [("A", str(day), names[(day.month - 1) // 2 * 2 + 1]) for day in days]
+    snapshot = bank(tmp_path, [*seen, *[("A", str(day), "application_form") for day in days]])
+    assert visits.pages_until(snapshot, DAY.date()) == ["application_form", "home"]
+    rows = visits.visitors(snapshot, [DAY.date()], ["home"], 1.0)
+    assert rows["home_views_180d"].tolist() == [180]
+    told = visits.daily(snapshot, ["home"], Sample(rows, rows["applies"], rows["customer_id"], rows["day"]))
+    assert told["page_0"].sum() == 180
+
+
 def test_of_views_in_one_second_the_same_one_is_last_in_every_run(tmp_path):
     seen = [("A", "2025-06-01 08:00", page) for page in ("login", "product_fund", "application_form")]
     assert rows_of(bank(tmp_path, seen)).loc["A", "last_page"] == "product_fund"
@@ -112,16 +124,59 @@ def test_chances_of_the_next_product_page_add_up_and_popularity_is_of_rows_learn
         assert np.allclose(chances.sum(axis=1), 1)
         assert (chances > 0).all(axis=None)
     assert study.product_chances[POPULAR].iloc[0].to_dict() == pytest.approx(learnt.to_dict())
-    told = study.customers
-    assert told.index.is_unique
-    assert told["next_page_1"].isin(learnt.index).all()
+
+
+def test_chances_that_are_the_same_for_all_are_handed_on_once_and_others_by_customer(study):
+    assert study.product_used["used"] == POPULAR
+    assert list(study.customers) == ["next_application"]
+    assert study.files()["behaviour_next_pages"]["chance"].sum() == pytest.approx(1)
+    last = study.told["last_product"]
+    again = study.told.assign(next_product=last.where(study.told["next_product"].notna()))
+    loyal = NextStep(study.source, again.join(study.sample.predictors), study.pages, 1.0)
+    assert loyal.product_used["used"] == "same as last"
+    assert "each gets" in loyal.product_used["words"]
+    assert "behaviour_next_pages" not in loyal.files()
+    told = loyal.customers
+    own = last.loc[loyal.today.target.index].set_axis(loyal.today.entity)[told.index].dropna()
+    likeliest = told.filter(like="next_product").loc[own.index].idxmax(axis=1)
+    assert (likeliest == "next_" + own).mean() > 0.9
+
+
+def test_chances_are_handed_on_of_those_alone_who_agreed_to_be_treated_personally(study):
+    people = study.source.customers.to_pandas().set_index("customer_id")["profiling_consent"]
+    whose, told = study.today.entity, study.customers
+    agreed = whose[people.loc[whose].fillna(False).to_numpy(bool)]
+    assert set(told.index) == set(agreed)
+    assert 0 < len(agreed) < len(whose)
+    assert study.withheld == {"withheld": len(whose) - len(agreed), "visitors": len(whose)}
+    snapshot = Snapshot(**{**vars(study.source), "unseen": frozenset({"customers.profiling_consent"}), "key": ""})
+    hidden = NextStep(snapshot, study.told.join(study.sample.predictors), study.pages, 1.0)
+    assert hidden.customers.empty
+
+
+def test_the_likeliest_tenth_is_of_todays_visitors_and_all_are_as_many_as_are_expected(study):
+    told, chances = study.outlook, study.scores
+    assert told["expected"] == pytest.approx(told["mean"] * told["visitors"])
+    assert told["tenth"] == pytest.approx(chances[chances.rank(ascending=False) <= -(-len(chances) // 10)].mean())
+
+
+def test_what_offers_earn_follows_from_what_is_handed_on_and_the_register(study):
+    rows, rules = study.files()["behaviour_next_judged"], study.offers
+    shown = rows[f"chance_{study.chosen}"] > rules.contact / (rules.worth * rules.moved["believed"])
+    earned = (rows["outcome"] * rules.worth * rules.moved["believed"] - rules.contact)[shown].sum()
+    assert study.earned["profit"].iloc[0] == pytest.approx(earned / rows["day"].nunique())
+    even = rules.contact / rules.worth / rows["outcome"][shown].mean()
+    assert study.pays["even"] == pytest.approx(even)
+    assert study.pays["low"] < even < study.pays["high"]
+    assert list(study.by_moved["shown"]) == sorted(study.by_moved["shown"])
 
 
 def test_without_jax_sequence_models_say_how_to_get_it(study, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
     apart = NextStep(study.source, study.told.join(study.sample.predictors), study.pages, 1.0)
-    assert isinstance(apart.verdict, Lacking)
-    assert "make deep" in str(apart.verdict.metric)
+    assert isinstance(apart.nets, Lacking)
+    assert "make deep" in str(apart.nets.verdict)
+    assert list(apart.all_judged.probability) == list(apart.recipes)
 
 
 def every_month(pages: tuple[str, ...] = ("login", "application_form")) -> list[tuple[str, str, str]]:
@@ -144,6 +199,17 @@ def test_what_cannot_be_foretold_has_one_clear_reason(tmp_path, seen, why):
         assert isinstance(found.judged, Lacking)
         assert isinstance(found.customers, Lacking)
         raise BankmineError(found.judged.why)
+
+
+def test_without_product_pages_and_agreement_the_rest_is_told(study):
+    rows = study.told.assign(next_product=None).join(study.sample.predictors)
+    people = study.source.customers.mutate(profiling_consent=False)
+    tables = dict(study.source.tables) | {"customers": people}
+    found = NextStep(Snapshot(**{**vars(study.source), "tables": tables, "key": ""}), rows, study.pages, 1.0)
+    assert "begins with 'product'" in found.product_used.why
+    assert list(found.files()) == ["behaviour_next_judged"]
+    assert found.customers.empty
+    assert found.withheld["withheld"] == found.withheld["visitors"]
 
 
 def test_a_bank_without_pages_says_so(tmp_path):

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from bank_fixtures import write_csv
 from random_bank import random_bank
 from thin_banks import THIN, lacking
 
 from bankmine.bank.snapshot import open_source
-from bankmine.topics.behaviour.effects import since_pay
+from bankmine.features.hours import log_ins
+from bankmine.judging.daily import Daily
+from bankmine.judging.numbers import formatted
 from bankmine.topics.behaviour.when import When
 from demobank.scoreboard import behaviour
 from demobank.scoreboard.truth import Truth, require_passed
 
 pytestmark = pytest.mark.slow
-DAY = "2025-12-31"
+DAY, SECOND = "2025-12-31", pd.Timedelta(seconds=1)
 _NO_EVENTS = "the source has no events.at"
 
 
@@ -42,13 +47,14 @@ def test_effects_that_are_found_where_none_was_planted_fail_the_score(when):
     golden = rows["festival"].eq("Golden Week") & rows["moment"].eq("week") & rows["need"].eq("groceries")
     ends = rows[["value", "low", "high"]].where(~golden, rows[["value", "low", "high"]] * 1.5)
     scores = behaviour.needs(Truth(when.source.source), rows.assign(**ends, found=True))
-    assert [score.passed for score in scores[2:]] == [False, True, True, False]
+    assert [score.passed for score in scores[2:]] == [False, True, True, False, True]
 
 
 def test_days_are_counted_from_the_customers_own_pay():
     pay = pd.DataFrame({"customer": [0, 0, 1], "day": [100, 130, 115]})
     rows = pd.DataFrame({"customer": [0, 0, 0, 0, 0, 1, 1, 2], "day": [89, 90, 114, 115, 120, 114, 130, 115]})
-    assert np.array_equal(since_pay(rows, pay), [np.nan, -10, 14, np.nan, -10, -1, np.nan, np.nan], equal_nan=True)
+    found = Daily(rows, ["all"], pd.Series(dtype=object)).since(pay, -10, 14)
+    assert np.array_equal(found, [np.nan, -10, 14, np.nan, -10, -1, np.nan, np.nan], equal_nan=True)
 
 
 def test_customers_have_a_payday_only_where_they_are_paid(when):
@@ -91,6 +97,65 @@ def test_log_ins_without_sessions_are_hours_with_a_visit(tmp_path):
     bank["events"] = pd.DataFrame({"customer_id": people[np.arange(100_000) % len(people)], "at": at})
     write_csv(bank, tmp_path)
     assert of(tmp_path).log_in_hours.loc[9, "Mon"] == 1
+
+
+def test_hours_are_of_the_last_year_and_not_told_of_too_few(tmp_path):
+    bank = random_bank(customers=150, bookings=12_000)
+    people = bank["customers"]["customer_id"]
+    visits = {
+        "2025-06-02 09:30": people,
+        "2025-06-03 03:30": people[:3].repeat(200),
+        "2024-06-05 20:30": people.repeat(5),
+    }
+    told = [pd.DataFrame({"customer_id": who, "at": at + pd.to_timedelta(np.arange(len(who)) // 200, "h")})
+            for at, who in ((pd.Timestamp(at), who) for at, who in visits.items())]  # fmt: skip
+    bank["events"] = pd.concat(told).assign(session_id=lambda t: np.arange(len(t)))
+    write_csv(bank, tmp_path)
+    found = of(tmp_path)
+    hours = found.log_in_hours
+    assert formatted(hours.loc[3, "Tue"], ".1%") == "fewer than 5"
+    assert np.argwhere(hours.astype(float).fillna(0).to_numpy()).tolist() == [[9, 0]]
+    assert (found.busiest["log_day"], found.busiest["log_hour"]) == ("Mon", 9)
+
+
+def test_a_visit_of_no_session_is_one_an_hour(tmp_path):
+    at = pd.to_datetime(
+        ["2025-06-02 09:01", "2025-06-02 09:59", "2025-06-02 10:01", "2025-06-02 11:00", "2025-06-02 12:30"]
+    )
+    bank = random_bank()
+    bank["events"] = pd.DataFrame({"customer_id": bank["customers"]["customer_id"][0], "at": at,
+                                   "session_id": [None, None, None, "S1", "S1"]})  # fmt: skip
+    write_csv(bank, tmp_path)
+    found = log_ins(open_source(str(tmp_path)).as_of(DAY)).order_by("at").to_pandas()["at"]
+    assert list(found) == list(at[[0, 2, 3]])
+
+
+def test_log_ins_after_pay_and_around_festivals_are_found_where_they_are_planted(small_bank, tmp_path):
+    folder = shutil.copytree(small_bank, tmp_path / "bank")
+    for part in (folder / "events").glob("*.parquet"):
+        events = pq.read_table(part).to_pandas()
+        golden = events["at"].dt.strftime("%m-%d").between("10-01", "10-07")
+        again = events[golden].assign(session_id=lambda t: "again" + t["session_id"], at=lambda t: t["at"] + SECOND)
+        pq.write_table(pa.Table.from_pandas(pd.concat([events, again]), preserve_index=False), part)
+    found = of(folder)
+    assert (found.log_ins["when"], found.log_ins["times"]) == ("week of Golden Week", "at 1 of 7 times")
+    assert found.log_ins["low"] < 2 < found.log_ins["high"]
+    assert "log-ins" not in found.coming["needs"]
+
+
+def test_days_added_stand_once_a_need_and_festival(when):
+    assert list(when.added) == ["pay", "Chinese New Year", "Golden Week"]
+    assert when.added.index.is_unique
+    assert {"all", "travel", "log-ins"} < set(when.added.index)
+
+
+def test_without_pay_the_reason_says_how_pay_is_told(tmp_path):
+    bank = random_bank(customers=150, bookings=9000)
+    bank["transactions"] = bank["transactions"].replace({"kind": {"salary": "wages"}})
+    write_csv(bank, tmp_path)
+    why = of(tmp_path).effect.why
+    assert "salary and pension" in why
+    assert "transactions.sql" in why
 
 
 def test_the_czech_bank_has_no_times_of_day_and_no_lunar_year(datasets):

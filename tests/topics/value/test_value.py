@@ -1,13 +1,12 @@
-"""The register of values, worth added up, and how unsteady a bank's margin is."""
+"""The register of values, and why worth rose and fell."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from bankmine.errors import BankmineError
-from bankmine.topics.value import worth
+from bankmine.topics.value import changes, worth
 
 
 @pytest.mark.parametrize("currency", ["CNY", "CZK", "EUR"])
@@ -22,19 +21,31 @@ def test_the_register_is_complete_and_owned(currency):
     ("content", "told"),
     [
         ("default: {owner: o, discount: 0.1, acquisition: 1.0}", "not a register of values.*at_risk"),
-        ("default: {owner: o, discount: 0.1, acquisition: 1.0, at_risk: 5, cost: 3}", "not a register of values.*cost"),
-        ("default: {owner: o, discount: -0.1, acquisition: 1.0, at_risk: 5}", "-0.1 must be a number from 0"),
         (
-            "default: {owner: o, discount: .nan, acquisition: 1.0, at_risk: 5}",
+            "default: {owner: o, discount: 0.1, acquisition: 1.0, list_owner: r, at_risk: 5, cost: 3}",
+            "not a register of values.*cost",
+        ),
+        (
+            "default: {owner: o, discount: -0.1, acquisition: 1.0, list_owner: r, at_risk: 5}",
+            "-0.1 must be a number from 0",
+        ),
+        (
+            "default: {owner: o, discount: .nan, acquisition: 1.0, list_owner: r, at_risk: 5}",
             "nan is too large a number for a register, or none",
         ),
-        ("default: {owner: o, discount: 0.1, acquisition: true, at_risk: 5}", "True must be a number from 0"),
         (
-            "default: {owner: o, discount: 0.1, acquisition: 1.0, at_risk: 2.5}",
+            "default: {owner: o, discount: 0.1, acquisition: true, list_owner: r, at_risk: 5}",
+            "True must be a number from 0",
+        ),
+        (
+            "default: {owner: o, discount: 0.1, acquisition: 1.0, list_owner: r, at_risk: 2.5}",
             "at_risk counts customers, and 2.5 is no whole number",
         ),
-        ("default: {owner: o, discount: ten, acquisition: 1.0, at_risk: 5}", "not a register of values"),
-        ("CZK: {owner: o, discount: 0.1, acquisition: 1.0, at_risk: 5}", "not a register of values.*default"),
+        ("default: {owner: o, discount: ten, acquisition: 1.0, list_owner: r, at_risk: 5}", "not a register of values"),
+        (
+            "CZK: {owner: o, discount: 0.1, acquisition: 1.0, list_owner: r, at_risk: 5}",
+            "not a register of values.*default",
+        ),
         ("default: 5", "not a register of values"),
         ("- default", "value.yml"),
         ("", "value.yml"),
@@ -49,20 +60,17 @@ def test_a_broken_register_is_told_in_one_line(tmp_path, content, told):
     assert "\n" not in str(refused.value)
 
 
-def test_a_total_is_as_unsteady_as_its_months_were():
-    """A random walk drawn often: the year after the last twelve months lies within two errors of their mean."""
-    rng, months = np.random.default_rng(0), pd.period_range("2023-01", periods=48, freq="M")
-    off, said = [], []
-    for _ in range(300):
-        level = np.exp(rng.normal(0, 0.03, 48).cumsum()) * 1000 * months.days_in_month
-        walk = pd.Series(level, months)
-        said.append(worth.unsteadiness(walk.iloc[:36]))
-        growth = walk.iloc[24:36].sum() / walk.iloc[12:24].sum()
-        off.append(np.log(walk.iloc[36:].sum() / (walk.iloc[24:36].sum() * growth)))
-    assert np.std(off) == pytest.approx(np.mean(said), rel=0.35)
-
-
-@pytest.mark.parametrize("months", [[1.0] * 12, [1.0] * 12 + [0.0] + [1.0] * 12, [-1.0] * 24])
-def test_too_few_months_or_months_without_margin_tell_nothing_of_a_total(months):
-    with pytest.raises(BankmineError, match="a year of months in which the bank earned something"):
-        worth.unsteadiness(pd.Series(months, pd.period_range("2023-01", periods=len(months), freq="M")))
+@pytest.mark.parametrize(
+    ("moved", "change", "why"),
+    [
+        ([900.0, 500.0, 0.0, -50.0], 1350.0, "deposits earn 900 more and credit earns 500 more a year"),
+        ([900.0, 400.0, 0.0, 0.0], 1300.0, "deposits earn 900 more a year"),
+        ([-100.0, 0.0, -1200.0, -700.0], -2000.0,
+         "purchases are expected to earn 1,200 less and fees less costs bring 700 less a year"),
+        ([-300.0, 250.0, 0.0, 0.0], -50.0, "deposits earn 300 less a year"),
+        ([50.0, 0.0, 0.0, 0.0], -80.0, "how long its accounts are expected to last, and what is left of them"),
+    ],
+)  # fmt: skip
+def test_why_worth_moved_names_the_largest_part_and_one_that_is_nearly_as_large(moved, change, why):
+    parts = pd.DataFrame([moved], ["a"], list(changes._MOVED))
+    assert changes._why(parts, pd.Series([change], ["a"]))["a"] == why

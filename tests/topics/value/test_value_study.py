@@ -17,19 +17,27 @@ from thin_banks import THIN, lacking
 
 from bankmine.errors import BankmineError
 from bankmine.lacking import Lacking
+from bankmine.report.catalogue import load_catalogue
+from bankmine.study.validation import load_register
 from bankmine.topics import value
 from bankmine.topics.value.worth import FORETOLD
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error"),
               pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # fmt: skip
 LAST = dt.date(2025, 12, 31)
+METRICS = [w.metric for w in load_register().monitoring]
 AGO, NEXT = "2024-12-31", dt.datetime(2025, 1, 1)
 
 
 def handed(folder, name: str):
-    """Find chances to leave, and segments, as other reports hand them on."""
+    """Find chances to leave, their limits, and segments, as other reports hand them on."""
 
     def received(report: str, file: str, snapshot) -> object:
+        if file == "churn_monitoring.parquet":
+            limits = pd.DataFrame({"metric": METRICS, "as_of": snapshot.as_of}).rename_axis("number").reset_index()
+            held = limits.assign(status="crossed", told=limits["metric"].str.lower())
+            held.assign(status=held["status"].where(limits.index != 3, "within")).to_parquet(folder / file)
+            return folder / file
         people = snapshot.customers.select("customer_id").order_by("customer_id").to_pandas()
         told = people.assign(as_of=snapshot.as_of, chance=np.linspace(0.01, 0.3, len(people)))
         told["segment"] = np.where(np.arange(len(people)) % 3, "savers", "borrowers")
@@ -52,6 +60,7 @@ def told(study) -> dict[str, pd.DataFrame]:
 def test_nothing_is_lacking_in_a_whole_bank(study):
     assert lacking(study) == {}
     assert lacking(study.buyers) == {}
+    assert lacking(study.parts) == {}
 
 
 def test_what_is_shown_is_what_is_handed_on(study, told):
@@ -65,17 +74,19 @@ def test_what_is_shown_is_what_is_handed_on(study, told):
         {k: study.came_true[k] for k in ("total", "low", "high", "came")}
     )
     assert totals["came"] == pytest.approx(told["value_judged"]["came"].sum())
-    assert study.parts_table.loc["all", "next 12 months"] == pytest.approx(shown["total"])
+    assert study.parts.table.loc["all", "next 12 months"] == pytest.approx(shown["total"])
 
 
 def test_parts_add_up(study):
     table = study._now.table
+    earns = (table[["contracts_12", "services_12"]] >= 0).all(axis=1)  # or a closing would save what an account costs
+    assert (table["stays_12"] >= table["expected_12"] - 1e-9)[earns].all()
     for months in (12, 36):
         parts = table[[f"{name}_{months}" for name in FORETOLD]].sum(axis=1)
         pd.testing.assert_series_equal(parts, table[f"expected_{months}"], check_names=False)
     realised = table["deposits"] + table["lending"] + table["fees"] - table["cost"]
     pd.testing.assert_series_equal(realised, table["margin"], check_names=False)
-    assert study.parts_table.drop("all")["last 12 months"].sum() == pytest.approx(table["margin"].sum())
+    assert study.parts.table.drop("all")["last 12 months"].sum() == pytest.approx(table["margin"].sum())
     assert table["expected_36"].sum() > table["expected_12"].sum() > 0
 
 
@@ -105,14 +116,34 @@ def test_changes_are_ordered_and_say_why(told, study):
         assert (told | why.str.startswith("how long its accounts")).all()  # a rise is not explained by a fall
 
 
+def test_only_who_agreed_to_personal_treatment_is_named_among_those_who_moved(told, study, small_bank):
+    people = read(small_bank, "customers").set_index("customer_id")["profiling_consent"]
+    found, agreed = told["value_changes"], people.astype("boolean").fillna(False).astype(bool)
+    assert agreed[found.index].all()
+    change = study._now.table["expected_12"] - study._half_ago.table["expected_12"]
+    least = {way: rows["change"].abs().min() for way, rows in found.groupby("moved")}
+    others = change[~agreed.reindex(change.index)]
+    unnamed = int(((others >= least["rose"]) | (-others >= least["fell"])).sum())
+    assert unnamed >= 20  # or it would not be told
+    assert study.moved["unnamed"] == f"{unnamed:,}"
+
+
+def test_what_06_says_of_its_chances_is_repeated(study):
+    level, slope = METRICS[2:4]
+    assert (level[:16], slope[:16]) == ("Level of chances", "Slope of chances")
+    assert study.warned["told"] == level.lower()  # the slope is within its limit, others are not of chances
+
+
 def test_those_at_risk_may_be_contacted_and_come_first(told, study, small_bank):
     first, worth = told["value_at_risk"], told["value"]
     assert first["at_risk"].is_monotonic_decreasing
-    pd.testing.assert_series_equal(first["at_risk"], first["expected_12"] * first["chance"], check_names=False)
+    pd.testing.assert_series_equal(first["at_risk"], first["stays_12"] * first["chance"], check_names=False)
+    assert (first["stays_12"] > first["expected_12"]).mean() > 0.9  # what closings take is not taken twice
+    assert study.at_risk["owner"] == load_catalogue()["04_value"].owner
     assert len(first) == study.at_risk["n"] == 50
     people = read(small_bank, "customers").set_index("customer_id")
     assert people.loc[first.index, "marketing_consent"].all()
-    assert study.at_risk["total"] <= worth["expected_12"].clip(lower=0).sum()
+    assert study.at_risk["total"] <= worth["stays_12"].clip(lower=0).sum()
 
 
 def test_ways_are_judged_by_customers_who_did_not_choose(study, told):
@@ -210,6 +241,8 @@ def test_a_table_of_purchases_is_valued_and_what_it_does_not_tell_is_said(tmp_pa
     assert study.next12["total"] == pytest.approx(study.handed_on["value"]["expected_12"].sum())
     assert abs(study.came_true["off"]) < 0.1  # everybody goes on buying
     assert (study.lorenz["below"], study.lorenz["cost"]) == ("0", "0 units of money")
+    risk = study._at_risk
+    assert risk["at_risk"].to_numpy() == pytest.approx((risk["stays_12"] * (1 - risk["alive"])).to_numpy())
     half = of_table(tmp_path, purchases(), earns=0.1)
     assert half.next12["total"] == pytest.approx(study.next12["total"] / 2)
 
@@ -235,6 +268,20 @@ def test_tables_with_little_in_them_say_why(tmp_path, case):
     assert all("\n" not in told for told in lacks.values())
     if not isinstance(study.buyers, Lacking):
         lacking(study.buyers)
+
+
+def test_what_those_who_may_have_stopped_would_bring_is_not_lessened_by_it_twice(tmp_path):
+    table = purchases(each=40)
+    number = table["who"].str[1:].astype(int)
+    stops = pd.Timestamp("2024-01-01") + pd.to_timedelta(number * 10, "D")  # a hundred stop, one after the other
+    study = of_table(tmp_path, table[(number >= 100) | (table["day"] <= stops)])
+    found = study._at_risk
+    assert (found["alive"] < 0.5).any()
+    assert study.way == "by its parts"
+    assert (found["stays_12"] * found["alive"]).to_numpy() == pytest.approx(found["expected_12"].to_numpy())
+    lost = found["expected_12"] * (1 / found["alive"] - 1)
+    assert found["at_risk"].to_numpy() == pytest.approx(lost.to_numpy())
+    assert study.at_risk["total"] == pytest.approx(lost.sum())
 
 
 def test_a_table_to_which_one_came_back_after_long_has_no_figure_that_is_none(tmp_path):

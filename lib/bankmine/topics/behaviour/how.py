@@ -9,23 +9,25 @@ from functools import partial
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from threadpoolctl import threadpool_limits
 
-from bankmine.bank.contract import CHANNELS
 from bankmine.bank.kept import ANALYSES
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.customers import customer_tables
+from bankmine.features import channels, sessions
 from bankmine.features.spine import kept, month_end_before
 from bankmine.judging import disclosure
-from bankmine.judging.intervals import draws, interval, shown, with_interval
+from bankmine.judging.intervals import mean_by_cluster, share_by_cluster, shown, wilson, with_interval
 from bankmine.lacking import Lacking, optional, part
-from bankmine.study.charts import chart, heat, titled
-from bankmine.topics.behaviour import paths, states
+from bankmine.learning import hidden_states
+from bankmine.study.charts import chart, heat, shares_by_month
+from bankmine.topics.behaviour import paths
 
-_MONTHS, _DAY, _OWN = 24, datetime.timedelta(days=1), tuple(c for c in CHANNELS if c != "internal")
+_MONTHS, _DAY, _LATER = 24, datetime.timedelta(days=1), 0.75
+"""Months looked at; which share of the time lies before the later sessions, on which names are tested."""
+_SAMPLE, _COUNTERS = 400, ["branch", "atm"]
+"""Customers fitted on; channels that cost most."""
 
 
 class How:
@@ -54,60 +56,45 @@ class How:
 
     # --- channels
 
-    @part
-    def _by_channel(self) -> pd.DataFrame:
-        self.source.require("transactions.channel")
-        rows = self.source.transactions
-        rows = rows.filter(rows.channel.isin(_OWN), rows.at >= pd.Timestamp(self._since))
-        counted = rows.group_by(month=rows.at.truncate("M"), channel=rows.channel).agg(bookings=rows.count())
-        found = self._kept("bookings by channel", counted.order_by("month", "channel").to_pandas)
-        wide = found.pivot_table(index="month", columns="channel", values="bookings", fill_value=0.0)
-        if wide.empty:
-            raise BankmineError("no booking of two years tells its channel")
-        return wide.div(wide.sum(axis=1), axis=0)
-
     @chart
     def channels_chart(self) -> Axes:
         """Draw the share of bookings by channel, by month."""
-        axis = sns.lineplot(self._by_channel, dashes=True, markers=True)
-        axis.figure.autofmt_xdate()
-        return titled(axis, "Share of bookings that customers started, by channel and month", "", "share", percent="y")
-
-    def _main(self, day: datetime.date) -> pd.Series:
-        counts = self._on_days[day].reindex(columns=[f"channel_{c}_count_90d" for c in _OWN]).fillna(0)
-        counts.columns = list(_OWN)
-        return counts.idxmax(axis=1).where(counts.sum(axis=1) > 0)
+        shares = self._kept("bookings by channel", partial(channels.by_month, self.source, self._since))
+        return shares_by_month(shares, "Share of bookings that customers started, by channel and month", "share")
 
     @part
-    def _on_days(self) -> dict[datetime.date, pd.DataFrame]:
-        self.source.require("transactions.channel")
-        return customer_tables(self.source, [self.source.as_of, month_end_before(self.source.as_of, 12)])
+    def _main(self) -> pd.DataFrame:
+        days = {"before": month_end_before(self.source.as_of, 12), "now": self.source.as_of}
+        return channels.main(self.source, days)
 
     @part
     def _favourite(self) -> pd.Series:
-        return self._main(self.source.as_of).rename("favourite_channel")
+        return self._main["now"].rename("favourite_channel")
 
     @part
     def _moves(self) -> pd.DataFrame:
-        before, now = self._main(month_end_before(self.source.as_of, 12)), self._favourite
-        both = pd.concat({"before": before, "now": now}, axis=1).dropna()
+        both = self._main.dropna()
         if both.empty:
-            raise BankmineError("nobody booked both now and a year ago")
+            raise BankmineError("nobody has a main channel both now and a year ago")
         return both
 
     @part
     def moved(self) -> dict[str, object]:
-        """How many had a branch or cash machine as their main channel, and which share still do."""
-        left = self._moves[self._moves["before"].isin(["branch", "atm"])]
-        if len(left) < disclosure.smallest_group(self.source):
-            raise BankmineError("too few customers had a branch or cash machine as their main channel a year ago")
-        return {"customers": len(left), "stayed": float(left["now"].isin(["branch", "atm"]).mean())}
+        """How many customers had a branch or cash machine as their main channel and `left`, or had not and `came`."""
+        there, told = self._moves.isin(_COUNTERS), {"least": channels.FEWEST}
+        for name, own in (("left", there["before"]), ("came", ~there["before"])):
+            n, hits = int(own.sum()), int((own & (there["before"] != there["now"])).sum())
+            if n == 0 or disclosure.too_few(pd.Series([hits, n - hits]), disclosure.smallest_group(self.source)).any():
+                raise BankmineError("too few customers have, or had, a branch or cash machine as their main channel")
+            low, high = wilson(hits, n)
+            told |= {f"{name}_of": n, name: hits / n, f"{name}_low": low, f"{name}_high": high}
+        return told
 
     @chart
     def moves_chart(self) -> Axes:
         """Draw from which main channel to which customers moved in a year, without groups of too few."""
         smallest = disclosure.smallest_group(self.source)
-        both = self._moves.replace(["branch", "atm"], "branch or atm").apply(disclosure.merged, smallest=smallest)
+        both = self._moves.replace(_COUNTERS, "branch or atm").apply(disclosure.merged, smallest=smallest)
         counts = pd.crosstab(both["before"], both["now"])
         words = disclosure.not_told(counts, smallest)
         shares = counts.div(counts.sum(axis=1), axis=0)
@@ -117,25 +104,20 @@ class How:
 
     @part
     def _rows(self) -> pd.DataFrame:
-        return self._kept("sessions by page", partial(states.counted, self.source, self._since))
+        return self._kept("sessions by page", partial(sessions.counted, self.source, self._since))
 
     @part
     def _cut(self) -> pd.Timestamp:
-        """From when on sessions are later: the last quarter of the time, on which names are tested."""
         first, last = self._rows["at"].min(), self._rows["at"].max()
-        return first + 0.75 * (last - first)
+        return first + _LATER * (last - first)
 
-    @part
-    def _earlier(self) -> pd.DataFrame:
-        return self._rows[self._rows["at"] < self._cut]
+    def _sample(self, which: int) -> pd.DataFrame:
+        """Earlier sessions of a sample of customers."""
+        return _sampled(self._rows[self._rows["at"] < self._cut], which)
 
     @part
     def _tried(self) -> pd.DataFrame:
-        def choose() -> pd.DataFrame:
-            found, best = states.tried(states.sampled(self._earlier, 0))
-            return found.assign(model=[states.packed(model) for model in best])
-
-        return self._kept("numbers of states", choose)
+        return self._kept("numbers of states", lambda: hidden_states.tried(_sequences(self._sample(0))))
 
     @part
     def choice(self) -> pd.DataFrame:
@@ -145,36 +127,31 @@ class How:
         return shown(found, log_likelihood=",.0f", bic=",.0f")
 
     @part
-    def _model(self) -> states.Chain:
-        best = self._tried.loc[self._tried["bic"].idxmin()]
-        return states.unpacked(best["model"], int(best["states"]))
+    def _model(self) -> hidden_states.Chain:
+        return hidden_states.best(self._tried)
 
     @part
     def names(self) -> pd.DataFrame:
         """The name of each state by the pages over-represented in it, and what the rule says of later months."""
 
         def name() -> pd.DataFrame:
-            pages = self._rows.columns[3:]
-            model = self._model
-            told = states.named(pd.DataFrame(model.lambdas_, columns=pages), model.get_stationary_distribution())
-            later = self._decoded[self._decoded["at"] >= self._cut]
-            seen = (
-                self._rows.loc[later.index].groupby(later["number"])[list(pages)].mean().reindex(told.index).fillna(0)
-            )
-            share = later["number"].value_counts(normalize=True).reindex(told.index).fillna(0)
-            again = states.named(seen + 1e-9, share.to_numpy())
-            return told.assign(
-                share=share, later=again["name"], later_lift=again["lift"], holds=again["name"] == told["name"]
-            )
+            rates = pd.DataFrame(self._model.lambdas_, columns=self._rows.columns.drop(sessions.KEYS))
+            told = hidden_states.named(rates, self._model.get_stationary_distribution(), sessions.purpose_of)
+            later = self._rows[self._rows["at"] >= self._cut]
+            number = self._decoded["number"].loc[later.index]
+            seen = later[rates.columns].groupby(number).mean().reindex(told.index, fill_value=0)
+            share = number.value_counts(normalize=True).reindex(told.index, fill_value=0)
+            again = hidden_states.named(seen + 1e-9, share.to_numpy(), sessions.purpose_of)
+            told = told.assign(share=share, later=again["name"], later_lift=again["lift"])
+            return told.assign(holds=told["name"] == told["later"]).rename(columns={"leading": "pages"})
 
         return shown(self._kept("names of states", name), lift=".1f", share=".0%", later_lift=".1f")
 
     @part
     def _decoded(self) -> pd.DataFrame:
         def decode() -> pd.DataFrame:
-            x, lengths = states.arrays(self._rows)
-            number = self._model.decode(x, lengths, algorithm="map")[1]
-            return self._rows[["customer_id", "session", "at"]].assign(number=number.astype("int8"))
+            number = self._model.likeliest(_sequences(self._rows))
+            return self._rows[sessions.KEYS].assign(number=number.astype("int8"))
 
         return self._kept("decoded sessions", decode)
 
@@ -186,22 +163,17 @@ class How:
 
     @part
     def _usual(self) -> pd.Series:
-        return pd.crosstab(self.sessions["customer_id"], self.sessions["state"]).idxmax(axis=1).rename("state")
+        return channels.leading(pd.crosstab(self.sessions["customer_id"], self.sessions["state"])).rename("state")
 
     @part
     def transitions(self) -> pd.DataFrame:
         """Chances from state to state, with intervals by customers, of customers that the model was not fitted on."""
 
         def count() -> pd.DataFrame:
-            rows = states.sampled(self._rows, 2)
-            sums = self._model.by_sequence(*states.arrays(rows))[1]
-            drawn = np.tensordot(draws(len(sums), 500).T, sums, axes=1)
-            shares = drawn / drawn.sum(axis=2, keepdims=True)
-            low, high = interval(shares)
-            size = len(low)
-            at = np.indices((size, size)).reshape(2, -1)
-            found = {"share": shares[0], "low": low, "high": high}
-            return pd.DataFrame({"from": at[0], "to": at[1]} | {name: told.ravel() for name, told in found.items()})
+            moves = self._model.by_sequence(_sequences(_sampled(self._rows, 2)))[1]
+            pairs = list(np.ndindex(moves.shape[1:]))
+            found = [(a, b, *share_by_cluster(moves[:, a, b], moves[:, a].sum(axis=1))) for a, b in pairs]
+            return pd.DataFrame(found, columns=["from", "to", "share", "low", "high"])
 
         found = self._kept("transitions", count)
         return found.assign(**{end: found[end].map(self.names["name"]) for end in ("from", "to")})
@@ -209,113 +181,104 @@ class How:
     @chart
     def transitions_chart(self) -> Axes:
         """Draw chances from state to state, with their intervals."""
-        order = list(self.names["name"])
-        told = with_interval(self.transitions, "share", ".0%").str.replace(" (", "\n(", regex=False)
-        shares, words = (  # rows of transitions are in order of states
-            pd.DataFrame(values.to_numpy().reshape(len(order), -1), order, order)
-            for values in (self.transitions["share"], told)
-        )
-        axis = plt.subplots(figsize=(7.5, 4.2), layout="constrained")[1]
-        sns.heatmap(shares.astype(float), annot=words, fmt="", cbar=False, cmap="Blues", vmin=0, ax=axis)
-        axis.tick_params(axis="x", rotation=15)
-        axis.set(title="What the next session (columns) is for after one (rows), with 95 % intervals")
-        return axis
+        told = self.transitions.assign(words=with_interval(self.transitions, "share", ".0%"))
+        told = told.pivot_table(["share", "words"], "from", "to", "first", sort=False)
+        title = "What the next session (columns) is expected to be for after one (rows)"
+        return heat(told["share"], title, tilted=True, words=told["words"])
+
+    @part
+    def memory(self) -> dict[str, object]:
+        """How often the most common state follows itself: `share`, as expected, and as sessions are `decoded`."""
+        most, rows = self.found["most"], _sampled(self.sessions, 2)
+        then = rows.groupby("customer_id")["state"].shift(-1)
+        same = then[(rows["state"] == most) & then.notna()] == most
+        expected = self.transitions.set_index(["from", "to"]).loc[(most, most)]
+        return expected.to_dict() | {"most": most, "decoded": same.mean()}
 
     @part
     def stays(self) -> pd.DataFrame:
         """How many sessions in a row customers stay in each state, from the chance to stay."""
         own = self.transitions[self.transitions["from"] == self.transitions["to"]]
         length = 1 / (1 - own[["share", "low", "high"]])
-        return pd.DataFrame({"state": own["from"], "sessions": with_interval(length, "share", ".2f")}).set_index(
-            "state"
-        )
+        return pd.DataFrame({"sessions": with_interval(length, "share", ".2f")}).set_index(own["from"].rename("state"))
 
     @part
     def stability(self) -> pd.DataFrame:
         """Whether other seeds, and other customers, lead to the same states of the same sessions."""
 
         def compare() -> pd.DataFrame:
-            train, other = states.sampled(self._earlier, 0), states.sampled(self._earlier, 1)
-            size = self._model.n_components
-            models = {f"seed {s}": states.polished(states.fit(train, size, s, 10), train) for s in (11, 12, 13)}
-            models["other customers"] = states.polished(states.copied(self._model), other)
-            models["other customers, other seed"] = states.polished(states.fit(other, size, 14, 10), other)
-            return states.agreement(states.sampled(self._earlier, 2), models, self._model)
+            found = hidden_states.stability(self._model, *(_sequences(self._sample(i)) for i in range(3)))
+            return found.replace({"fit": "others"}, "other customers", regex=True)
 
         return shown(self._kept("stability", compare), adjusted_rand=".2f", same_state=".0%")
 
     @part
     def held_out(self) -> pd.DataFrame:
-        """Log-likelihood a session on customers held out, against models that know less."""
-        parts = (states.sampled(self._earlier, which) for which in (0, 2))
-        found = self._kept("held out", lambda: states.held_out(*parts, self._model))
-        told = found.assign(ahead=with_interval(found, "ahead", ".4f")).drop(columns=["low", "high"])
-        told.loc[0, "ahead"] = ""
-        return shown(told, log_likelihood=".3f")
+        """Log-likelihood a session on customers held out, and how far the chain is ahead of models that know less."""
+        both = self._sample(0), self._sample(2)
+        train, test = map(_sequences, both)
+        seen = tuple(map(sessions.seen_before, both))
+        found = self._kept("held out", lambda: hidden_states.held_out(self._model, train, test, seen))
+        chain, *others = found.columns
+        told = mean_by_cluster(found, test.lengths)[["value"]].rename(columns={"value": "log_likelihood"})
+        ahead = mean_by_cluster(found[others].rsub(found[chain], axis=0), test.lengths)
+        told = told.assign(ahead=with_interval(ahead, "value", ".4f")).fillna({"ahead": ""})
+        return shown(told.rename_axis("model"), log_likelihood=".3f")
 
     @part
     def found(self) -> dict[str, object]:
         """How many states, how common they are, and how far fits agree."""
-        alike = self.stability["adjusted_rand"]
         share = self.names.set_index("name")["share"].sort_values(ascending=False)
         rest = ", ".join(f"{name} ({one:.0%})" for name, one in share.iloc[1:].items())
-        told = {
-            "states": len(share),
-            "since": self._cut.date(),
-            "most": share.index[0],
-            "share": share.iloc[0],
-            "rest": rest,
-        }
-        alike = {"lowest": alike.min(), "highest": alike.max(), "held": int(self.names["holds"].sum())}
-        return told | alike | {"fitted": states.SAMPLE}
+        common = {"since": self._cut.date(), "most": share.index[0], "share": share.iloc[0], "rest": rest}
+        alike, held = self.stability["adjusted_rand"], int(self.names["holds"].sum())
+        alike = {"lowest": alike.min(), "highest": alike.max(), "held": held, "fitted": _SAMPLE}
+        return {"states": len(share)} | common | alike
 
     @part
     def renamed(self) -> dict[str, object]:
         """Which page took another's place, and when."""
-        found = self._kept("renamed pages", lambda: states.renamed(states.events_of(self.source, self._since)))
+        found = sessions.renamed(self.source)
         if found.empty:
-            raise BankmineError("no page took another's place in two years")
-        last = found.iloc[-1]
-        names = {"old": "page", "new": "page_new", "channel": "channel"}
-        return {name: last[column] for name, column in names.items()} | {"day": last["first_new"].date()}
+            raise BankmineError("no page took another's place")
+        channel, old, new, first = found.iloc[-1]
+        return {"channel": channel, "old": old, "new": new, "day": first.date()}
 
     @chart
     def occupancy_chart(self) -> Axes:
         """Draw the share of sessions in each state, by month."""
         month = self.sessions["at"].dt.to_period("M").dt.to_timestamp()
-        axis = sns.lineplot(pd.crosstab(month, self.sessions["state"], normalize="index"), markers=True)
-        axis.set_ylim(0, 1)
-        sns.move_legend(axis, "center left", bbox_to_anchor=(1, 0.5), title="")
-        axis.figure.autofmt_xdate()
-        return titled(axis, "Share of sessions by what they are for, by month", "", "share of sessions", percent="y")
+        shares = pd.crosstab(month, self.sessions["state"], normalize="index")
+        return shares_by_month(shares, "Share of sessions by what they are for, by month", "share of sessions")
 
     # --- paths to an application
 
     @part
     def _funnel(self) -> pd.DataFrame:
-        found, smallest = (
-            self._kept("paths", partial(paths.funnel, self.source)),
-            disclosure.smallest_group(self.source),
-        )
+        found = self._kept("paths", partial(paths.funnel, self.source))
+        smallest = disclosure.smallest_group(self.source)
         if disclosure.too_few(found["customers"], smallest).any():
             raise BankmineError(f"a step of the way was taken by fewer than {smallest} customers")
         return found
 
     @part
     def funnel(self) -> pd.DataFrame:
-        """Sessions of a year by step, which share went on, and opened or filled a form soon, with intervals."""
-        found, names = self._funnel, ("went_on", "opened_soon", "filled_soon")
-        told = {name: with_interval(found, name, ".1%") for name in names}
-        return shown(found[["step", "sessions", "customers"]].assign(**told), sessions=",", customers=",")
+        """Sessions of a year by step, which share went on, and opened or filled a form later, with intervals."""
+        names = ("went_on", "missed", "opened_later", "filled_later", "of_forms")
+        told = {name: with_interval(self._funnel, name, ".1%") for name in names}
+        return shown(self._funnel[["step", "sessions", "customers"]].assign(**told), sessions=",", customers=",")
 
     @part
     def leak(self) -> dict[str, object]:
-        """After which step of those of a path most sessions break off, and how many apply all the same in a month."""
-        steps = self._funnel.iloc[1:-1]
-        worst = steps.loc[steps["went_on"].idxmin()]
-        stopped = {name: 1 - worst[end] for name, end in (("stopped", "went_on"), ("low", "high"), ("high", "low"))}
-        soon = {"soon": worst["opened_soon"], "any": self._funnel["opened_soon"].iloc[0]}
-        return {"step": worst["step"], "days": paths.DAYS} | stopped | soon
+        """After which step of the way most sessions end, how many come back to it soon, and how many go other ways."""
+        by_step = self._funnel.set_index("step")
+        step = by_step.loc[[paths.LOOKED, paths.PRICED, paths.FORM], "ended"].idxmax()
+        verb, soon = ("fill", "filled_later") if step == paths.FORM else ("open", "opened_later")
+        told = {"step": step, "sessions": by_step.loc[step, "sessions"], "verb": verb, "days": paths.DAYS}
+        told |= {"any": by_step.loc[paths.CAME, soon], "forms": by_step.loc[[paths.FORM, paths.ELSE], "sessions"].sum()}
+        of = {"stopped": (step, "missed"), "soon": (step, soon), "others": (paths.ELSE, "of_forms")}
+        ends = ("", "_low", "_high")
+        return told | {f"{name}{end}": by_step.loc[row, f"{c}{end}"] for name, (row, c) in of.items() for end in ends}
 
     @part
     def last_pages(self) -> pd.DataFrame:
@@ -329,9 +292,21 @@ class How:
         """Draw how many sessions took each step of a path to an application."""
         found = self._funnel.iloc[1:]
         axis = plt.subplots(figsize=(7.5, 0.5 * len(found) + 1))[1]
-        axis.barh(found["step"], found["sessions"])
-        for row, count in enumerate(found["sessions"]):
-            axis.text(count, row, f" {count:,}", va="center")
-        axis.set(title="Sessions of a year that took each step, and all before it", xlabel="sessions")
+        bars = axis.barh(found["step"], found["sessions"], color=np.where(found["step"] == paths.ELSE, "0.6", "C0"))
+        axis.bar_label(bars, [f" {count:,}" for count in found["sessions"]])
+        axis.margins(x=0.12)
+        axis.set(title="Sessions of a year by step, each after all before it; grey: without these", xlabel="sessions")
         axis.invert_yaxis()
         return axis
+
+
+def _sequences(rows: pd.DataFrame) -> hidden_states.Sequences:
+    lengths = rows.groupby("customer_id", sort=False).size()
+    return hidden_states.Sequences(rows.drop(columns=sessions.KEYS).to_numpy(np.int64), lengths.to_numpy())
+
+
+def _sampled(rows: pd.DataFrame, which: int) -> pd.DataFrame:
+    """Return the sessions of a sample of customers: 0 to fit, 1 to fit again, 2 held out; no customer is in two."""
+    who = rows["customer_id"].drop_duplicates().sample(frac=1, random_state=0).to_numpy()
+    size = min(_SAMPLE, len(who) // 3)
+    return rows[rows["customer_id"].isin(who[which * size : (which + 1) * size])]

@@ -1,4 +1,4 @@
-"""Paths: how far sessions get on the way to an application, and after which page they break off."""
+"""Paths: how far sessions get on the way to an application, after which page they break off, and who comes back."""
 
 from __future__ import annotations
 
@@ -11,72 +11,77 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.judging.intervals import around, clustered_error, wilson
-from bankmine.topics.behaviour.states import PURPOSES, events_of
+from bankmine.features.sessions import PURPOSES, in_sessions
+from bankmine.judging.intervals import share_by_cluster
 
 DAYS, _YEAR, _DONE = 30, 365, ("fill", "submit", "send", "confirm")
 """Days in which a customer may come back and apply, days of sessions that are looked at, actions that end a form."""
-STEPS = {
-    "came": "",
-    "looked at a product": r"product|offer",
-    "looked at rates or a calculator": r"rate_|rates|calculator|quote",
-    "opened the form": PURPOSES["applying"],
-    "filled it": PURPOSES["applying"],
-}
-"""Step -> words in the names of its pages, the first that fit."""
+CAME, LOOKED, PRICED, FORM, FILLED, ELSE = STEPS = (
+    "came", "looked at a product", "looked at a product and at rates", "opened the form", "filled it",
+    "opened the form another way",
+)  # fmt: skip
+"""Steps of the way, each after all before it, and forms that are opened without the way."""
+_SHOWS = {LOOKED: r"product|offer", PRICED: r"rate_|rates|calculator|quote", FORM: PURPOSES["applying"]}
+"""Words in the names of pages, the first that fit."""
+_KINDS = ("looked", "priced", "form", "done", "form_later", "done_later", "closed")
 
 
 def steps_of(snapshot: Snapshot) -> ir.Table:
-    """Lay out the sessions of a year: which steps each took, when the form came next, and the last page before."""
-    since = snapshot.as_of - datetime.timedelta(days=_YEAR - 1)
-    rows = events_of(snapshot, since)
-    looked, priced, form = (rows.page.re_search(STEPS[name]) for name in list(STEPS)[1:4])
+    """Lay out the sessions of a year: what each showed, whether a form comes in a later one soon, the last page."""
+    rows = in_sessions(snapshot, snapshot.as_of - datetime.timedelta(days=_YEAR - 1))
+    looked, priced, form = (rows.page.re_search(words) for words in _SHOWS.values())
     done = form & (rows.action.isin(_DONE) if "action" in rows.columns else ibis.literal(False))
     sessions = rows.group_by("customer_id", "session").agg(
         at=rows.at.min(), looked=looked.any(), priced=priced.any(), form=form.any(), done=done.any(),
         last=rows.page.argmax(rows.at),
     )  # fmt: skip
-    ahead = ibis.window(group_by="customer_id", order_by=["at", "session"], preceding=0, following=None)
-    never = ibis.null("timestamp")
-    soon = ibis.interval(days=DAYS)
-    return sessions.mutate(
-        form_soon=(sessions.form.ifelse(sessions.at, never).min().over(ahead) <= sessions.at + soon).fill_null(False),
-        done_soon=(sessions.done.ifelse(sessions.at, never).min().over(ahead) <= sessions.at + soon).fill_null(False),
-        closed=sessions.at.date() <= ibis.literal(snapshot.as_of - datetime.timedelta(days=DAYS)),
-    )
+    later = ibis.window(group_by="customer_id", order_by=["at", "session"], following=(1, None))
+    until, never = sessions.at + ibis.interval(days=DAYS), ibis.null("timestamp")
+    coming = {
+        f"{end}_later": (sessions[end].ifelse(sessions.at, never).min().over(later) <= until).fill_null(False)
+        for end in ("form", "done")
+    }
+    closed = sessions.at.date() <= ibis.literal(snapshot.as_of - datetime.timedelta(days=DAYS))
+    return sessions.mutate(**coming, closed=closed)
 
 
 def funnel(snapshot: Snapshot) -> pd.DataFrame:
-    """Count the sessions that took each step and all before it, and of these the share that went on, with intervals.
+    """Count the sessions that took each step, and which shares of them went on, or came to nothing, with intervals.
 
-    `soon` is the share of those, long enough ago, after which the customer opened or filled a form within `DAYS` days.
+    The goal of a step is a form opened, later a form filled: `missed` is the share of sessions without it, and `ended`
+    how many of these took no further step at all. Of sessions without a form, long enough ago, `opened_later` is the
+    share after which one was opened in a later session within `DAYS` days; `filled_later` likewise. `of_forms` is the
+    share of all sessions with a form that took the step.
     """
     t = steps_of(snapshot)
-    names = list(STEPS)[: 5 if snapshot.has("events.action") else 4]
-    priced = t.looked & t.priced
-    path = (t.at.notnull(), t.looked, priced, priced & t.form, priced & t.done)[: len(names)]
-    counts = {}
-    for i, took in enumerate(path):
-        after = {"": took, "closed": took & t.closed}
-        after |= {what: took & t.closed & t[f"{what}_soon"] for what in ("form", "done")}
-        counts |= {f"{what}{i}": hit.cast("int64").sum() for what, hit in after.items()}
-    own = t.group_by("customer_id").agg(**counts).to_pandas()
-    if not own["1"].sum():
-        raise BankmineError("no page tells by its name that it shows a product")
-    rows = []
-    for i, name in enumerate(names):
-        went, low, high = _share(own[f"{i + 1}"], own[f"{i}"]) if i + 1 < len(names) else (np.nan,) * 3
-        opened, filled = (
-            _share(own[f"{what}{i}"], own[f"closed{i}"]) if i < end else (np.nan,) * 3
-            for what, end in (("form", 3), ("done", 4))
-        )
-        rows.append({
-            "step": name, "sessions": own[f"{i}"].sum(), "customers": (own[f"{i}"] > 0).sum(),
-            "went_on": went, "low": low, "high": high,
-            "opened_soon": opened[0], "opened_soon_low": opened[1], "opened_soon_high": opened[2],
-            "filled_soon": filled[0], "filled_soon_low": filled[1], "filled_soon_high": filled[2],
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+    kinds = t.group_by("customer_id", *_KINDS).agg(sessions=t.count()).to_pandas()
+    who, sessions = pd.factorize(kinds["customer_id"])[0], kinds["sessions"]
+    looked, priced, form, done, form_later, done_later, closed = (kinds[kind] for kind in _KINDS)
+    for shown, what in ((looked, "it shows a product"), (form, "customers apply there")):
+        if not shown.any():
+            raise BankmineError(f"no page of a year tells by its name that {what}")
+
+    def by_customer(rows: pd.Series) -> np.ndarray:
+        return np.bincount(who, sessions.where(rows, 0)).astype(int)
+
+    both, tells = looked & priced, snapshot.has("events.action")
+    took = dict(zip(STEPS, (~looked | looked, looked, both, both & form, both & done, form & ~both), strict=True))
+    then, found = {CAME: looked, LOOKED: both, PRICED: form, FORM: done, ELSE: done}, []
+    for step, own in took.items():
+        goal = done if step in (FORM, ELSE) else form
+        base = own & (step != FILLED and (tells or goal is form))
+        told = {"step": step, "sessions": by_customer(own).sum(), "customers": (by_customer(own) > 0).sum()}
+        told["ended"] = by_customer(base & ~goal & ~then.get(step, done)).sum()
+        for name, hit, of in (
+            ("went_on", then.get(step, done), base),
+            ("missed", ~goal, base),
+            ("opened_later", form_later, own & ~form & closed),
+            ("filled_later", done_later, own & ~done & closed & tells),
+            ("of_forms", own, form),
+        ):
+            told[name], told[f"{name}_low"], told[f"{name}_high"] = share_by_cluster(*map(by_customer, (hit & of, of)))
+        found.append(told)
+    return pd.DataFrame([told for told in found if tells or told["step"] != FILLED])
 
 
 def broken_off(snapshot: Snapshot) -> pd.DataFrame:
@@ -87,16 +92,3 @@ def broken_off(snapshot: Snapshot) -> pd.DataFrame:
     found = stopped.group_by(page=stopped["last"]).agg(**counts)
     found = found.order_by(ibis.desc("sessions"), "page").to_pandas()
     return found.assign(share=found["sessions"] / found["sessions"].sum())
-
-
-def _share(hits: pd.Series, of: pd.Series) -> tuple[float, float, float]:
-    """Return the share of sessions, with its interval by customers."""
-    n = of.sum()
-    if not n:
-        return np.nan, np.nan, np.nan
-    share = hits.sum() / n
-    if share in (0.0, 1.0) or len(of) < 2:
-        few = int((of > 0).sum())
-        return share, *wilson(round(share * few), few)
-    low, high = around(share, clustered_error(((hits - share * of) / n).to_numpy(), np.arange(len(of))))
-    return share, max(float(low), 0.0), min(float(high), 1.0)

@@ -14,9 +14,9 @@ import pandas as pd
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import all_known, fetched
-from bankmine.features.spine import KEYS
+from bankmine.features.spine import KEYS, drawn
 from bankmine.learning.columns import ALLOWED, load_undated, uses
-from bankmine.learning.sample import Sample, drawn
+from bankmine.learning.sample import Sample
 
 _OF_THE_BANK = ("customer_id", "joined_on", "birth_date")
 """Columns of customers that tell who a customer is, or that features are made of."""

@@ -19,8 +19,9 @@ from bankmine.bank.kept import kept_frame
 from bankmine.bank.readers import spooled
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
+from bankmine.features.spine import drawn
 from bankmine.learning.encoding import single_precision
-from bankmine.learning.sample import Panel, Sample, drawn, unbroken
+from bankmine.learning.sample import Panel, Sample, unbroken
 from bankmine.topics.fraud.batch import history, payments_out, raw_measures
 from bankmine.topics.fraud.features import derive
 from bankmine.topics.fraud.measures import DAY, DELAY, KEYS, KINDS, SPECIFICATION, Specification

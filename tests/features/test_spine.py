@@ -5,7 +5,7 @@ from __future__ import annotations
 import ibis
 import pytest
 
-from bankmine.learning.sample import drawn
+from bankmine.features.spine import drawn
 
 
 @pytest.fixture(scope="module")

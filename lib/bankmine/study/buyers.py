@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from sklearn.metrics import roc_auc_score
 
 from bankmine.errors import BankmineError
-from bankmine.judging.intervals import draws, interval, shown, with_interval
+from bankmine.judging.intervals import shown, with_interval
+from bankmine.judging.ranking import performance
 from bankmine.lacking import Lacking, part
 from bankmine.learning.foretold import Foretold
-from bankmine.learning.repeat_buying import recalibrated
 from bankmine.study.charts import chart, reliability, titled
 
 _ROUNDS, _FEWEST = 100, 20
@@ -27,61 +26,34 @@ _MEANING = {
 
 
 class Buyers:
-    """What was foretold of who buys; each of three is as `Foretold`, or `Lacking`.
+    """What was foretold of who buys, from today on, and from the day `then` whose time after is over.
 
-    `now` foretells from today on, `then` from the day whose time after is over, `before` from the day before that.
-    `week_by_week` gives what came and was foretold from `then` on.
+    `week_by_week` gives what came and was foretold from `then` on. Where one is not there, an error tells why.
     """
 
     def __init__(
-        self, now: Foretold | Lacking, then: Foretold | Lacking, before: Foretold | Lacking,
-        week_by_week: Callable[[], pd.DataFrame],
-    ) -> None:  # fmt: skip
-        self._looks, self._weekly = {"now": now, "then": then, "before": before}, week_by_week
-
-    def _look(self, name: str) -> Foretold:
-        found = self._looks[name]
-        if isinstance(found, Lacking):
-            raise BankmineError(found.why)
-        return found
+        self, now: Callable[[], Foretold], then: Callable[[], Foretold], week_by_week: Callable[[], pd.DataFrame]
+    ) -> None:
+        self._look_now, self._look_then, self._weekly = now, then, week_by_week
 
     @part
-    def now(self) -> Foretold:
-        """As foretold from today on."""
-        return self._look("now")
+    def _now(self) -> Foretold:
+        return self._look_now()
 
     @part
     def _then(self) -> Foretold:
-        return self._look("then")
-
-    @part
-    def again_now(self) -> pd.Series:
-        """Chance of each buyer of today to buy again, at the level of what happened to those of then."""
-        return self.at_level("then", self.now)
-
-    @part
-    def again_then(self) -> pd.Series:
-        """The same of the buyers of then, at the level of those before."""
-        return self.at_level("before", self._then)
-
-    def at_level(self, of: str, given: Foretold) -> pd.Series:
-        """Return chances to buy again at the level of what happened to the buyers of another look, if it is there."""
-        chance, earlier = given.again(), self._looks[of]
-        if isinstance(earlier, Lacking):
-            return chance
-        told = recalibrated(earlier.again().to_numpy(), earlier.came_back.to_numpy(), chance.to_numpy())
-        return pd.Series(told, chance.index)
+        return self._look_then()
 
     @part
     def parameters(self) -> pd.DataFrame:
         """Parameters and means of both models of today, with intervals."""
-        return pd.concat([self.now.buying.parameters, self.now.buying.means, self.now.spending.parameters])
+        return pd.concat([self._now.buying.parameters, self._now.buying.means, self._now.spending.parameters])
 
     @part
     def fitted(self) -> dict[str, float]:
         """`r`, `alpha`, `a`, `b` and `loglik` of BG/NBD, and how many `buyers` there are."""
-        told = self.now.buying
-        return {**told.parameters["value"].to_dict(), "loglik": told.loglik, "buyers": len(self.now.seen)}
+        told = self._now.buying
+        return {**told.parameters["value"].to_dict(), "loglik": told.loglik, "buyers": len(self._now.seen)}
 
     @part
     def parameters_table(self) -> pd.DataFrame:
@@ -92,7 +64,7 @@ class Buyers:
     @part
     def dependence(self) -> dict[str, object]:
         """How frequency and spending go together, which the model of spending takes to be independent."""
-        found = self.now.dependence
+        found = self._now.dependence
         apart = found["low"] <= 0 <= found["high"]
         taken = "as the model has it" if apart else "where the model has 0: means of frequent buyers are off"
         return {**found.to_dict(), "verdict": taken, "alert": abs(found["value"]) > 0.2}
@@ -100,18 +72,11 @@ class Buyers:
     @part
     def came(self) -> dict[str, object]:
         """Days of purchase `foretold` for the time after `then`, how many `came`, and what the same rate would be."""
-        seen = self._then.seen
-        said, came = self._then.buying.expected(seen, self._then.days).sum(), seen["later"].sum()
-        same = (seen["x"] / seen["T"].clip(lower=1) * self._then.days).sum()
+        then, days, came = self._then, self._then.days, self._then.seen["later"].sum()
         if not came:
             raise BankmineError("nobody bought anything in the time after")
-        return {
-            "foretold": said,
-            "came": came,
-            "off": said / came - 1,
-            "same": same / came - 1,
-            "days": self._then.days,
-        }
+        said, same = then.buying.expected(then.seen, days).sum(), (then.same_rate * days).sum()
+        return {"foretold": said, "came": came, "off": said / came - 1, "same": same / came - 1, "days": days}
 
     @chart
     def tracking(self) -> Axes:
@@ -145,39 +110,35 @@ class Buyers:
     @chart
     def alive_chart(self) -> Axes:
         """Draw whether customers bought again against the chance foretold, as the model has it and as used."""
+        then = self._then
         chances = pd.DataFrame(
-            {"as the model has it": self._then.again(), "at the level of the year before": self.again_then}
+            {"as the model has it": then.again_by_model, "at the level of the year before": then.again}
         )
-        if isinstance(self._looks["before"], Lacking):
+        if isinstance(then.earlier, Lacking):
             chances = chances.iloc[:, :1]
-        axis = reliability(self._then.came_back.astype(float), chances)
+        axis = reliability(then.came_back.astype(float), chances)
         axis.set(title="Share that bought again against the chance foretold, in tenths of buyers")
         return axis
 
     @part
     def alive_ranks(self) -> pd.DataFrame:
         """How well the chance, and silence alone, tell who buys again: AUC, and what was said and seen on average."""
-        seen, hit = self._then.seen, self._then.came_back.to_numpy()
+        then, hit = self._then, self._then.came_back
         if min(hit.sum(), (~hit).sum()) < _FEWEST:
             raise BankmineError(f"fewer than {_FEWEST} customers bought again, or did not: little tells them apart")
-        counts = draws(len(seen), _ROUNDS)
-        ways = {
-            "chance to buy again": self.again_then.to_numpy(),
-            "days since the last purchase": (seen["t_x"] - seen["T"]).to_numpy(),
-        }
-        rows = {}
-        for way, score in ways.items():
-            values = np.array([roc_auc_score(hit, score, sample_weight=c) for c in counts.T])
-            rows[way] = {"value": values[0], **dict(zip(("low", "high"), interval(values), strict=True))}
-        table = pd.DataFrame(rows).T
-        told = pd.DataFrame({"AUC": with_interval(table, "value")})
-        told["said"], told["came"] = [self.again_then.mean(), np.nan], [hit.mean(), hit.mean()]
-        return shown(told, said=".1%", came=".1%")
+        scores = {"chance to buy again": then.again, "days since the last purchase": then.seen["t_x"] - then.seen["T"]}
+        one = pd.Series(hit.index, hit.index)
+        found = performance(hit.astype(float), pd.DataFrame(scores), one, _ROUNDS)
+        found = found[found["metric"] == "auc"].set_index("model").rename_axis(None)
+        table = pd.DataFrame({"AUC": with_interval(found, "value"), "said": [then.again.mean(), np.nan]})
+        return shown(table.assign(came=hit.mean()), said=".1%", came=".1%")
 
     @part
-    def parameters_then(self) -> pd.DataFrame:
-        """The same of then."""
-        return pd.concat([self._then.buying.parameters, self._then.buying.means])
+    def parameters_told(self) -> pd.DataFrame:
+        """The same of both days, those of then without spending: `fitted` is now or then."""
+        then = pd.concat([self._then.buying.parameters, self._then.buying.means])
+        both = pd.concat({"now": self.parameters, "then": then}, names=["fitted", "parameter"])
+        return both.reset_index("fitted")
 
     @part
     def told(self) -> pd.DataFrame:
@@ -185,6 +146,6 @@ class Buyers:
         then = self._then
         rows = then.seen[["x", "t_x", "T", "spend", "later", "later_spent"]]
         return rows.assign(
-            again_model=then.again(), again=self.again_then, rate=then.buying.rate(rows),
+            again_model=then.again_by_model, again=then.again, rate=then.buying.rate(rows),
             foretold=then.buying.expected(rows, then.days),
         )  # fmt: skip

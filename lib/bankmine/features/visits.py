@@ -7,6 +7,7 @@ most frequent ones up to the last day that models learn from are told apart.
 from __future__ import annotations
 
 import datetime
+from typing import Protocol
 
 import ibis
 import ibis.expr.types as ir
@@ -15,8 +16,8 @@ from ibis import _
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.spine import KEYS, by_period, spine_of
-from bankmine.learning.sample import Sample, drawn
+from bankmine.features.sessions import views
+from bankmine.features.spine import KEYS, by_period, drawn, spine_of
 
 APPLICATION, PRODUCT = "application", "product"
 """How pages begin on which customers apply, and which show a product."""
@@ -32,9 +33,16 @@ _PAGES = 40
 _STAMP = 12
 
 
+class Rows(Protocol):
+    """Rows of customers on days, whatever else is known of them."""
+
+    entity: pd.Series
+    day: pd.Series
+
+
 def pages_until(snapshot: Snapshot, day: datetime.date) -> list[str]:
     """Name the most frequent pages up to a day; a BankmineError where nobody could apply on one of them."""
-    pages = snapshot.events.filter(_["at"].cast("date") <= day, _.page.notnull())
+    pages = views(snapshot).filter(_["at"].cast("date") <= day, _.page.notnull())
     told = pages.group_by("page").agg(views=_.count()).order_by(_.views.desc(), "page").limit(_PAGES)
     found = told.to_pandas()["page"].tolist()
     if not any(page.startswith(APPLICATION) for page in found):
@@ -86,19 +94,19 @@ def visitors(snapshot: Snapshot, days: list[datetime.date], pages: list[str], sh
 
 def _views(snapshot: Snapshot) -> ir.Table:
     """Return views by day; `stamped` is the page after its time, so that the first and the last one can be found."""
-    events = snapshot.events
+    events = views(snapshot)
     mobile = (events.channel == "mobile").cast("int32") if snapshot.has("events.channel") else ibis.literal(0)
     page = events.page.fill_null("")
     stamp = events["at"].epoch_seconds().cast("string").lpad(_STAMP, "0")
     return events.select("customer_id", date=events["at"].cast("date"), page=page, mobile=mobile, stamped=stamp + page)
 
 
-def daily(snapshot: Snapshot, pages: list[str], rows: Sample) -> pd.DataFrame:
+def daily(snapshot: Snapshot, pages: list[str], rows: Rows) -> pd.DataFrame:
     """Fetch days with a visit of customers who are learnt from or judged: views of each page, on a phone, in all."""
     since = rows.day.min() - pd.Timedelta(days=max(WINDOWS))
-    views = _views(snapshot).filter(_.date > since.date())
-    views = views.semi_join(ibis.memtable(pd.DataFrame({"customer_id": rows.entity.unique()})), "customer_id")
+    seen = _views(snapshot).filter(_.date > since.date())
+    seen = seen.semi_join(ibis.memtable(pd.DataFrame({"customer_id": rows.entity.unique()})), "customer_id")
     counts = {f"page_{i}": (_.page == page).sum() for i, page in enumerate(pages)}
-    daily = views.group_by("customer_id", day=_.date).agg(views=_.count(), mobile_views=_.mobile.sum(), **counts)
+    daily = seen.group_by("customer_id", day=_.date).agg(views=_.count(), mobile_views=_.mobile.sum(), **counts)
     found = daily.to_pyarrow().to_pandas(date_as_object=False)
     return found.assign(day=pd.to_datetime(found["day"]))

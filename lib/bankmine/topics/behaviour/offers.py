@@ -1,0 +1,135 @@
+"""Offers: what showing one at the right time costs and is assumed to earn, by the rules of `data/next.yml`.
+
+An offer is assumed to bring a share more applications where it is shown: so it moves more customers the likelier these
+are to apply anyway, and who applies unasked earns the offer nothing. Only a trial with half held back can tell.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bankmine.deciding.costs import Costs, expected, realised
+from bankmine.deciding.policies import profit_of
+from bankmine.errors import BankmineError, one_line
+from bankmine.judging.intervals import shown, wilson_clustered, with_interval
+from bankmine.lacking import part
+from bankmine.learning.sample import Sample
+from bankmine.registers import read_yaml
+from bankmine.study.question import BY_RISK
+from bankmine.study.study import Study
+from bankmine.workspace import WORKSPACE
+
+REGISTRY = WORKSPACE / "data" / "next.yml"
+BELIEVED = "believed"
+_MOVED = ("low", BELIEVED, "high")
+STATUS = ("assumption", "trial")
+
+
+@dataclass(frozen=True)
+class OfferRules:
+    """What is assumed of offers, in one currency."""
+
+    owner: str
+    version: datetime.date
+    status: str
+    contact: float
+    """Cost of showing one."""
+    worth: float
+    """What an application that is opened because of it earns."""
+    moved: dict[str, float]
+    """Applications more, as a share of those unasked where it is shown: `low`, `believed` and `high`."""
+
+    def pays_from(self, moved: float) -> float:
+        """Return the chance to apply from which showing the offer pays."""
+        return self.contact / (moved * self.worth)
+
+    def costs(self, index: pd.Index, moved: str = BELIEVED) -> Costs:
+        """Return what showing and not showing it costs where a form is opened anyway, and where it is not."""
+        contact, none = pd.Series(float(self.contact), index), pd.Series(0.0, index)
+        return Costs(tp=contact - self.moved[moved] * self.worth, fp=contact, fn=none, tn=none)
+
+    def facts(self, rows: Sample, acted: pd.Series) -> dict[str, object]:
+        """Return the assumptions, the `chance` from which they say that showing pays, and what must be moved for it.
+
+        `even`, with `low` and `high`: the share moved at which showing it to the rows `acted` on pays for itself.
+        """
+        target = rows.target[acted.loc[rows.target.index]].dropna()
+        if target.empty:
+            raise BankmineError(f"by {REGISTRY.name} showing an offer pays at nobody's chance")
+        rates = (target.mean(), *wilson_clustered(target == 1, rows.entity[target.index]))
+        even, high, low = (self.contact / (self.worth * rate) if rate > 0 else np.inf for rate in rates)
+        moved = self.moved[BELIEVED]
+        return vars(self) | {"moved": moved, "chance": self.pays_from(moved), "even": even, "low": low, "high": high}
+
+    def by_moved(self, chance: pd.Series, rows: Sample, stands_for: float) -> pd.DataFrame:
+        """Say for each share moved from which chance on showing pays, and what it would have earned a month."""
+        found = {}
+        for name, moved in self.moved.items():
+            costs = self.costs(chance.index, name)
+            acted = pd.DataFrame({name: expected(chance, costs) > 0})
+            earned = profit_of(acted, realised(rows.target, costs), rows.entity, rows.day) * stands_for
+            told = {
+                "more apply": moved,
+                "pays from a chance of": self.pays_from(moved),
+                "shown": earned["actions"].iloc[0],
+            }
+            found[name] = told | {"profit": with_interval(earned, "profit", ",.0f").iloc[0]}
+        formats = {"more apply": ".0%", "pays from a chance of": ".0%", "shown": ",.0f"}
+        return shown(pd.DataFrame.from_dict(found, orient="index"), **formats)
+
+
+class Offering(Study):
+    """A question after which an offer is shown: it is not shown to who is unlikely to apply."""
+
+    @part
+    def offers(self) -> OfferRules:
+        """What is assumed of showing an offer at the right time."""
+        return load_offers(self.source.source.currency)
+
+    def costs(self, rows: Sample) -> Costs:
+        """Say what showing and not showing an offer costs, as it is assumed."""
+        return self.offers.costs(rows.target.index)
+
+    def policies(self, chance: pd.Series, rows: Sample) -> pd.DataFrame:
+        """Hold by profit, here the same as the highest chance first, against showing the offer to everybody."""
+        return super().policies(chance, rows).drop(columns=BY_RISK).assign(everybody=True)
+
+    @part
+    def pays(self) -> dict[str, object]:
+        """From which chance showing an offer is assumed to pay, to how many today, and what must be moved for it."""
+        told = self.offers.facts(self.judged.rows, self.acted.iloc[:, 0].astype(bool)) | {"currency": self.currency}
+        return told | {"shown": int(self.acted_now.sum()), "visitors": len(self.scores)}
+
+    @part
+    def by_moved(self) -> pd.DataFrame:
+        """What showing offers would have earned for each share moved that is thought possible."""
+        return self.offers.by_moved(self.judged.probability[self.chosen], self.judged.rows, self.stands_for)
+
+
+def load_offers(currency: str, file: Path = REGISTRY) -> OfferRules:
+    """Read the rules for a currency; an error tells that it has none, or what is lacking or makes no sense."""
+    try:
+        sections = dict(read_yaml(file))
+        if currency not in sections:
+            told = f"what an offer earns is assumed nowhere for amounts in {currency or 'no currency'}"
+            raise BankmineError(f"{told} ({file.name}), and measured nowhere: try it with half held back")
+        rules = OfferRules(**sections[currency])
+        moved = [rules.moved[name] for name in _MOVED]
+        numbers = [n for n in (rules.contact, rules.worth, *moved) if isinstance(n, bool) or not n > 0]
+        rising = list(rules.moved) == list(_MOVED) and sorted([*moved, 1]) == [*moved, 1]
+    except (TypeError, ValueError, KeyError) as error:
+        raise BankmineError(f"{file} is not a register of offers: {one_line(error)}") from None
+    wrong = [
+        (numbers, f"{', '.join(map(repr, numbers))} must be a number above 0"),
+        (not rising, "moved must rise from low to high, to 1 at most"),
+        (rules.status not in STATUS, f"the status must be {' or '.join(STATUS)}"),
+        (not isinstance(rules.version, datetime.date), "the version must be a day"),
+    ]
+    if told := [what for is_wrong, what in wrong if is_wrong]:
+        raise BankmineError(f"{file}, section {currency}: {told[0]}.")
+    return rules
