@@ -25,7 +25,8 @@ AFTER = 90
 def contacted(snapshot: Snapshot) -> pd.DataFrame:
     """Add up contacts by campaign and customer: `treated` and `held` contacts, and what is known of what came.
 
-    Of either, `responded` and `unknown` (no outcome is told), `revenue` and `cost`; `planned`, how many contacts the
+    Of either, `responded` and `unknown` (no outcome is told), `revenue`, `cost` and of how many it is told, `costed`,
+    and `also`, contacts of other campaigns while the first one's offer stood; `planned`, how many contacts the
     plan would have treated, NaN where no plan is told; `day`, of the first contact, `offer`, `channel`, and the
     offered `rate` where there is one. Contacts whose offer still stands are left out, as only responses are known of
     them. An error tells where contacts do not say who was held back, or who responded.
@@ -35,7 +36,7 @@ def contacted(snapshot: Snapshot) -> pd.DataFrame:
     t = snapshot.contacts
     stood = _stands(t)
     t = t.filter(t.contacted_on <= ibis.literal(snapshot.as_of - datetime.timedelta(days=stood)), t.treated.notnull())
-    columns = {"planned_share": None, "offered_rate": None, "revenue": 0.0, "cost": 0.0, "offer": "", "channel": ""}
+    columns = {"planned_share": None, "offered_rate": None, "revenue": 0.0, "cost": None, "offer": "", "channel": ""}
     t = t.mutate(**{n: t[n] if n in t.columns else ibis.literal(v, "float64" if v is None else None)
                     for n, v in columns.items()})  # fmt: skip
     sums = {"planned": t.planned_share.sum(), "rate": t.offered_rate.mean(), "day": t.contacted_on.min()}
@@ -45,9 +46,13 @@ def contacted(snapshot: Snapshot) -> pd.DataFrame:
             arm: own.sum(), f"{arm}_responded": hit.sum(), f"{arm}_unknown": (t.responded.isnull() & own).sum(),
             f"{arm}_revenue": own.ifelse(t.revenue.fill_null(0.0), 0.0).sum(),
             f"{arm}_cost": own.ifelse(t.cost.fill_null(0.0), 0.0).sum(),
+            f"{arm}_costed": (own & t.cost.notnull()).sum(),
         }  # fmt: skip
     words = {n: t[n].argmin(t.contacted_on) for n in ("offer", "channel")}
     found = t.group_by("campaign", "customer_id").agg(**sums, **words)
+    found = found.left_join(_also(found, t, stood), ["campaign", "customer_id"])
+    found = found.drop("campaign_right", "customer_id_right").mutate(also=found.also.fill_null(0))
+    found = found.mutate(treated_also=found.also * found.treated, held_also=found.also * found.held)
     told = kept(snapshot, "contacts", [snapshot.as_of], found.order_by("campaign", "customer_id").to_pandas)
     if told.empty:
         raise BankmineError("no contact is old enough for its outcome to be known")
@@ -60,6 +65,16 @@ def _stands(contacts: ir.Table) -> int:
         return 0
     waited = contacts.responded_on.delta(contacts.contacted_on, unit="day")
     return int(waited.max(where=~contacts.responded).to_pyarrow().as_py() or 0)
+
+
+def _also(found: ir.Table, contacts: ir.Table, stood: int) -> ir.Table:
+    """Count contacts that a customer of a campaign had by other ones while its first offer stood."""
+    made = contacts.filter(contacts.treated)
+    others = made.select(who=made.customer_id, by=made.campaign, on=made.contacted_on)
+    own = found.select("campaign", "customer_id", "day")
+    both = own.inner_join(others, [own.customer_id == others.who, own.campaign != others.by])
+    age = both.on.delta(both.day, unit="day")
+    return both.filter(age >= 0, age <= stood).group_by("campaign", "customer_id").agg(also=ibis._.count())
 
 
 def what_followed(snapshot: Snapshot, rows: pd.DataFrame) -> pd.DataFrame:

@@ -87,8 +87,8 @@ def heterogeneity(worth: pd.Series, score: pd.Series, entity: pd.Series) -> dict
     """Say how far foretold differences between customers come true: the `slope` of what contacts did on the score.
 
     1 where they come true in full, 0 where they are none; with `low`, `high` and `p` of none or the other way round.
-    `effect` is the mean one, `at` the mean score, `least` and `most` the ends of nearly all scores. The best linear predictor of effects (Chernozhukov and others,
-    Econometrica 93, 2025).
+    `effect` is the mean one, `at` the mean score, `least` and `most` the ends of nearly all scores. This is the best
+    linear predictor of effects (Chernozhukov and others, Econometrica 93, 2025).
     """
     ahead, said = (score - score.mean()).to_numpy(float), worth.to_numpy(float)
     size, told = (ahead**2).sum(), {"effect": said.mean(), "at": float(score.mean())}

@@ -128,9 +128,7 @@ class Board:
     def campaign(self) -> list[Score]:
         """Whether effects of campaigns are found, and no broken one is believed."""
         names = ("campaign_checks", "campaign_effects", "uplift", "campaign_elasticity")
-        return campaign.of_tables(
-            self.truth, self.snapshot, *(self._read(campaign.CAMPAIGN, name) for name in names)
-        )
+        return campaign.of_tables(self.truth, self.snapshot, *(self._read(campaign.CAMPAIGN, name) for name in names))
 
     def _read(self, report: str, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         content = read_sealed(self.find(report, f"{name}.parquet", self.snapshot))

@@ -1,4 +1,4 @@
-"""Scores of 11_campaign: whether effects are those planted, the broken campaign is refused, and who is moved is found."""
+"""Scores of 11_campaign: whether effects are those planted, a broken campaign is refused, and who is moved is found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _REFUSED = "refused"
 
 
 def of_tables(
-    truth: Truth, snapshot: Snapshot, checks: pd.DataFrame, effects: pd.DataFrame, uplift: pd.DataFrame, elasticity: pd.DataFrame
+    truth: Truth, snapshot: Snapshot, checks: pd.DataFrame, effects: pd.DataFrame, uplift: pd.DataFrame,
+    elasticity: pd.DataFrame,
 ) -> list[Score]:  # fmt: skip
     """Score verdicts, effects on responses with their intervals, effects on customers, and the answer to a price."""
     planted = truth.table("campaigns")
@@ -24,8 +25,7 @@ def of_tables(
     alarms = set(refused) - set(broken)
     found = [
         Score(CAMPAIGN, "a campaign whose customers were picked", "is refused", recall(refused, broken), (1, 1)),
-        Score(CAMPAIGN, "campaigns that are trials", "refused all the same", Measure(len(alarms), np.nan, np.nan), (0, 0),
-              "count"),
+        Score(CAMPAIGN, "trials", "refused all the same", Measure(len(alarms), np.nan, np.nan), (0, 0), "count"),
     ]  # fmt: skip
     contacts = snapshot.contacts.select("contact_id", "campaign", "customer_id").to_pandas()
     planted_effects = truth.table("contacts").merge(contacts, on="contact_id")
@@ -42,11 +42,11 @@ def _moved(planted: pd.DataFrame, uplift: pd.DataFrame) -> list[Score]:
     true = planted[["campaign", "customer_id", "effect"]].rename(columns={"effect": "true"})
     both = uplift.merge(true, on=["campaign", "customer_id"])
     estimate, true = both["effect"].to_numpy(float), both["true"].to_numpy(float)
+    of, best = "whom a contact moves", resampled(_of_oracle, estimate, true)
     return [
-        Score(CAMPAIGN, "whom a contact moves", "rank correlation with the true effect", rank(estimate, true), (0.2, 0.9)),
-        Score(CAMPAIGN, "whom a contact moves", "mean effect, as a multiple", calibration(estimate, true), (0.5, 1.6)),
-        Score(CAMPAIGN, "whom a contact moves", "Qini, as a share of the best possible",
-              resampled(_of_oracle, estimate, true), (0.25, 0.95)),
+        Score(CAMPAIGN, of, "rank correlation with the true effect", rank(estimate, true), (0.2, 0.9)),
+        Score(CAMPAIGN, of, "mean effect, as a multiple", calibration(estimate, true), (0.5, 1.6)),
+        Score(CAMPAIGN, of, "Qini, as a share of the best possible", best, (0.25, 0.95)),
     ]  # fmt: skip
 
 

@@ -162,7 +162,7 @@ class Moved:
 
     @part
     def effects(self) -> pd.DataFrame:
-        """Effect of a contact on each customer of each trial, as effects come true: `campaign`, `customer_id`, `effect`."""
+        """Effect of a contact on each customer of a trial, as they come true: `campaign`, `customer_id`, `effect`."""
         parts = []
         for name, scores in self.scores.items():
             told = judging.calibrated(self.found.loc[name].to_dict(), scores[self.chosen])

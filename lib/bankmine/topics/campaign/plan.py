@@ -84,7 +84,7 @@ class Plan:
             hits = own[f"treated_{RESPONDED}"].sum() + own[f"held_{RESPONDED}"].sum()
             brought = own[f"treated_{REVENUE}"].sum() + own[f"held_{REVENUE}"].sum()
             told = {"offer": own["offer"].mode()[0], "channel": own["channel"].mode()[0]}
-            rows[name] = told | {"cost": own["treated_cost"].sum() / own["treated"].sum(), "worth": brought / hits}
+            rows[name] = told | {"cost": self._tried.cost(name), "worth": brought / hits}
         return pd.DataFrame(rows).T.astype({"cost": float, "worth": float}).rename_axis("campaign")
 
     @part

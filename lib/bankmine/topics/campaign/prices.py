@@ -92,7 +92,7 @@ class Prices:
 
     @part
     def elasticity(self) -> pd.DataFrame:
-        """How the odds of taking it change with the logarithm of the rate, by segment: `value` with `low` and `high`."""
+        """How the odds of taking it change with the logarithm of the rate, by segment: `value`, `low`, `high`."""
         found = {}
         for name, rows in self.by_segment.items():
             fit = self._fitted(rows)[:, 1]

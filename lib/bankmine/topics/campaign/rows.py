@@ -74,7 +74,7 @@ class TableRows:
     def __init__(
         self, flat: Flat, treated: str, planned: float, columns: Mapping[str, str]
     ) -> None:  # fmt: skip
-        """Read who was `treated`, and the columns `cost`, `value` and `campaign` where told; or an error says why not."""
+        """Read who was `treated`, and of `columns` cost, value and campaign where they are told."""
         if not treated:
             raise BankmineError(f"Say which column of {flat.title} tells who was contacted: treated=….")
         if not 0 <= planned < 1:
@@ -93,14 +93,18 @@ class TableRows:
         found = pd.DataFrame({"customer_id": flat.entity.astype(str), "day": pd.NaT if flat.day is None else flat.day})
         found["campaign"] = flat.rows.texts(told["campaign"]).fillna("") if "campaign" in told else ONE
         found["planned"] = self._planned or float("nan")
-        worth = self._numbers("value") if "value" in told else 0.0
-        cost = self._numbers("cost") if "cost" in told else 0.0
+        worth = self._numbers("value").fillna(0.0) if "value" in told else 0.0
+        cost = self._numbers("cost") if "cost" in told else pd.Series(float("nan"), hit.index)
         for arm, own in (("treated", contact == 1), ("held", contact == 0)):
             found[arm] = own.astype(int)
             came = hit.fillna(0.0).where(own, 0.0)
             found[f"{arm}_{RESPONDED}"], found[f"{arm}_{REVENUE}"] = came, came * worth
-            found[f"{arm}_unknown"], found[f"{arm}_cost"] = (hit.isna() & own).astype(int), (own * cost)
-        found = found.assign(rate=float("nan"), offer="", channel="")[contact.notna()]
+            found[f"{arm}_unknown"], found[f"{arm}_cost"] = (
+                (hit.isna() & own).astype(int),
+                cost.where(own, 0.0).fillna(0.0),
+            )
+            found[f"{arm}_costed"] = (own & cost.notna()).astype(int)
+        found = found.assign(rate=float("nan"), offer="", channel="", treated_also=0, held_also=0)[contact.notna()]
         if twice := int(found.duplicated(["campaign", "customer_id"]).sum()):
             raise BankmineError(f"{twice:,} rows are of a customer who has another row in the same campaign: keep one.")
         return found
@@ -119,4 +123,4 @@ class TableRows:
         form = self._flat.rows.forms.get(self._told[role])
         if form is None or form.kind != NUMBER or form.why:
             raise BankmineError(f"{role}={self._told[role]}: this column holds no numbers that can be read.")
-        return fetch(self._flat.rows.con, [form.sql])[0].to_pandas().set_axis(self._flat.target.index).fillna(0.0)
+        return fetch(self._flat.rows.con, [form.sql])[0].to_pandas().set_axis(self._flat.target.index)

@@ -15,6 +15,10 @@ from bankmine.study.charts import chart, forest, titled
 from bankmine.topics.campaign.rows import LEFT, MARGIN, OUTCOMES, RESPONDED, REVENUE, CampaignRows
 
 TRIAL, BROKEN, NO_CONTROL, UNCHECKED = "a trial", "refused: no trial", "no control", "arms alike, no plan told"
+_TESTS = (
+    "share", "plan", "p of the share", "p of the balance", "p of the unknown", "p of other contacts",
+    "largest difference",
+)  # fmt: skip
 
 
 class Tried:
@@ -57,27 +61,19 @@ class Tried:
         return pd.DataFrame([self._check(name, rows) for name, rows in self.by_campaign.items()]).set_index("campaign")
 
     def _check(self, name: str, rows: pd.DataFrame) -> dict[str, object]:
-        told: dict[str, object] = {
-            "campaign": name, "customers": len(rows), "contacts": rows["treated"].sum(),
-            "held back": rows["held"].sum(),
-            "share": np.nan, "plan": np.nan, "p of the share": np.nan, "p of the balance": np.nan, "p unknown": np.nan,
-            "largest difference": np.nan, "of": "", "verdict": NO_CONTROL,
-        }  # fmt: skip
+        sizes = {"customers": len(rows), "contacts": rows["treated"].sum(), "held back": rows["held"].sum()}
+        told: dict[str, object] = {"campaign": name} | sizes | dict.fromkeys(_TESTS, np.nan) | {"of": ""}
         try:
             trials.refuse_small(rows)
         except BankmineError as error:
             return told | {"verdict": f"{NO_CONTROL}: {error}" if rows["held"].any() else NO_CONTROL}
-        ratio = self._ratio(rows)
-        table, p = trials.balance(rows, self.prepared[name])
-        first = table.iloc[0]
-        unknown = self._unknown(rows)
-        broken = ratio["off"] or min(p, unknown) < trials.SURELY
+        ratio, (table, p) = self._ratio(rows), trials.balance(rows, self.prepared[name])
+        beside = [self._same(rows, of) for of in ("unknown", "also")]
+        broken, first = ratio["off"] or min(p, *beside) < trials.SURELY, table.iloc[0]
         verdict = BROKEN if broken else UNCHECKED if np.isnan(ratio["p"]) else TRIAL
-        return told | {
-            "share": ratio["share"], "plan": ratio["plan"], "p of the share": ratio["p"], "p of the balance": p,
-            "p unknown": unknown, "largest difference": first["difference"], "of": readable(first["known before"]),
-            "verdict": verdict,
-        }  # fmt: skip
+        tests = (ratio["share"], ratio["plan"], ratio["p"], p, *beside, first["difference"])
+        told |= dict(zip(_TESTS, tests, strict=True))
+        return told | {"of": readable(first["known before"]), "verdict": verdict}
 
     def _ratio(self, rows: pd.DataFrame) -> dict[str, object]:
         if rows["planned"].isna().any():
@@ -85,11 +81,9 @@ class Tried:
             return {"share": share, "plan": np.nan, "p": np.nan, "off": False}
         return trials.sample_ratio(rows)
 
-    def _unknown(self, rows: pd.DataFrame) -> float:
-        """Return p of the share without an outcome being the same in both arms; 1 where all are known."""
-        if not rows[["treated_unknown", "held_unknown"]].to_numpy().any():
-            return 1.0
-        return trials.effect(rows, "unknown")["p"]
+    def _same(self, rows: pd.DataFrame, of: str) -> float:
+        """Return p of what should be alike in both arms: lost outcomes, contacts of others; 1 where there is none."""
+        return trials.effect(rows, of)["p"] if rows[[f"treated_{of}", f"held_{of}"]].to_numpy().any() else 1.0
 
     @part
     def trials(self) -> list[str]:
@@ -104,8 +98,8 @@ class Tried:
     @part
     def checks_table(self) -> pd.DataFrame:
         """The same as it is shown."""
-        formats = dict.fromkeys(["share", "plan"], ".1%") | dict.fromkeys(["p of the share", "p of the balance"], ".2g")
-        return shown(self.checks.drop(columns="p unknown"), **formats, **{"largest difference": "+.2f"})
+        formats = {c: ".2g" for c in self.checks if c.startswith("p of")} | {"share": ".1%", "plan": ".1%"}
+        return shown(self.checks, **formats, **{"largest difference": "+.2f"})
 
     @part
     def draw(self) -> dict[str, object]:
@@ -192,7 +186,7 @@ class Tried:
         parts = []
         for name in self.trials:
             rows, hit = self.by_campaign[name], self.effects.loc[(name, RESPONDED)]
-            cost = rows["treated_cost"].sum() / rows["treated"].sum()
+            cost = self.cost(name)
             brought = self.effects.loc[(name, REVENUE)]
             sure = hit["low"] > 0
             parts.append({
@@ -204,6 +198,13 @@ class Tried:
                 "a response": cost * rows["treated"].sum() / rows[f"treated_{RESPONDED}"].sum(),
             })  # fmt: skip
         return pd.DataFrame(parts).set_index("campaign")
+
+    def cost(self, name: str) -> float:
+        """Return what a contact of a campaign costs, by those whose cost is told."""
+        rows = self.by_campaign[name]
+        if not (told := rows["treated_costed"].sum()):
+            raise BankmineError(f"nothing tells what a contact of {readable(name)} costs")
+        return float(rows["treated_cost"].sum() / told)
 
     @part
     def returns_table(self) -> pd.DataFrame:
