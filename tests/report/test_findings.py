@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from bankmine.lacking import Lacking
-from bankmine.report.findings import MIME, bundle, collect, finding, printable
+from bankmine.report.findings import MIME, bundle, collect, finding, findings, printable
 
 # Random letters seldom make markup; these do.
 PIECES = ["<", ">", "&", "&lt;", "<b>", "</p>", "<script>", "<!--", "]]>", '"', "'", "{", "}", "\0", "\r\n", " ", "x"]
@@ -49,6 +49,21 @@ def test_sentence_values_and_formats():
         "headline": True,
         "alert": False,
     }
+
+
+def test_each_of_several_things_has_an_id_of_its_own(monkeypatch):
+    shown = []
+    monkeypatch.setattr("bankmine.report.findings.display", lambda data, raw: shown.append(data[MIME]))
+    names = ["Spring 2025", "spring-2025", "春季活动", "秋季", "<b>", "t_learner", "a.b"]
+    findings("{name}: {n}.", {name: {"name": name, "n": i, "more": 1} for i, name in enumerate(names)}, id="campaign")
+    assert [one["id"] for one in shown] == [
+        "campaign.spring_2025", "campaign.spring_20252", "campaign._3", "campaign._4", "campaign._b_",
+        "campaign.t_learner", "campaign.a_b",
+    ]  # fmt: skip
+    assert [one["values"]["n"] for one in shown] == list(range(len(names)))
+    shown.clear()
+    findings("{name}", Lacking("no campaign"), id="campaign.all")
+    assert [one["text"] for one in shown] == ["Not told: no campaign"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ _DECIMALS = re.compile(r"[-+ ]?,?\.\d[f%]")
 FLAG = "▲ Alert: "
 FLAG_HTML = f"<strong>{FLAG}</strong>"
 ID = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){1,2}")
+_NOT_OF_ID = re.compile("[^a-z0-9]+")
 # What HTML and UTF-8 cannot carry unchanged: control characters (tab and line feed apart) and lone surrogates.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -75,6 +76,30 @@ def finding(
     named = {name for _, name, _, _ in string.Formatter().parse(template) if name}
     known = {name: value for name, value in facts.items() if name in named}
     display(bundle(template, id=id, headline=headline, alert=alert, **known, **values), raw=True)
+
+
+def findings(template: str, facts: Mapping[str, Mapping] | Lacking, *, id: str, headline: bool = False) -> None:
+    """Display a sentence for each of several things of a kind, as models or campaigns, and record its values.
+
+    Parameters
+    ----------
+    template, headline
+        As for `finding`.
+    facts : mapping of str to mapping, or Lacking
+        Values of each, by its name, which may be any text.
+    id : str
+        Each finding's id is this and the name, in lower case, with _ for all that an id cannot hold; one that names
+        cannot tell apart, as of two in Chinese, ends by its place.
+    """
+    if isinstance(facts, Lacking):
+        finding(template, facts, id=id, headline=headline)
+        return
+    taken: set[str] = set()
+    for place, (name, told) in enumerate(facts.items(), 1):
+        own = _NOT_OF_ID.sub("_", name.lower())
+        own = f"{own}{place}" if own in {"_", "", *taken} else own
+        taken.add(own)
+        finding(template, told, id=f"{id}.{own}", headline=headline)
 
 
 def _not_told(lacking: Lacking, id: str, headline: bool) -> dict[str, object]:

@@ -131,6 +131,12 @@ class NextStep(Offering):
         """All models on the rows judged, nets too where there are any."""
         return self.judged if isinstance(nets := optional(self, "nets"), Lacking) else nets.beside
 
+    @part
+    def aucs(self) -> dict[str, dict[str, object]]:
+        """Of each model its `auc` with `low` and `high`, for findings."""
+        models = self.all_judged.probability
+        return {m: {"model": m} | self.all_judged.metric("auc", m).rename({"value": "auc"}).to_dict() for m in models}
+
     # --- which product page comes next
 
     @part
