@@ -1,4 +1,4 @@
-"""Uplift: who is moved ranks above who is not, the area is that of the definition, and effects come out at their size."""
+"""Uplift: who is moved ranks above who is not, areas are those of the definition, effects have their size."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ def test_learners_find_who_is_moved_and_chance_does_not(judged):
 
 
 def test_qini_is_the_area_above_chance(judged):
-    rows, _, worth, effect = judged
-    table = judging.gains(worth, pd.DataFrame({"best": effect}), rows.entity, "best")[1].set_index("metric")
-    ordered = worth.loc[effect.sort_values(ascending=False).index].to_numpy()
+    rows, _, worth, _ = judged
+    moved = rows.known["moved"]
+    table = judging.gains(worth, pd.DataFrame({"best": moved}), rows.entity, "best")[1].set_index("metric")
+    ordered = worth.loc[moved.sort_values(ascending=False).index].to_numpy()
     gain = np.append(0.0, ordered.cumsum()) / len(ordered)
     area = np.trapezoid(gain, dx=1 / len(ordered))
     assert table.loc["auuc", "value"] == pytest.approx(area, abs=2e-4)

@@ -203,7 +203,7 @@ class Moved:
     def found_table(self) -> pd.DataFrame:
         """The same as it is shown."""
         told = self.found[["effect", "p"]].assign(slope=with_interval(self.found, "slope", ".2f"))
-        return shown(told[["effect", "slope", "p"]], effect="+.1%", p=".2g")
+        return shown(told[["effect", "slope", "p"]], effect="+.1%", p=".3f")
 
     @part
     def handed_on(self) -> pd.DataFrame:

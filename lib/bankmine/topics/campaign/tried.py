@@ -98,7 +98,7 @@ class Tried:
     @part
     def checks_table(self) -> pd.DataFrame:
         """The same as it is shown."""
-        formats = {c: ".2g" for c in self.checks if c.startswith("p of")} | {"share": ".1%", "plan": ".1%"}
+        formats = {c: ".3f" for c in self.checks if c.startswith("p of")} | {"share": ".1%", "plan": ".1%"}
         return shown(self.checks, **formats, **{"largest difference": "+.2f"})
 
     @part
@@ -236,7 +236,7 @@ class Tried:
             "unit": np.where(share, "points", self.currency),
         }, found.index).reset_index()  # fmt: skip
         table["outcome"] = table["outcome"].map(OUTCOMES)
-        return shown(table.set_index("campaign"), p=".2g", **{"would have been seen": ".2f"})
+        return shown(table.set_index("campaign"), p=".3f", **{"would have been seen": ".2f"})
 
     @chart
     def effects_chart(self) -> Axes:
