@@ -45,5 +45,5 @@ def test_value_is_told_and_what_is_not_has_one_reason(bank):
     study = value.study(str(folder), DAY)
     why = lacking(study) | lacking(study.buyers)
     assert not {"value", "next12", "parameters"} & set(why)
-    assert ("again_then" in why) == (year == MIDDLE)
+    assert ("came" in why) == (year == MIDDLE)
     assert all("\n" not in reason for reason in why.values())

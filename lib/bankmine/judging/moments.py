@@ -17,7 +17,7 @@ from bankmine.features.paydays import paydays
 from bankmine.features.spine import drawn, kept
 from bankmine.judging import disclosure
 from bankmine.judging.after_pay import after_pay, net_of_pay
-from bankmine.judging.daily import FEWEST, Daily
+from bankmine.judging.daily import FEWEST, PERMUTED, Daily
 from bankmine.judging.shared_days import around_festivals, by_month_day
 from bankmine.lacking import Lacking, optional, part
 
@@ -103,7 +103,8 @@ def compared(done: Sequence[Moments]) -> pd.DataFrame:
     """Judge all that pay and festivals do to all that is done; where nothing is told, why not of the first.
 
     A row a `need` and a time, `when`: how many times the usual, whether it is `found` to be more than chance, and for
-    `whom` it is most, where age groups differ. Both by *p* adjusted for the number of rows (Benjamini and Hochberg).
+    `whom` it is most, where age groups differ. Both by *p* adjusted for the number of rows (Benjamini and Hochberg);
+    it is `at_most` that where no date drawn by chance shows as much.
     """
     asked = [optional(what, name) for what in done for name in ("after_pay", "around")]
     told = [one for one in asked if not isinstance(one, Lacking)]
@@ -115,6 +116,7 @@ def compared(done: Sequence[Moments]) -> pd.DataFrame:
     rows["when"] = festival.fillna(rows["moment"])
     for name in ("p", "p_differ"):
         rows[f"{name}_adjusted"] = stats.false_discovery_control(rows[name].fillna(1.0))
+    rows["at_most"] = rows["p"] <= 1 / (1 + PERMUTED)
     rows["found"] = rows["p_adjusted"].lt(_FOUND) & ~(rows["low"].le(1) & rows["high"].ge(1))
-    rows["whom"] = rows["group"].where(rows["p_differ_adjusted"] < _FOUND, "all ages")
+    rows["whom"] = rows["group"].where(rows["p_differ_adjusted"] < _FOUND, "no age difference shown")
     return rows

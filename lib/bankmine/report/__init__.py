@@ -1,10 +1,10 @@
-"""What notebooks show with: `finding`, `findings`, `show` and `table`, loaded when asked for: the runner needs none."""
+"""What notebooks show with: `finding`, `show` and `table`, loaded when they are asked for, as the runner needs none."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-_PLACES = {"finding": "findings", "findings": "findings", "show": "plots", "table": "tables"}
+_PLACES = {"finding": "findings", "show": "plots", "table": "tables"}
 
 
 def __getattr__(name: str) -> object:

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import shown, with_interval
-from bankmine.judging.ranking import performance
-from bankmine.lacking import Lacking, part
+from bankmine.judging.ranking import against, performance
+from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.foretold import Foretold
 from bankmine.study.charts import chart, reliability, titled
 
@@ -47,7 +47,11 @@ class Buyers:
     @part
     def parameters(self) -> pd.DataFrame:
         """Parameters and means of both models of today, with intervals."""
-        return pd.concat([self._now.buying.parameters, self._now.buying.means, self._now.spending.parameters])
+        return _parameters(self._now)
+
+    @part
+    def _parameters_then(self) -> pd.DataFrame:
+        return _parameters(self._then)
 
     @part
     def fitted(self) -> dict[str, float]:
@@ -57,17 +61,27 @@ class Buyers:
 
     @part
     def parameters_table(self) -> pd.DataFrame:
-        """The same with intervals."""
-        table = pd.DataFrame({"parameter": with_interval(self.parameters, "value", ",.4g")})
+        """The same with intervals, beside those of then where there are some."""
+        table = pd.DataFrame({"now": with_interval(self.parameters, "value", ",.4g")})
+        then = optional(self, "_parameters_then")
+        if not isinstance(then, Lacking):
+            table[f"{self._then.days} days before"] = with_interval(then, "value", ",.4g")
         return table.assign(**{"what of": table.index.map(_MEANING)})
+
+    @part
+    def drifted(self) -> dict[str, object] | None:
+        """Which parameters are `apart` from those of then: no value lies in both intervals; None where none is."""
+        now, then = self.parameters, self._parameters_then
+        apart = now.index[(now["low"] > then["high"]) | (now["high"] < then["low"])]
+        return {"apart": ", ".join(apart), "n": len(apart), "days": self._then.days} if len(apart) else None
 
     @part
     def dependence(self) -> dict[str, object]:
         """How frequency and spending go together, which the model of spending takes to be independent."""
         found = self._now.dependence
-        apart = found["low"] <= 0 <= found["high"]
-        taken = "as the model has it" if apart else "where the model has 0: means of frequent buyers are off"
-        return {**found.to_dict(), "verdict": taken, "alert": abs(found["value"]) > 0.2}
+        less = "too little" if found["value"] < 0 else "too much"
+        pulled = f"where the model has 0: it pulls rare buyers to the mean of all, and foretells {less} of them"
+        return {**found.to_dict(), "verdict": "as the model has it" if found["low"] <= 0 <= found["high"] else pulled}
 
     @part
     def came(self) -> dict[str, object]:
@@ -122,22 +136,28 @@ class Buyers:
 
     @part
     def alive_ranks(self) -> pd.DataFrame:
-        """How well the chance, and silence alone, tell who buys again: AUC, and what was said and seen on average."""
+        """How well the chance, and silence alone, tell who buys again: AUC, and what was said and seen on average.
+
+        How much better the chance does is told of the same resamples.
+        """
         then, hit = self._then, self._then.came_back
         if min(hit.sum(), (~hit).sum()) < _FEWEST:
             raise BankmineError(f"fewer than {_FEWEST} customers bought again, or did not: little tells them apart")
-        scores = {"chance to buy again": then.again, "days since the last purchase": then.seen["t_x"] - then.seen["T"]}
-        one = pd.Series(hit.index, hit.index)
-        found = performance(hit.astype(float), pd.DataFrame(scores), one, _ROUNDS)
-        found = found[found["metric"] == "auc"].set_index("model").rename_axis(None)
-        table = pd.DataFrame({"AUC": with_interval(found, "value"), "said": [then.again.mean(), np.nan]})
+        silence = "days since the last purchase"
+        scores = pd.DataFrame({"chance to buy again": then.again, silence: then.seen["t_x"] - then.seen["T"]})
+        one, hits = pd.Series(hit.index, hit.index), hit.astype(float)
+        judged = performance(hits, scores, one, _ROUNDS), against(hits, scores, silence, one, _ROUNDS)
+        found, better = (t[t["metric"] == "auc"].set_index("model").rename_axis(None) for t in judged)
+        table = pd.DataFrame({"AUC": with_interval(found, "value")})
+        gained = with_interval(better, "difference", "+.3f")
+        table["better than silence by"] = gained.reindex(table.index, fill_value="")
+        table["said"] = [then.again.mean(), np.nan]
         return shown(table.assign(came=hit.mean()), said=".1%", came=".1%")
 
     @part
     def parameters_told(self) -> pd.DataFrame:
-        """The same of both days, those of then without spending: `fitted` is now or then."""
-        then = pd.concat([self._then.buying.parameters, self._then.buying.means])
-        both = pd.concat({"now": self.parameters, "then": then}, names=["fitted", "parameter"])
+        """The same of both days: `fitted` is now or then."""
+        both = pd.concat({"now": self.parameters, "then": self._parameters_then}, names=["fitted", "parameter"])
         return both.reset_index("fitted")
 
     @part
@@ -149,3 +169,7 @@ class Buyers:
             again_model=then.again_by_model, again=then.again, rate=then.buying.rate(rows),
             foretold=then.buying.expected(rows, then.days),
         )  # fmt: skip
+
+
+def _parameters(look: Foretold) -> pd.DataFrame:
+    return pd.concat([look.buying.parameters, look.buying.means, look.spending.parameters])

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from bankmine.errors import BankmineError
 from bankmine.judging import amounts
 from bankmine.judging.amounts import Amounts
-from bankmine.judging.intervals import with_interval
+from bankmine.judging.intervals import wilson, with_interval
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, titled
 from bankmine.study.heading import Headed
@@ -106,13 +106,19 @@ class Foretelling(Headed):
     # --- did it come true, and how sure is it
 
     @part
-    def inside(self) -> dict[str, float]:
-        """Share of customers who brought in what lay in the interval given to them, which an earlier time had set."""
+    def inside(self) -> dict[str, object]:
+        """Share of customers who brought in what lay in the interval given to them, which an earlier time had set.
+
+        It is an `alert` where fewer did than was meant, of all or of the `top` tenth, beyond chance.
+        """
         said, came = self.judged.foretold[self._way_of(self._earlier)], self.judged.came
         given = self._around(said, self._earlier)
         hit = (came >= given["low"]) & (came <= given["high"])
         top = hit[said.rank(ascending=False, pct=True) <= _TOP]
-        return {"share": float(hit.mean()), "meant": amounts.MEANT, "customers": len(hit), "top": float(top.mean())}
+        narrow = any(wilson(own.sum(), len(own))[1] < amounts.MEANT for own in (hit, top) if len(own))
+        so = ": ranges of single customers are too narrow, do not use them one by one" if narrow else ""
+        told = {"share": float(hit.mean()), "meant": amounts.MEANT, "customers": len(hit), "top": float(top.mean())}
+        return told | {"so": so, "alert": narrow}
 
     def _way_of(self, known: Amounts) -> str:
         """Return the way in use, or the best that is known of another time where that does not have it."""
@@ -131,7 +137,10 @@ class Foretelling(Headed):
 
     @part
     def came_true(self) -> dict[str, object]:
-        """What was foretold in total for the time since, with the interval that it had by what was known then."""
+        """What was foretold in total for the time since, with the interval that it had by what was known then.
+
+        And how far off it was of the `upper` half of customers, by what was foretold of them, and of the `lower`.
+        """
         unsteady = optional(self, "_unsteady_then")
         sure = not isinstance(unsteady, Lacking)
         told = self._total(self.judged.foretold[self.way], unsteady if sure else np.nan, optional(self, "_earlier"))
@@ -140,7 +149,12 @@ class Foretelling(Headed):
             raise BankmineError("nothing came in the time since")
         where = "inside the range" if told["low"] <= told["came"] <= told["high"] else "outside the range"
         verdict = where if sure else "and no range could be given then"
-        return told | {"off": told["total"] / told["came"] - 1, "verdict": verdict, "currency": self.currency}
+        said = self.judged.foretold[self.way]
+        half = np.where(said.rank(ascending=False, pct=True) <= 0.5, "upper", "lower")
+        sums = pd.DataFrame({"said": said, "came": self.judged.came}).groupby(half).sum().reindex(["upper", "lower"])
+        halves = sums["said"] / sums["came"].where(sums["came"] > 0) - 1
+        off = {"off": told["total"] / told["came"] - 1, **halves.to_dict()}
+        return told | off | {"verdict": verdict, "currency": self.currency}
 
     @part
     def totals(self) -> pd.DataFrame:

@@ -109,8 +109,17 @@ def test_who_comes_back_soon_opens_a_form_in_a_later_session_and_forms_opened_an
     assert found.loc["came", "opened_later"] == 0.5
     assert found["sessions"].tolist() == [120, 100, 20, 20, 20, 40]
     told = study.leak
-    assert (told["step"], told["verb"], told["forms"]) == ("looked at a product", "open", 60)
-    assert told["others"] == pytest.approx(2 / 3)
+    assert (told["step"], told["verb"], told["forms"]) == ("looked at a product", "opened", 60)
+    assert (told["others"], told["unseen"]) == pytest.approx((2 / 3, 1 / 3))
+    assert told["unseen_low"] < 1 / 3 < told["unseen_high"]
+
+
+def test_the_weakest_step_is_where_the_lowest_share_goes_on_and_most_may_be_lost_at_another(tmp_path):
+    ways = ["p"] * 4 + ["pr"] * 3 + ["prA"]
+    told = how(tmp_path, walks(*((way, f"2025-03-{i + 1:02}") for i, way in enumerate(ways)), customers=20)).leak
+    assert (told["step"], told["then"]) == ("looked at a product and at rates", "opened the form")
+    assert (told["sessions"], told["went_on"]) == (80, 0.25)
+    assert (told["lost_from"], told["lost"], told["unmet"]) == ("looked at a product", 80, "no form opened")
 
 
 def test_where_nothing_tells_of_filling_the_way_ends_at_the_form(tmp_path):
@@ -142,3 +151,14 @@ def test_customers_who_left_the_counters_and_who_came_to_them_are_told_of_those_
     told = study.moved
     assert (told["left_of"], told["left"], told["came_of"], told["came"]) == (40, 0.25, 80, 0.25)
     assert told["left_low"] < told["came_low"] < 0.25
+    assert (told["left_people"], told["came_people"], told["net"]) == (10, 20, 10)
+
+
+def test_sessions_that_another_seed_gives_another_kind_are_those_of_other_seeds_not_of_other_customers(tmp_path):
+    study = how(tmp_path, visits(1, 1))
+    fits = pd.DataFrame({
+        "fit": ["seed 1", "seed 2", "other customers"], "adjusted_rand": 0.5, "same_state": [0.9, 0.75, 0.5]
+    })  # fmt: skip
+    names = pd.DataFrame({"name": ["a", "b"], "share": [0.4, 0.6], "holds": True})
+    vars(study)["_parts"] = {"names": names, "stability": fits, "_cut": pd.Timestamp("2025-07-01")}
+    assert (study.found["other_low"], study.found["other_high"]) == pytest.approx((0.1, 0.25))

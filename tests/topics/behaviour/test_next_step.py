@@ -116,6 +116,14 @@ def test_figures_follow_from_what_is_handed_on(study):
         )
     used = study.product_used
     assert used["value"] == pytest.approx(rows[f"product_first_{used['used']}"].mean())
+    assert used["random"] == 3 / len(study.product_chances[POPULAR].columns)
+
+
+def test_words_of_personal_models_follow_their_intervals(study):
+    for model, row in study.products.gains.iterrows():
+        how = "worse than" if row["high"] < 0 else "better than" if row["low"] > 0 else "not shown to differ from"
+        own = [part for part in study.product_used["words"].split("; ") if model in part]
+        assert own[0].startswith(f"{how} popularity: ")
 
 
 def test_chances_of_the_next_product_page_add_up_and_popularity_is_of_rows_learnt_from(study):
@@ -134,6 +142,7 @@ def test_chances_that_are_the_same_for_all_are_handed_on_once_and_others_by_cust
     again = study.told.assign(next_product=last.where(study.told["next_product"].notna()))
     loyal = NextStep(study.source, again.join(study.sample.predictors), study.pages, 1.0)
     assert loyal.product_used["used"] == "same as last"
+    assert "better than popularity: same as last" in loyal.product_used["words"]
     assert "each gets" in loyal.product_used["words"]
     assert "behaviour_next_pages" not in loyal.files()
     told = loyal.customers
@@ -169,6 +178,16 @@ def test_what_offers_earn_follows_from_what_is_handed_on_and_the_register(study)
     assert study.pays["even"] == pytest.approx(even)
     assert study.pays["low"] < even < study.pays["high"]
     assert list(study.by_moved["shown"]) == sorted(study.by_moved["shown"])
+    money = "profit, CNY a month"
+    assert study.by_moved.loc["believed", money] == study.by_policy[money].iloc[0]
+
+
+def test_offers_may_be_shown_to_who_agreed_to_offers_and_to_personal_treatment(study):
+    people = study.source.customers.to_pandas().set_index("customer_id").loc[study.today.entity]
+    both = people[["marketing_consent", "profiling_consent"]].fillna(False).astype(bool).all(axis=1).to_numpy()
+    acted = study.acted_now.to_numpy(bool)
+    assert study.pays["allowed"] == (both & acted).sum() < acted.sum()
+    assert study.outlook["allowed"] == pytest.approx(study.scores[both].sum())
 
 
 def test_without_jax_sequence_models_say_how_to_get_it(study, monkeypatch):

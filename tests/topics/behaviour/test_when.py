@@ -141,6 +141,29 @@ def test_log_ins_after_pay_and_around_festivals_are_found_where_they_are_planted
     assert (found.log_ins["when"], found.log_ins["times"]) == ("week of Golden Week", "at 1 of 7 times")
     assert found.log_ins["low"] < 2 < found.log_ins["high"]
     assert "log-ins" not in found.coming["needs"]
+    assert found.coming["log_ins"] == "no change shown"  # the festival that comes is another one
+
+
+def test_needs_of_spending_are_counted_and_neither_log_ins_nor_all_spending(when):
+    rows = when.files()["behaviour_needs"]
+    own = rows[~rows["need"].isin(["all", "log-ins"])]
+    assert len(own) < len(rows)
+    assert (when.peak["rows"], when.peak["found"]) == (len(own), own["found"].sum())
+
+
+def test_no_net_change_is_told_where_the_interval_holds_none(when):
+    told = when.coming
+    held = told["net_low"] <= 0 <= told["net_high"]
+    assert (told["change"] == "no net change shown") == held
+    rows = when.files()["behaviour_needs"].query("need == 'all'").set_index("when")["value"]
+    assert (told["whole"], told["week"]) == tuple(rows[[told["when"], "week of Chinese New Year"]])
+
+
+def test_p_that_no_permutation_reaches_is_a_bound(when):
+    rows = when.files()["behaviour_needs"].query("found").set_index(["need", "when"])["p"]
+    told = when.needs.set_index("when", append=True)["p"].str.startswith("≤")
+    assert told.any()
+    assert told.eq(rows.loc[told.index].eq(rows.min())).all()
 
 
 def test_days_added_stand_once_a_need_and_festival(when):

@@ -16,6 +16,7 @@ from random_bank import random_bank
 from thin_banks import THIN, lacking
 
 from bankmine.errors import BankmineError
+from bankmine.judging.amounts import Amounts
 from bankmine.lacking import Lacking
 from bankmine.report.catalogue import load_catalogue
 from bankmine.study.validation import load_register
@@ -35,11 +36,13 @@ def handed(folder, name: str):
     def received(report: str, file: str, snapshot) -> object:
         if file == "churn_monitoring.parquet":
             limits = pd.DataFrame({"metric": METRICS, "as_of": snapshot.as_of}).rename_axis("number").reset_index()
-            held = limits.assign(status="crossed", told=limits["metric"].str.lower())
+            held = limits.assign(status="crossed", told=limits["metric"].str.lower(), now=0.4, below=-0.2, above=0.2)
             held.assign(status=held["status"].where(limits.index != 3, "within")).to_parquet(folder / file)
             return folder / file
         people = snapshot.customers.select("customer_id").order_by("customer_id").to_pandas()
         told = people.assign(as_of=snapshot.as_of, chance=np.linspace(0.01, 0.3, len(people)))
+        told["called"] = np.arange(len(people)) % 2 == 0
+        told["day"] = dt.date(2025, 8, 31)
         told["segment"] = np.where(np.arange(len(people)) % 3, "savers", "borrowers")
         told.to_parquet(folder / file)
         return folder / file
@@ -131,19 +134,87 @@ def test_only_who_agreed_to_personal_treatment_is_named_among_those_who_moved(to
 def test_what_06_says_of_its_chances_is_repeated(study):
     level, slope = METRICS[2:4]
     assert (level[:16], slope[:16]) == ("Level of chances", "Slope of chances")
-    assert study.warned["told"] == level.lower()  # the slope is within its limit, others are not of chances
+    # the slope is within its limit, others are not of chances; of the level a banker reads odds, not their logarithm
+    assert study.warned["told"] == "the odds of leaving were 1.49 times those foretold (0.82 to 1.22 may be chance)"
 
 
 def test_those_at_risk_may_be_contacted_and_come_first(told, study, small_bank):
     first, worth = told["value_at_risk"], told["value"]
-    assert first["at_risk"].is_monotonic_decreasing
-    pd.testing.assert_series_equal(first["at_risk"], first["stays_12"] * first["chance"], check_names=False)
-    assert (first["stays_12"] > first["expected_12"]).mean() > 0.9  # what closings take is not taken twice
+    assert list(study.at_risk_first) == ["worth in 12 months, if staying", "chance to leave", "at risk", "06 calls"]
+    assert set(study.at_risk_first) <= set(first)  # titles of the page
+    stays = first["worth in 12 months, if staying"]
+    assert first["at risk"].is_monotonic_decreasing
+    pd.testing.assert_series_equal(first["at risk"], stays * first["chance to leave"], check_names=False)
+    assert (stays > first["expected in 12 months"]).mean() > 0.9  # what closings take is not taken twice
+    assert study.at_risk["leavers"] == pytest.approx(first["chance to leave"].sum())
+    called = first["06 calls"].sum()
+    assert 0 < called < 50
+    assert study.at_risk["also"] == (
+        f"06 also calls {called} of them; the relationship manager decides on the other {50 - called}"
+    )
     assert study.at_risk["owner"] == load_catalogue()["04_value"].owner
     assert len(first) == study.at_risk["n"] == 50
     people = read(small_bank, "customers").set_index("customer_id")
     assert people.loc[first.index, "marketing_consent"].all()
     assert study.at_risk["total"] <= worth["stays_12"].clip(lower=0).sum()
+
+
+def test_what_a_year_puts_at_risk_goes_on_as_in_the_months_of_06(study):
+    rows, year = study._at_risk, study.at_risk_year
+    assert year["months"] == 4  # from 2025-08-31, the newest day whose outcome is known
+    assert study.at_risk["lost"] == "to leave within 4 months"
+    stays = (1 - rows["chance"]) ** 3
+    assert year["year"] == pytest.approx((rows["stays_12"] * (1 - stays)).clip(lower=0).sum())
+    assert study.at_risk["total"] < year["year"] < 3 * study.at_risk["total"]
+
+
+def test_halves_of_what_was_foretold_add_up_to_what_came(study):
+    rows, told = study.judged, study.came_true
+    said = rows.foretold[study.way]
+    upper = said >= said.median()
+    for name, half in (("upper", upper), ("lower", ~upper)):
+        assert told[name] == pytest.approx(said[half].sum() / rows.came[half].sum() - 1)
+
+
+@pytest.mark.parametrize(("off", "alert"), [(0.0, False), (5.0, True)])
+def test_intervals_that_hold_less_than_they_mean_to_are_an_alert(small_bank, off, alert):
+    study = value.study(str(small_bank), LAST)
+    came = study._earlier.came  # as off then as before: the intervals hold what they mean to
+    said = study._earlier.foretold
+    study._parts["judged"] = Amounts(said, came + off * said.abs().max(axis=1))
+    study._parts["way"] = "by its parts"
+    assert study.inside["alert"] is alert
+    assert ("too narrow" in study.inside["so"]) is alert
+
+
+def test_frequent_buyers_who_spend_less_are_an_alert_where_purchases_are_what_customers_are_worth(study, tmp_path):
+    assert study.dependence["share"] == pytest.approx(
+        study.value["purchases_12"].sum() / study.value["expected_12"].sum()
+    )
+    assert study.dependence["alert"] is (abs(study.dependence["value"]) > 0.2 and study.dependence["share"] >= 0.1)
+    table = purchases()
+    number = table["who"].str[1:].astype(int)
+    often = table[(number % 2 == 0) | (table.groupby("who").cumcount() < 4)]  # the others buy half as often
+    less = often.assign(paid=often["paid"].where(number % 2 == 1, often["paid"] / 4))
+    bought = {"often": of_table(tmp_path, often).dependence, "less": of_table(tmp_path, less).dependence}
+    assert [told["share"] for told in bought.values()] == [1, 1]
+    assert [told["alert"] for told in bought.values()] == [False, True]
+    assert bought["often"]["verdict"] == "as the model has it"
+    assert bought["less"]["verdict"].endswith("pulls rare buyers to the mean of all, and foretells too little of them")
+
+
+def test_parameters_of_both_days_stand_beside_each_other_and_who_moved_is_named(tmp_path):
+    table = purchases(customers=600, each=12)
+    slower = (table["day"] > pd.Timestamp("2025-01-01")) & (table.index % 3 > 0)
+    steady, slowed = (of_table(tmp_path, rows).buyers for rows in (table, table[~slower]))
+    assert steady.drifted is None
+    shown = slowed.parameters_table
+    assert list(shown) == ["now", "365 days before", "what of"]
+    assert shown.notna().all(axis=None)
+    assert "rate" in slowed.drifted["apart"].split(", ")
+    both = slowed.parameters_told.set_index("fitted", append=True)["value"].unstack()
+    assert both.notna().all(axis=None)
+    assert list(slowed.alive_ranks) == ["AUC", "better than silence by", "said", "came"]
 
 
 def test_ways_are_judged_by_customers_who_did_not_choose(study, told):

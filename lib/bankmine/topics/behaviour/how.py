@@ -87,8 +87,8 @@ class How:
             if n == 0 or disclosure.too_few(pd.Series([hits, n - hits]), disclosure.smallest_group(self.source)).any():
                 raise BankmineError("too few customers have, or had, a branch or cash machine as their main channel")
             low, high = wilson(hits, n)
-            told |= {f"{name}_of": n, name: hits / n, f"{name}_low": low, f"{name}_high": high}
-        return told
+            told |= {f"{name}_of": n, name: hits / n, f"{name}_low": low, f"{name}_high": high, f"{name}_people": hits}
+        return told | {"net": told["came_people"] - told["left_people"]}
 
     @chart
     def moves_chart(self) -> Axes:
@@ -227,13 +227,14 @@ class How:
 
     @part
     def found(self) -> dict[str, object]:
-        """How many states, how common they are, and how far fits agree."""
+        """How many states, how common they are, how far fits agree, and which share of sessions another seed moves."""
         share = self.names.set_index("name")["share"].sort_values(ascending=False)
         rest = ", ".join(f"{name} ({one:.0%})" for name, one in share.iloc[1:].items())
         common = {"since": self._cut.date(), "most": share.index[0], "share": share.iloc[0], "rest": rest}
-        alike, held = self.stability["adjusted_rand"], int(self.names["holds"].sum())
-        alike = {"lowest": alike.min(), "highest": alike.max(), "held": held, "fitted": _SAMPLE}
-        return {"states": len(share)} | common | alike
+        rand, held = self.stability["adjusted_rand"], int(self.names["holds"].sum())
+        alike = {"lowest": rand.min(), "highest": rand.max(), "held": held, "fitted": _SAMPLE}
+        other = 1 - self.stability.loc[self.stability["fit"].str.startswith("seed"), "same_state"]
+        return {"states": len(share)} | common | alike | {"other_low": other.min(), "other_high": other.max()}
 
     @part
     def renamed(self) -> dict[str, object]:
@@ -270,15 +271,23 @@ class How:
 
     @part
     def leak(self) -> dict[str, object]:
-        """After which step of the way most sessions end, how many come back to it soon, and how many go other ways."""
-        by_step = self._funnel.set_index("step")
-        step = by_step.loc[[paths.LOOKED, paths.PRICED, paths.FORM], "ended"].idxmax()
-        verb, soon = ("fill", "filled_later") if step == paths.FORM else ("open", "opened_later")
-        told = {"step": step, "sessions": by_step.loc[step, "sessions"], "verb": verb, "days": paths.DAYS}
-        told |= {"any": by_step.loc[paths.CAME, soon], "forms": by_step.loc[[paths.FORM, paths.ELSE], "sessions"].sum()}
-        of = {"stopped": (step, "missed"), "soon": (step, soon), "others": (paths.ELSE, "of_forms")}
+        """The `step` from which the lowest share goes on, and who comes back to it soon; after which most are lost.
+
+        `others` and `unseen` are the shares of forms that are opened without the way, and without any product page.
+        """
+        rows, way = self._funnel.set_index("step"), [paths.LOOKED, paths.PRICED, paths.FORM]
+        step, lost = rows.loc[way, "went_on"].idxmin(), rows.loc[way, "ended"].idxmax()
+        then = dict(zip(way, [*way[1:], paths.FILLED], strict=True))
+        verb, soon = ("filled", "filled_later") if step == paths.FORM else ("opened", "opened_later")
+        told = {"step": step, "then": then[step], "sessions": rows.loc[step, "sessions"], "verb": verb}
+        told |= {"lost": rows.loc[lost, "ended"], "lost_from": lost, "lost_to": then[lost], "days": paths.DAYS}
+        told |= {"unmet": "none filled" if lost == paths.FORM else "no form opened"}
+        told |= {"any": rows.loc[paths.CAME, soon], "forms": rows.loc[[paths.FORM, paths.ELSE], "sessions"].sum()}
+        of = {"went_on": (step, "went_on"), "soon": (step, soon), "others": (paths.ELSE, "of_forms")}
         ends = ("", "_low", "_high")
-        return told | {f"{name}{end}": by_step.loc[row, f"{c}{end}"] for name, (row, c) in of.items() for end in ends}
+        told |= {f"{name}{end}": rows.loc[row, f"{c}{end}"] for name, (row, c) in of.items() for end in ends}
+        seen, low, high = rows.loc[paths.LOOKED, [f"of_forms{end}" for end in ends]]
+        return told | {"unseen": 1 - seen, "unseen_low": 1 - high, "unseen_high": 1 - low}
 
     @part
     def last_pages(self) -> pd.DataFrame:

@@ -26,7 +26,6 @@ from bankmine.features import visits
 from bankmine.features.consent import agreed_to_be_treated_personally
 from bankmine.features.spine import KEYS, kept
 from bankmine.features.visits import AHEAD, COMPARE, JUDGE, PRESENT, PRODUCT, TEACH, WINDOWS
-from bankmine.judging import disclosure
 from bankmine.judging.choices import FIRST, Choices
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
@@ -104,11 +103,13 @@ class NextStep(Offering):
     def outlook(self) -> dict[str, object]:
         """How many of the `visitors` are `expected` to apply, which share of all (`mean`) and of the likeliest `tenth`.
 
-        `value`, `low` and `high` are the share of those who applied that the tenth held when it was judged.
+        Of those expected so many may be shown an offer, `allowed`. `value`, `low` and `high` are the share of those who
+        applied that the tenth held when it was judged.
         """
         chances = self.scores.sort_values(ascending=False)
         told = {"visitors": len(chances), "expected": chances.sum(), "mean": chances.mean()}
-        return self.judged.metric("caught_10").to_dict() | told | {"tenth": chances.head(-(-len(chances) // 10)).mean()}
+        told |= {"allowed": chances[self.may_be_shown].sum(), "tenth": chances.head(-(-len(chances) // 10)).mean()}
+        return self.judged.metric("caught_10").to_dict() | told
 
     # --- sequence models
 
@@ -158,28 +159,31 @@ class NextStep(Offering):
 
     @part
     def product_used(self) -> dict[str, object]:
-        """Model of the next product page in use, and why; `pages` it names, and how often one of them came: `value`."""
-        used = self._products(self.split.tune).best
-        words = f"{used} beats popularity, so each gets chances of their own"
-        if used == POPULAR:
-            words = "no model is shown to beat popularity, so all get the same chances"
-        pages = self.product_chances[used].loc[self.today.target.index].mean().nlargest(FIRST).index
-        told = ", ".join(readable(page.removeprefix(f"{PRODUCT}_")) for page in pages)
-        return self.products.mean("first").loc[used].to_dict() | {"used": used, "words": words, "pages": told}
+        """Model of the next product page in use, and why; `pages` it names, and how often one of them came: `value`.
+
+        As many pages at random, of all `items`, would hold it in the share `random`.
+        """
+        used, gains = self._products(self.split.tune).best, self.products.gains
+        shown = [gains["high"] < 0, gains["low"] > 0]
+        than = np.select(shown, ["worse than", "better than"], "not shown to differ from")
+        words = "; ".join(f"{how} {POPULAR}: {', '.join(own.index)}" for how, own in gains.groupby(than, sort=False))
+        words += "; so all get the same chances" if used == POPULAR else f"; each gets chances of their own, by {used}"
+        chances = self.product_chances[used].loc[self.today.target.index].mean()
+        pages = chances.nlargest(FIRST).index
+        told = {"pages": ", ".join(readable(page.removeprefix(f"{PRODUCT}_")) for page in pages)}
+        told |= {"used": used, "words": words, "items": len(chances), "random": len(pages) / len(chances)}
+        return self.products.mean("first").loc[used].to_dict() | told
 
     # --- for others
 
     @part
     def _agreed(self) -> pd.Series:
-        people = self.source.customers.to_pandas().set_index("customer_id").loc[self.today.entity]
-        return agreed_to_be_treated_personally(people, self.source.unseen)
+        return agreed_to_be_treated_personally(self.people, self.source.unseen)
 
     @part
     def withheld(self) -> dict[str, object]:
         """Of how many `visitors` of today no chances are handed on."""
-        counts = self._agreed.value_counts().reindex([False, True], fill_value=0).to_frame("visitors")
-        words = disclosure.not_told(counts, self.smallest_group, (disclosure.DOWN,))
-        return {"withheld": disclosure.told(counts, words)["visitors"].iloc[0], "visitors": len(self.scores)}
+        return {"withheld": self.counted(self._agreed)[False], "visitors": len(self.scores)}
 
     @part
     def customers(self) -> pd.DataFrame:

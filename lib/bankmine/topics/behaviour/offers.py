@@ -16,6 +16,8 @@ import pandas as pd
 from bankmine.deciding.costs import Costs, expected, realised
 from bankmine.deciding.policies import profit_of
 from bankmine.errors import BankmineError, one_line
+from bankmine.features.consent import ALLOWED, contact_allowed
+from bankmine.judging import disclosure
 from bankmine.judging.intervals import shown, wilson_clustered, with_interval
 from bankmine.lacking import part
 from bankmine.learning.sample import Sample
@@ -63,8 +65,9 @@ class OfferRules:
             raise BankmineError(f"by {REGISTRY.name} showing an offer pays at nobody's chance")
         rates = (target.mean(), *wilson_clustered(target == 1, rows.entity[target.index]))
         even, high, low = (self.contact / (self.worth * rate) if rate > 0 else np.inf for rate in rates)
-        moved = self.moved[BELIEVED]
-        return vars(self) | {"moved": moved, "chance": self.pays_from(moved), "even": even, "low": low, "high": high}
+        moved, by_trial = self.moved[BELIEVED], "a trial measured" if self.status == "trial" else "nobody has measured"
+        told = {"moved": moved, "measured": by_trial, "chance": self.pays_from(moved)}
+        return vars(self) | told | {"even": even, "low": low, "high": high}
 
     def by_moved(self, chance: pd.Series, rows: Sample, stands_for: float) -> pd.DataFrame:
         """Say for each share moved from which chance on showing pays, and what it would have earned a month."""
@@ -100,15 +103,47 @@ class Offering(Study):
         return super().policies(chance, rows).drop(columns=BY_RISK).assign(everybody=True)
 
     @part
+    def people(self) -> pd.DataFrame:
+        """What the bank knows of the customers of each row scored now."""
+        return self.source.customers.to_pandas().set_index("customer_id").loc[self.today.entity]
+
+    @part
+    def may_be_shown(self) -> pd.Series:
+        """Whether the customer of each row scored now agreed to be shown an offer chosen for this one."""
+        may = contact_allowed(self.people, self.source.unseen).eq(ALLOWED)
+        return pd.Series(may.to_numpy(), self.today.target.index)
+
+    def counted(self, agreed: pd.Series) -> pd.Series:
+        """Count who did not and who did agree, without numbers of too few."""
+        counts = agreed.value_counts().reindex([False, True], fill_value=0).to_frame("visitors")
+        words = disclosure.not_told(counts, self.smallest_group, (disclosure.DOWN,))
+        return disclosure.told(counts, words)["visitors"]
+
+    @part
     def pays(self) -> dict[str, object]:
-        """From which chance showing an offer is assumed to pay, to how many today, and what must be moved for it."""
+        """From which chance showing an offer is assumed to pay, to how many today, and what must be moved for it.
+
+        Of those to whom it pays so many are `allowed`.
+        """
         told = self.offers.facts(self.judged.rows, self.acted.iloc[:, 0].astype(bool)) | {"currency": self.currency}
-        return told | {"shown": int(self.acted_now.sum()), "visitors": len(self.scores)}
+        allowed = self.counted(self.may_be_shown[self.acted_now])[True]
+        return told | {"shown": int(self.acted_now.sum()), "allowed": allowed, "visitors": len(self.scores)}
+
+    def _in_money(self, table: pd.DataFrame) -> pd.DataFrame:
+        amounts = {"profit", "behind the first"} & set(table)
+        return table.rename(columns={name: f"{name}, {self.currency} {self.per}" for name in amounts})
+
+    @part
+    def by_policy(self) -> pd.DataFrame:
+        """What each policy would have earned if the share moved is as believed."""
+        return self._in_money(self.earned_table)
 
     @part
     def by_moved(self) -> pd.DataFrame:
         """What showing offers would have earned for each share moved that is thought possible."""
-        return self.offers.by_moved(self.judged.probability[self.chosen], self.judged.rows, self.stands_for)
+        told = self.offers.by_moved(self.judged.probability[self.chosen], self.judged.rows, self.stands_for)
+        told.loc[BELIEVED, "profit"] = self.earned_table["profit"].iloc[0]  # the same, so by the same resamples
+        return self._in_money(told)
 
 
 def load_offers(currency: str, file: Path = REGISTRY) -> OfferRules:

@@ -23,12 +23,14 @@ from bankmine.features.spine import spine_of
 from bankmine.judging import disclosure
 from bankmine.judging.after_pay import AFTER_PAY
 from bankmine.judging.daily import ALL
-from bankmine.judging.intervals import shown, wide, with_interval
+from bankmine.judging.intervals import wide, with_interval
 from bankmine.judging.moments import Moments, compared
+from bankmine.judging.numbers import formatted
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, line, titled
 
 LOG_INS = "log-ins"
+_NO_CHANGE = "no net change shown"
 _YEAR = datetime.timedelta(days=365)
 
 
@@ -61,8 +63,9 @@ class When:
         if rows.empty:
             raise BankmineError("no need peaks or dips at a moment beyond chance")
         rows = rows.loc[np.log(rows["value"]).abs().sort_values(ascending=False).index]
-        told = rows.assign(times=with_interval(rows, "value", ".2f")).set_index("need")
-        return shown(told[["when", "whom", "times", "p_adjusted"]].rename(columns={"p_adjusted": "p"}), p=".3f")
+        p = np.where(rows["at_most"], "≤ ", "") + rows["p_adjusted"].map(lambda p: formatted(p, ".3f"))
+        told = rows.assign(times=with_interval(rows, "value", ".2f"), p=p).set_index("need")
+        return told[["when", "whom", "times", "p"]]
 
     @part
     def added(self) -> pd.DataFrame:
@@ -73,18 +76,22 @@ class When:
         return wide(rows.rename(columns=named), spec="+.1f", index="need", columns="around")
 
     @property
+    def _single(self) -> pd.DataFrame:
+        """What moments do to single needs of spending: to neither all of it nor log-ins."""
+        return self._needs[~self._needs["need"].isin([ALL, LOG_INS])]
+
+    @property
     def _peaks(self) -> pd.DataFrame:
-        rows = self._needs
-        return rows[rows["found"] & rows["need"].ne(ALL) & rows["value"].gt(1)]
+        return self._single[self._single["found"] & self._single["value"].gt(1)]
 
     @part
     def peak(self) -> dict[str, object]:
         """The need with the highest peak, and how many of all looked at peak or dip beyond chance."""
-        peaks, single = self._peaks, self._needs["need"] != ALL
+        peaks, found = self._peaks, self._single["found"]
         if peaks.empty:
             raise BankmineError("no need peaks at a moment beyond chance")
         highest = peaks.loc[peaks["value"].idxmax(), ["need", "when", "whom", "value", "low", "high"]]
-        return highest.to_dict() | {"found": int(self._needs.loc[single, "found"].sum()), "rows": int(single.sum())}
+        return highest.to_dict() | {"found": int(found.sum()), "rows": len(found)}
 
     @part
     def log_ins(self) -> dict[str, object]:
@@ -99,18 +106,28 @@ class When:
 
     @part
     def coming(self) -> dict[str, object]:
-        """The next moment at which needs peak: `when` it `begins` and `ends`, and which `needs`, the highest first."""
-        peaks = self._peaks[self._peaks["need"] != LOG_INS]
-        ahead = coming(self.source.as_of).merge(peaks, on=["festival", "moment"])
+        """The next moment at which needs peak: `when` it `begins` and `ends`, and which `needs`, the highest first.
+
+        Of all spending how many times the usual it then is, `whole`, and in the `week` itself, with the `highest` need;
+        and the `net` of the weeks around with its interval and in words, `change`.
+        """
+        ahead = coming(self.source.as_of).merge(self._peaks, on=["festival", "moment"])
         if ahead.empty:
             raise BankmineError("no need is known to peak at a festival of the year to come")
         own = ahead[ahead["begins"] == ahead["begins"].min()].sort_values("value", ascending=False)
         ends = {name: own[name].iloc[0].date() for name in ("begins", "ends")}
         told = ", ".join(f"{times:.1f} on {need}" for need, times in zip(own["need"], own["value"], strict=True))
         told = told.replace(" on ", " times the usual on ", 1)
-        whole = self._needs[self._needs["festival"].eq(own["festival"].iloc[0]) & self._needs["need"].eq(ALL)]
-        week = whole.set_index("moment").loc["week", ["value", "net", "net_low", "net_high"]].rename({"value": "week"})
-        return ends | week.to_dict() | {"when": own["when"].iloc[0], "needs": told}
+        around = self._needs[self._needs["festival"] == own["festival"].iloc[0]].set_index("need")
+        whole = around.loc[[ALL]].set_index("moment")
+        week = whole.loc["week", ["value", "net", "net_low", "net_high"]].rename({"value": "week"})
+        change = "more in all" if week["net_low"] > 0 else "less in all" if week["net_high"] < 0 else _NO_CHANGE
+        highest = self._peaks[lambda peaks: peaks["when"].eq(whole.loc["week", "when"])].nlargest(1, "value")
+        most = "".join(f", {need} {times:.1f}" for need, times in zip(highest["need"], highest["value"], strict=True))
+        logged_in = around.loc[around.index == LOG_INS, "found"]
+        log_ins = "a change shown" if logged_in.any() else "no change shown" if len(logged_in) else "not known"
+        told = {"when": own["when"].iloc[0], "needs": told, "whole": whole.loc[own["moment"].iloc[0], "value"]}
+        return ends | week.to_dict() | told | {"change": change, "highest": most, "log_ins": log_ins}
 
     def _both(self, name: str) -> dict[str, pd.DataFrame]:
         """Return a part of spending and, where they are known, of log-ins."""

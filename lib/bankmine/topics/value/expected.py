@@ -22,13 +22,21 @@ from bankmine.study.foretelling import Foretelling
 from bankmine.topics.value.worth import NAIVE, PARTS, TREES, load_rules
 
 _FILES = {NAIVE: "naive", PARTS: "parts", TREES: "trees"}
+_TITLES = {
+    "expected_12": "expected in 12 months", "low": "low", "high": "high", "expected_36": "expected in 36 months",
+    "stays_12": "worth in 12 months, if staying", "chance": "chance to leave", "at_risk": "at risk",
+    "called": "06 calls",
+}  # fmt: skip
+"""Columns of the list, as the page and the file have them."""
+_CORRELATED, _MATERIAL = 0.2, 0.1
+"""Correlation, and share of worth that purchases are, from which on a reviewer must look."""
 
 
 class Valued(Foretelling):
     """What customers of a bank, or of a table of purchases, are expected to bring in.
 
     A subclass tells, beside what was foretold and came, the customers `valued` today, the `buyers` among them, how
-    `unsteady` totals are, the `chance` of each to be lost, and who of them may be `listed`.
+    `unsteady` totals are, the `chance` of each to be lost, what being `lost` means, and who of them may be `listed`.
     """
 
     ways = (NAIVE, PARTS, TREES)
@@ -42,6 +50,7 @@ class Valued(Foretelling):
     buyers: part[Buyers]
     _unsteady: part[float]
     _chance: part[pd.DataFrame]
+    _lost: str
     _listed: part[pd.DataFrame]
 
     def __init__(self, source: Snapshot | Flat) -> None:
@@ -80,6 +89,13 @@ class Valued(Foretelling):
         told = self._total(self.value["expected_12"], self._unsteady, self.judged)
         return told | {"realised": self.value["margin"].sum(), "currency": self.currency, "day": self.day}
 
+    @part
+    def dependence(self) -> dict[str, object]:
+        """How frequency and spending of buyers go together, and the `share` of what is expected that hangs on it."""
+        found, expected = self.buyers.dependence, self.value["expected_12"].sum()
+        share = float(self.value["purchases_12"].sum() / expected) if expected > 0 else np.nan
+        return found | {"share": share, "alert": abs(found["value"]) > _CORRELATED and share >= _MATERIAL}
+
     # --- who holds it
 
     @part
@@ -110,8 +126,7 @@ class Valued(Foretelling):
     @part
     def _to_look_at(self) -> pd.DataFrame:
         told = self._listed.head(self._rules.at_risk)
-        names = ("expected_12", "low", "high", "expected_36", "stays_12", "chance", "at_risk", "called")
-        told = told[[c for c in names if c in told]].copy()
+        told = told[[c for c in _TITLES if c in told]].rename(columns=_TITLES)
         told.attrs["list"] = True
         return told
 
@@ -124,22 +139,25 @@ class Valued(Foretelling):
             raise BankmineError(
                 "nothing is at risk: nobody of whom it is known may leave, or is expected to bring anything in"
             )
-        held, rest = own["at_risk"].sum(), self.value["expected_12"].drop(found.index).clip(lower=0)
-        also = f"{own['called'].sum():,} of them 06 calls, too" if "called" in own else "no report calls them"
+        held, rest = own["at risk"].sum(), self.value["expected_12"].drop(found.index).clip(lower=0)
+        called = own["06 calls"].sum() if "06 calls" in own else 0
+        others = f"the relationship manager decides on the other {len(own) - called:,}"
+        also = f"06 also calls {called:,} of them; {others}" if "06 calls" in own else "no report calls them"
         return {
             "n": len(own), "whom": self.whom, "held": held, "total": total, "share": held / total, "also": also,
-            "others": len(rest), "theirs": rest.sum(), "scored": len(found), "currency": self.currency,
-            "owner": self._rules.list_owner,
+            "leavers": own["chance to leave"].sum(), "lost": self._lost, "scored": len(found),
+            "others": len(rest), "nothing": self._count(int((rest == 0).sum())), "theirs": rest.sum(),
+            "currency": self.currency, "owner": self._rules.list_owner,
         }  # fmt: skip
 
     @part
     def at_risk_first(self) -> pd.DataFrame:
         """First of those to look at."""
-        names = {"stays_12": "worth in 12 months, if staying", "chance": "chance to leave", "at_risk": "at risk"}
-        told = self._to_look_at[list(names)].rename(columns=names)
-        if "called" in self._to_look_at:
-            told["06 calls"] = np.where(self._to_look_at["called"], "yes", "no")
-        return shown(told, **dict(zip(names.values(), (",.0f", ".0%", ",.0f"), strict=True)))
+        formats = {_TITLES["stays_12"]: ",.0f", _TITLES["chance"]: ".0%", _TITLES["at_risk"]: ",.0f"}
+        told = self._to_look_at[list(formats)]
+        if "06 calls" in self._to_look_at:
+            told = told.assign(**{"06 calls": np.where(self._to_look_at["06 calls"], "yes", "no")})
+        return shown(told, **formats)
 
     # --- what leaves
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -181,11 +182,34 @@ class BankValue(Valued):
         return self._of("06_churn", "churn_scores")
 
     @part
+    def _months(self) -> int:
+        """Within how many whole months 06 means its chances: those since the newest day whose outcome it knows."""
+        newest = self._of("06_churn", "churn_judged")["day"].max()
+        return max((pd.Period(self.day, "M") - pd.Period(newest, "M")).n, 1)
+
+    @part
+    def _lost(self) -> str:
+        return f"to leave within {self._months} months"
+
+    @part
+    def at_risk_year(self) -> dict[str, object]:
+        """How much worth is at risk within a year, if customers go on to leave as they do in the `months` of 06."""
+        found, months = self._at_risk, self._months
+        leaves = 1 - (1 - found["chance"]) ** (YEAR / months)
+        return {"year": (found["stays_12"] * leaves).clip(lower=0).sum(), "months": months, "currency": self.currency}
+
+    @part
     def warned(self) -> dict[str, object]:
         """What 06 says of its chances, by those of the limits it watches that are crossed."""
         found = self._of("06_churn", "churn_monitoring")
         crossed = found[found["metric"].str.contains("chances") & found["status"].eq("crossed")]
-        return {"told": "; ".join(crossed["told"]) or "they are within their limits"}
+        odds = np.exp(crossed[["now", "below", "above"]].astype(float))
+        told = [
+            f"the odds of leaving were {now:.2f} times those foretold ({below:.2f} to {above:.2f} may be chance)"
+            for now, below, above in odds.to_numpy()
+        ]
+        told = crossed["told"].where(~crossed["metric"].str.contains("log-odds"), told)
+        return {"told": "; ".join(told) or "they are within their limits"}
 
     @part
     def _people(self) -> pd.DataFrame:
@@ -275,8 +299,9 @@ class BankValue(Valued):
 
     @part
     def payback(self) -> dict[str, object]:
-        """When a new customer has paid back what winning one costs."""
-        return self._cohorts.payback(self._rules.acquisition) | {"currency": self.currency}
+        """When a new customer has paid back what winning one costs, and how many months of joining had not by then."""
+        found = self._cohorts.payback(self._rules.acquisition)
+        return found | {"behind": found["of"] - found["cohorts"], "currency": self.currency}
 
     # --- what leaves
 

@@ -30,6 +30,8 @@ class TableValue(Valued):
     parts = Lacking("a table of purchases tells of one part, and of no accounts")
     by_segment = Lacking("a table of purchases tells of no segments")
     warned = Lacking("the chances of a table of purchases are its own")
+    at_risk_year = None  # who has stopped has done so
+    _lost: ClassVar[str] = "to have stopped"
     whom: ClassVar[str] = "customers, of whom the table does not tell whether they may be contacted"
     stays_chart = paid_chart = payback = Lacking("a table of purchases does not tell what winning a customer costs")
     uncounted = Lacking("what is earned of a purchase is what `earns` says")
