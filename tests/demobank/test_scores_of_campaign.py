@@ -1,4 +1,4 @@
-"""Scores of campaigns on a bank of another seed: they pass with the truth that was planted, and fail with a false one."""
+"""Scores of campaigns on a bank of another seed: they pass with the truth that was planted, and fail with another."""
 
 from __future__ import annotations
 
