@@ -87,10 +87,14 @@ def test_there_is_one_parameters_cell_with_source_and_day(notebook):
 
 
 def test_findings_are_named_after_their_report(file, notebook):
-    ids = re.findall(r'\bid="([^"]+)"', "\n".join(c.source for c in code(notebook)))
+    name = file.stem.partition("_")[2]
+    told = [c.source for c in code(notebook)]
+    several = [re.search(r'\bid="([^"]+)"', source)[1] for source in told if source.startswith("findings(")]
+    ids = re.findall(r'\bid="([^"]+)"', "\n".join(source for source in told if not source.startswith("findings(")))
     assert ids
     assert len(set(ids)) == len(ids)
-    assert all(i.startswith(file.stem.partition("_")[2] + ".") for i in ids)
+    assert all(i.startswith(f"{name}.") for i in ids)
+    assert all(f"{i}.".startswith(f"{name}.") for i in several)  # what they are of ends the id
 
 
 def test_reports_that_a_page_names_by_their_number_are_there(notebook):

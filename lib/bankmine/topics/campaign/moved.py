@@ -114,7 +114,7 @@ class Moved:
         """Draw what contacting the first of each ranking brings, by learner, with the band of the one in use."""
         curve = self._gains[0].assign(gain=lambda t: t["gain"] * 1000)
         axis = sns.lineplot(curve, x="share", y="gain", hue="model", style="model")
-        own = self._gains[0].query("model == @self.chosen")
+        own = self._gains[0][self._gains[0]["model"] == self.chosen]
         axis.fill_between(own["share"], own["low"] * 1000, own["high"] * 1000, alpha=0.2)
         end = curve["gain"].iloc[-1]
         axis.plot([0, 1], [0, end], linestyle=":", color="0.5")

@@ -178,10 +178,9 @@ class Plan:
             money = (rows[f"treated_{REVENUE}"] + rows[f"held_{REVENUE}"]).to_numpy(float)
             hits = trial.outcome.to_numpy(float)
             code, people = codes(trial.entity)
-            ahead, mine = (
-                (score - score.mean()).to_numpy(float),
-                self.scores.loc[own.index, name].to_numpy() - score.mean(),
-            )
+            ends = self._moved.found.loc[name, ["least", "most"]]
+            ahead = (score - score.mean()).to_numpy(float)
+            mine = self.scores.loc[own.index, name].clip(*ends).to_numpy() - score.mean()
             weight = draws(people, _ROUNDS)[code].astype(float)
             size, n = ahead**2 @ weight, weight.sum(axis=0)
             middle = ahead @ weight / n

@@ -17,7 +17,7 @@ from bankmine.errors import BankmineError
 from bankmine.judging import disclosure
 from bankmine.judging.intervals import draws, interval, shown, wilson, with_interval
 from bankmine.judging.reasons import readable
-from bankmine.lacking import part
+from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, line, titled
 from bankmine.topics.campaign.plan import PlanRules
 from bankmine.topics.campaign.rows import RESPONDED, REVENUE
@@ -57,10 +57,16 @@ class Prices:
         return found
 
     @part
+    def _segment(self) -> pd.Series:
+        return self._segments()
+
+    @part
     def by_segment(self) -> dict[str, pd.DataFrame]:
         """Rows of all, and of each segment of 03 in which enough customers took the offer."""
         found = {_EVERYBODY: self.rows}
-        segment = self._segments().reindex(self.rows.index).dropna()
+        if isinstance(segment := optional(self, "_segment"), Lacking):
+            return found
+        segment = segment.reindex(self.rows.index).dropna()
         for name, own in self.rows.loc[segment.index].groupby(segment):
             if own["took"].sum() >= _FEWEST:
                 found[str(name)] = own
@@ -98,7 +104,7 @@ class Prices:
             fit = self._fitted(rows)[:, 1]
             low, high = interval(fit)
             found[name] = {"offers": len(rows), "took": rows["took"].mean(), "value": fit[0], "low": low, "high": high}
-        return pd.DataFrame(found).T.rename_axis("segment")
+        return pd.DataFrame(found).T.astype(float).rename_axis("segment")
 
     @part
     def elasticity_table(self) -> pd.DataFrame:
@@ -170,6 +176,7 @@ class Prices:
     def apart(self) -> pd.DataFrame:
         """What each segment would bear by itself, what it is asked for, and what asking it apart would earn more."""
         one, rows = self.best["rate"], {}
+        _ = self._segment
         for name, own in self.by_segment.items():
             if name == _EVERYBODY:
                 continue
@@ -182,7 +189,7 @@ class Prices:
                                     "low": low, "high": high}  # fmt: skip
         if not rows:
             raise BankmineError(f"no segment has {_FEWEST} customers who took the offer")
-        found = pd.DataFrame(rows).T.rename_axis("segment")
+        found = pd.DataFrame(rows).T.astype(float).rename_axis("segment")
         told = found[["offers", "asked for", "would bear"]].assign(
             **{f"left out of 1,000 offers, {self.currency}": with_interval(found, "value", ",.0f")}
         )
