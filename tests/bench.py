@@ -318,7 +318,7 @@ print(time.perf_counter() - start)
 """
 ALONE = {
     "00_scoreboard": 8, "01_data_quality": 8, "02_profiling": 6, "03_segmentation": 15, "06_churn": 18,
-    "07_credit_scoring": 18, "08_fraud": 25,
+    "04_value": 15, "05_behaviour": 25, "07_credit_scoring": 18, "08_fraud": 25, "11_campaign": 20,
 }  # fmt: skip
 """Report -> seconds that it may take by itself with a warm cache."""
 
@@ -388,7 +388,8 @@ def main() -> None:
     """Run one contender, or all benchmarks."""
     if len(sys.argv) == 3:
         return contend(*sys.argv[1:])
-    from bench_credit import credit_bench  # none for contenders, whose memory is measured
+    from bench_campaign import campaign_bench  # none for contenders, whose memory is measured
+    from bench_credit import credit_bench
     from bench_fraud import fraud_bench
     from bench_live import live_bench
     from bench_value import value_bench
@@ -404,6 +405,7 @@ def main() -> None:
         segmentation_bench(Path(folder))
     credit_bench()
     value_bench()
+    campaign_bench()
     return None
 
 
