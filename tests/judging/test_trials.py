@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bankmine.errors import BankmineError
 from bankmine.judging import trials
@@ -94,10 +92,17 @@ def test_an_outcome_that_all_had_tells_nothing():
         trials.effect(same, "hit")
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.floats(0.02, 0.5), st.floats(0.01, 0.3), st.floats(0.1, 0.9))
-def test_as_many_as_needed_show_the_effect(without, lift, share):
-    n = trials.needed(without, lift, share)
-    with_ = without + lift
-    error = np.sqrt(with_ * (1 - with_) / n / share + without * (1 - without) / n / (1 - share))
-    assert lift == pytest.approx((1.959964 + 0.841621) * error, rel=1e-4)
+def test_a_price_that_goes_with_what_was_known_is_seen_and_one_drawn_is_not():
+    rng = np.random.default_rng(0)
+    known = pd.DataFrame(rng.normal(size=(800, 6)), columns=list("abcdef"))
+    rates = pd.Series(rng.choice([0.03, 0.04, 0.05], 800))
+    assert trials.unrelated(rates, known) > 0.01
+    assert trials.unrelated(rates + 0.005 * known["a"], known) < trials.SURELY
+
+
+def test_an_effect_that_would_be_seen_is_found_four_times_in_five():
+    rng, n = np.random.default_rng(0), 400
+    lift = trials.seen(0.5, n, n)
+    hits = rng.binomial(n, [[0.5 + lift], [0.5]], (2, 2000)) / n
+    error = np.sqrt((hits * (1 - hits)).sum(axis=0) / n)
+    assert np.mean((hits[0] - hits[1]) / error > 1.96) == pytest.approx(0.8, abs=0.03)

@@ -24,6 +24,7 @@ SURELY = 0.001
 """Chance of a false alarm of the tests by which a campaign is refused as evidence."""
 FEWEST = 20
 """Customers of an arm below which no effect is told."""
+_Z = stats.norm.ppf(0.975) + stats.norm.ppf(POWER)
 _FOLDS, _ALPHAS, _RANK = 5, np.logspace(1, 5, 5), 1e-6
 
 
@@ -61,15 +62,9 @@ def balance(rows: pd.DataFrame, known: pd.DataFrame) -> tuple[pd.DataFrame, floa
     Statistical Science 23, 2008). Returns a row a column, the largest first: `difference`, and `p` of all together.
     """
     weight = (rows["treated"] / rows["treated"].sum() - rows["held"] / rows["held"].sum()).to_numpy(float)
-    values = known.to_numpy(float)
-    values = values - values.mean(axis=0)
-    difference, spread = weight @ values, values.std(axis=0)
-    covariance = (values.T @ values / len(values)) * (weight**2).sum()
-    root, axes = np.linalg.eigh(covariance)
-    kept = root > _RANK * root.max()
-    p = stats.chi2.sf((((difference @ axes[:, kept]) ** 2) / root[kept]).sum(), kept.sum())
+    (difference, p), spread = _alike(weight, known), known.to_numpy(float).std(axis=0)
     table = pd.DataFrame({"known before": known.columns, "difference": difference / np.where(spread > 0, spread, 1.0)})
-    return table.loc[table["difference"].abs().sort_values(ascending=False, kind="stable").index], float(p)
+    return table.loc[table["difference"].abs().sort_values(ascending=False, kind="stable").index], p
 
 
 def foretold_before(outcomes: pd.DataFrame, known: pd.DataFrame, entity: pd.Series) -> pd.DataFrame:
@@ -107,7 +102,7 @@ def effect(rows: pd.DataFrame, of: str, before: pd.Series | None = None) -> dict
     return {
         "value": value, "low": float(low), "high": float(high), "p": float(2 * stats.norm.sf(abs(value) / error)),
         "with_": means["treated"], "without": means["held"],
-        "seen": float((stats.norm.ppf(0.975) + stats.norm.ppf(POWER)) * error),
+        "seen": float(_Z * error),
     }  # fmt: skip
 
 
@@ -125,8 +120,21 @@ def refuse_small(rows: pd.DataFrame) -> None:
         )
 
 
-def needed(without: float, lift: float, share: float) -> float:
-    """Return how many customers show an effect on a rate with `POWER`, where a `share` of them is treated."""
-    with_ = without + lift
-    z = stats.norm.ppf(0.975) + stats.norm.ppf(POWER)
-    return z**2 * (with_ * (1 - with_) / share + without * (1 - without) / (1 - share)) / lift**2
+def seen(without: float, treated: int, held: int) -> float:
+    """Return the effect on a rate that so many customers of either arm show with `POWER`."""
+    return float(_Z * np.sqrt(without * (1 - without) * (1 / treated + 1 / held)))
+
+
+def unrelated(drawn: pd.Series, known: pd.DataFrame) -> float:
+    """Return p of a number that was drawn for each row, as a price, having nothing to do with what was known before."""
+    return _alike((drawn - drawn.mean()).to_numpy(float), known)[1]
+
+
+def _alike(weight: np.ndarray, known: pd.DataFrame) -> tuple[np.ndarray, float]:
+    """Return what each column differs by under a weight that the draw gave, and p of all of them being chance."""
+    values = known.to_numpy(float)
+    values = values - values.mean(axis=0)
+    difference = weight @ values
+    root, axes = np.linalg.eigh((values.T @ values / len(values)) * (weight**2).sum())
+    kept = root > _RANK * root.max()
+    return difference, float(stats.chi2.sf((((difference @ axes[:, kept]) ** 2) / root[kept]).sum(), kept.sum()))

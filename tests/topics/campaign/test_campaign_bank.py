@@ -49,8 +49,9 @@ def test_nothing_is_lacking_but_segments_that_nobody_handed_on(study):
 def test_the_plan_keeps_its_limits_and_asks_nobody_who_did_not_agree(study, small_bank):
     rules, plan = load_rules("CNY"), study.plan.contacts
     assert plan.index.is_unique
-    assert plan["cost"].sum() <= rules.budget
-    assert all(n <= rules.capacity[c] for c, n in plan["channel"].value_counts().items())
+    made = plan[~plan["held_back"]]
+    assert made["cost"].sum() <= rules.budget
+    assert all(n <= rules.capacity[c] for c, n in made["channel"].value_counts().items())
     open_to = study.plan.open_to.loc[plan.index]
     assert open_to["contact"].eq(ALLOWED).all()
     assert open_to["rested"].all()

@@ -193,17 +193,19 @@ class Moved:
         away = effect < 0
         told = {"moved": float((effect > 0).mean()), "away": float(away.mean()), "n": int(away.sum())}
         surely = (self.found["p"] < _SURELY).sum()
-        words = f"differences between customers come true in {surely} of {len(self.found)} trials"
+        words = f"Differences between customers come true in {surely} of {len(self.found)} trials"
         if away.sum() < 2:
-            return told | {"words": words, "away_effect": np.nan, "low": np.nan, "high": np.nan}
+            return told | {"words": words, "so": "", "away_effect": np.nan, "low": np.nan, "high": np.nan}
         mean, low, high = judging.mean(self._worth[away], self._entity[away])
-        return told | {"words": words, "away_effect": 100 * mean, "low": 100 * low, "high": 100 * high}
+        so = "" if high < 0 else ", which is not shown to differ from none"
+        return told | {"words": words, "so": so, "away_effect": 100 * mean, "low": 100 * low, "high": 100 * high}
 
     @part
     def found_table(self) -> pd.DataFrame:
         """The same as it is shown."""
         told = self.found[["effect", "p"]].assign(slope=with_interval(self.found, "slope", ".2f"))
-        return shown(told[["effect", "slope", "p"]], effect="+.1%", p=".3f")
+        told = told[["effect", "slope", "p"]].rename(columns={"p": "p of none or less"})
+        return shown(told, effect="+.1%", **{"p of none or less": ".3f"})
 
     @part
     def handed_on(self) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,13 +22,13 @@ from bankmine.judging import trials
 from bankmine.judging import uplift as judging
 from bankmine.judging.intervals import draws, interval, shown, with_interval
 from bankmine.judging.reasons import readable
-from bankmine.lacking import part
+from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import uplift
 from bankmine.learning.sample import codes
 from bankmine.registers import read_yaml
 from bankmine.study.charts import chart, line, titled
 from bankmine.topics.campaign.moved import Moved
-from bankmine.topics.campaign.rows import RESPONDED, REVENUE
+from bankmine.topics.campaign.rows import REVENUE
 from bankmine.topics.campaign.tried import Tried
 from bankmine.workspace import WORKSPACE
 
@@ -65,37 +65,31 @@ def load_rules(currency: str, file: Path = REGISTER) -> PlanRules:
 
 
 class Plan:
-    """Contacts of the next month, by what trials of the same offers did."""
+    """Contacts of the next month, by what trials of the same offers did.
 
-    def __init__(self, source: Snapshot, tried: Tried, moved: Moved) -> None:
-        self.source, self._tried, self._moved = source, tried, moved
+    `called` gives the customers whom 06 calls: nobody is contacted by both.
+    """
+
+    def __init__(self, source: Snapshot, tried: Tried, moved: Moved, called: Callable[[], pd.Index]) -> None:
+        self.source, self._tried, self._moved, self._called = source, tried, moved, called
         self.rules, self.currency = load_rules(source.source.currency), tried.currency
 
-    # --- offers, and what they are worth to whom
+    # --- whom an offer may be made
 
     @part
-    def offers(self) -> pd.DataFrame:
-        """Offers that were tried, a row a trial: `channel`, `cost` of a contact, `worth` of a response."""
-        if REVENUE not in self._tried.outcomes:
-            raise BankmineError("nothing tells what a response is worth")
-        rows = {}
-        for name in self._moved.trials:
-            own = self._tried.by_campaign[name]
-            hits = own[f"treated_{RESPONDED}"].sum() + own[f"held_{RESPONDED}"].sum()
-            brought = own[f"treated_{REVENUE}"].sum() + own[f"held_{REVENUE}"].sum()
-            told = {"offer": own["offer"].mode()[0], "channel": own["channel"].mode()[0]}
-            rows[name] = told | {"cost": self._tried.cost(name), "worth": brought / hits}
-        return pd.DataFrame(rows).T.astype({"cost": float, "worth": float}).rename_axis("campaign")
+    def called(self) -> pd.Index:
+        """Customers whom 06 calls."""
+        return self._called()
 
     @part
     def open_to(self) -> pd.DataFrame:
-        """All customers of today: `contact` as of `contact_allowed`, and the days since the last one, `rested`."""
-        keys = self._keys
-        known = self._known
+        """All customers of today: `contact` as of `contact_allowed`, whether they `rested`, and are `called` by 06."""
         people = self.source.customers.to_pandas().drop_duplicates("customer_id").set_index("customer_id")
-        contact = contact_allowed(people, self.source.unseen).reindex(keys["customer_id"])
-        since = known.get("days_since_contact", pd.Series(np.nan, known.index)).set_axis(contact.index)
-        return pd.DataFrame({"contact": contact, "rested": since.isna() | since.ge(self.rules.rest)})
+        contact = contact_allowed(people, self.source.unseen).reindex(self._keys["customer_id"])
+        since = self._known.get("days_since_contact", pd.Series(np.nan, self._known.index)).set_axis(contact.index)
+        called = optional(self, "called")
+        told = pd.DataFrame({"contact": contact, "rested": since.isna() | since.ge(self.rules.rest)})
+        return told.assign(called=False if isinstance(called, Lacking) else contact.index.isin(called))
 
     @part
     def _keys(self) -> pd.DataFrame:
@@ -106,17 +100,30 @@ class Plan:
     def _known(self) -> pd.DataFrame:
         return all_known(self.source, spine_of(self.source), self._keys)
 
+    # --- what an offer earns of whom
+
+    @part
+    def offers(self) -> pd.DataFrame:
+        """Offers that were tried, a row a trial: `offer`, `channel` and the `cost` of a contact."""
+        rows = {}
+        for name in self._moved.trials:
+            own = self._tried.by_campaign[name]
+            told = {"offer": own["offer"].mode()[0], "channel": own["channel"].mode()[0]}
+            rows[name] = told | {"cost": self._tried.cost(name)}
+        return pd.DataFrame(rows).T.astype({"cost": float}).rename_axis("campaign")
+
     @part
     def scores(self) -> pd.DataFrame:
-        """What the ranking in use says of each customer of today, by offer."""
-        found = {}
+        """What the ranking in use says of each customer of today who agreed to be looked at singly, by offer."""
+        agreed, found = self.open_to["contact"].eq(ALLOWED).to_numpy(), {}
+        whose = self._keys.loc[agreed, "customer_id"]
         for name, trial in self._moved.trials.items():
-            known, ranking = self._known[trial.known.columns], self._moved.chosen
+            known, ranking = self._known.loc[agreed, trial.known.columns], self._moved.chosen
 
             def scored(
                 trial: uplift.Trial = trial, known: pd.DataFrame = known, ranking: str = ranking
             ) -> pd.DataFrame:
-                return pd.DataFrame({"score": uplift.fit(trial)[ranking](known)}, self._keys["customer_id"])
+                return pd.DataFrame({"score": uplift.fit(trial)[ranking](known)}, whose)
 
             given = trial.known, trial.treated, trial.outcome, trial.share, known, ranking
             found[name] = kept_analysis("effects on customers of today", given, scored)["score"]
@@ -130,28 +137,51 @@ class Plan:
         })  # fmt: skip
 
     @part
+    def _brought(self) -> dict[str, pd.Series]:
+        """What contacts brought in money, by customer of each trial: of who responds anyway nothing."""
+        if REVENUE not in self._tried.outcomes:
+            raise BankmineError("nothing tells what a response is worth")
+        found = {}
+        for name, trial in self._moved.trials.items():
+            rows = self._tried.by_campaign[name].loc[trial.known.index]
+            found[name] = judging.brought(trial, rows[f"treated_{REVENUE}"] + rows[f"held_{REVENUE}"])
+        return found
+
+    def _worth(self, name: str, rows: pd.Series | slice = slice(None)) -> dict[str, float]:
+        """Say how what contacts of a trial brought in money goes with the ranking in use."""
+        trial, score = self._moved.trials[name], self._moved.scores[name][self._moved.chosen]
+        return judging.heterogeneity(self._brought[name][rows], score[rows], trial.entity[rows])
+
+    @part
     def gain(self) -> pd.DataFrame:
         """What each offer is expected to earn of each customer to whom one may be made, its cost taken off."""
-        found = self.effects * self.offers["worth"] - self.offers["cost"]
-        free = self.open_to["contact"].eq(ALLOWED) & self.open_to["rested"]
+        found = pd.DataFrame({
+            name: judging.calibrated(self._worth(name), self.scores[name]) - self.offers.loc[name, "cost"]
+            for name in self.scores
+        })  # fmt: skip
+        free = self.open_to["rested"] & ~self.open_to["called"]
         return found[free.reindex(found.index)]
 
     # --- the plan
 
     @part
     def allocation(self) -> Allocation:
-        """Who gets which offer."""
+        """Who gets which offer, those included who are held back."""
         return self._allocated(self.rules.budget)
 
     def _allocated(self, budget: float) -> Allocation:
+        """Plan so many more as are held back: limits are of contacts that are made."""
         room = {channel: self.rules.capacity.get(channel, 0) for channel in self.offers["channel"].unique()}
-        return allocate(self.gain, self.offers["cost"], self.offers["channel"], budget, room)
+        made = 1 - self.rules.control
+        room = {channel: np.floor(n / made) for channel, n in room.items()}
+        return allocate(self.gain, self.offers["cost"], self.offers["channel"], budget / made, room)
 
     @part
     def contacts(self) -> pd.DataFrame:
         """Customers of the plan: `campaign`, `offer`, `channel`, `effect`, `gain`, `cost`, and whether `held_back`.
 
-        Held back is a share of each offer's customers, drawn at random, so that the next report can say what it did.
+        Held back is a share of each offer's customers, rounded up and drawn at random, so that the next report can say
+        what the offer did.
         """
         plan = self.allocation.chosen
         if plan.empty:
@@ -163,51 +193,54 @@ class Plan:
         place = self.effects.index.get_indexer(told.index), self.effects.columns.get_indexer(told["campaign"])
         told["effect"] = self.effects.to_numpy()[place]
         rng = np.random.default_rng(self.source.as_of.toordinal())
-        drawn = pd.Series(rng.permutation(len(told)), told.index).groupby(told["campaign"]).rank(pct=True)
-        told["held_back"] = drawn <= self.rules.control
+        drawn = pd.Series(rng.permutation(len(told)), told.index).groupby(told["campaign"])
+        told["held_back"] = drawn.rank() <= np.ceil(self.rules.control * drawn.transform("size"))
         return told
+
+    @part
+    def _made(self) -> pd.DataFrame:
+        return self.contacts[~self.contacts["held_back"]]
 
     @part
     def _drawn(self) -> np.ndarray:
         """What the contacts made are expected to earn, as it is and by trials resampled: shape (1 + rounds,)."""
-        made, total = self.contacts[~self.contacts["held_back"]], 0.0
-        for name, own in made.groupby("campaign"):
+        total = np.zeros(_ROUNDS + 1)
+        for name, own in self._made.groupby("campaign"):
             trial, score = self._moved.trials[name], self._moved.scores[name][self._moved.chosen]
-            worth = judging.brought(trial).to_numpy(float)
-            rows = self._tried.by_campaign[name].loc[trial.known.index]
-            money = (rows[f"treated_{REVENUE}"] + rows[f"held_{REVENUE}"]).to_numpy(float)
-            hits = trial.outcome.to_numpy(float)
+            worth = self._brought[name].to_numpy(float)
             code, people = codes(trial.entity)
-            ends = self._moved.found.loc[name, ["least", "most"]]
-            ahead = (score - score.mean()).to_numpy(float)
-            mine = self.scores.loc[own.index, name].clip(*ends).to_numpy() - score.mean()
+            told = self._worth(name)
+            ahead = (score - told["at"]).to_numpy(float)
+            mine = self.scores.loc[own.index, name].clip(told["least"], told["most"]).mean() - told["at"]
             weight = draws(people, _ROUNDS)[code].astype(float)
             size, n = ahead**2 @ weight, weight.sum(axis=0)
             middle = ahead @ weight / n
             slope = ((ahead * worth) @ weight - middle * (worth @ weight)) / (size - n * middle**2)
-            effect = worth @ weight / n + np.maximum(slope, 0.0) * (mine.mean() - middle)
-            total = total + len(own) * effect * (money @ weight) / (hits @ weight) - own["cost"].sum()
-        return np.asarray(total)
+            each = worth @ weight / n + np.maximum(slope, 0.0) * (mine - middle)
+            total = total + len(own) * each - own["cost"].sum()
+        return total
 
     @part
     def headline(self) -> dict[str, object]:
         """How many to contact and hold back, at what cost, and what that is expected to earn, with its interval."""
-        made = self.contacts[~self.contacts["held_back"]]
         low, high = interval(self._drawn)
-        by_offer = made["offer"].map(readable).value_counts()
-        told = ", ".join(f"{n:,} {offer}" for offer, n in by_offer.items())
+        by_offer = self._made["offer"].map(readable).value_counts()
         return {
-            "contacts": len(made), "held": int(self.contacts["held_back"].sum()), "offers": told,
-            "cost": made["cost"].sum(), "gain": float(self._drawn[0]), "low": float(low), "high": float(high),
-            "owner": self.rules.owner, "currency": self.currency,
+            "contacts": len(self._made), "held": int(self.contacts["held_back"].sum()),
+            "offers": ", ".join(f"{n:,} {offer}" for offer, n in by_offer.items()), "cost": self._made["cost"].sum(),
+            "gain": float(self._drawn[0]), "low": float(low), "high": float(high), "owner": self.rules.owner,
+            "currency": self.currency,
         }  # fmt: skip
 
     @part
     def first(self) -> pd.DataFrame:
         """The list of those to contact, the highest gain first."""
-        made = self.contacts[~self.contacts["held_back"]]
-        told = made[["offer", "channel", "effect", "gain"]].assign(offer=made["offer"].map(readable))
-        return shown(told, effect="+.1%", gain=".2f")
+        money = f"gain, {self.currency}"
+        told = pd.DataFrame({
+            "offer": self._made["offer"].map(readable), "channel": self._made["channel"].map(readable),
+            "points more likely to respond": 100 * self._made["effect"], money: self._made["gain"],
+        })  # fmt: skip
+        return shown(told, **{"points more likely to respond": "+.1f", money: ".2f"})
 
     @part
     def left_out(self) -> pd.DataFrame:
@@ -215,61 +248,60 @@ class Plan:
         free = self.open_to
         allowed = free["contact"].eq(ALLOWED)
         best = self.gain.max(axis=1).reindex(free.index)
+        rested = allowed & free["rested"]
         counts = {
             "all customers": len(free), "who did not agree to it": (~allowed).sum(),
             f"contacted within {self.rules.rest} days": (allowed & ~free["rested"]).sum(),
-            "no offer expected to earn its cost": (allowed & free["rested"] & ~best.gt(0)).sum(),
-            "beyond budget or hands": int(best.gt(0).sum() - len(self.contacts)),
+            "called by 06": (rested & free["called"]).sum(),
+            "no offer expected to earn its cost": (rested & ~free["called"] & ~best.gt(0)).sum(),
+            "beyond the budget or what channels can do": int(best.gt(0).sum() - len(self.contacts)),
             "held back at random": self.headline["held"], "contacted": self.headline["contacts"],
         }  # fmt: skip
         return pd.DataFrame({"customers": counts}).rename_axis("who").astype(int)
 
     @part
-    def next_power(self) -> dict[str, object]:
-        """What the next report will be able to see: the effect `seen` of the whole plan, and the one `expected`.
-
-        `needed` is how many customers would show the expected one.
-        """
-        plan, held = self.contacts, self.contacts["held_back"]
-        without = float(np.average([self._moved.trials[n].outcome.mean() for n in plan["campaign"]]))
-        n, share = len(plan), 1 - held.mean()
-        error = np.sqrt(without * (1 - without) / n / share / (1 - share)) if 0 < share < 1 else np.inf
-        lift = float(plan["effect"].mean())
-        return {
-            "held": int(held.sum()), "share": held.mean(), "seen": 2.8016 * error, "expected": lift,
-            "needed": trials.needed(without, lift, share) if 0 < share < 1 else np.inf,
-            "words": "so it will be seen" if lift > 2.8016 * error else "so add up several months before judging it",
-        }  # fmt: skip
+    def next_power(self) -> pd.DataFrame:
+        """What the next report will be able to see, a row an offer; effects are in points."""
+        rows = {}
+        for name, own in self.contacts.groupby("campaign"):
+            trial = self._moved.trials[name]
+            without, held = float(trial.outcome[~trial.treated].mean()), int(own["held_back"].sum())
+            made = len(own) - held
+            enough = min(made, held) >= trials.FEWEST
+            seen = trials.seen(without, made, held) if enough else np.nan
+            lift = own["effect"].mean()
+            told = "likely" if enough and lift > seen else "no: add up several months"
+            rows[readable(name)] = {
+                "contacted": made, "held back": held, "would be seen": 100 * seen, "expected": 100 * lift,
+                "will it be seen": told,
+            }  # fmt: skip
+        found = pd.DataFrame(rows).T.rename_axis("campaign")
+        return shown(found, **{"would be seen": ".1f", "expected": ".1f"})
 
     # --- budget
 
     @part
     def prices(self) -> dict[str, object]:
-        """What one more unit of each limit would earn: of money, and of the hands that earn most."""
+        """What one more unit of each limit would earn: of money, and of contacts through a channel."""
         found = self.allocation.prices
-        hands = found.drop(BUDGET)
-        return {
-            "money": found[BUDGET],
-            "channel": readable(hands.idxmax()),
-            "hand": hands.max(),
-            "currency": self.currency,
-        }
+        channels = found.drop(BUDGET)
+        told = {"money": found[BUDGET], "channel": readable(channels.idxmax()), "contact": channels.max()}
+        return told | {"currency": self.currency}
 
     @part
     def curve(self) -> pd.DataFrame:
-        """What the best plan earns by budget: `budget`, `gain`, `low`, `high`, in the currency."""
-        headline = self.headline
-        scale = np.array([headline["low"], headline["high"]]) / headline["gain"] if headline["gain"] else np.ones(2)
-        rows = [(b, self._allocated(b).chosen["gain"].sum()) for b in _BUDGETS * self.rules.budget]
-        found = pd.DataFrame(rows, columns=["budget", "gain"])
-        return found.assign(low=found["gain"] * scale[0], high=found["gain"] * scale[1])
+        """What contacts of the best plan earn by budget: `budget`, `gain`, `low`, `high`, in the currency."""
+        told, planned = self.headline, self.contacts["gain"].sum()
+        budgets = _BUDGETS * self.rules.budget
+        share = np.array([self._allocated(budget).chosen["gain"].sum() / planned for budget in budgets])
+        return pd.DataFrame({"budget": budgets} | {name: share * told[name] for name in ("gain", "low", "high")})
 
     @chart
     def curve_chart(self) -> Axes:
-        """Draw what the best plan earns by budget."""
+        """Draw what contacts of the best plan earn by budget."""
         axis = line(self.curve, "budget", "gain")
         axis.axvline(self.rules.budget, color="0.5", linestyle=":")
-        title = "Expected gain of the best plan by budget; dotted: the budget that is set"
+        title = "Expected gain of the best plan by budget; dotted: as set"
         return titled(axis, title, f"budget, {self.currency}", f"gain, {self.currency}")
 
     # --- against other ways
@@ -282,47 +314,43 @@ class Plan:
         """
         acted, gain, entity, number = [], [], [], 0
         for name, trial in self._moved.trials.items():
-            score, cost, worth = self._moved.scores[name], *self.offers.loc[name, ["cost", "worth"]]
-            judge = ~self._moved.chooses(trial.entity)
-            told = judging.heterogeneity(
-                *(part[~judge] for part in (judging.brought(trial), score[self._moved.chosen], trial.entity))
-            )
-            own = judging.calibrated(told, score.loc[judge, self._moved.chosen]) * worth > cost
-            rows = self._tried.by_campaign[name].loc[trial.known.index]
-            money = rows[f"treated_{REVENUE}"] + rows[f"held_{REVENUE}"]
-            likely = score.loc[judge, uplift.RESPONSE].rank(ascending=False, method="first") <= own.sum()
+            score, cost = self._moved.scores[name], self.offers.loc[name, "cost"]
+            chooses = self._moved.chooses(trial.entity)
+            told = self._worth(name, chooses)
+            own = judging.calibrated(told, score.loc[~chooses, self._moved.chosen]) > cost
+            likely = score.loc[~chooses, uplift.RESPONSE].rank(ascending=False, method="first") <= own.sum()
             acted.append(pd.DataFrame({PLAN: own, LIKELIEST: likely, LOT: own.mean(), ALL: True}))
-            gain.append(judging.brought(trial, money)[judge] - cost)
-            entity.append(trial.entity[judge])
-            number += int(judge.sum())
+            gain.append(self._brought[name][~chooses] - cost)
+            entity.append(trial.entity[~chooses])
+            number += int((~chooses).sum())
         return profit_of(pd.concat(acted), pd.concat(gain), pd.concat(entity)) * (1000 / number)
 
     @part
     def policies_table(self) -> pd.DataFrame:
         """The same as it is shown."""
         found = self.policies
-        told = found[["actions"]].assign(
-            **{
-                "earned": with_interval(found, "profit", ",.0f"),
-                "behind the first": with_interval(found, "behind", ",.0f"),
-            }
-        )
-        return shown(told.rename(columns={"actions": "contacts"}), contacts=",.0f")
+        told = {
+            "earned": with_interval(found, "profit", ",.0f"),
+            "behind the first": with_interval(found, "behind", ",.0f"),
+        }
+        told = found[["actions"]].rename(columns={"actions": "contacts"}).assign(**told)
+        return shown(told, contacts=",.0f")
 
     @part
     def against(self) -> dict[str, object]:
-        """How far the likeliest responders are behind the plan, with the ends, of 1,000 customers, in words."""
+        """What choosing by gain earned of 1,000 customers, and how the likeliest and chance compare, in words."""
         found = self.policies
-        own, other = found.loc[PLAN], found.loc[LIKELIEST]
-        words = (
-            "more than"
-            if other["behind_low"] > 0
-            else "less than"
-            if other["behind_high"] < 0
-            else "not shown to differ from"
+        own, other, lot = found.loc[PLAN], found.loc[LIKELIEST], found.loc[LOT]
+        beside = (
+            "as the ranking in use is that of the likeliest to respond, these are the same customers"
+            if self._moved.chosen == uplift.RESPONSE
+            else f"as many of the likeliest to respond earned {other['profit']:,.0f}"
         )
-        return {"earned": own["profit"], "low": own["low"], "high": own["high"], "words": words,
-                "likeliest": other["profit"], "all": found.loc[ALL, "profit"], "currency": self.currency}  # fmt: skip
+        return {
+            "earned": own["profit"], "low": own["low"], "high": own["high"], "beside": beside,
+            "shown": "" if own["low"] > 0 else ", not shown to be above 0", "behind": lot["behind"],
+            "behind_low": lot["behind_low"], "behind_high": lot["behind_high"], "currency": self.currency,
+        }  # fmt: skip
 
     # --- handed on
 
@@ -330,9 +358,6 @@ class Plan:
     def files(self) -> dict[str, pd.DataFrame]:
         """Hand on those to contact, as a list to work through, and those held back."""
         columns = ["campaign", "offer", "channel", "effect", "gain", "cost"]
-        made, held = (
-            self.contacts.loc[own, columns] for own in (~self.contacts["held_back"], self.contacts["held_back"])
-        )
-        made = made.copy()
+        made, held = self._made[columns].copy(), self.contacts.loc[self.contacts["held_back"], columns]
         made.attrs["list"] = True  # people work through it
         return {"contacts_next": made, "contacts_held_back": held}

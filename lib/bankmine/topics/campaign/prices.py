@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bankmine.errors import BankmineError
-from bankmine.judging import disclosure
+from bankmine.judging import disclosure, trials
 from bankmine.judging.intervals import draws, interval, shown, wilson, with_interval
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
@@ -38,7 +38,7 @@ class Prices:
 
     @part
     def rows(self) -> pd.DataFrame:
-        """A row a customer who was offered a rate: `campaign`, `rate`, `took`, `revenue`, `segment`."""
+        """A row a customer who was offered a rate: `rate`, whether it `took` the offer, `revenue`."""
         parts = [
             rows
             for rows in self._tried.by_campaign.values()
@@ -47,11 +47,11 @@ class Prices:
         if not parts:
             raise BankmineError("no offer was made at several rates")
         own = parts[-1]
-        own = own[(own["treated"] == 1) & own["rate"].gt(0) & own["treated_unknown"].eq(0)].set_index("customer_id")
-        found = pd.DataFrame({
-            "campaign": own["campaign"], "rate": own["rate"], "took": own[f"treated_{RESPONDED}"],
-            "revenue": own[f"treated_{REVENUE}"],
-        })  # fmt: skip
+        own = own[(own["treated"] == 1) & own["rate"].gt(0) & own["treated_unknown"].eq(0)]
+        columns = {"rate": "rate", f"treated_{RESPONDED}": "took", f"treated_{REVENUE}": "revenue"}
+        found = own.set_index("customer_id")[list(columns)].rename(columns=columns)
+        if (p := trials.unrelated(own["rate"], trials.prepared(self._tried.told_before(own)))) < trials.SURELY:
+            raise BankmineError(f"rates were not drawn at random: they go with what was known before (p {p:.3f})")
         if found["took"].sum() < _FEWEST:
             raise BankmineError(f"{found['took'].sum():.0f} customers took the offer: at least {_FEWEST} are needed")
         return found
@@ -117,12 +117,13 @@ class Prices:
     # --- which rate earns most
 
     @part
-    def _amount(self) -> float:
-        """Mean amount lent, by what responses brought at their rate and what funds and losses cost."""
+    def _amount(self) -> np.ndarray:
+        """Mean amount lent, by what responses brought at their rate and what funds and losses cost: (1 + rounds,)."""
         terms = self._terms
-        own = self.rows[self.rows["took"] > 0]
-        margin = (own["rate"] - terms["funds"] - terms["losses"]) * terms["years"]
-        return float((own["revenue"] / margin)[margin > 0].mean())
+        margin = (self.rows["rate"] - terms["funds"] - terms["losses"]) * terms["years"]
+        took = ((self.rows["took"] > 0) & (margin > 0)).to_numpy(float)
+        weight = draws(len(self.rows), _ROUNDS).astype(float).T
+        return weight @ ((self.rows["revenue"] / margin).to_numpy() * took) / (weight @ took)
 
     @property
     def _terms(self) -> dict[str, float]:
@@ -133,8 +134,8 @@ class Prices:
     def _earned(self, fit: np.ndarray, rates: np.ndarray) -> np.ndarray:
         """Return what 1,000 offers earn at each rate: shape (rounds, rates)."""
         terms = self._terms
-        margin = (rates - terms["funds"] - terms["losses"]) * terms["years"] * self._amount
-        return 1000 * _chance(fit, np.log(rates)) * margin
+        margin = (rates - terms["funds"] - terms["losses"]) * terms["years"]
+        return 1000 * _chance(fit, np.log(rates)) * margin * self._amount[: len(fit), None]
 
     @part
     def _rates(self) -> np.ndarray:
@@ -168,7 +169,7 @@ class Prices:
         )  # fmt: skip
         return {
             "rate": rates[place[0]], "low": low, "high": high, "earned": own[0], "earned_low": float(earned_low),
-            "earned_high": float(earned_high), "words": words, "cap": self._terms["cap"],
+            "earned_high": float(earned_high), "words": words, **self._terms,
             "offers": len(self.rows), "currency": self.currency,
         }  # fmt: skip
 

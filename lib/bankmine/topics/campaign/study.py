@@ -47,7 +47,7 @@ def study(
     planned : float
         Of a flat table: the share that was to be contacted; 0 where nobody knows.
     received : callable, optional
-        Finds what other reports of the day handed on: segments (03).
+        Finds what other reports of the day handed on: segments (03), and whom 06 calls.
 
     Raises
     ------
@@ -88,14 +88,22 @@ class BankCampaigns(Campaigns):
     def __init__(self, snapshot: Snapshot, received: Received | None) -> None:
         super().__init__(snapshot, BankRows(snapshot))
         self._received = received
-        self.plan = Plan(snapshot, self.tried, self.moved)
+        self.plan = Plan(snapshot, self.tried, self.moved, self._called)
         self.prices = Prices(self.tried, self.plan.rules, self._segments, disclosure.smallest_group(snapshot))
 
-    def _segments(self) -> pd.Series:
+    def _of(self, report: str, name: str) -> pd.DataFrame:
+        """Read what another report of the day handed on."""
         if self._received is None:
-            raise BankmineError("03_segmentation was not asked for its segments")
-        content = read_sealed(self._received("03_segmentation", "segments.parquet", self.source))
-        return pd.read_parquet(io.BytesIO(content)).set_index("customer_id")["segment"].astype(str)
+            raise BankmineError(f"{report} was not asked for its {name}")
+        content = read_sealed(self._received(report, f"{name}.parquet", self.source))
+        return pd.read_parquet(io.BytesIO(content)).set_index("customer_id")
+
+    def _segments(self) -> pd.Series:
+        return self._of("03_segmentation", "segments")["segment"].astype(str)
+
+    def _called(self) -> pd.Index:
+        scores = self._of("06_churn", "churn_scores")
+        return scores.index[scores["called"].astype(bool)]
 
 
 class TableCampaigns(Campaigns):

@@ -48,6 +48,10 @@ class Tried:
         """What was known of the customers of each campaign with a control, before."""
         return {n: self._rows.known(rows) for n, rows in self.by_campaign.items() if rows["held"].any()}
 
+    def told_before(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return what was known of customers of a campaign without a control, before."""
+        return self._rows.known(rows)
+
     @part
     def prepared(self) -> dict[str, pd.DataFrame]:
         """The same as numbers on one scale."""
@@ -69,7 +73,7 @@ class Tried:
             return told | {"verdict": f"{NO_CONTROL}: {error}" if rows["held"].any() else NO_CONTROL}
         ratio, (table, p) = self._ratio(rows), trials.balance(rows, self.prepared[name])
         beside = [self._same(rows, of) for of in ("unknown", "also")]
-        broken, first = ratio["off"] or min(p, *beside) < trials.SURELY, table.iloc[0]
+        broken, first = ratio["off"] or np.nanmin([p, *beside]) < trials.SURELY, table.iloc[0]
         verdict = BROKEN if broken else UNCHECKED if np.isnan(ratio["p"]) else TRIAL
         tests = (ratio["share"], ratio["plan"], ratio["p"], p, *beside, first["difference"])
         told |= dict(zip(_TESTS, tests, strict=True))
@@ -82,8 +86,8 @@ class Tried:
         return trials.sample_ratio(rows)
 
     def _same(self, rows: pd.DataFrame, of: str) -> float:
-        """Return p of what should be alike in both arms: lost outcomes, contacts of others; 1 where there is none."""
-        return trials.effect(rows, of)["p"] if rows[[f"treated_{of}", f"held_{of}"]].to_numpy().any() else 1.0
+        """Return p of what should be alike in both arms: lost outcomes, contacts of others; NaN where none is."""
+        return trials.effect(rows, of)["p"] if rows[[f"treated_{of}", f"held_{of}"]].to_numpy().any() else np.nan
 
     @part
     def trials(self) -> list[str]:
@@ -157,22 +161,35 @@ class Tried:
 
     @part
     def each(self) -> dict[str, dict[str, object]]:
-        """Of each trial the effect on responses in points, for a finding: `name`, `effect`, `low`, `high`, `words`."""
-        found = {}
-        for name in self.trials:
-            own = self.effects.loc[(name, RESPONDED)]
-            words = (
-                "it works" if own["low"] > 0 else "it drives customers away" if own["high"] < 0
-                else f"that cannot be told from none: {own['seen']:.1%} would have been seen"
+        """Of each trial the effect on responses in points, for findings: `name`, `effect`, `low`, `high`, `words`."""
+        return {name: self._told(name) for name in self.trials}
+
+    def _told(self, name: str) -> dict[str, object]:
+        own, money = self.effects.loc[(name, RESPONDED)], optional(self, "returns")
+        words = (
+            "it moves customers" if own["low"] > 0 else "it drives customers away" if own["high"] < 0
+            else f"no effect is shown, and one of {100 * own['seen']:.1f} points would have been found"
+        )  # fmt: skip
+        if not isinstance(money, Lacking):
+            net = money.loc[name]
+            words += (
+                "; it pays" if net["net_low"] > 0 else "; it loses money" if net["net_high"] < 0
+                else "; whether it pays is not shown"
             )  # fmt: skip
-            told = {
-                "name": readable(name),
-                "effect": 100 * own["value"],
-                "low": 100 * own["low"],
-                "high": 100 * own["high"],
-            }
-            found[name] = told | {"with_": own["with_"], "without": own["without"], "words": words}
-        return found
+        told = {"name": readable(name), "words": words} | own[["with_", "without"]].to_dict()
+        return told | {out: 100 * own[of] for out, of in (("effect", "value"), ("low", "low"), ("high", "high"))}
+
+    @property
+    def losing(self) -> dict[str, object] | None:
+        """The trial whose contacts surely lose most: its `name`, `cost` and what was `lost`; None without one."""
+        found = optional(self, "returns")
+        if isinstance(found, Lacking) or not (own := found[found["net_high"] < 0]).size:
+            return None
+        worst = own.loc[(own["net"] * own["contacts"]).idxmin()]
+        ends = (("lost", "net"), ("low", "net_high"), ("high", "net_low"))
+        told = {"name": readable(worst.name), "contacts": int(worst["contacts"]), "currency": self.currency}
+        told |= {out: -worst[of] * worst["contacts"] for out, of in ends}
+        return told | {"cost": worst["cost"] * worst["contacts"]}
 
     @part
     def returns(self) -> pd.DataFrame:
