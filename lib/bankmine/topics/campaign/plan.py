@@ -77,8 +77,7 @@ class Plan:
     # --- whom an offer may be made
 
     @part
-    def called(self) -> pd.Index:
-        """Customers whom 06 calls."""
+    def _by_06(self) -> pd.Index:
         return self._called()
 
     @part
@@ -87,7 +86,7 @@ class Plan:
         people = self.source.customers.to_pandas().drop_duplicates("customer_id").set_index("customer_id")
         contact = contact_allowed(people, self.source.unseen).reindex(self._keys["customer_id"])
         since = self._known.get("days_since_contact", pd.Series(np.nan, self._known.index)).set_axis(contact.index)
-        called = optional(self, "called")
+        called = optional(self, "_by_06")
         told = pd.DataFrame({"contact": contact, "rested": since.isna() | since.ge(self.rules.rest)})
         return told.assign(called=False if isinstance(called, Lacking) else contact.index.isin(called))
 
