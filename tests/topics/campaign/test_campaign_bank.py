@@ -80,7 +80,7 @@ def test_what_is_shown_is_what_is_handed_on(study, handed):
 def test_a_hidden_consent_bars_everybody(study):
     again = BankCampaigns(replace(study.source, unseen=frozenset({"customers.marketing_consent"})), None)
     assert not again.plan.open_to["contact"].eq(ALLOWED).any()
-    assert "no contact is expected to earn" in again.plan.contacts.why
+    assert "nobody is known to have agreed" in again.plan.contacts.why
 
 
 def test_an_offer_that_still_stands_is_not_judged(small_bank):

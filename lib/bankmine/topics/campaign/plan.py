@@ -115,6 +115,8 @@ class Plan:
     def scores(self) -> pd.DataFrame:
         """What the ranking in use says of each customer of today who agreed to be looked at singly, by offer."""
         agreed, found = self.open_to["contact"].eq(ALLOWED).to_numpy(), {}
+        if not agreed.any():
+            raise BankmineError("nobody is known to have agreed to be contacted and treated personally")
         whose = self._keys.loc[agreed, "customer_id"]
         for name, trial in self._moved.trials.items():
             known, ranking = self._known.loc[agreed, trial.known.columns], self._moved.chosen
