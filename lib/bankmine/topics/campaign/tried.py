@@ -167,14 +167,14 @@ class Tried:
     def _told(self, name: str) -> dict[str, object]:
         own, money = self.effects.loc[(name, RESPONDED)], optional(self, "returns")
         words = (
-            "it moves customers" if own["low"] > 0 else "it drives customers away" if own["high"] < 0
-            else f"no effect is shown, and one of {100 * own['seen']:.1f} points would have been found"
+            "it works" if own["low"] > 0 else "it drives customers away" if own["high"] < 0
+            else f"no effect shown, though one of {100 * own['seen']:.1f} would be"
         )  # fmt: skip
         if not isinstance(money, Lacking):
             net = money.loc[name]
             words += (
                 "; it pays" if net["net_low"] > 0 else "; it loses money" if net["net_high"] < 0
-                else "; whether it pays is not shown"
+                else "; not shown to pay"
             )  # fmt: skip
         told = {"name": readable(name), "words": words} | own[["with_", "without"]].to_dict()
         return told | {out: 100 * own[of] for out, of in (("effect", "value"), ("low", "low"), ("high", "high"))}
