@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import holidays
@@ -21,6 +22,8 @@ from bankmine.bank.contract import CATEGORIES, CHANNELS, PRODUCTS, TABLES
 from demobank import bank, defects, generate, streams
 from demobank.arrow import keys
 from demobank.books.ledger import CARRIED
+from demobank.customers.habits import draw_habits
+from demobank.customers.lifecycle import NEVER
 from demobank.customers.world import LATENTS, draw_world
 from demobank.seasons import BEFORE, make_calendar, new_year
 
@@ -176,6 +179,16 @@ def test_balances_equal_flows_for_any_seed_and_window(seed, months, last):
     opened = block.accounts.opened[rows["customer"], rows["product"]]
     assert (rows["day"] >= opened).all()
     assert (rows["day"] <= block.accounts.closed[rows["customer"], rows["product"]]).all()
+
+
+def test_what_customers_will_take_does_not_show_before():
+    block = bank.Block(streams.Streams(3, 0), make_calendar(END, 12), kept=1000)
+    half = block.calendar.month_start[6]
+    opened = np.where(block.accounts.opened < half, block.accounts.opened, NEVER)
+    as_known = draw_habits(block.world, replace(block.accounts, opened=opened), block.streams)
+    for told, known in ((block.habits.scale, as_known.scale), (block.habits.rent, as_known.rent)):
+        assert (told[:, :7] == known[:, :7]).all()
+        assert (told[:, 7:] != known[:, 7:]).any()
 
 
 def test_nothing_happens_before_its_parent_or_after_its_end(tables, kept):

@@ -37,7 +37,7 @@ def dues(world: World, accounts: Accounts, habits: Habits, ring: np.ndarray, str
     """Return everything that goes out other than for purchases as bookings; `ring` tells who knows whom."""
     rng = streams("transactions/dues")
     parts = [
-        _monthly(rng, world, np.broadcast_to(habits.rent[:, None], _shape(world)), "rent", "housing"),
+        _monthly(rng, world, habits.rent, "rent", "housing"),
         _monthly(rng, world, _power(rng, world), "direct_debit", "utilities"),
         _monthly(rng, world, _phone(rng, world), "direct_debit", "utilities"),
         _monthly(rng, world, _premium(world, accounts, habits), "premium", "insurance"),

@@ -43,7 +43,8 @@ def purchases(world: World, accounts: Accounts, habits: Habits, streams: Streams
     rng = streams("transactions/purchases")
     customer, day = arrivals(rng, _rates(world, habits))
     category = _categories(rng, world, habits, customer, day)
-    amount = MEDIAN[category] * np.exp(SIGMA[category] * rng.standard_normal(len(customer))) * habits.scale[customer]
+    scale = habits.scale[customer, world.calendar.month[day]]
+    amount = MEDIAN[category] * np.exp(SIGMA[category] * rng.standard_normal(len(customer))) * scale
     channel, remote = _channels(rng, habits, customer, category)
     credit = rng.random(len(customer)) < habits.on_credit[customer]
     credit &= accounts.live(customer, np.full(len(customer), CREDIT_CARD), day)

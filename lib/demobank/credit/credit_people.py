@@ -138,6 +138,6 @@ def _homes(rng: np.random.Generator, world: World, habits: Habits) -> tuple[np.n
     family, mortgage = rng.random((2, len(world)))
     with_family = family < 1 / (1 + np.exp((world.age - 29) / 3))
     owes = mortgage < np.clip(0.6 - 0.012 * (world.age - 30), 0.0, 0.6)
-    housing = np.select([habits.rent > 0, with_family, owes], [RENT, FAMILY, MORTGAGED], OWN)
+    housing = np.select([habits.rent[:, 0] > 0, with_family, owes], [RENT, FAMILY, MORTGAGED], OWN)
     moved = -(30.4 * rng.exponential(55.0, len(world))).astype(np.int64)
     return housing, moved, np.minimum(rng.poisson(np.where(world.age < 27, 0.2, 0.9)), 4)

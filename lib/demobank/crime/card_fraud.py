@@ -49,7 +49,7 @@ def card_fraud(
         return patterns
     size = 2 + np.minimum(rng.poisson(PLANTED["fraud.purchases_more"], len(chosen)), 6)
     burst = np.repeat(np.arange(len(chosen)), size)
-    rows = _copied(rng, habits, attacks, chosen[burst], patterns)
+    rows = _copied(rng, world, habits, attacks, chosen[burst], patterns)
     rows["day"] += (rng.choice([1, 1, 2, 3], len(chosen))[burst] * rng.random(len(burst))).astype(np.int32)
     night = rng.random(len(chosen)) < PLANTED["fraud.night_share"]
     rows["second"] = np.where(night[burst], rng.integers(1, 86_400, len(burst)), rows["second"])
@@ -70,12 +70,13 @@ def _patterns(rng: np.random.Generator, genuine: np.ndarray) -> np.ndarray:
 
 
 def _copied(
-    rng: np.random.Generator, habits: Habits, attacks: Attacks, attack: np.ndarray, patterns: np.ndarray
+    rng: np.random.Generator, world: World, habits: Habits, attacks: Attacks, attack: np.ndarray, patterns: np.ndarray
 ) -> np.ndarray:
     """Return patterns as purchases of the victims, in sizes that would be the victims' own."""
     rows = patterns[rng.integers(0, len(patterns), len(attack))]
     victim = attacks.customer[attack]
-    rows["cents"] = np.rint(rows["cents"] * habits.scale[victim] / habits.scale[rows["customer"]])
+    month = world.calendar.month[rows["day"]]
+    rows["cents"] = np.rint(rows["cents"] * habits.scale[victim, month] / habits.scale[rows["customer"], month])
     rows["customer"], rows["product"] = victim, attacks.product[attack]
     rows["day"], rows["scheme"], rows["case"] = attacks.day[attack], attacks.scheme[attack], attack
     return rows

@@ -52,6 +52,7 @@ class Habits:
     business: np.ndarray
     """Whether irregular takings of a business come in."""
     rent: np.ndarray
+    """Rent of each month, shape (customers, months): nobody rents once there is a mortgage."""
     premium: np.ndarray
     """Insurance premium a month."""
     plan: np.ndarray
@@ -59,7 +60,7 @@ class Habits:
     rate: np.ndarray
     """Purchases a day while active."""
     scale: np.ndarray
-    """Multiplies the size of purchases."""
+    """Multiplies the size of purchases, shape (customers, months), as what is owed begins and ends."""
     mix: np.ndarray
     """Share of each category, shape (customers, len(SPENT_ON))."""
     on_credit: np.ndarray
@@ -79,14 +80,15 @@ def draw_habits(world: World, book: Accounts, streams: Streams) -> Habits:
     rng = streams("habits/spending")
     business = rng.random(len(world)) < world.by_segment(0.02, 0.02, 0.05, 0.01, 1.0)
     saving = np.clip(0.17 + 0.07 * world.trait("wealth") - 0.03 * world.trait("credit_risk"), 0.03, 0.45)
-    dues = _draw_dues(streams("habits/dues"), world, book, pay)
-    loans = sum(_instalment(book, product) for product in (PERSONAL_LOAN, MORTGAGE))
-    budget = np.maximum(pay * (1 - saving) - sum(dues) - loans - 150, 0.22 * pay)
+    rent, premium, plan = _draw_dues(streams("habits/dues"), world, book, pay)
+    monthly = {INSURANCE: premium, FUND: plan} | {loan: annuity(book, loan) / 100 for loan in (PERSONAL_LOAN, MORTGAGE)}
+    owed = rent + sum(amount[:, None] * _runs(world, book, product) for product, amount in monthly.items())
+    budget = np.maximum((pay * (1 - saving))[:, None] - owed - 150, 0.22 * pay[:, None])
     rate, mix = _draw_purchases(rng, world)
     expected = rate * 30.4 * (mix * MEDIAN * np.exp(SIGMA**2 / 2)).sum(axis=1)
     return Habits(
-        source, payday, pay, business, *dues, rate=rate, mix=mix, saving=saving,
-        scale=np.clip(0.72 * budget / expected, 0.25, 8.0),
+        source, payday, pay, business, rent, premium, plan, rate=rate, mix=mix, saving=saving,
+        scale=np.clip(0.72 * budget / expected[:, None], 0.25, 8.0),
         on_credit=rng.beta(2.0, 2.0, len(world)),
         mobile=1 / (1 + np.exp(-(1.5 * world.trait("digital")))),
         late=0.9 * rng.standard_normal(len(world)) + 0.5 * world.trait("digital"),
@@ -108,19 +110,22 @@ def _draw_dues(
     rng: np.random.Generator, world: World, book: Accounts, pay: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     chance, size, premium, plan = rng.random((4, len(world)))
-    homeless = book.opened[:, MORTGAGE] == NEVER
+    homeless = book.opened[:, MORTGAGE] > 0
     rents = homeless & (chance < world.by_segment(0.62, 0.22, 0.05, 0.03, 0.3))
     rent = np.where(rents, np.round(pay * (0.15 + 0.12 * size), -1), 0.0)
     insured, invests = (book.opened[:, product] < NEVER for product in (INSURANCE, FUND))
     premiums = np.where(insured, np.round(pay * (0.02 + 0.04 * premium), 0), 0.0)
     plans = np.where(invests, np.round(pay * (0.04 + 0.08 * plan), -2), 0.0)
-    return rent, premiums, plans
+    return np.where(_runs(world, book, MORTGAGE), 0.0, rent[:, None]), premiums, plans
 
 
-def _instalment(book: Accounts, product: int) -> np.ndarray:
-    """Return the monthly instalment in yuan of a loan that runs in the window, 0 elsewhere."""
-    runs = (book.opened[:, product] < NEVER) & (book.closed[:, product] > 0)
-    return np.where(runs, annuity(book, product) / 100, 0.0)
+def _runs(world: World, book: Accounts, product: int) -> np.ndarray:
+    """Tell in which months an account runs from the first day on, shape (customers, months).
+
+    What customers spend follows from what they owe by then: what they will take later must not show before.
+    """
+    first = world.calendar.month_start[:-1]
+    return (book.opened[:, product, None] < first) & (first <= book.closed[:, product, None])
 
 
 def annuity(book: Accounts, product: int) -> np.ndarray:
