@@ -1,0 +1,1 @@
+"""Channels: which channel serves whom, what each costs and does, and by which to reach whom."""
