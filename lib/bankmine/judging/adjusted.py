@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bankmine.errors import BankmineError
@@ -34,6 +35,8 @@ ALIKE = 0.1
 LEAST = 0.2
 """Share of rows that both arms must cover before an effect is told."""
 _FOLDS, _ALPHAS, _PER_SD = 5, np.logspace(0, 4, 5), 0.91
+_NEARLY_ALL = 1 - 1e-9
+"""Share of the variance of what was known that a regression uses: columns that say the same twice count once."""
 
 
 @dataclass(frozen=True)
@@ -70,36 +73,37 @@ def refuse(rows: Contrast) -> None:
         raise BankmineError("all had the same outcome in either arm")
 
 
-def fit(rows: Contrast) -> pd.DataFrame:
-    """Foretell of each row, by models of other customers: `chance` of the arm, and the outcome `with_` and `without` it."""
-    refuse(rows)
+def fit(rows: Contrast, seen: pd.Series | None = None) -> pd.DataFrame:
+    """Foretell of each row, by models of other customers: `chance` of the arm, and the outcome `with_` and `without` it.
+
+    Learnt from are the rows `seen`, as those who were not held back; all are where it is not given.
+    """
+    learn = np.ones(len(rows.known), bool) if seen is None else seen.to_numpy(bool)
+    refuse(rows.at(learn))
     treated, outcome = rows.treated.to_numpy(bool), rows.outcome.to_numpy(float)
     two = set(np.unique(outcome)) <= {0.0, 1.0}
     strata = treated * 2 + (outcome.astype(int) if two else 0)
     found = pd.DataFrame(0.0, rows.known.index, ["chance", "with_", "without"])
-    for learnt, told in StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0).split(strata, strata, rows.entity):
-        prepare = _prepare().fit(rows.known.iloc[learnt])
-        seen, new = prepare.transform(rows.known.iloc[learnt]), prepare.transform(rows.known.iloc[told])
-        found.iloc[told, 0] = _said(_logistic(), seen, treated[learnt], new)
+    for others, told in StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0).split(strata, strata, rows.entity):
+        learnt = others[learn[others]]
+        prepare = make_pipeline(Encode(), SignedLog(), StandardScaler()).fit(rows.known.iloc[learnt])
+        matrix, new = prepare.transform(rows.known.iloc[learnt]), prepare.transform(rows.known.iloc[told])
+        found.iloc[told, 0] = _said(_logistic(), matrix, treated[learnt], new)
         for column, arm in ((1, True), (2, False)):
             own = treated[learnt] == arm
             model = _logistic() if two else RidgeCV(_ALPHAS)
-            found.iloc[told, column] = _said(model, seen[own], outcome[learnt][own], new)
+            found.iloc[told, column] = _said(model, matrix[own], outcome[learnt][own], new)
     return found
-
-
-def _prepare() -> Pipeline:
-    return make_pipeline(Encode(), SignedLog(), StandardScaler())
 
 
 def _logistic() -> LogisticRegression:
     return LogisticRegression(max_iter=500)
 
 
-def _said(model: BaseEstimator, seen: np.ndarray, outcome: np.ndarray, new: np.ndarray) -> np.ndarray:
+def _said(model: BaseEstimator, matrix: np.ndarray, outcome: np.ndarray, new: np.ndarray) -> np.ndarray:
     if np.ptp(outcome.astype(float)) == 0:
         return np.full(len(new), float(outcome[0]))
-    model.fit(seen, outcome)
+    model.fit(matrix, outcome)
     return model.predict_proba(new)[:, 1] if isinstance(model, LogisticRegression) else model.predict(new)
 
 
@@ -206,11 +210,9 @@ def _told(value: float, error: float) -> dict[str, float]:
 
 
 def _regression(rows: Contrast) -> dict[str, float]:
-    """Regress outcomes on the arm, on what was known, and on both together (Lin, Annals of Applied Statistics 7, 2013)."""
-    matrix, treated = trials.prepared(rows.known).to_numpy(float), rows.treated.to_numpy(float)
-    whose = treated == 1 if rows.of == TREATED else np.ones(len(treated), bool)
-    centred = matrix - matrix[whose].mean(axis=0)
-    design = np.column_stack([treated, np.ones(len(treated)), centred, treated[:, None] * centred])
+    """Regress outcomes on the arm and on what was known, as it is most often done: one effect for all."""
+    directions = PCA(_NEARLY_ALL, svd_solver="full").fit_transform(trials.prepared(rows.known).to_numpy(float))
+    design = np.column_stack([rows.treated.to_numpy(float), np.ones(len(directions)), directions])
     fitted = sm.OLS(rows.outcome.to_numpy(float), design).fit(
         cov_type="cluster", cov_kwds={"groups": pd.factorize(rows.entity)[0]}
     )

@@ -1,0 +1,316 @@
+"""What contacts through each channel do: compared like with like, and as a trial tells it where some were held back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bankmine.bank.kept import kept_analysis
+from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
+from bankmine.features.contacts import each_contact
+from bankmine.features.customers import some_known
+from bankmine.judging import adjusted
+from bankmine.judging.adjusted import ALIKE, DOUBLY_ROBUST, EDGE, NAIVE, Contrast
+from bankmine.judging.intervals import around, shown, with_interval
+from bankmine.judging.reasons import readable
+from bankmine.judging.trials import FEWEST
+from bankmine.judging.uplift import brought, mean
+from bankmine.lacking import Lacking, optional, part
+from bankmine.learning.uplift import Trial
+from bankmine.study.charts import chart, forest, titled
+from bankmine.topics.channels.costs import BELIEVED, load_costs
+
+KNOWN = (
+    "age_years", "tenure_days", "accounts", "products", "deposits", "debts", "inflow_90d", "salary_90d",
+    *(f"channel_{c}_count_90d" for c in ("mobile", "online", "branch", "call_centre", "atm", "pos")),
+)  # fmt: skip
+"""Features by which contacts and customers are compared, beside complaints, visits and earlier contacts."""
+TRIAL = "trial"
+ONE = "one channel only: cannot be told"
+_ESTIMATES = {
+    NAIVE: "as it looks", adjusted.REGRESSION: "regression", adjusted.WEIGHTED: "weighted",
+    DOUBLY_ROBUST: "like with like", TRIAL: "held back at random",
+}  # fmt: skip
+
+
+class Effects:
+    """Contacts of one kind, by the channel through which they were meant to be made."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.source, self.currency = snapshot, snapshot.source.currency
+
+    # --- what was tried
+
+    @part
+    def contacts(self) -> pd.DataFrame:
+        """Contacts whose outcome is known, a row each, as of `each_contact`."""
+        return each_contact(self.source)
+
+    @part
+    def known(self) -> pd.DataFrame:
+        """What was known of the customer of each contact at the month end before."""
+        return some_known(self.source, self.contacts, KNOWN)
+
+    @part
+    def kinds(self) -> pd.DataFrame:
+        """Kinds of contacts, those with most first: how many, their `channels`, and whether channels can be compared."""
+        made = self.contacts[self.contacts["treated"]]
+        people = made.groupby(["offer", "channel"])["customer_id"].nunique().reset_index()
+        enough = people[people["customer_id"] >= FEWEST].groupby("offer")["channel"].agg(list)
+        found = made.groupby("offer").size().rename("contacts").to_frame()
+        channels = enough.reindex(found.index).map(lambda told: told if isinstance(told, list) else [])
+        found["channels"] = channels.map(lambda told: ", ".join(map(readable, told)))
+        found["verdict"] = np.where(channels.map(len) >= 2, "compared", ONE)
+        return found.sort_values("contacts", ascending=False, kind="stable")
+
+    @part
+    def compared(self) -> list[str]:
+        """Kinds of which more than one channel was tried, those with most contacts first."""
+        found = self.kinds.index[self.kinds["verdict"] != ONE].tolist()
+        if not found:
+            raise BankmineError(f"{ONE}: no kind of contact was made through two, by {FEWEST} customers each")
+        return found
+
+    def rows(self, kind: str) -> pd.DataFrame:
+        """Return contacts of a kind through channels that at least `FEWEST` customers were reached by."""
+        own = self.contacts[self.contacts["offer"] == kind]
+        people = own[own["treated"]].groupby("channel")["customer_id"].nunique()
+        return own[own["channel"].isin(people.index[people >= FEWEST])]
+
+    def costs(self, kind: str) -> pd.Series:
+        """Return what a contact of a kind costs by channel, the cheapest first: as contacts tell, or as the register."""
+        made = self.rows(kind)[lambda t: t["treated"]]
+        told = made.groupby("channel")["cost"].mean()
+        if told.isna().any():
+            register = load_costs(self.currency).contact[BELIEVED]
+            told = told.fillna(register.reindex(told.index))
+        if lacks := told.index[told.isna()].tolist():
+            raise BankmineError(f"nothing tells what a contact by {readable(lacks[0])} costs: add it to channels.yml")
+        return told.sort_values(kind="stable")
+
+    # --- each channel against the cheapest
+
+    @part
+    def kind(self) -> str:
+        """The kind of contact that is looked at closely: the one with most contacts."""
+        return self.compared[0]
+
+    @part
+    def base(self) -> str:
+        """The cheapest channel, against which the others are held."""
+        return str(self.costs(self.kind).index[0])
+
+    @part
+    def _fitted(self) -> dict[str, tuple[Contrast, pd.DataFrame]]:
+        """Of each other channel: all contacts meant for it or for the cheapest, and what models say of them."""
+        rows, found = self.rows(self.kind), {}
+        for channel in self.costs(self.kind).index.drop(self.base):
+            pair = rows[rows["channel"].isin([channel, self.base])]
+            told = pair["channel"] == channel, pair["responded"], pair["customer_id"]
+            contrast = Contrast(self.known.loc[pair.index], *told)
+            given = contrast.known, *told, pair["treated"]
+            fitted = kept_analysis(
+                "a channel against another", given, lambda c=contrast, p=pair: adjusted.fit(c, p["treated"])
+            )
+            found[channel] = contrast, fitted
+        return found
+
+    def _made(self, channel: str) -> tuple[Contrast, pd.DataFrame]:
+        contrast, fitted = self._fitted[channel]
+        made = self.contacts.loc[fitted.index, "treated"].to_numpy(bool)
+        return contrast.at(made), fitted[made]
+
+    @part
+    def estimates(self) -> pd.DataFrame:
+        """What each channel adds to the chance to respond above the cheapest one, by `channel` and `estimate`.
+
+        The plain difference is of all contacts made, the others of those that might have gone either way; the last one
+        is what those held back at random say of the same.
+        """
+        parts, why = [], []
+        for channel in self._fitted:
+            try:
+                found = adjusted.estimates(*self._made(channel))
+            except BankmineError as error:
+                why.append(f"{readable(channel)}: {error}")
+                continue
+            beside = optional(self, "worth_of_contacts")
+            if not isinstance(beside, Lacking):
+                found = pd.concat([found, pd.DataFrame([self._by_trial(channel)], [TRIAL])])
+            parts.append(found.rename_axis("estimate").reset_index().assign(channel=channel))
+        if not parts:
+            raise BankmineError("; ".join(why))
+        return pd.concat(parts).set_index(["channel", "estimate"])
+
+    @part
+    def worth_of_contacts(self) -> pd.Series:
+        """What each contact did to the chance to respond, right on average over the draw of who was held back."""
+        rows, parts = self.rows(self.kind), []
+        for channel, own in rows.groupby("channel"):
+            if min(own.groupby("treated")["customer_id"].nunique().reindex([True, False], fill_value=0)) < FEWEST:
+                raise BankmineError(f"fewer than {FEWEST} customers were held back from {readable(channel)}")
+            share = float(own["treated"].mean())
+            parts.append(brought(Trial(own[[]], own["treated"], own["responded"], own["customer_id"], share)))
+        return pd.concat(parts).reindex(rows.index)
+
+    def _by_trial(self, channel: str) -> dict[str, float]:
+        """Compare what contacts did to those who might have gone either way: only who they are is weighed, not what came."""
+        contrast, fitted = self._fitted[channel]
+        inside = adjusted.comparable(contrast, fitted["chance"]).to_numpy()
+        did = Contrast(contrast.known, contrast.treated, self.worth_of_contacts[fitted.index], contrast.entity)
+        own, chance = did.at(inside), fitted.loc[inside, "chance"]
+        none = pd.DataFrame(0.0, chance.index, ["with_", "without"])
+        return adjusted.difference(own, adjusted.weights(own, chance), none)
+
+    @part
+    def contrasts(self) -> dict[str, dict[str, object]]:
+        """Of each channel against the cheapest in points, for findings: `naive`, `adjusted`, each with its ends."""
+        return {channel: self._told(channel) for channel in self.estimates.index.unique("channel")}
+
+    def _told(self, channel: str) -> dict[str, object]:
+        own, costs = self.estimates.loc[channel] * 100, self.costs(self.kind)
+        best, more = own.loc[DOUBLY_ROBUST], costs[channel] - costs[self.base]
+        sure = best["low"] > 0
+        each, each_high, each_low = (100 * more / best[c] if sure else np.nan for c in ("value", "low", "high"))
+        told = {"name": readable(channel), "base": readable(self.base), "each": each, "each_low": each_low}
+        told |= {"each_high": each_high, "currency": self.currency, "trial_words": "nobody was held back"}
+        for name, estimate in (("naive", NAIVE), ("adjusted", DOUBLY_ROBUST)):
+            told |= {name: own.loc[estimate, "value"]}
+            told |= {f"{name}_{end}": own.loc[estimate, end] for end in ("low", "high")}
+        if TRIAL in own.index:
+            beside = own.loc[TRIAL]
+            apart = "tells them apart" if beside["low"] > 0 or beside["high"] < 0 else "does not tell them apart"
+            said = f"{beside['value']:+.1f} ({beside['low']:+.1f} to {beside['high']:+.1f}), which {apart}"
+            told["trial_words"] = f"the trial says {said}"
+        return told
+
+    @part
+    def trial(self) -> pd.DataFrame:
+        """What contacts did among those meant for each channel, by those held back at random: points."""
+        worth, rows = self.worth_of_contacts, self.rows(self.kind)
+        told = {}
+        for channel, own in rows.groupby("channel"):
+            value, low, high = mean(worth[own.index], own["customer_id"])
+            counts = {"contacts": int(own["treated"].sum()), "held back": int((~own["treated"]).sum())}
+            told[readable(channel)] = counts | {"value": 100 * value, "low": 100 * low, "high": 100 * high}
+        found = pd.DataFrame(told).T.astype({"contacts": int, "held back": int})
+        found["adds, points"] = with_interval(found, "value", "+.1f")
+        return found.rename_axis("meant for")
+
+    @part
+    def trial_table(self) -> pd.DataFrame:
+        """The same as it is shown."""
+        return self.trial[["contacts", "held back", "adds, points"]]
+
+    @part
+    def pairs(self) -> dict[str, object]:
+        """Which channels the trial alone tells apart, each among those meant for it, in words."""
+        found, error = self.trial, (self.trial["high"] - self.trial["low"]) / 2
+        names, apart, alike = found.index, [], []
+        for i, one in enumerate(names):
+            for other in names[i + 1 :]:
+                half = np.hypot(error[one], error[other])
+                own = apart if abs(found["value"][one] - found["value"][other]) > half else alike
+                own.append(f"{one} and {other}")
+        return {"apart": ", ".join(apart) or "none", "alike": ", ".join(alike) or "none"}
+
+    # --- how far that holds
+
+    @part
+    def overlap(self) -> pd.DataFrame:
+        """How far contacts might have gone either way, how alike they become, and what would undo the finding."""
+        told = {}
+        for channel in self._fitted:
+            contrast, fitted = self._made(channel)
+            found, inside = adjusted.overlap(contrast, fitted["chance"]), adjusted.comparable(contrast, fitted["chance"])
+            after = adjusted.balance(contrast.at(inside.to_numpy()), fitted.loc[inside, "chance"])
+            told[channel] = {
+                "might have gone either way": found["share"],
+                "effective contacts": min(found["effective_treated"], found["effective_others"]),
+                "largest difference before": after["before"].abs().max(),
+                "after": after["after"].abs().max(), "E-value": self._e_value(channel),
+            }  # fmt: skip
+        found = pd.DataFrame(told).T
+        found["verdict"] = np.where(found["after"] < ALIKE, "alike", "not alike")
+        spec = {"effective contacts": ",.0f", "largest difference before": ".2f", "after": ".2f", "E-value": ".1f"}
+        return shown(found.rename(index=readable), **{"might have gone either way": ".0%"}, **spec)
+
+    def _e_value(self, channel: str) -> float:
+        if channel not in self.estimates.index:
+            return np.nan
+        contrast, fitted = self._made(channel)
+        without = contrast.outcome[~contrast.treated & adjusted.comparable(contrast, fitted["chance"])].mean()
+        return adjusted.e_value(self.estimates.loc[(channel, DOUBLY_ROBUST)], float(without))
+
+    @part
+    def comparable(self) -> pd.DataFrame:
+        """Contacts made, by contrast, and whether they might have gone either way: `contact_id`, `contrast`, `inside`."""
+        parts = []
+        for channel in self._fitted:
+            contrast, fitted = self._made(channel)
+            inside = adjusted.comparable(contrast, fitted["chance"])
+            own = self.contacts.loc[fitted.index, ["contact_id"]]
+            parts.append(own.assign(contrast=channel, inside=inside.to_numpy(bool)))
+        return pd.concat(parts, ignore_index=True)
+
+    @part
+    def balance(self) -> pd.DataFrame:
+        """What differed most before between contacts of each channel and of the cheapest, before and after weighing."""
+        parts = []
+        for channel in self._fitted:
+            contrast, fitted = self._made(channel)
+            inside = adjusted.comparable(contrast, fitted["chance"])
+            found = adjusted.balance(contrast.at(inside.to_numpy()), fitted.loc[inside, "chance"])
+            parts.append(found.head(4).assign(channel=readable(channel)))
+        found = pd.concat(parts).assign(**{"known before": lambda t: t["known before"].map(readable)})
+        return shown(found.set_index("channel"), before="+.2f", after="+.2f")
+
+    # --- drawn
+
+    @chart
+    def estimates_chart(self) -> Axes:
+        """Draw what each channel adds above the cheapest: as it looks, like with like, and by the trial."""
+        found = (self.estimates * 100).reset_index()
+        found = found[found["estimate"].isin([NAIVE, DOUBLY_ROBUST, TRIAL])]
+        names = [f"{readable(c)}, {_ESTIMATES[e]}" for c, e in zip(found["channel"], found["estimate"], strict=True)]
+        axis = forest(found.assign(name=names), 0, 0)
+        title = f"Share that responds, against a contact by {readable(self.base)} (95 %)"
+        return titled(axis, title, "percentage points", "")
+
+    @part
+    def estimates_table(self) -> pd.DataFrame:
+        """All estimates side by side, in points."""
+        found = (self.estimates * 100).reset_index()
+        found["told"] = with_interval(found, "value", "+.1f")
+        table = found.pivot(index="channel", columns="estimate", values="told").reindex(columns=list(_ESTIMATES))
+        return table.dropna(axis=1, how="all").rename(columns=_ESTIMATES, index=readable).rename_axis(columns=None)
+
+    @chart
+    def causes_chart(self) -> Axes:
+        """Draw what is assumed to cause what."""
+        return draw_causes()
+
+
+def draw_causes() -> Axes:
+    """Draw the graph of causes: what lies behind both the channel and the response is compared like with like."""
+    import matplotlib.pyplot as plt
+
+    axis = plt.figure(figsize=(6.4, 2.6)).subplots()
+    place = {
+        "age": (0, 2), "use of app and web": (0, 1), "activity, means": (0, 0), "channel": (1.3, 1.5), "response": (2.6, 0.8),
+        "not recorded": (1.3, 0),
+    }  # fmt: skip
+    arrows = [(a, b) for a in ("age", "use of app and web", "activity, means") for b in ("channel", "response")]
+    arrows += [("channel", "response"), ("not recorded", "channel"), ("not recorded", "response")]
+    for start, end in arrows:
+        line = {"arrowstyle": "->", "shrinkA": 28, "shrinkB": 30, "color": "0.35"}
+        line |= {"linestyle": ":"} if start == "not recorded" else {}
+        line |= {"linewidth": 2.5, "color": "C0"} if start == "channel" else {}
+        axis.annotate("", place[end], place[start], arrowprops=line)
+    for name, at in place.items():
+        axis.text(*at, name, ha="center", va="center", bbox={"boxstyle": "round", "facecolor": "white"})
+    axis.set(xlim=(-0.5, 3), ylim=(-0.5, 2.5), title="What is taken to cause what; dotted: what nobody recorded")
+    axis.axis("off")
+    return axis
