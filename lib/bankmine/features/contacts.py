@@ -34,7 +34,7 @@ def contacted(snapshot: Snapshot) -> pd.DataFrame:
     if lacks := snapshot.lacking(*NEEDED):
         raise BankmineError(f"contacts do not tell {' or '.join(c.partition('.')[2] for c in lacks)}")
     t = snapshot.contacts
-    stood = _stands(t)
+    stood = stands(t)
     t = t.filter(t.contacted_on <= ibis.literal(snapshot.as_of - datetime.timedelta(days=stood)), t.treated.notnull())
     columns = {"planned_share": None, "offered_rate": None, "revenue": 0.0, "cost": None, "offer": "", "channel": ""}
     t = t.mutate(**{n: t[n] if n in t.columns else ibis.literal(v, "float64" if v is None else None)
@@ -59,7 +59,7 @@ def contacted(snapshot: Snapshot) -> pd.DataFrame:
     return told.assign(day=pd.to_datetime(told["day"]))
 
 
-def _stands(contacts: ir.Table) -> int:
+def stands(contacts: ir.Table) -> int:
     """Return the days that an offer stands: until it lapsed for those who did not respond; 0 where nobody tells."""
     if "responded_on" not in contacts.columns:
         return 0
