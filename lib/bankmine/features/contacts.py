@@ -34,7 +34,7 @@ def contacted(snapshot: Snapshot) -> pd.DataFrame:
     if lacks := snapshot.lacking(*NEEDED):
         raise BankmineError(f"contacts do not tell {' or '.join(c.partition('.')[2] for c in lacks)}")
     t = snapshot.contacts
-    stood = _stands(t)
+    stood = stands(t)
     t = t.filter(t.contacted_on <= ibis.literal(snapshot.as_of - datetime.timedelta(days=stood)), t.treated.notnull())
     columns = {"planned_share": None, "offered_rate": None, "revenue": 0.0, "cost": None, "offer": "", "channel": ""}
     t = t.mutate(**{n: t[n] if n in t.columns else ibis.literal(v, "float64" if v is None else None)
@@ -68,7 +68,7 @@ def each_contact(snapshot: Snapshot) -> pd.DataFrame:
     if lacks := snapshot.lacking(*NEEDED, "contacts.channel"):
         raise BankmineError(f"contacts do not tell {' or '.join(c.partition('.')[2] for c in lacks)}")
     t = snapshot.contacts
-    until = ibis.literal(snapshot.as_of - datetime.timedelta(days=_stands(t)))
+    until = ibis.literal(snapshot.as_of - datetime.timedelta(days=stands(t)))
     t = t.filter(t.contacted_on <= until, t.treated.notnull(), t.responded.notnull(), t.channel.notnull())
     told = {n: t[n] if n in t.columns else ibis.null("float64") for n in ("revenue", "cost")}
     offer = t.offer.fill_null("") if "offer" in t.columns else t.campaign
@@ -81,7 +81,7 @@ def each_contact(snapshot: Snapshot) -> pd.DataFrame:
     return found.assign(contacted_on=on, day=(on - pd.offsets.MonthEnd(1)).astype("datetime64[us]"))
 
 
-def _stands(contacts: ir.Table) -> int:
+def stands(contacts: ir.Table) -> int:
     """Return the days that an offer stands: until it lapsed for those who did not respond; 0 where nobody tells."""
     if "responded_on" not in contacts.columns:
         return 0
