@@ -235,5 +235,3 @@ def e_value(told: dict[str, float] | pd.Series, without: float, spread: float | 
     ratio = np.exp(_PER_SD * nearest / spread) if spread else max((without + nearest) / without, 1e-9)
     ratio = max(ratio, 1 / ratio)
     return float(ratio + np.sqrt(ratio * (ratio - 1)))
-
-

@@ -7,17 +7,15 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from bankmine.bank.kept import kept_analysis
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import some_known
 from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions
 from bankmine.judging import adjusted, panel
-from bankmine.judging.adjusted import ALIKE, DOUBLY_ROBUST, NAIVE, TREATED, WEIGHTED, Contrast
-from bankmine.judging.intervals import shown, with_interval
-from bankmine.judging.reasons import readable
+from bankmine.judging.adjusted import DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
 from bankmine.lacking import part
 from bankmine.study.charts import chart, line, titled
+from bankmine.study.compared import Compared, balance, compared, evidence, side_by_side, told
 from bankmine.topics.channels.effects import KNOWN
 
 APP = "mobile"
@@ -29,6 +27,7 @@ EARLIER = -WINDOW - 1
 CHANGE, PLACEBO = "change against change", "before the app"
 CONTRASTS = {"app_bookings": OWN_BOOKINGS, "app_margin": MARGIN, "app_control": OTHER_BOOKINGS}
 """Effects by name, the last one a control: bookings that start by themselves, which no app can change."""
+_ORDER = (NAIVE, REGRESSION, WEIGHTED, DOUBLY_ROBUST, CHANGE, PLACEBO)
 
 
 class App:
@@ -70,16 +69,8 @@ class App:
         return Contrast(known, rows["treated"], came, rows["customer_id"], TREATED)
 
     @part
-    def _fitted(self) -> dict[str, tuple[Contrast, pd.DataFrame]]:
-        return {name: self._fit(self._contrast(what)) for name, what in CONTRASTS.items()}
-
-    @part
-    def _moved(self) -> dict[str, tuple[Contrast, pd.DataFrame]]:
-        return {name: self._fit(self._contrast(what, EARLIER)) for name, what in CONTRASTS.items()}
-
-    def _fit(self, rows: Contrast) -> tuple[Contrast, pd.DataFrame]:
-        given = rows.known, rows.treated, rows.outcome, rows.entity, rows.of
-        return rows, kept_analysis("taking up the app", given, lambda: adjusted.fit(rows))
+    def _compared(self) -> dict[str, Compared]:
+        return {name: compared(self._contrast(what)) for name, what in CONTRASTS.items()}
 
     @part
     def estimates(self) -> pd.DataFrame:
@@ -88,89 +79,58 @@ class App:
         The placebo is the doubly robust estimate of the half-year before the app, which the app cannot have changed.
         """
         parts = {}
-        for name, (rows, fitted) in self._fitted.items():
-            found = adjusted.estimates(rows, fitted)
-            inside = adjusted.kept(rows, fitted["chance"]).to_numpy()
-            own, weight = rows.at(inside), adjusted.weights(rows, fitted["chance"])[inside]
-            before = own.known[f"{CONTRASTS[name]}, {WINDOW} months"]
-            change = Contrast(own.known, own.treated, own.outcome - before, own.entity, own.of)
-            none = pd.DataFrame(0.0, before.index, ["with_", "without"])
-            found.loc[CHANGE] = adjusted.difference(change, weight, none)
+        for name, own in self._compared.items():
+            found = own.estimates.copy()
+            found.loc[CHANGE] = own.weighted(own.rows.outcome - own.rows.known[f"{CONTRASTS[name]}, {WINDOW} months"])
+            found.loc[PLACEBO] = compared(self._contrast(CONTRASTS[name], EARLIER)).estimates.loc[DOUBLY_ROBUST]
             parts[name] = found
-        for name, (rows, fitted) in self._moved.items():
-            parts[name].loc[PLACEBO] = adjusted.estimates(rows, fitted).loc[DOUBLY_ROBUST]
         return pd.concat(parts, names=["contrast", "estimate"])
 
     @part
     def contrasts(self) -> dict[str, dict[str, object]]:
         """Effects on bookings and margin, for findings: `naive` and `adjusted`, each with its ends, and a verdict."""
-        return {name: self._told(name) for name in list(CONTRASTS)[:2]}
+        units = {"app_bookings": "bookings of their own", "app_margin": f"{self.currency} of margin"}
+        return {name: {"what": what} | self._told(name) for name, what in units.items()}
 
     def _told(self, name: str) -> dict[str, object]:
         own = self.estimates.loc[name]
-        best, rows = own.loc[DOUBLY_ROBUST], self._fitted[name][0]
-        found = "cannot be told from none" if best["low"] <= 0 <= best["high"] else "is told from none"
-        unit = "bookings of their own" if name == "app_bookings" else f"{self.currency} of margin"
-        told = {"what": unit, "verdict": found, "customers": int(rows.treated.sum())}
-        for out, estimate in (("naive", NAIVE), ("adjusted", DOUBLY_ROBUST)):
-            told |= {out: own.loc[estimate, "value"]}
-            told |= {f"{out}_{end}": own.loc[estimate, end] for end in ("low", "high")}
-        return told
+        verdict = "cannot be told from none" if _holds_none(own.loc[DOUBLY_ROBUST]) else "is told from none"
+        return told(own) | {"verdict": verdict, "customers": int(self._compared[name].rows.treated.sum())}
 
     @part
     def checks(self) -> dict[str, object]:
-        """What shows where the app can have done nothing: overlap, balance, placebo in time, control outcome, in words."""
-        rows, fitted = self._fitted["app_bookings"]
-        found, after = adjusted.overlap(rows, fitted["chance"]), adjusted.balance(rows, fitted["chance"])
-        told = {"share": found["share"], "before": after["before"].abs().max(), "after": after["after"].abs().max()}
+        """What shows where the app can have done nothing: before it, and in bookings that start by themselves, in words."""
         earlier, control = (self.estimates.loc[at] for at in
                             (("app_bookings", PLACEBO), ("app_control", DOUBLY_ROBUST)))  # fmt: skip
-        told |= {"alike": "alike" if told["after"] < ALIKE else "not quite alike", "placebo": earlier["value"]}
         words = (
             "what moves bookings comes before the app" if not _holds_none(earlier) else "nothing moved before the app"
         )
-        beside = "does not, as it should be" if _holds_none(control) else "changes, too, so something else is at work"
-        told |= {"low": earlier["low"], "high": earlier["high"], "words": words, "control": beside}
-        return told | {"months": WINDOW}
+        beside = "do not change, as it should be" if _holds_none(control) else "change, too: something else is at work"
+        ends = {"placebo": earlier["value"], "low": earlier["low"], "high": earlier["high"]}
+        return ends | {"words": words, "control": beside, "months": WINDOW}
 
     @part
-    def overlap_table(self) -> pd.DataFrame:
-        """How far customers might have gone either way, and what something unrecorded would have to be to matter."""
-        told = {}
-        for name, (rows, fitted) in self._fitted.items():
-            own, best = adjusted.overlap(rows, fitted["chance"]), self.estimates.loc[(name, DOUBLY_ROBUST)]
-            spread = float(rows.outcome[~rows.treated].std())
-            told[CONTRASTS[name]] = {
-                "took it up": own["treated"], "of them comparable": own["share"], "others": own["others"],
-                "effective others": own["effective_others"], "E-value": adjusted.e_value(best, 0.0, spread),
-            }  # fmt: skip
-        found = pd.DataFrame(told).T.astype({"took it up": int, "others": int})
-        return shown(found, **{"of them comparable": ".0%", "effective others": ",.0f", "E-value": ".1f"})
+    def evidence(self) -> pd.DataFrame:
+        """Overlap, balance and sensitivity of each comparison."""
+        return evidence({CONTRASTS[name]: own for name, own in self._compared.items()})
 
     @part
     def balance(self) -> pd.DataFrame:
         """What differed most before between who took up the app and who did not yet, before and after weighing."""
-        rows, fitted = self._fitted["app_bookings"]
-        found = adjusted.balance(rows, fitted["chance"]).head(8)
-        found["known before"] = found["known before"].map(readable)
-        return shown(found.set_index("known before"), before="+.2f", after="+.2f")
+        return balance({"app": self._compared["app_bookings"]}, 8)
 
     @part
     def estimates_table(self) -> pd.DataFrame:
         """All estimates side by side, of half a year."""
-        found = self.estimates.reset_index()
-        found["told"] = with_interval(found, "value", "+,.1f")
-        table = found.pivot(index="contrast", columns="estimate", values="told").reindex(list(CONTRASTS))
-        order = [NAIVE, adjusted.REGRESSION, WEIGHTED, DOUBLY_ROBUST, CHANGE, PLACEBO]
-        return table[order].rename(index=CONTRASTS).rename_axis(index="effect on", columns=None)
+        return side_by_side(self.estimates, "contrast", {name: name for name in _ORDER}).rename(index=CONTRASTS)
 
     @part
     def months(self) -> pd.DataFrame:
         """Own bookings month by month around the first session, above others and since the half-year before."""
-        rows, fitted = self._fitted["app_bookings"]
+        own = self._compared["app_bookings"]
         lags = [*range(2 * BEFORE[0], 0), *AFTER]
-        own = panel.lagged(self.panels[OWN_BOOKINGS], self.rows.loc[rows.known.index], lags)
-        return panel.by_lag(rows, own, BEFORE, adjusted.weights(rows, fitted["chance"]))
+        counts = panel.lagged(self.panels[OWN_BOOKINGS], self.rows.loc[own.rows.known.index], lags)
+        return panel.by_lag(own.rows, counts, BEFORE, adjusted.weights(own.rows, own.models["chance"]))
 
     @chart
     def months_chart(self) -> Axes:
@@ -184,10 +144,10 @@ class App:
     @chart
     def chances_chart(self) -> Axes:
         """Draw how likely customers were to take up the app, of who did and who did not."""
-        rows, fitted = self._fitted["app_bookings"]
-        told = fitted.assign(customers=np.where(rows.treated, "took it up", "did not yet"))
+        own = self._compared["app_bookings"]
+        found = own.models.assign(customers=np.where(own.rows.treated, "took it up", "did not yet"))
         axis = sns.histplot(
-            told, x="chance", hue="customers", stat="density", common_norm=False, element="step", bins=30
+            found, x="chance", hue="customers", stat="density", common_norm=False, element="step", bins=30
         )
         return titled(axis, "Chance to take up the app in a month, by what was known before", "chance", "density", "x")
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from ibis import _
 from matplotlib.axes import Axes
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -15,12 +13,14 @@ from sklearn.preprocessing import StandardScaler
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
+from bankmine.features.channels import could_move
 from bankmine.features.consent import ALLOWED, contact_allowed
 from bankmine.features.customers import some_known
 from bankmine.features.spine import spine_of
 from bankmine.judging import disclosure
 from bankmine.judging.intervals import means, of_belief, shown, with_interval
 from bankmine.judging.reasons import readable
+from bankmine.judging.ways import brought
 from bankmine.lacking import part
 from bankmine.learning import arms
 from bankmine.learning.arms import Arms
@@ -32,7 +32,7 @@ from bankmine.topics.channels.effects import KNOWN, Effects
 NONE, CHOSEN, AS_NOW = "no contact", "channel of each", "as now"
 _LEARNT = 2 / 3
 """Share of contacts, the first ones, from which is learnt what the others judge."""
-_MONTH, _YEAR, _SHIFTED, _DONE = 30, 365, 0.1, 0.05
+_MONTH, _YEAR, _SHIFTED = 30, 365, 0.1
 BRANCH, APP, WEB = "branch", "mobile", "online"
 
 
@@ -86,7 +86,13 @@ class Decide:
             best = net[0].argmax(axis=1)
             drawn = net[:, place, best]
             low, high = of_belief(drawn[1:])
-            told = {"kind": kind, "channel": np.array(self._names(kind))[best], "net": drawn[0], "low": low, "high": high}
+            told = {
+                "kind": kind,
+                "channel": np.array(self._names(kind))[best],
+                "net": drawn[0],
+                "low": low,
+                "high": high,
+            }
             found[kind] = pd.DataFrame(told, self.people.index), drawn.sum(axis=1)
         return found
 
@@ -107,36 +113,30 @@ class Decide:
 
     @part
     def _judged(self) -> tuple[pd.DataFrame, pd.Series]:
-        """What ways of choosing bring a contact on later rows (AIPW), a column each, and whose row it is."""
+        """What ways of choosing bring a contact on rows later than those learnt from, a column each, and whose row it is."""
         kind = self._effects.kind
-        rows = self._effects.rows(kind)
+        rows, names = self._effects.rows(kind), self._names(kind)
         first = rows["contacted_on"] <= rows["contacted_on"].quantile(_LEARNT)
         earlier, later = rows[first], rows[~first]
         if later.empty:
             raise BankmineError("all contacts are of one day: none are left to judge a choice by")
         model, worth = self._learnt(kind, earlier)
-        known, names = self._effects.known.loc[later.index], self._names(kind)
-        chances = model.chances(known)[0]
+        known = self._effects.known.loc[later.index]
+        chances, arm = model.chances(known)[0], pd.Index(names).get_indexer(_arm(later))
         costs = np.append(0.0, self._effects.costs(kind).to_numpy(float))
-        expected, arm = chances * worth - costs, pd.Index(names).get_indexer(_arm(later))
         got = later["responded"].to_numpy(float) * worth - costs[arm]
-        likely = self._likely(earlier, known, names[1:], float(earlier["treated"].mean()))
-        place = np.arange(len(later))
         best = self._net(kind, chances, worth).argmax(axis=1)
-        ways = {CHOSEN: best} | {f"all {'by ' * (n != NONE)}{readable(n)}": np.full(len(later), i)
-                                 for i, n in enumerate(names)}  # fmt: skip
-        told = {}
-        for way, does in ways.items():
-            own = (arm == does) / likely[place, does]
-            told[way] = expected[place, does] + own * (got - expected[place, arm])
-        made = later["treated"].to_numpy(bool)
-        told[AS_NOW] = np.where(made, got, 0.0) / made.mean()
-        return pd.DataFrame(told, later.index), later["customer_id"]
+        ways = {CHOSEN: best} | {_all(n): np.full(len(later), i) for i, n in enumerate(names)}
+        likely = self._likely(earlier, known, names[1:])
+        found = brought(ways, arm, likely, chances * worth - costs, got).set_axis(later.index)
+        made = later["treated"]
+        return found.assign(**{AS_NOW: np.where(made, got, 0.0) / made.mean()}), later["customer_id"]
 
-    def _likely(self, earlier: pd.DataFrame, known: pd.DataFrame, channels: list[str], made: float) -> np.ndarray:
+    def _likely(self, earlier: pd.DataFrame, known: pd.DataFrame, channels: list[str]) -> np.ndarray:
         """Foretell how likely each arm was: the channel by what was known, and held back by the share of all."""
         model = make_pipeline(Encode(), SignedLog(), StandardScaler(), LogisticRegression(max_iter=500))
         model.fit(self._effects.known.loc[earlier.index], earlier["channel"])
+        made = earlier["treated"].mean()
         chance = pd.DataFrame(model.predict_proba(known), columns=model.classes_)[channels].to_numpy()
         return np.column_stack([np.full(len(known), 1 - made), chance * made]).clip(0.01)
 
@@ -190,25 +190,8 @@ class Decide:
 
     @part
     def errands(self) -> pd.DataFrame:
-        """What customers had done at the branch in a year that others do in the app, by `kind`: at `branch` and in `app`.
-
-        `could` leaves out who does nothing in app or web. Counted is money that leaves: what comes in is the other end.
-        """
-        self.source.require("transactions.channel", "transactions.kind")
-        since = pd.Timestamp(self.source.as_of - datetime.timedelta(days=_YEAR - 1))
-        owners = self.source.accounts.select("account_id", "customer_id")
-        rows = self.source.transactions.filter(_["at"] >= since, _.direction == "out", _.kind.notnull())
-        rows = rows.filter(_.channel.isin((BRANCH, APP, WEB))).inner_join(owners, "account_id")
-        digital = rows.filter(_.channel != BRANCH).select("customer_id").distinct().mutate(digital=True)
-        found = rows.left_join(digital, "customer_id").group_by("kind").agg(
-            branch=(_.channel == BRANCH).sum(), app=(_.channel == APP).sum(),
-            could=((_.channel == BRANCH) & _.digital.notnull()).sum(),
-        )  # fmt: skip
-        table = found.order_by("kind").to_pandas().set_index("kind")
-        table = table[(table["branch"] > 0) & (table["app"] >= _DONE * (table["app"] + table["branch"]))]
-        if table.empty:
-            raise BankmineError("nothing that is done at the branch is done in the app as well")
-        return table
+        """Errands at the branch in a year that are done in the app as well, by kind, as of `could_move`."""
+        return could_move(self.source, self.source.as_of - datetime.timedelta(days=_YEAR - 1), BRANCH, APP, (WEB,))
 
     @part
     def shift(self) -> dict[str, object]:
@@ -216,19 +199,22 @@ class Decide:
         costs, found = load_costs(self.currency), self.errands
         moved = _SHIFTED * found["could"].sum()
         branch, app = costs.errand.loc[BRANCH], costs.errand.loc[APP]
-        saves = {"saves": branch[BELIEVED] - app[BELIEVED], "low": branch[LOW] - app[HIGH], "high": branch[HIGH] - app[LOW]}
+        saves = {
+            "saves": branch[BELIEVED] - app[BELIEVED],
+            "low": branch[LOW] - app[HIGH],
+            "high": branch[HIGH] - app[LOW],
+        }
         told = {name: moved * each for name, each in saves.items()}
         return told | {
             "errands": int(found["could"].sum()), "share": _SHIFTED, "moved": moved, "currency": self.currency,
-            "owner": costs.owner, "left": int((found["branch"] - found["could"]).sum()),
+            "owner": costs.owner, "left": int((found["there"] - found["could"]).sum()),
             "measured": "assumed" if costs.status == "assumption" else "measured",
         }  # fmt: skip
-
-    @part
-    def files(self) -> dict[str, pd.DataFrame]:
-        """Hand on the channel of each customer, as a list."""
-        return {"channel_for": self.channel_for}
 
 
 def _arm(rows: pd.DataFrame) -> pd.Series:
     return rows["channel"].where(rows["treated"], NONE)
+
+
+def _all(arm: str) -> str:
+    return f"all {readable(arm)}" if arm == NONE else f"all by {readable(arm)}"

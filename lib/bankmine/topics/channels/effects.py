@@ -6,20 +6,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bankmine.bank.kept import kept_analysis
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.contacts import each_contact
 from bankmine.features.customers import some_known
 from bankmine.judging import adjusted
-from bankmine.judging.adjusted import ALIKE, DOUBLY_ROBUST, EDGE, NAIVE, Contrast
-from bankmine.judging.intervals import around, shown, with_interval
+from bankmine.judging.adjusted import DOUBLY_ROBUST, NAIVE, Contrast
+from bankmine.judging.intervals import with_interval
 from bankmine.judging.reasons import readable
 from bankmine.judging.trials import FEWEST
 from bankmine.judging.uplift import brought, mean
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.uplift import Trial
+from bankmine.study.causes import graph
 from bankmine.study.charts import chart, forest, titled
+from bankmine.study.compared import Compared, balance, compared, evidence, side_by_side, told
 from bankmine.topics.channels.costs import BELIEVED, load_costs
 
 KNOWN = (
@@ -103,24 +104,23 @@ class Effects:
         return str(self.costs(self.kind).index[0])
 
     @part
-    def _fitted(self) -> dict[str, tuple[Contrast, pd.DataFrame]]:
-        """Of each other channel: all contacts meant for it or for the cheapest, and what models say of them."""
+    def _pairs(self) -> dict[str, Compared]:
+        """Of each other channel: all contacts meant for it or for the cheapest, those held back included."""
         rows, found = self.rows(self.kind), {}
         for channel in self.costs(self.kind).index.drop(self.base):
             pair = rows[rows["channel"].isin([channel, self.base])]
-            told = pair["channel"] == channel, pair["responded"], pair["customer_id"]
-            contrast = Contrast(self.known.loc[pair.index], *told)
-            given = contrast.known, *told, pair["treated"]
-            fitted = kept_analysis(
-                "a channel against another", given, lambda c=contrast, p=pair: adjusted.fit(c, p["treated"])
+            contrast = Contrast(
+                self.known.loc[pair.index], pair["channel"] == channel, pair["responded"], pair["customer_id"]
             )
-            found[channel] = contrast, fitted
+            found[channel] = compared(contrast, pair["treated"])
         return found
 
-    def _made(self, channel: str) -> tuple[Contrast, pd.DataFrame]:
-        contrast, fitted = self._fitted[channel]
-        made = self.contacts.loc[fitted.index, "treated"].to_numpy(bool)
-        return contrast.at(made), fitted[made]
+    @part
+    def _made(self) -> dict[str, Compared]:
+        """The same of contacts that were made."""
+        treated = self.contacts["treated"].to_numpy(bool)
+        made = {c: treated[self.contacts.index.get_indexer(p.models.index)] for c, p in self._pairs.items()}
+        return {c: Compared(pair.rows.at(made[c]), pair.models[made[c]]) for c, pair in self._pairs.items()}
 
     @part
     def estimates(self) -> pd.DataFrame:
@@ -129,20 +129,20 @@ class Effects:
         The plain difference is of all contacts made, the others of those that might have gone either way; the last one
         is what those held back at random say of the same.
         """
-        parts, why = [], []
-        for channel in self._fitted:
+        parts, why = {}, []
+        by_trial = optional(self, "worth_of_contacts")
+        for channel, made in self._made.items():
             try:
-                found = adjusted.estimates(*self._made(channel))
+                parts[channel] = made.estimates.copy()
             except BankmineError as error:
                 why.append(f"{readable(channel)}: {error}")
                 continue
-            beside = optional(self, "worth_of_contacts")
-            if not isinstance(beside, Lacking):
-                found = pd.concat([found, pd.DataFrame([self._by_trial(channel)], [TRIAL])])
-            parts.append(found.rename_axis("estimate").reset_index().assign(channel=channel))
+            if not isinstance(by_trial, Lacking):  # who they are is weighed, not what came: that was drawn
+                pair = self._pairs[channel]
+                parts[channel].loc[TRIAL] = pair.weighted(by_trial[pair.models.index])
         if not parts:
             raise BankmineError("; ".join(why))
-        return pd.concat(parts).set_index(["channel", "estimate"])
+        return pd.concat(parts, names=["channel", "estimate"])
 
     @part
     def worth_of_contacts(self) -> pd.Series:
@@ -155,15 +155,6 @@ class Effects:
             parts.append(brought(Trial(own[[]], own["treated"], own["responded"], own["customer_id"], share)))
         return pd.concat(parts).reindex(rows.index)
 
-    def _by_trial(self, channel: str) -> dict[str, float]:
-        """Compare what contacts did to those who might have gone either way: only who they are is weighed, not what came."""
-        contrast, fitted = self._fitted[channel]
-        inside = adjusted.comparable(contrast, fitted["chance"]).to_numpy()
-        did = Contrast(contrast.known, contrast.treated, self.worth_of_contacts[fitted.index], contrast.entity)
-        own, chance = did.at(inside), fitted.loc[inside, "chance"]
-        none = pd.DataFrame(0.0, chance.index, ["with_", "without"])
-        return adjusted.difference(own, adjusted.weights(own, chance), none)
-
     @part
     def contrasts(self) -> dict[str, dict[str, object]]:
         """Of each channel against the cheapest in points, for findings: `naive`, `adjusted`, each with its ends."""
@@ -174,17 +165,15 @@ class Effects:
         best, more = own.loc[DOUBLY_ROBUST], costs[channel] - costs[self.base]
         sure = best["low"] > 0
         each, each_high, each_low = (100 * more / best[c] if sure else np.nan for c in ("value", "low", "high"))
-        told = {"name": readable(channel), "base": readable(self.base), "each": each, "each_low": each_low}
-        told |= {"each_high": each_high, "currency": self.currency, "trial_words": "nobody was held back"}
-        for name, estimate in (("naive", NAIVE), ("adjusted", DOUBLY_ROBUST)):
-            told |= {name: own.loc[estimate, "value"]}
-            told |= {f"{name}_{end}": own.loc[estimate, end] for end in ("low", "high")}
+        found = {"name": readable(channel), "base": readable(self.base), "each": each, "each_low": each_low}
+        found |= {"each_high": each_high, "currency": self.currency, "trial_words": "nobody was held back"}
+        found |= told(own)
         if TRIAL in own.index:
             beside = own.loc[TRIAL]
             apart = "tells them apart" if beside["low"] > 0 or beside["high"] < 0 else "does not tell them apart"
             said = f"{beside['value']:+.1f} ({beside['low']:+.1f} to {beside['high']:+.1f}), which {apart}"
-            told["trial_words"] = f"the trial says {said}"
-        return told
+            found["trial_words"] = f"the trial says {said}"
+        return found
 
     @part
     def trial(self) -> pd.DataFrame:
@@ -219,53 +208,24 @@ class Effects:
     # --- how far that holds
 
     @part
-    def overlap(self) -> pd.DataFrame:
-        """How far contacts might have gone either way, how alike they become, and what would undo the finding."""
-        told = {}
-        for channel in self._fitted:
-            contrast, fitted = self._made(channel)
-            found, inside = adjusted.overlap(contrast, fitted["chance"]), adjusted.comparable(contrast, fitted["chance"])
-            after = adjusted.balance(contrast.at(inside.to_numpy()), fitted.loc[inside, "chance"])
-            told[channel] = {
-                "might have gone either way": found["share"],
-                "effective contacts": min(found["effective_treated"], found["effective_others"]),
-                "largest difference before": after["before"].abs().max(),
-                "after": after["after"].abs().max(), "E-value": self._e_value(channel),
-            }  # fmt: skip
-        found = pd.DataFrame(told).T
-        found["verdict"] = np.where(found["after"] < ALIKE, "alike", "not alike")
-        spec = {"effective contacts": ",.0f", "largest difference before": ".2f", "after": ".2f", "E-value": ".1f"}
-        return shown(found.rename(index=readable), **{"might have gone either way": ".0%"}, **spec)
+    def evidence(self) -> pd.DataFrame:
+        """Overlap, balance and sensitivity of each comparison."""
+        return evidence({readable(channel): made for channel, made in self._made.items()})
 
-    def _e_value(self, channel: str) -> float:
-        if channel not in self.estimates.index:
-            return np.nan
-        contrast, fitted = self._made(channel)
-        without = contrast.outcome[~contrast.treated & adjusted.comparable(contrast, fitted["chance"])].mean()
-        return adjusted.e_value(self.estimates.loc[(channel, DOUBLY_ROBUST)], float(without))
+    @part
+    def balance(self) -> pd.DataFrame:
+        """What differed most before between contacts of each channel and of the cheapest, before and after weighing."""
+        return balance({readable(channel): made for channel, made in self._made.items()}, 4)
 
     @part
     def comparable(self) -> pd.DataFrame:
         """Contacts made, by contrast, and whether they might have gone either way: `contact_id`, `contrast`, `inside`."""
         parts = []
-        for channel in self._fitted:
-            contrast, fitted = self._made(channel)
-            inside = adjusted.comparable(contrast, fitted["chance"])
-            own = self.contacts.loc[fitted.index, ["contact_id"]]
-            parts.append(own.assign(contrast=channel, inside=inside.to_numpy(bool)))
+        for channel, made in self._made.items():
+            inside = adjusted.comparable(made.rows, made.models["chance"]).to_numpy(bool)
+            ids = self.contacts.loc[made.models.index, ["contact_id"]]
+            parts.append(ids.assign(contrast=channel, inside=inside))
         return pd.concat(parts, ignore_index=True)
-
-    @part
-    def balance(self) -> pd.DataFrame:
-        """What differed most before between contacts of each channel and of the cheapest, before and after weighing."""
-        parts = []
-        for channel in self._fitted:
-            contrast, fitted = self._made(channel)
-            inside = adjusted.comparable(contrast, fitted["chance"])
-            found = adjusted.balance(contrast.at(inside.to_numpy()), fitted.loc[inside, "chance"])
-            parts.append(found.head(4).assign(channel=readable(channel)))
-        found = pd.concat(parts).assign(**{"known before": lambda t: t["known before"].map(readable)})
-        return shown(found.set_index("channel"), before="+.2f", after="+.2f")
 
     # --- drawn
 
@@ -282,35 +242,9 @@ class Effects:
     @part
     def estimates_table(self) -> pd.DataFrame:
         """All estimates side by side, in points."""
-        found = (self.estimates * 100).reset_index()
-        found["told"] = with_interval(found, "value", "+.1f")
-        table = found.pivot(index="channel", columns="estimate", values="told").reindex(columns=list(_ESTIMATES))
-        return table.dropna(axis=1, how="all").rename(columns=_ESTIMATES, index=readable).rename_axis(columns=None)
+        return side_by_side(self.estimates * 100, "channel", _ESTIMATES).rename(index=readable)
 
     @chart
     def causes_chart(self) -> Axes:
         """Draw what is assumed to cause what."""
-        return draw_causes()
-
-
-def draw_causes() -> Axes:
-    """Draw the graph of causes: what lies behind both the channel and the response is compared like with like."""
-    import matplotlib.pyplot as plt
-
-    axis = plt.figure(figsize=(6.4, 2.6)).subplots()
-    place = {
-        "age": (0, 2), "use of app and web": (0, 1), "activity, means": (0, 0), "channel": (1.3, 1.5), "response": (2.6, 0.8),
-        "not recorded": (1.3, 0),
-    }  # fmt: skip
-    arrows = [(a, b) for a in ("age", "use of app and web", "activity, means") for b in ("channel", "response")]
-    arrows += [("channel", "response"), ("not recorded", "channel"), ("not recorded", "response")]
-    for start, end in arrows:
-        line = {"arrowstyle": "->", "shrinkA": 28, "shrinkB": 30, "color": "0.35"}
-        line |= {"linestyle": ":"} if start == "not recorded" else {}
-        line |= {"linewidth": 2.5, "color": "C0"} if start == "channel" else {}
-        axis.annotate("", place[end], place[start], arrowprops=line)
-    for name, at in place.items():
-        axis.text(*at, name, ha="center", va="center", bbox={"boxstyle": "round", "facecolor": "white"})
-    axis.set(xlim=(-0.5, 3), ylim=(-0.5, 2.5), title="What is taken to cause what; dotted: what nobody recorded")
-    axis.axis("off")
-    return axis
+        return graph(("age", "use of app and web", "activity and means"), "channel", "response", "not recorded")
