@@ -27,12 +27,12 @@ from bankmine.learning.arms import Arms
 from bankmine.learning.encoding import Encode, SignedLog
 from bankmine.study.charts import chart, forest, titled
 from bankmine.topics.channels.costs import BELIEVED, HIGH, LOW, load_costs
-from bankmine.topics.channels.effects import KNOWN, Effects
+from bankmine.topics.channels.effects import KNOWN, MONTH, Effects
 
 NONE, CHOSEN, AS_NOW = "no contact", "channel of each", "as now"
 _LEARNT = 2 / 3
 """Share of contacts, the first ones, from which is learnt what the others judge."""
-_MONTH, _YEAR, _SHIFTED = 30, 365, 0.1
+_YEAR, _SHIFTED = 365, 0.1
 BRANCH, APP, WEB = "branch", "mobile", "online"
 
 
@@ -169,7 +169,7 @@ class Decide:
         kind, found = self._effects.kind, self.policies.loc[CHOSEN]
         rows = self._effects.rows(kind)
         since = rows["contacted_on"].max() - pd.Timedelta(days=_YEAR)
-        a_month = float((rows["treated"] & (rows["contacted_on"] > since)).sum() / _YEAR * _MONTH)
+        a_month = float((rows["treated"] & (rows["contacted_on"] > since)).sum() / _YEAR * MONTH)
         own = self.counts.loc[readable(kind)]
         told = {out: found[of] * a_month / 1000 for out, of in
                 (("more", "ahead"), ("low", "ahead_low"), ("high", "ahead_high"))}  # fmt: skip
@@ -192,6 +192,13 @@ class Decide:
     def errands(self) -> pd.DataFrame:
         """Errands at the branch in a year that are done in the app as well, by kind, as of `could_move`."""
         return could_move(self.source, self.source.as_of - datetime.timedelta(days=_YEAR - 1), BRANCH, APP, (WEB,))
+
+    @part
+    def errands_table(self) -> pd.DataFrame:
+        """The same as it is shown."""
+        names = {"there": "at the branch", "elsewhere": "in the app", "could": "of who also uses app or web"}
+        found = self.errands.rename(columns=names, index=readable)
+        return shown(found, **dict.fromkeys(names.values(), ",.0f"))
 
     @part
     def shift(self) -> dict[str, object]:

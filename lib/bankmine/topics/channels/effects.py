@@ -10,7 +10,7 @@ from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.contacts import each_contact
 from bankmine.features.customers import some_known
-from bankmine.judging import adjusted
+from bankmine.judging import adjusted, disclosure
 from bankmine.judging.adjusted import DOUBLY_ROBUST, NAIVE, Contrast
 from bankmine.judging.intervals import with_interval
 from bankmine.judging.reasons import readable
@@ -29,7 +29,7 @@ KNOWN = (
 )  # fmt: skip
 """Features by which contacts and customers are compared, beside complaints, visits and earlier contacts."""
 TRIAL = "trial"
-ONE = "one channel only: cannot be told"
+ONE, MONTH = "one channel only: cannot be told", 30
 _ESTIMATES = {
     NAIVE: "as it looks", adjusted.REGRESSION: "regression", adjusted.WEIGHTED: "weighted",
     DOUBLY_ROBUST: "like with like", TRIAL: "held back at random",
@@ -65,6 +65,13 @@ class Effects:
         found["channels"] = channels.map(lambda told: ", ".join(map(readable, told)))
         found["verdict"] = np.where(channels.map(len) >= 2, "compared", ONE)
         return found.sort_values("contacts", ascending=False, kind="stable")
+
+    @part
+    def kinds_table(self) -> pd.DataFrame:
+        """The same as it is shown, without kinds of contacts made to too few customers."""
+        people = self.contacts[self.contacts["treated"]].groupby("offer")["customer_id"].nunique()
+        smallest = disclosure.smallest_group(self.source)
+        return self.kinds[people.reindex(self.kinds.index) >= smallest].rename(index=readable).rename_axis("kind")
 
     @part
     def compared(self) -> list[str]:
@@ -145,15 +152,20 @@ class Effects:
         return pd.concat(parts, names=["channel", "estimate"])
 
     @part
-    def worth_of_contacts(self) -> pd.Series:
-        """What each contact did to the chance to respond, right on average over the draw of who was held back."""
-        rows, parts = self.rows(self.kind), []
-        for channel, own in rows.groupby("channel"):
+    def _draw(self) -> dict[str, Trial]:
+        """Contacts meant for each channel as the trial that they are."""
+        found = {}
+        for channel, own in self.rows(self.kind).groupby("channel"):
             if min(own.groupby("treated")["customer_id"].nunique().reindex([True, False], fill_value=0)) < FEWEST:
                 raise BankmineError(f"fewer than {FEWEST} customers were held back from {readable(channel)}")
             share = float(own["treated"].mean())
-            parts.append(brought(Trial(own[[]], own["treated"], own["responded"], own["customer_id"], share)))
-        return pd.concat(parts).reindex(rows.index)
+            found[channel] = Trial(own[["revenue"]], own["treated"], own["responded"], own["customer_id"], share)
+        return found
+
+    @part
+    def worth_of_contacts(self) -> pd.Series:
+        """What each contact did to the chance to respond, right on average over the draw of who was held back."""
+        return pd.concat([brought(trial) for trial in self._draw.values()])
 
     @part
     def contrasts(self) -> dict[str, dict[str, object]]:
@@ -161,37 +173,63 @@ class Effects:
         return {channel: self._told(channel) for channel in self.estimates.index.unique("channel")}
 
     def _told(self, channel: str) -> dict[str, object]:
-        own, costs = self.estimates.loc[channel] * 100, self.costs(self.kind)
-        best, more = own.loc[DOUBLY_ROBUST], costs[channel] - costs[self.base]
-        sure = best["low"] > 0
-        each, each_high, each_low = (100 * more / best[c] if sure else np.nan for c in ("value", "low", "high"))
-        found = {"name": readable(channel), "base": readable(self.base), "each": each, "each_low": each_low}
-        found |= {"each_high": each_high, "currency": self.currency, "trial_words": "nobody was held back"}
-        found |= told(own)
-        if TRIAL in own.index:
-            beside = own.loc[TRIAL]
-            apart = "tells them apart" if beside["low"] > 0 or beside["high"] < 0 else "does not tell them apart"
-            said = f"{beside['value']:+.1f} ({beside['low']:+.1f} to {beside['high']:+.1f}), which {apart}"
-            found["trial_words"] = f"the trial says {said}"
-        return found
+        own = self.estimates.loc[channel] * 100
+        found = {"name": readable(channel), "base": readable(self.base)} | told(own)
+        if TRIAL not in own.index:
+            return found | {"trial_words": "Nobody was held back at random to say so"}
+        value, low, high = own.loc[TRIAL, ["value", "low", "high"]]
+        apart = "tells them apart" if low > 0 or high < 0 else "does not tell them apart"
+        said = f"Those held back at random say {value:+.1f} ({low:+.1f} to {high:+.1f}), which {apart}"
+        return found | {"trial_words": said}
+
+    @part
+    def each_more(self) -> dict[str, dict[str, object]]:
+        """What one more response costs by each channel that surely brings more than the cheapest, with its ends."""
+        best, costs = self.estimates.xs(DOUBLY_ROBUST, level="estimate"), self.costs(self.kind)
+        best, told_ = best[best["low"] > 0], {}
+        if best.empty:
+            raise BankmineError("no channel surely brings more responses than the cheapest")
+        for channel, own in best.iterrows():
+            more = costs[channel] - costs[self.base]
+            ends = {"each": more / own["value"], "each_low": more / own["high"], "each_high": more / own["low"]}
+            names = {"name": readable(channel), "base": readable(self.base), "currency": self.currency}
+            told_[channel] = ends | names
+        return told_
 
     @part
     def trial(self) -> pd.DataFrame:
-        """What contacts did among those meant for each channel, by those held back at random: points."""
-        worth, rows = self.worth_of_contacts, self.rows(self.kind)
+        """What contacts did among those meant for each channel, by those held back: points, and money net of the cost."""
         told = {}
-        for channel, own in rows.groupby("channel"):
-            value, low, high = mean(worth[own.index], own["customer_id"])
-            counts = {"contacts": int(own["treated"].sum()), "held back": int((~own["treated"]).sum())}
-            told[readable(channel)] = counts | {"value": 100 * value, "low": 100 * low, "high": 100 * high}
-        found = pd.DataFrame(told).T.astype({"contacts": int, "held back": int})
-        found["adds, points"] = with_interval(found, "value", "+.1f")
-        return found.rename_axis("meant for")
+        for channel, trial in self._draw.items():
+            counts = {"contacts": int(trial.treated.sum()), "held back": int((~trial.treated).sum())}
+            found = np.array(mean(self.worth_of_contacts[trial.known.index], trial.entity)) * 100
+            counts |= dict(zip(("value", "low", "high"), found, strict=True))
+            money = mean(brought(trial, trial.known["revenue"].fillna(0.0)), trial.entity)
+            net = np.array(money) - self.costs(self.kind)[channel]
+            told[readable(channel)] = counts | dict(zip(("net", "net_low", "net_high"), net, strict=True))
+        return pd.DataFrame.from_dict(told, orient="index").rename_axis("meant for")
 
     @part
     def trial_table(self) -> pd.DataFrame:
         """The same as it is shown."""
-        return self.trial[["contacts", "held back", "adds, points"]]
+        found = self.trial[["contacts", "held back"]].assign(adds=with_interval(self.trial, "value", "+.1f"))
+        money = f"net of a contact, {self.currency}"
+        return found.assign(**{money: with_interval(self.trial, "net", "+.2f")}).rename(
+            columns={"adds": "adds, points"}
+        )
+
+    @property
+    def losing(self) -> dict[str, object] | None:
+        """The channel whose contacts surely lose most, by those held back: what they `lost` a month; None without one."""
+        found = optional(self, "trial")
+        if isinstance(found, Lacking) or not (own := found[found["net_high"] < 0]).size:
+            return None
+        worst = own.loc[(own["net"] * own["contacts"]).idxmin()]
+        days = np.ptp(self.rows(self.kind)["contacted_on"]).days + 1
+        a_month = worst["contacts"] / days * MONTH
+        ends = (("lost", "net"), ("low", "net_high"), ("high", "net_low"))
+        told = {"name": worst.name, "contacts": a_month, "currency": self.currency}
+        return told | {out: -worst[of] * a_month for out, of in ends}
 
     @part
     def pairs(self) -> dict[str, object]:
