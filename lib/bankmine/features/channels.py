@@ -49,7 +49,7 @@ def leading(counts: pd.DataFrame) -> pd.Series:
 def could_move(
     snapshot: Snapshot, since: datetime.date, there: str, elsewhere: str, beside: Collection[str]
 ) -> pd.DataFrame:
-    """Count what customers had done in one channel that is done `elsewhere` as well, by `kind`: `there`, and `elsewhere`.
+    """Count by `kind` what customers had done in one channel, `there`, of what is done `elsewhere` as well.
 
     `could` leaves out who has nothing done elsewhere, or in channels `beside` it. Counted is money that leaves: what
     comes in is the other end of it.

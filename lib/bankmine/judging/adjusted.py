@@ -1,9 +1,9 @@
 """Adjusted effects: one arm against another where nobody drew who came into which, by what was known before.
 
-Four estimates stand side by side: the plain difference, a regression, weights by the chance of the arm, and both at once
-(AIPW, right where either of its two models is). All compare like with like as far as what was known tells; none knows
-what nobody recorded, so beside them stand how far the arms overlap, how alike they become, and how strong something
-unrecorded would have to be to undo the finding. Models are fitted on other customers than those they speak of.
+Four estimates stand side by side: the plain difference, a regression, weights by the chance of the arm, and both at
+once (AIPW, right where either of its two models is). All compare like with like as far as what was known tells; none
+knows what nobody recorded, so beside them stand how far the arms overlap, how alike they become, and how strong
+something unrecorded would have to be to undo the finding. Models are fitted on other customers than they speak of.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def refuse(rows: Contrast) -> None:
 
 
 def fit(rows: Contrast, seen: pd.Series | None = None) -> pd.DataFrame:
-    """Foretell of each row, by models of other customers: `chance` of the arm, and the outcome `with_` and `without` it.
+    """Foretell of each row, by models of others, the `chance` of the arm and the outcome `with_` and `without` it.
 
     Learnt from are the rows `seen`, as those who were not held back; all are where it is not given.
     """
@@ -111,12 +111,12 @@ def _said(model: BaseEstimator, matrix: np.ndarray, outcome: np.ndarray, new: np
 
 
 def comparable(rows: Contrast, chance: pd.Series) -> pd.Series:
-    """Say which rows might have come into either arm; for the effect on the treated it is enough to have been spared."""
+    """Say which rows might have come into either arm; of the effect on the treated: might as well have been spared."""
     return chance.between(0 if rows.of == TREATED else EDGE, 1 - EDGE)
 
 
 def overlap(rows: Contrast, chance: pd.Series) -> dict[str, float]:
-    """Say how far the arms overlap: `share` of the rows in question that are comparable, and `effective` rows of each arm.
+    """Say how far arms overlap: the `share` of the rows in question that is comparable, `effective` rows of each arm.
 
     Effective is how many equally weighted rows would tell as much (Kish, Survey Sampling, 1965).
     """
@@ -188,8 +188,8 @@ def estimates(rows: Contrast, found: pd.DataFrame) -> pd.DataFrame:
 def difference(rows: Contrast, weight: pd.Series, models: pd.DataFrame) -> dict[str, float]:
     """Return the weighted difference of the arms, beyond what `models` foretell of each; with its interval by entity.
 
-    Weights of an arm are made to add up to one (Hájek), so that no estimate leaves the range of outcomes. Source: Robins,
-    Rotnitzky and Zhao, Journal of the American Statistical Association 89 (1994).
+    Weights of an arm are made to add up to one (Hájek), so that no estimate leaves the range of outcomes. Source:
+    Robins, Rotnitzky and Zhao, Journal of the American Statistical Association 89 (1994).
     """
     treated, outcome = rows.treated.to_numpy(bool), rows.outcome.to_numpy(float)
     whose = treated if rows.of == TREATED else np.ones(len(treated), bool)
@@ -225,8 +225,8 @@ def _regression(rows: Contrast) -> dict[str, float]:
 def e_value(told: dict[str, float] | pd.Series, without: float, spread: float | None = None) -> float:
     """Say how strong something unrecorded would have to be to explain the whole finding, its interval included.
 
-    As a risk ratio with both arm and outcome, beyond what was known: 1 where there is nothing to explain away. Of shares
-    `without` is the one without the arm; of numbers their `spread` is told, and the ratio is approximate.
+    As a risk ratio with both arm and outcome, beyond what was known: 1 where there is nothing to explain away. Of
+    shares `without` is the one without the arm; of numbers their `spread` is told, and the ratio is approximate.
     Source: VanderWeele and Ding, Annals of Internal Medicine 167 (2017).
     """
     if told["low"] <= 0 <= told["high"]:

@@ -2,8 +2,8 @@
 
 A row is a customer in a month in which it might take it up: it has been there long enough without, and did something of
 its own accord in that month, so that nobody is compared who has gone. The others are those who do not take it up in
-that month, whether they do later or not: who does so is not known in advance. What a customer does in the month itself is
-in neither window. Rows of one month are compared with each other by weights, so early and late ones do not mix.
+that month, whether they do later or not: who does so is not known in advance. What a customer does in the month itself
+is in neither window.
 """
 
 from __future__ import annotations

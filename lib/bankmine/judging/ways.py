@@ -13,9 +13,9 @@ def brought(
 ) -> pd.DataFrame:
     """Return for each row what each way of choosing would have brought, right on average: a column a way.
 
-    A way gives the number of an arm for each row; `arm` is the one that was chosen, `likely` and `expected` have a column
-    an arm, how likely it was and what a model expects of it; `got` is what came. Right where either of the two models is
-    (AIPW: Dudík and others, Statistical Science 29, 2014).
+    A way gives the number of an arm for each row; `arm` is the one that was chosen, `likely` and `expected` have a
+    column an arm, how likely it was and what a model expects of it; `got` is what came. Right where either of the two
+    models is (AIPW: Dudík and others, Statistical Science 29, 2014).
     """
     place = np.arange(len(arm))
     return pd.DataFrame({

@@ -29,7 +29,7 @@ class Arms:
     names: tuple[str, ...]
     prepare: Pipeline
     beliefs: np.ndarray
-    """Coefficients of the columns, of each arm but the first, and the constant; the estimate first, then draws of it."""
+    """Coefficients of the columns, of each arm but the first, and the constant; the estimate, then draws of it."""
 
     @property
     def added(self) -> pd.DataFrame:

@@ -83,9 +83,8 @@ def side_by_side(estimates: pd.DataFrame, by: str, names: Mapping[str, str], spe
     """Lay estimates with their intervals out: a row for each of `by`, a column an estimate, under the names given."""
     found = estimates.reset_index()
     found["told"] = with_interval(found, "value", spec)
-    table = found.pivot(index=by, columns="estimate", values="told").reindex(
-        estimates.index.unique(by), columns=list(names)
-    )
+    table = found.set_index([by, "estimate"])["told"].unstack()  # noqa: PD010 - a cell is one estimate
+    table = table.reindex(estimates.index.unique(by), columns=list(names))
     return table.dropna(axis=1, how="all").rename(columns=names).rename_axis(columns=None)
 
 

@@ -1,4 +1,4 @@
-"""Scores of 12_channels: effects of channels hidden by age are found, none where none is, and the best channel for each."""
+"""Scores of 12_channels: effects hidden by age are found, none where none is, and the best channel for each."""
 
 from __future__ import annotations
 

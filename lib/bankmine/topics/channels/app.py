@@ -1,4 +1,4 @@
-"""Taking up the app: whether customers do more, or bring more, because of it, or did so before and would have anyway."""
+"""Taking up the app: whether customers do or bring more because of it, or did so before and would have anyway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ EARLIER = -WINDOW - 1
 CHANGE, PLACEBO = "change against change", "before the app"
 CONTRASTS = {"app_bookings": OWN_BOOKINGS, "app_margin": MARGIN, "app_control": OTHER_BOOKINGS}
 """Effects by name, the last one a control: bookings that start by themselves, which no app can change."""
-_ORDER = (NAIVE, REGRESSION, WEIGHTED, DOUBLY_ROBUST, CHANGE, PLACEBO)
+_TOLD = {
+    NAIVE: "as it looks", REGRESSION: "regression", WEIGHTED: "weighted", DOUBLY_ROBUST: "like with like",
+    CHANGE: CHANGE, PLACEBO: PLACEBO,
+}  # fmt: skip
 
 
 class App:
@@ -74,7 +77,7 @@ class App:
 
     @part
     def estimates(self) -> pd.DataFrame:
-        """Effects on half a year by `contrast` and `estimate`: the four, change against change, and the placebo in time.
+        """Effects on half a year by `contrast` and `estimate`: four, change against change, and the placebo in time.
 
         The placebo is the doubly robust estimate of the half-year before the app, which the app cannot have changed.
         """
@@ -99,7 +102,7 @@ class App:
 
     @part
     def checks(self) -> dict[str, object]:
-        """What shows where the app can have done nothing: before it, and in bookings that start by themselves, in words."""
+        """What shows where the app can have done nothing: before it, and in bookings that start by themselves."""
         earlier, control = (self.estimates.loc[at] for at in
                             (("app_bookings", PLACEBO), ("app_control", DOUBLY_ROBUST)))  # fmt: skip
         words = (
@@ -122,7 +125,7 @@ class App:
     @part
     def estimates_table(self) -> pd.DataFrame:
         """All estimates side by side, of half a year."""
-        return side_by_side(self.estimates, "contrast", {name: name for name in _ORDER}).rename(index=CONTRASTS)
+        return side_by_side(self.estimates, "contrast", _TOLD).rename(index=CONTRASTS).rename_axis("effect on")
 
     @part
     def months(self) -> pd.DataFrame:

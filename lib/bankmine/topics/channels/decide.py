@@ -77,34 +77,23 @@ class Decide:
         return found
 
     @part
-    def _chosen(self) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
-        """Of each kind the best channel of each customer, and what all of these bring, with draws of it."""
-        found = {}
-        for kind in self._effects.compared:
-            model, worth = self._learnt(kind, self._effects.rows(kind))
-            net, place = self._net(kind, model.chances(self.people), worth), np.arange(len(self.people))
-            best = net[0].argmax(axis=1)
-            drawn = net[:, place, best]
-            low, high = of_belief(drawn[1:])
-            told = {
-                "kind": kind,
-                "channel": np.array(self._names(kind))[best],
-                "net": drawn[0],
-                "low": low,
-                "high": high,
-            }
-            found[kind] = pd.DataFrame(told, self.people.index), drawn.sum(axis=1)
-        return found
-
-    @part
     def channel_for(self) -> pd.DataFrame:
         """The channel of each customer who may be contacted, by `kind`: `net` of one contact, with `low` and `high`."""
-        return pd.concat([table for table, _ in self._chosen.values()])
+        parts, place = [], np.arange(len(self.people))
+        for kind in self._effects.compared:
+            model, worth = self._learnt(kind, self._effects.rows(kind))
+            net = self._net(kind, model.chances(self.people), worth)
+            best = net[0].argmax(axis=1)
+            drawn = net[:, place, best]
+            told = {"net": drawn[0]} | dict(zip(("low", "high"), of_belief(drawn[1:]), strict=True))
+            parts.append(pd.DataFrame({"kind": kind, "channel": pd.Index(self._names(kind))[best]} | told))
+            parts[-1].index = self.people.index
+        return pd.concat(parts)
 
     @part
     def counts(self) -> pd.DataFrame:
         """How many customers each channel is best for, by kind of contact; too few are not told of."""
-        found = self.channel_for.groupby(["kind", "channel"]).size().unstack(fill_value=0)
+        found = pd.crosstab(self.channel_for["kind"], self.channel_for["channel"])
         smallest = disclosure.smallest_group(self.source)
         words = disclosure.not_told(found, smallest, (disclosure.ACROSS,))
         return disclosure.told(found, words).rename(index=readable, columns=readable).rename_axis(None, axis=1)
@@ -113,7 +102,7 @@ class Decide:
 
     @part
     def _judged(self) -> tuple[pd.DataFrame, pd.Series]:
-        """What ways of choosing bring a contact on rows later than those learnt from, a column each, and whose row it is."""
+        """What ways of choosing bring a contact, a column each, on rows later than those learnt from, and whose."""
         kind = self._effects.kind
         rows, names = self._effects.rows(kind), self._names(kind)
         first = rows["contacted_on"] <= rows["contacted_on"].quantile(_LEARNT)
@@ -124,7 +113,7 @@ class Decide:
         known = self._effects.known.loc[later.index]
         chances, arm = model.chances(known)[0], pd.Index(names).get_indexer(_arm(later))
         costs = np.append(0.0, self._effects.costs(kind).to_numpy(float))
-        got = later["responded"].to_numpy(float) * worth - costs[arm]
+        got = later["revenue"].fillna(worth * later["responded"]).to_numpy(float) - costs[arm]
         best = self._net(kind, chances, worth).argmax(axis=1)
         ways = {CHOSEN: best} | {_all(n): np.full(len(later), i) for i, n in enumerate(names)}
         likely = self._likely(earlier, known, names[1:])
@@ -183,7 +172,9 @@ class Decide:
         values, entity = self._judged
         single = self.policies.drop([CHOSEN, AS_NOW])["value"].idxmax()
         found = means((values[[CHOSEN]].sub(values[single], axis=0)), entity).loc[CHOSEN] * 1000
-        words = "more" if found["low"] > 0 else "less" if found["high"] < 0 else "not told apart from it"
+        words = (
+            "more" if found["low"] > 0 else "less" if found["high"] < 0 else "not told apart from it, which is simpler"
+        )
         return dict(found) | {"single": single, "words": words, "currency": self.currency}
 
     # --- errands at the branch

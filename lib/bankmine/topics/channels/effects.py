@@ -56,7 +56,7 @@ class Effects:
 
     @part
     def kinds(self) -> pd.DataFrame:
-        """Kinds of contacts, those with most first: how many, their `channels`, and whether channels can be compared."""
+        """Kinds of contacts, those with most first: how many, their `channels`, and whether these can be compared."""
         made = self.contacts[self.contacts["treated"]]
         people = made.groupby(["offer", "channel"])["customer_id"].nunique().reset_index()
         enough = people[people["customer_id"] >= FEWEST].groupby("offer")["channel"].agg(list)
@@ -88,7 +88,7 @@ class Effects:
         return own[own["channel"].isin(people.index[people >= FEWEST])]
 
     def costs(self, kind: str) -> pd.Series:
-        """Return what a contact of a kind costs by channel, the cheapest first: as contacts tell, or as the register."""
+        """Return what a contact of a kind costs by channel, the cheapest first: as contacts or the register tell."""
         made = self.rows(kind)[lambda t: t["treated"]]
         told = made.groupby("channel")["cost"].mean()
         if told.isna().any():
@@ -176,11 +176,10 @@ class Effects:
         own = self.estimates.loc[channel] * 100
         found = {"name": readable(channel), "base": readable(self.base)} | told(own)
         if TRIAL not in own.index:
-            return found | {"trial_words": "Nobody was held back at random to say so"}
+            return found | {"trial_words": "Nobody was held back at random"}
         value, low, high = own.loc[TRIAL, ["value", "low", "high"]]
-        apart = "tells them apart" if low > 0 or high < 0 else "does not tell them apart"
-        said = f"Those held back at random say {value:+.1f} ({low:+.1f} to {high:+.1f}), which {apart}"
-        return found | {"trial_words": said}
+        apart = "told apart" if low > 0 or high < 0 else "not told apart"
+        return found | {"trial_words": f"Held back at random: {value:+.1f} ({low:+.1f} to {high:+.1f}), {apart}"}
 
     @part
     def each_more(self) -> dict[str, dict[str, object]]:
@@ -198,7 +197,7 @@ class Effects:
 
     @part
     def trial(self) -> pd.DataFrame:
-        """What contacts did among those meant for each channel, by those held back: points, and money net of the cost."""
+        """What contacts did among those meant for each channel, by those held back: points, and net money."""
         told = {}
         for channel, trial in self._draw.items():
             counts = {"contacts": int(trial.treated.sum()), "held back": int((~trial.treated).sum())}
@@ -218,18 +217,19 @@ class Effects:
             columns={"adds": "adds, points"}
         )
 
-    @property
-    def losing(self) -> dict[str, object] | None:
-        """The channel whose contacts surely lose most, by those held back: what they `lost` a month; None without one."""
-        found = optional(self, "trial")
-        if isinstance(found, Lacking) or not (own := found[found["net_high"] < 0]).size:
-            return None
-        worst = own.loc[(own["net"] * own["contacts"]).idxmin()]
+    @part
+    def losing(self) -> dict[str, dict[str, object]]:
+        """Channels whose contacts surely lose money, by those held back: what they `lost` a month, with its ends."""
+        own, told_ = self.trial[self.trial["net_high"] < 0], {}
+        if own.empty:
+            raise BankmineError("those held back show of no channel that its contacts surely lose money")
         days = np.ptp(self.rows(self.kind)["contacted_on"]).days + 1
-        a_month = worst["contacts"] / days * MONTH
-        ends = (("lost", "net"), ("low", "net_high"), ("high", "net_low"))
-        told = {"name": worst.name, "contacts": a_month, "currency": self.currency}
-        return told | {out: -worst[of] * a_month for out, of in ends}
+        for name, row in own.iterrows():
+            a_month = row["contacts"] / days * MONTH
+            ends = (("lost", "net"), ("low", "net_high"), ("high", "net_low"))
+            told_[name] = {out: -row[of] * a_month for out, of in ends}
+            told_[name] |= {"name": name, "contacts": a_month, "currency": self.currency}
+        return told_
 
     @part
     def pairs(self) -> dict[str, object]:
@@ -257,7 +257,7 @@ class Effects:
 
     @part
     def comparable(self) -> pd.DataFrame:
-        """Contacts made, by contrast, and whether they might have gone either way: `contact_id`, `contrast`, `inside`."""
+        """Contacts made: `contact_id`, `contrast`, and whether each might have gone either way, `inside`."""
         parts = []
         for channel, made in self._made.items():
             inside = adjusted.comparable(made.rows, made.models["chance"]).to_numpy(bool)

@@ -48,7 +48,8 @@ class Channels(Headed):
         """The channel of each customer, effects of contacts and of the app, and how channels are used."""
         files = {
             "channel_for": optional(self.decide, "channel_for"), "channel_effects": optional(self, "channel_effects"),
-            "channel_contrasts": optional(self.effects, "comparable"), "channel_policies": optional(self.decide, "policies"),
+            "channel_contrasts": optional(self.effects, "comparable"),
+            "channel_policies": optional(self.decide, "policies"),
         }  # fmt: skip
         found = {name: frame for name, frame in files.items() if not isinstance(frame, Lacking)}
         return found | self.use.files() | self.journeys.files()
