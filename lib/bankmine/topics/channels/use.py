@@ -73,7 +73,7 @@ class Use:
         for name, column in names.items():
             each = np.nan if isinstance(prices, Lacking) else found["channel"].map(prices.errand[name])
             found[column] = found["errands"] * each
-        few = disclosure.too_few(found["active"], self._smallest)
+        few = disclosure.too_few(found[["active", touches.CONTACT]], self._smallest).any(axis=1)
         numbers = found.columns.difference(["month", "channel"])
         return found.assign(**{n: found[n].astype(float).mask(few) for n in numbers})
 
