@@ -48,8 +48,8 @@ class Moving:
         """Of each channel the share of customers with a main one whose it was a year ago (`before`) and is `now`."""
         counts = self.main.apply(pd.Series.value_counts).fillna(0)
         counts = counts[~disclosure.too_few(counts, self._smallest).any(axis=1)]
-        if counts.empty:
-            raise BankmineError("no channel is the main one of enough customers")
+        if len(counts) < 2 or not self.main.notna().any().all():
+            raise BankmineError("fewer than two channels are the main one of enough customers, now and a year ago")
         shares = counts / self.main.notna().sum()
         return {name: {"channel": readable(name)} | row.to_dict() for name, row in shares.iterrows()}
 
