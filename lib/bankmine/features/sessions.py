@@ -110,17 +110,19 @@ def broken_off(snapshot: Snapshot, since: datetime.date) -> pd.DataFrame:
     (a form that was not sent in the same session). What things are is told by words in the names of pages and actions.
     """
     snapshot.require("events.channel")
-    rows, tells = in_sessions(snapshot, since), snapshot.has("events.action")
-    page, action = rows.page.lower(), rows.action.lower().fill_null("") if tells else ibis.literal("")
+    rows, told = in_sessions(snapshot, since), ["failed", "asked", "single", "forms"]
+    page = rows.page.lower()
     error, form = page.re_search(_ERROR), page.re_search(PURPOSES["applying"])
-    seen = {
-        "failed": error | action.re_search(_FAILED), "asked": page.re_search(PURPOSES["getting help"]) & ~error,
-        "given_up": action.re_search(_GIVEN_UP), "forms": form, "done": form & action.isin(FINISHED),
-    }  # fmt: skip
+    seen = {"failed": error, "asked": page.re_search(PURPOSES["getting help"]) & ~error, "forms": form}
+    if snapshot.has("events.action"):
+        action = rows.action.lower().fill_null("")
+        seen["failed"] = error | action.re_search(_FAILED)
+        seen |= {"given_up": action.re_search(_GIVEN_UP), "sent": form & action.isin(FINISHED)}
     each = rows.group_by("customer_id", "session")
     each = each.agg(channel=rows.channel.min(), single=rows.count() == 1, **{n: hit.any() for n, hit in seen.items()})
-    each = each.filter(each.channel.notnull()).mutate(unfinished=each.forms & ~each.done)
-    told = ["failed", "asked", "single", "forms", *(["given_up", "unfinished"] if tells else [])]
+    each = each.filter(each.channel.notnull())
+    if "sent" in seen:
+        each, told = each.mutate(unfinished=each.forms & ~each.sent), [*told, "given_up", "unfinished"]
     counts = each.group_by("customer_id", "channel").agg(sessions=each.count(), **{n: each[n].sum() for n in told})
     return counts.order_by("customer_id", "channel").to_pandas()
 

@@ -22,6 +22,7 @@ BOOKING, SESSION, TICKET, CONTACT = KINDS = ("bookings", "sessions", "tickets", 
 ONLINE, OFFLINE = ("mobile", "online"), ("branch", "call_centre", "atm", "pos")
 SERVING = (*ONLINE, *OFFLINE[:2])
 """Channels by which customers are served, and not only paid or given cash."""
+SERVED_BY = (*SERVING, "atm")
 IN_APP_OR_WEB = "online"
 """Channel of sessions where events do not tell theirs."""
 BEGUN, TAKEN, NOTHING = "(begun)", "(product taken)", "(nothing taken)"

@@ -12,8 +12,8 @@ import pandas as pd
 from bankmine.errors import BankmineError
 from bankmine.judging.intervals import around
 
-SPAN = 6
-"""Months looked at before the first one, and after it."""
+SPAN, _FEWEST = 6, 2
+"""Months looked at before the first one, and after it; customers without whom there is no interval."""
 BEGAN, OTHERS, DIFFERENCE = "began", "did not begin", "difference"
 
 
@@ -26,34 +26,34 @@ def event_study(counts: np.ndarray, first: np.ndarray, since: np.ndarray, active
     is after the first month than before it, and of how many more that is of who began than of the others.
     """
     steps, columns = np.arange(-SPAN, SPAN + 1), counts.shape[1]
-    pulls = {who: np.zeros((len(counts), len(steps))) for who in (BEGAN, OTHERS)}
-    values, people = {who: np.zeros(len(steps)) for who in pulls}, {who: np.zeros(len(counts), bool) for who in pulls}
-    groups = {}
+    begun, did, would, weighted = [], [], [], np.zeros((len(counts), len(steps)))
     for month in range(SPAN, columns - SPAN):
-        known = since <= month - SPAN
-        both = {BEGAN: known & (first == month), OTHERS: known & (first > month + SPAN) & active[:, month]}
-        groups |= {month: both} if all(rows.any() for rows in both.values()) else {}
-    whole = sum(both[BEGAN].sum() for both in groups.values())
-    if not whole:
-        raise BankmineError(f"nobody began whom the data show for {SPAN} months before and after, beside others")
-    for month, both in groups.items():
-        window, weight = counts[:, month - SPAN : month + SPAN + 1], both[BEGAN].sum() / whole
-        for who, rows in both.items():
-            mean = window[rows].mean(axis=0)
-            values[who] += weight * mean
-            pulls[who][rows] += weight * (window[rows] - mean) / rows.sum()
-            people[who] |= rows
-    change = np.where(steps > 0, 1, -1) * (steps != 0) / SPAN
-    parts = [_part(who, steps, values[who], pulls[who], people[who].sum()) for who in pulls]
-    parts += [
-        _part(who, [np.nan], [values[who] @ change], pulls[who] @ change[:, None], people[who].sum()) for who in pulls
-    ]
-    more = (values[BEGAN] - values[OTHERS]) @ change
-    pull = (pulls[BEGAN] - pulls[OTHERS]) @ change[:, None]
-    return pd.concat([*parts, _part(DIFFERENCE, [np.nan], [more], pull, whole)], ignore_index=True)
+        known, window = since <= month - SPAN, counts[:, month - SPAN : month + SPAN + 1]
+        own, others = known & (first == month), known & (first > month + SPAN) & active[:, month]
+        if own.any() and others.sum() > 1:
+            mean, n = window[others].mean(axis=0), others.sum()
+            weighted[others] += own.sum() * (window[others] - mean) / np.sqrt(n * (n - 1))
+            begun.append(np.flatnonzero(own))
+            did.append(window[own])
+            would.append(np.tile(mean, (own.sum(), 1)))
+    if sum(map(len, begun)) < _FEWEST:
+        raise BankmineError(f"fewer than {_FEWEST} began whom the data show for {SPAN} months before and after")
+    begun, did, would = np.concatenate(begun), np.concatenate(did), np.concatenate(would)
+    n, change = len(did), np.sign(steps) / SPAN
+    parts, compared = [], int((weighted != 0).any(axis=1).sum())
+    for who, values, people in ((BEGAN, did, n), (OTHERS, would, compared), (DIFFERENCE, did - would, n)):
+        means, pulls = values.mean(axis=0), np.zeros(weighted.shape)
+        if who != OTHERS:
+            pulls[begun] = (values - means) / np.sqrt(n * (n - 1))
+        if who != BEGAN:
+            pulls += weighted / n * (1 if who == OTHERS else -1)
+        told = {"who": who, "customers": people}
+        parts.append(_with_ends(means, pulls, n - 1).assign(month=steps.astype(float), **told))
+        parts.append(_with_ends(means @ change[:, None], pulls @ change[:, None], n - 1).assign(month=np.nan, **told))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _part(who: str, steps: np.ndarray, values: np.ndarray, pulls: np.ndarray, customers: int) -> pd.DataFrame:
-    low, high = around(np.asarray(values), np.sqrt((pulls**2).sum(axis=0)))  # a row of pulls is a customer: a cluster
-    told = {"who": who, "month": np.asarray(steps, float), "value": values, "low": low, "high": high}
-    return pd.DataFrame(told | {"customers": int(customers)})
+def _with_ends(values: np.ndarray, pulls: np.ndarray, freedom: int) -> pd.DataFrame:
+    """Return values with their intervals; a row of pulls is all that one customer adds, to both sides."""
+    low, high = around(values, np.sqrt((pulls**2).sum(axis=0)), freedom)
+    return pd.DataFrame({"value": values, "low": low, "high": high})

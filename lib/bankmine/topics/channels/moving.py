@@ -13,6 +13,7 @@ from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features import channels, touches
 from bankmine.features.customers import customer_tables
+from bankmine.features.first_use import first_use
 from bankmine.features.spine import kept, month_end_before
 from bankmine.features.value import margins
 from bankmine.judging import disclosure
@@ -20,13 +21,14 @@ from bankmine.judging.event_study import BEGAN, DIFFERENCE, OTHERS, event_study
 from bankmine.judging.fairness import age_bands
 from bankmine.judging.intervals import shown, wilson, with_interval
 from bankmine.judging.reasons import readable
-from bankmine.lacking import Lacking, optional, part
+from bankmine.lacking import part
 from bankmine.study.charts import chart, forest, heat, titled
 
-_MONTHS, _YEAR, _PANEL = 36, 12, 20_000
-"""Months looked at, months of a year, customers whose months are looked at one by one."""
-_BRANCH, _APP, _COUNTERS = "branch", "mobile", ("branch", "atm")
-_ONLY, _OFFLINE, _MOSTLY = SERVED = ("branch only", "without app and web", "most at the branch")
+_MONTHS, _YEAR, _DAYS = 36, 12, 365
+"""Months looked at, and those and the days of a year."""
+_BRANCH, _APP = "branch", "mobile"
+_ONLY, _MOST, _LESS = _GROUPS = ["branch only", "most at the branch, not only", "less at the branch, or never"]
+_FORMATS = {"of deposits": ".1%", "of the margin": ".1%", "median age": ".0f"}
 
 
 class Moving:
@@ -46,8 +48,8 @@ class Moving:
         """Of each channel the share of customers with a main one whose it was a year ago (`before`) and is `now`."""
         counts = self.main.apply(pd.Series.value_counts).fillna(0)
         counts = counts[~disclosure.too_few(counts, self._smallest).any(axis=1)]
-        if counts.empty:
-            raise BankmineError("no channel is the main one of enough customers")
+        if len(counts) < 2 or not self.main.notna().any().all():
+            raise BankmineError("fewer than two channels are the main one of enough customers, now and a year ago")
         shares = counts / self.main.notna().sum()
         return {name: {"channel": readable(name)} | row.to_dict() for name, row in shares.iterrows()}
 
@@ -79,29 +81,8 @@ class Moving:
     @part
     def began(self) -> dict[str, pd.DataFrame]:
         """Errands by month before and after the first use of the app: at `counters`, and in `all`, cards aside."""
-        after = pd.Timestamp(self.source.as_of) + pd.Timedelta(days=1)
-        last = after.to_period("M") - 1  # the last whole month
-        size = self.source.customers.count().to_pyarrow().as_py()
-        share = min(1.0, _PANEL / max(size, 1))
-        panel = touches.by_customer(self.source, (last - (_MONTHS - 1)).start_time.date(), share)
-        panel = panel.order_by("customer_id", "month", "channel")
-        rows = kept(self.source, "channels, months of a panel", [self.source.as_of], panel.to_pandas)
-        rows["month"] = _number(rows["month"], last)
-        rows["errands"] = rows[touches.BOOKING] + rows[touches.TICKET]
-        rows["own"] = rows["errands"] + rows[touches.SESSION]
-        rows = rows[(rows["month"] <= 0) & (rows["own"] > 0)]
-        if rows.empty:
-            raise BankmineError("no channel was used in a whole month")
-        joined = self.source.customers.select("customer_id", "joined_on").to_pandas()
-        since = _number(joined.set_index("customer_id")["joined_on"], last) + 1
-        start = rows[rows["channel"] == _APP].groupby("customer_id")["month"].min()
-        wide = {
-            "counters": rows[rows["channel"].isin(_COUNTERS)], "all": rows[rows["channel"] != "pos"],
-        }  # fmt: skip
-        months, who = range(int(rows["month"].min()), 1), pd.Index(rows["customer_id"].unique())
-        active = _wide(rows, "own", who, months) > 0
-        given = (start.reindex(who).fillna(_MONTHS).to_numpy() - months[0], since.reindex(who).to_numpy() - months[0])
-        return {n: event_study(_wide(own, "errands", who, months), *given, active) for n, own in wide.items()}
+        rows = first_use(self.source, _APP, _MONTHS, {"counters": ("branch", "atm"), "all": touches.SERVED_BY})
+        return {n: event_study(count, rows.first, rows.since, rows.active) for n, count in rows.errands.items()}
 
     def _began_chart(self, of: str, what: str) -> Axes:
         found = self.began[of].dropna(subset="month")
@@ -144,74 +125,63 @@ class Moving:
 
     @part
     def _people(self) -> pd.DataFrame:
-        since = self.source.as_of - datetime.timedelta(days=364)
+        since = self.source.as_of - datetime.timedelta(days=_DAYS - 1)
         used = touches.serving(self.source, since).order_by("customer_id")
-        used = kept(self.source, "channels, who is served", [self.source.as_of], used.to_pandas)
-        used = used.set_index("customer_id").astype(float)
-        used = used[used.sum(axis=1) > 0]
-        if not used[_BRANCH].any() or (used.gt(0).sum() > 0).sum() < 2:
-            raise BankmineError(
-                "customers are told of at one channel that serves them, or at no branch: none to compare"
-            )
+        used = kept(self.source, "channels that serve", [self.source.as_of], used.to_pandas).set_index("customer_id")
+        used = used[used.sum(axis=1) > 0].astype(float)
         others = used.drop(columns=_BRANCH)
-        groups = {
-            _ONLY: others.sum(axis=1) == 0, _OFFLINE: used[list(touches.ONLINE)].sum(axis=1) == 0,
-            _MOSTLY: used[_BRANCH] > others.max(axis=1),
-        }  # fmt: skip
-        table = customer_tables(self.source, list(self._days.values()))[self.source.as_of]
-        return table.reindex(used.index).assign(**groups)
+        if not used[_BRANCH].any() or not others.to_numpy().any():
+            raise BankmineError("the branch serves nobody, or nothing else does: there is nothing to compare")
+        group = np.select([others.sum(axis=1) == 0, used[_BRANCH] > others.max(axis=1)], [_ONLY, _MOST], _LESS)
+        table = customer_tables(self.source, list(self._days.values()))[self.source.as_of].reindex(used.index)
+        return table.assign(group=group, paid=self._margin.reindex(used.index))
+
+    @part
+    def _margin(self) -> pd.Series:
+        return margins(self.source, [self.source.as_of]).set_index("customer_id")["margin"]
 
     @part
     def served(self) -> pd.DataFrame:
-        """Customers served by the branch alone, without app or web, or mostly by it: how many, and what they hold."""
-        people, found = self._people, {}
-        paid = optional(self, "_margins")
-        for name in SERVED:
-            hits = int(people[name].sum())
-            told = {"customers": hits, "value": hits / len(people)}
-            told |= dict(zip(("low", "high"), wilson(hits, len(people)), strict=True))
-            if "deposits" in people and people["deposits"].sum() > 0:
-                told["of deposits"] = people["deposits"][people[name]].sum() / people["deposits"].sum()
-            if not isinstance(paid, Lacking) and paid.sum() > 0:
-                told["of the margin"] = paid[people[name]].sum() / paid.sum()
-            if "age_years" in people:
-                told["median age"] = people["age_years"][people[name]].median()
-            found[name] = told
-        table = pd.DataFrame.from_dict(found, orient="index")
-        return disclosure.rows_told(table, "customers", self._smallest, len(people))
-
-    @part
-    def _margins(self) -> pd.Series:
-        paid = margins(self.source, [self.source.as_of]).set_index("customer_id")["margin"]
-        return paid.reindex(self._people.index).fillna(0.0)
+        """Customers by what the branch is to them: how many, their share with its interval, and what they hold."""
+        groups = self._people.groupby(self._people["group"])
+        sizes = groups.size().reindex(_GROUPS, fill_value=0)
+        ends = pd.DataFrame([wilson(n, sizes.sum()) for n in sizes], sizes.index, ["low", "high"])
+        table = pd.DataFrame({"customers": sizes, "value": sizes / sizes.sum()}).join(ends)
+        for name, column in {"of deposits": "deposits", "of the margin": "paid"}.items():
+            if column in self._people and self._people[column].sum() > 0:
+                table[name] = groups[column].sum() / self._people[column].sum()
+        if "age_years" in self._people:
+            table["median age"] = groups["age_years"].median()
+        return disclosure.rows_told(table, "customers", self._smallest, added_up=True)
 
     @part
     def served_table(self) -> pd.DataFrame:
         """The same as it is shown."""
-        share = with_interval(self.served.fillna({"value": np.nan}), "value", ".1%")
-        table = self.served.drop(columns=["value", "low", "high"]).assign(**{"of all served": share})
-        return shown(table, **{"of deposits": ".1%", "of the margin": ".1%", "median age": ".0f"})
+        table = self.served.assign(share=with_interval(self.served, "value", ".1%"))
+        return shown(table.drop(columns=["value", "low", "high"]), **_FORMATS)
 
     @part
     def branch_only(self) -> dict[str, object]:
-        """How many customers the branch alone serves, and how many it serves most: `customers`, `share`, `most`, …."""
-        own, most = self.served.loc[_ONLY], self.served.loc[_MOSTLY]
+        """How many customers the branch alone serves (`share` of those served), and whom it serves `most`."""
+        own, most = self.served.loc[_ONLY], self.served.loc[_MOST]
         if pd.isna(own["value"]) or pd.isna(most["value"]):
-            raise BankmineError("too few customers are served by the branch alone to be told of")
-        told = {"customers": int(own["customers"]), "share": own["value"], "low": own["low"], "high": own["high"]}
-        told |= {"most": most["value"], "most_low": most["low"], "most_high": most["high"]}
-        return told | {"deposits": own.get("of deposits", np.nan), "most_deposits": most.get("of deposits", np.nan)}
+            raise BankmineError("too few customers are served by the branch alone, or most, to be told of")
+        told = {name: row[key] for name, row, key in (
+            ("share", own, "value"), ("low", own, "low"), ("high", own, "high"), ("most", most, "value"),
+            ("most_low", most, "low"), ("most_high", most, "high"),
+        )}  # fmt: skip
+        told |= {"customers": int(own["customers"]), "most_customers": int(most["customers"])}
+        return told | {"deposits": most.get("of deposits", np.nan), "margin": most.get("of the margin", np.nan)}
 
     @part
     def served_by(self) -> pd.DataFrame:
-        """Share of customers whom the branch serves most, by age and by tier of city or region."""
+        """Share of customers whom the branch serves alone or most, by age and by tier of city, or region."""
         people, found = self._people, []
         if "age_years" in people:
             people = people.assign(age=age_bands(people["age_years"]))
-        groups = [name for name in ("age", "city_tier", "region") if name in people][:2]
-        for name in groups:
+        for name in [name for name in ("age", "city_tier", "region") if name in people][:2]:
             group = disclosure.merged(people[name], self._smallest)
-            counts = people.groupby(group, observed=True)[_MOSTLY].agg(["sum", "size"])
+            counts = (people["group"] != _LESS).groupby(group, observed=True).agg(["sum", "size"])
             told = counts.assign(rest=counts["size"] - counts["sum"])[["sum", "rest"]]
             counts = counts[(disclosure.not_told(told, self._smallest, ()) == "").all(axis=1)]
             for value, hits, n in counts.itertuples():
@@ -222,18 +192,7 @@ class Moving:
 
     @chart
     def served_chart(self) -> Axes:
-        """Draw which share of customers the branch serves most, by age and place."""
-        whole = self._people[_MOSTLY].mean()
-        title = "Customers whom the branch serves most (95 %); dashed: of all"
+        """Draw which share of customers the branch serves alone or most, by age and place."""
+        whole = (self._people["group"] != _LESS).mean()
+        title = "Customers whom the branch serves alone or most (95 %); dashed: of all"
         return titled(forest(self.served_by, whole, 0), title, "share of customers", "", percent="x")
-
-
-def _number(days: pd.Series, last: pd.Period) -> pd.Series:
-    """Return the numbers of the months of days: 0 for the last one, below it the ones before."""
-    when = pd.to_datetime(days)
-    return (when.dt.year - last.year) * 12 + when.dt.month - last.month
-
-
-def _wide(rows: pd.DataFrame, of: str, who: pd.Index, months: range) -> np.ndarray:
-    found = rows.pivot_table(index="customer_id", columns="month", values=of, aggfunc="sum")
-    return found.reindex(index=who, columns=months).fillna(0.0).to_numpy(float)

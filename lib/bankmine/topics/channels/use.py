@@ -25,6 +25,7 @@ from bankmine.topics.channels.costs import BELIEVED, HIGH, LOW, ChannelCosts, lo
 from bankmine.topics.channels.moving import Moving
 from bankmine.topics.channels.waiting import Waiting
 
+_ALONE = "fewer than two channels are told of: there is nothing to compare"
 _MONTHS, _YEAR, _APP = 24, 12, "mobile"
 """Months looked at, months added up, the channel that costs of others are held against."""
 
@@ -73,7 +74,7 @@ class Use:
         for name, column in names.items():
             each = np.nan if isinstance(prices, Lacking) else found["channel"].map(prices.errand[name])
             found[column] = found["errands"] * each
-        few = disclosure.too_few(found["active"], self._smallest)
+        few = disclosure.too_few(found[["active", touches.CONTACT]], self._smallest).any(axis=1)
         numbers = found.columns.difference(["month", "channel"])
         return found.assign(**{n: found[n].astype(float).mask(few) for n in numbers})
 
@@ -101,8 +102,8 @@ class Use:
     def _shares(self, column: str) -> pd.DataFrame:
         wide = self.monthly.pivot_table(index="month", columns="channel", values=column, aggfunc="sum", fill_value=0.0)
         wide = wide.loc[:, wide.sum() > 0].rename(columns=readable)
-        if wide.empty:
-            raise BankmineError(f"no month tells {column}")
+        if len(wide.columns) < 2:
+            raise BankmineError(_ALONE)
         return wide.div(wide.sum(axis=1), axis=0)
 
     @chart
@@ -113,17 +114,15 @@ class Use:
     @chart
     def cost_chart(self) -> Axes:
         """Draw the share of each channel in what errands cost, by month."""
-        return shares_by_month(self._shares("cost"), "Share of the cost of errands by channel", "share of the cost")
+        title = f"Share of the cost of errands by channel (of one: {self.costs.status})"
+        return shares_by_month(self._shares("cost"), title, "share of the cost")
 
     @part
     def dearest(self) -> dict[str, object]:
-        """The channel that costs most in a year: `share` of the `cost`, its share of `errands`, and of an errand.
-
-        `times`: an errand by it costs so many times one in the app, with `low` and `high` as the costs are assumed.
-        """
+        """The channel that costs most in a year: its `share` of `cost`, of `errands`, and the cost of an `errand`."""
         cost, errands, prices = self._year("cost"), self._year("errands"), self.costs.errand
-        if not cost.sum():
-            raise BankmineError("no errand by a channel whose cost is assumed is told of")
+        if (cost > 0).sum() < 2:
+            raise BankmineError(_ALONE)
         name = cost.idxmax()
         told = {"channel": readable(name), "cost": cost[name], "share": cost[name] / cost.sum()}
         told |= {"errands": errands[name] / errands.sum(), "errand": prices[BELIEVED][name], "currency": self.currency}
@@ -171,8 +170,8 @@ class Use:
         """Margin of a year of customers by their main channel now, with intervals: who they are, not what it does."""
         paid = margins(self.source, [self.source.as_of]).set_index("customer_id")["margin"]
         groups = {n: own for n, own in paid.groupby(self.moving.main["now"]) if len(own) >= max(self._smallest, 2)}
-        if not groups:
-            raise BankmineError("no channel is the main one of enough customers")
+        if len(groups) < 2:
+            raise BankmineError("fewer than two channels are the main one of enough customers")
         rows = [(readable(n), len(own), own.mean(), *of_mean(own.to_numpy())) for n, own in groups.items()]
         return pd.DataFrame(rows, columns=["name", "customers", "value", "low", "high"])
 

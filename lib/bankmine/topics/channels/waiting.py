@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-import numpy as np
 import pandas as pd
 from ibis import _
-from lifelines import KaplanMeierFitter
-from lifelines.utils import median_survival_times
 from matplotlib.axes import Axes
 
 from bankmine.bank.snapshot import Snapshot
@@ -18,8 +15,8 @@ from bankmine.features.spine import kept
 from bankmine.judging import disclosure
 from bankmine.judging.intervals import mean_by_cluster, share_by_cluster, shown, with_interval
 from bankmine.judging.reasons import readable
+from bankmine.judging.waited import median_waited
 from bankmine.lacking import part
-from bankmine.learning.sample import CONFIDENCE
 from bankmine.study.charts import chart, forest, titled
 
 _YEAR = 364
@@ -116,32 +113,22 @@ class Waiting:
 
     @part
     def settled(self) -> pd.DataFrame:
-        """Days until half of the complaints of a year are settled, by channel; those still open count as such.
-
-        Kaplan and Meier, Journal of the American Statistical Association 53 (1958).
-        """
+        """Days until half of the complaints of a year are settled, by channel; those still open count as such."""
         self.source.require("feedback.channel", "feedback.kind", "feedback.resolved_on")
         told = self.source.feedback.filter(_.kind == "complaint", _["at"].cast("date") >= self._since)
         told = told.filter(_.channel.notnull())
         until = told.resolved_on.fill_null(self.source.as_of)
         told = told.mutate(days=until.delta(told["at"].cast("date"), unit="day"), settled=told.resolved_on.notnull())
-        sums = {"complaints": _.count(), "customers": _.customer_id.nunique()}
-        rows = (
-            told.group_by("channel", "days", "settled").agg(**sums).order_by("channel", "days", "settled").to_pandas()
-        )
-        found = {readable(channel): _waited(own) for channel, own in rows.groupby("channel")}
-        if not found:
+        counted = told.group_by("channel", "days", "settled").agg(complaints=_.count())
+        rows = counted.order_by("channel", "days", "settled").to_pandas()
+        if rows.empty:
             raise BankmineError("nobody complained in a year")
+        people, found = self._complaints[self._complaints["complaints"] > 0].groupby("channel").size(), {}
+        for channel, own in rows.groupby("channel"):
+            told = {"customers": people.get(channel, 0), "complaints": own["complaints"].sum()}
+            told["open"] = own["complaints"][~own["settled"]].sum()
+            middle = median_waited(own["days"].to_numpy(), own["settled"].to_numpy(), own["complaints"].to_numpy())
+            found[readable(channel)] = told | dict(zip(("value", "low", "high"), middle, strict=True))
         table = disclosure.rows_told(pd.DataFrame.from_dict(found, orient="index"), "customers", self._smallest)
         table = table.assign(**{"days until half are settled": with_interval(table, "value", ".0f")})
         return shown(table.drop(columns=["value", "low", "high"]).rename_axis("channel"), complaints=",.0f")
-
-
-def _waited(rows: pd.DataFrame) -> dict[str, float]:
-    """Estimate the median of days, of counted rows; infinite ends are not known."""
-    weights = rows["complaints"]
-    fitted = KaplanMeierFitter(alpha=1 - CONFIDENCE).fit(rows["days"], rows["settled"], weights=weights)
-    low, high = median_survival_times(fitted.confidence_interval_).iloc[0].replace(np.inf, np.nan)
-    middle = fitted.median_survival_time_
-    told = {"customers": rows["customers"].sum(), "complaints": weights.sum(), "open": weights[~rows["settled"]].sum()}
-    return told | {"value": middle if np.isfinite(middle) else np.nan, "low": low, "high": high}
