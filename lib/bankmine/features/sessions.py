@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from bankmine.bank.contract import CHANNELS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.spine import kept
@@ -120,7 +121,7 @@ def broken_off(snapshot: Snapshot, since: datetime.date) -> pd.DataFrame:
         seen |= {"given_up": action.re_search(_GIVEN_UP), "sent": form & action.isin(FINISHED)}
     each = rows.group_by("customer_id", "session")
     each = each.agg(channel=rows.channel.min(), single=rows.count() == 1, **{n: hit.any() for n, hit in seen.items()})
-    each = each.filter(each.channel.notnull())
+    each = each.filter(each.channel.isin(CHANNELS))
     if "sent" in seen:
         each, told = each.mutate(unfinished=each.forms & ~each.sent), [*told, "given_up", "unfinished"]
     counts = each.group_by("customer_id", "channel").agg(sessions=each.count(), **{n: each[n].sum() for n in told})

@@ -27,6 +27,8 @@ IN_APP_OR_WEB = "online"
 """Channel of sessions where events do not tell theirs."""
 BEGUN, TAKEN, NOTHING = "(begun)", "(product taken)", "(nothing taken)"
 """Where journeys begin and end."""
+_MOST = 8
+"""Channels of contacts that are told apart, as their words are free."""
 OFFERED = "offer by "
 """How the channel of an offer begins in a journey, as a message of the bank is no visit of the customer."""
 
@@ -63,9 +65,12 @@ def _part(rows: ir.Table, kind: str) -> ir.Table:
 
 
 def made(snapshot: Snapshot) -> ir.Table:
-    """Return the contacts that were made, not those held back as a control."""
+    """Return the contacts that were made, not those held back as a control; rare channels are put together."""
     rows = snapshot.contacts
-    return rows.filter(rows.treated.fill_null(True)) if "treated" in rows.columns else rows
+    rows = rows.filter(rows.treated.fill_null(True)) if "treated" in rows.columns else rows
+    seen = rows.filter(rows.channel.notnull()).group_by("channel").agg(n=_.count()).order_by(_.n.desc(), "channel")
+    often = seen.limit(_MOST).to_pandas()["channel"].tolist()
+    return rows.mutate(channel=(rows.channel.isin(often) | rows.channel.isnull()).ifelse(rows.channel, "other"))
 
 
 def by_customer(snapshot: Snapshot, since: datetime.date, share: float = 1.0) -> ir.Table:

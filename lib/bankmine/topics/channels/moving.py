@@ -82,7 +82,10 @@ class Moving:
     def began(self) -> dict[str, pd.DataFrame]:
         """Errands by month before and after the first use of the app: at `counters`, and in `all`, cards aside."""
         rows = first_use(self.source, _APP, _MONTHS, {"counters": ("branch", "atm"), "all": touches.SERVED_BY})
-        return {n: event_study(count, rows.first, rows.since, rows.active) for n, count in rows.errands.items()}
+        found = {n: event_study(count, rows.first, rows.since, rows.active) for n, count in rows.errands.items()}
+        if min(table["customers"].min() for table in found.values()) < self._smallest:
+            raise BankmineError("too few customers began with the app, or did not, to be told of")
+        return found
 
     def _began_chart(self, of: str, what: str) -> Axes:
         found = self.began[of].dropna(subset="month")
@@ -114,11 +117,9 @@ class Moving:
             told |= {name: more["value"], f"{name}_low": more["low"], f"{name}_high": more["high"]}
             told |= {f"{name}_began": change.loc[BEGAN, "value"], f"{name}_others": change.loc[OTHERS, "value"]}
             told["customers"] = int(more["customers"])
-        if told["customers"] < self._smallest:
-            raise BankmineError("too few customers began with the app to be told of")
-        words = (
-            "fewer" if told["counters_high"] < 0 else "more" if told["counters_low"] > 0 else "neither more nor fewer"
-        )
+        words = "whether they come less often to the counters cannot be told from so few"
+        if told["counters_high"] < 0 or told["counters_low"] > 0:
+            words = "they come " + ("less" if told["counters_high"] < 0 else "more") + " often to the counters"
         return told | {"words": words}
 
     # --- who is served by the branch only

@@ -74,9 +74,11 @@ class Use:
         for name, column in names.items():
             each = np.nan if isinstance(prices, Lacking) else found["channel"].map(prices.errand[name])
             found[column] = found["errands"] * each
-        few = disclosure.too_few(found[["active", touches.CONTACT]], self._smallest).any(axis=1)
         numbers = found.columns.difference(["month", "channel"])
-        return found.assign(**{n: found[n].astype(float).mask(few) for n in numbers})
+        few = {n: touches.CONTACT if n == touches.CONTACT else "active" for n in numbers}  # of whom each is told
+        return found.assign(
+            **{n: found[n].astype(float).mask(disclosure.too_few(found[of], self._smallest)) for n, of in few.items()}
+        )
 
     def _year(self, column: str, back: int = 0) -> pd.Series:
         """Add a column of `monthly` up by channel, over a year that ended so many months ago."""
@@ -125,7 +127,12 @@ class Use:
             raise BankmineError(_ALONE)
         name = cost.idxmax()
         told = {"channel": readable(name), "cost": cost[name], "share": cost[name] / cost.sum()}
-        told |= {"errands": errands[name] / errands.sum(), "errand": prices[BELIEVED][name], "currency": self.currency}
+        told |= {
+            "status": self.costs.status,
+            "errands": errands[name] / errands.sum(),
+            "errand": prices[BELIEVED][name],
+            "currency": self.currency,
+        }
         return told | {"low": prices[LOW][name], "high": prices[HIGH][name], "app": prices[BELIEVED].get(_APP, np.nan)}
 
     @part

@@ -8,6 +8,7 @@ import pandas as pd
 from ibis import _
 from matplotlib.axes import Axes
 
+from bankmine.bank.contract import CHANNELS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features import sessions, touches
@@ -116,13 +117,13 @@ class Waiting:
         """Days until half of the complaints of a year are settled, by channel; those still open count as such."""
         self.source.require("feedback.channel", "feedback.kind", "feedback.resolved_on")
         told = self.source.feedback.filter(_.kind == "complaint", _["at"].cast("date") >= self._since)
-        told = told.filter(_.channel.notnull())
+        told = told.filter(_.channel.isin(CHANNELS))
         until = told.resolved_on.fill_null(self.source.as_of)
         told = told.mutate(days=until.delta(told["at"].cast("date"), unit="day"), settled=told.resolved_on.notnull())
         counted = told.group_by("channel", "days", "settled").agg(complaints=_.count())
         rows = counted.order_by("channel", "days", "settled").to_pandas()
         if rows.empty:
-            raise BankmineError("nobody complained in a year")
+            raise BankmineError("no complaint of a year tells a channel that is known")
         people, found = self._complaints[self._complaints["complaints"] > 0].groupby("channel").size(), {}
         for channel, own in rows.groupby("channel"):
             told = {"customers": people.get(channel, 0), "complaints": own["complaints"].sum()}
