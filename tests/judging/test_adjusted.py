@@ -53,7 +53,10 @@ def test_rows_of_a_customer_are_not_taken_for_independent_ones():
     often = pd.concat([pd.Series(range(len(rows.known)))] * 3).to_numpy()
     thrice = Contrast(*(getattr(rows, n).iloc[often].reset_index(drop=True) for n in ("known", "treated", "outcome",
                                                                                        "entity")))  # fmt: skip
-    ones, none = (lambda r: pd.Series(1.0, r.known.index)), (lambda r: pd.DataFrame(0.0, r.known.index, ["with_", "without"]))
+    ones, none = (
+        (lambda r: pd.Series(1.0, r.known.index)),
+        (lambda r: pd.DataFrame(0.0, r.known.index, ["with_", "without"])),
+    )
     once, same = (adjusted.difference(r, ones(r), none(r)) for r in (rows, thrice))
     assert same["error"] == pytest.approx(once["error"])
 
@@ -75,7 +78,8 @@ def test_what_gives_the_arm_away_leaves_nothing_to_compare():
 
 
 @pytest.mark.parametrize(
-    ("treated", "why"), [(0, "nobody came into the arm"), (1200, "everybody came into the arm"), (9, "an arm has 3 cust")]
+    ("treated", "why"),
+    [(0, "nobody came into the arm"), (1200, "everybody came into the arm"), (9, "an arm has 3 cust")],
 )
 def test_arms_of_nobody_everybody_and_three_are_refused(treated, why):
     rows, _ = drawn(4)

@@ -13,7 +13,7 @@ from bankmine.features.customers import some_known
 from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions
 from bankmine.judging import adjusted, panel
 from bankmine.judging.adjusted import DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
-from bankmine.lacking import part
+from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, line, titled
 from bankmine.study.compared import Compared, balance, compared, evidence, side_by_side, told
 from bankmine.topics.channels.effects import KNOWN
@@ -85,9 +85,17 @@ class App:
         for name, own in self._compared.items():
             found = own.estimates.copy()
             found.loc[CHANGE] = own.weighted(own.rows.outcome - own.rows.known[f"{CONTRASTS[name]}, {WINDOW} months"])
-            found.loc[PLACEBO] = compared(self._contrast(CONTRASTS[name], EARLIER)).estimates.loc[DOUBLY_ROBUST]
+            placebo = optional(self, "_placebo")
+            if not isinstance(placebo, Lacking):
+                found.loc[PLACEBO] = placebo.loc[name]
             parts[name] = found
         return pd.concat(parts, names=["contrast", "estimate"])
+
+    @part
+    def _placebo(self) -> pd.DataFrame:
+        """The same comparison moved to before the app, by fewer rows: not all are told of for as long."""
+        parts = {name: compared(self._contrast(what, EARLIER)) for name, what in CONTRASTS.items()}
+        return pd.DataFrame({name: own.estimates.loc[DOUBLY_ROBUST] for name, own in parts.items()}).T
 
     @part
     def contrasts(self) -> dict[str, dict[str, object]]:
@@ -103,8 +111,7 @@ class App:
     @part
     def checks(self) -> dict[str, object]:
         """What shows where the app can have done nothing: before it, and in bookings that start by themselves."""
-        earlier, control = (self.estimates.loc[at] for at in
-                            (("app_bookings", PLACEBO), ("app_control", DOUBLY_ROBUST)))  # fmt: skip
+        earlier, control = self._placebo.loc["app_bookings"], self.estimates.loc[("app_control", DOUBLY_ROBUST)]
         words = (
             "what moves bookings comes before the app" if not _holds_none(earlier) else "nothing moved before the app"
         )
