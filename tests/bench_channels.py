@@ -1,6 +1,6 @@
 """Measure adjusted effects: beside an experiment of which the answer is known, and in seconds; part of `make bench`.
 
-Of the National Supported Work demonstration (LaLonde, American Economic Review 76, 1986; the sample of Dehejia and Wahba,
+Of the National Supported Work demonstration (LaLonde, American Economic Review 76, 1986; sample of Dehejia and Wahba,
 Journal of the American Statistical Association 94, 1999) those who were trained are held against people of a survey.
 """
 

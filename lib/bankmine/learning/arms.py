@@ -37,11 +37,11 @@ class Arms:
         own = self.beliefs[:, -len(self.names) : -1]
         return pd.DataFrame({"value": own[0], "error": own[1:].std(axis=0)}, list(self.names[1:]))
 
-    def chances(self, known: pd.DataFrame) -> np.ndarray:
+    def chances(self, known: pd.DataFrame, *, draws: bool = True) -> np.ndarray:
         """Foretell the chance of the outcome by arm: shape (1 + rounds, rows, arms), the estimate first."""
-        number = len(self.names) - 1
-        columns, arms = self.beliefs[:, : -number - 1], self.beliefs[:, -number - 1 : -1]
-        without = self.prepare.transform(known) @ columns.T + self.beliefs[:, -1]
+        number, beliefs = len(self.names) - 1, self.beliefs if draws else self.beliefs[:1]
+        columns, arms = beliefs[:, : -number - 1], beliefs[:, -number - 1 : -1]
+        without = self.prepare.transform(known) @ columns.T + beliefs[:, -1]
         added = np.column_stack([np.zeros(len(arms)), arms])
         return special.expit(without.T[:, :, None] + added[:, None, :])
 

