@@ -49,7 +49,7 @@ def _both(files: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame] | None:
 
 
 def _read(content: bytes) -> pd.DataFrame:
-    return pd.read_pickle(io.BytesIO(content), compression="xz")  # noqa: S301 - of the package that is named above
+    return pd.read_pickle(io.BytesIO(content), compression="xz")
 
 
 def experiment(rows: pd.DataFrame) -> float:

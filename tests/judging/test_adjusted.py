@@ -34,7 +34,7 @@ def drawn(seed: int, customers: int = 400, each: int = 3, of: str = adjusted.EVE
 
 @pytest.mark.parametrize("of", [adjusted.EVERYBODY, TREATED])
 def test_intervals_hold_the_truth_as_often_as_they_say_and_the_plain_one_misses(of):
-    held = {name: 0 for name in (NAIVE, REGRESSION, WEIGHTED, DOUBLY_ROBUST)}
+    held = dict.fromkeys((NAIVE, REGRESSION, WEIGHTED, DOUBLY_ROBUST), 0)
     off = []
     for seed in range(SEEDS):
         rows, true = drawn(seed, of=of)

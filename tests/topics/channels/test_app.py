@@ -51,7 +51,7 @@ def test_months_add_up_to_what_was_booked(study, small_bank):
 
 def test_what_is_compared_ends_before_the_month_of_the_app_begins(study):
     rows = study.app.rows
-    contrast = study.app._compared["app_bookings"].rows  # noqa: SLF001 - what is known is no part of a page
+    contrast = study.app._compared["app_bookings"].rows
     panel = study.app.panels[OWN_BOOKINGS]
     one = rows.loc[contrast.known.index[contrast.treated.to_numpy(bool)][0]]
     before = panel.loc[one["customer_id"], one["month"] - 6 : one["month"] - 1].sum()

@@ -163,7 +163,7 @@ class Decide:
         """Draw what 1,000 contacts bring by way of choosing."""
         found = self.policies.rename_axis("name").reset_index()
         axis = forest(found, 0, self.policies.loc[AS_NOW, "value"])
-        title = "What 1,000 contacts earn by way of choosing, cost taken off (95 %); dotted: as now"
+        title = "What 1,000 contacts earn, net of cost (95 %); dotted: as now"
         return titled(axis, title, self.currency, "")
 
     @part

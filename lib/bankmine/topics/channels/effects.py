@@ -285,4 +285,4 @@ class Effects:
     @chart
     def causes_chart(self) -> Axes:
         """Draw what is assumed to cause what."""
-        return graph(("age", "use of app and web", "activity and means"), "channel", "response", "not recorded")
+        return graph(("age", "digital habits", "activity"), "channel", "response", "not recorded")
