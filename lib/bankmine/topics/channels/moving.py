@@ -181,8 +181,11 @@ class Moving:
         if "age_years" in people:
             people = people.assign(age=age_bands(people["age_years"]))
         for name in [name for name in ("age", "city_tier", "region") if name in people][:2]:
-            group = disclosure.with_unknown(disclosure.merged(people[name], self._smallest), self._smallest)
-            counts = (people["group"] != _LESS).groupby(group, observed=True).agg(["sum", "size"])
+            most = people["group"] != _LESS
+            merged = disclosure.merged(people.loc[most, name], self._smallest)  # of whom the branch serves enough
+            group = people[name].astype(object).map(dict(zip(people.loc[most, name], merged, strict=True)))
+            group = group.astype(merged.dtype) if merged.dtype == "category" else group
+            counts = most.groupby(group, observed=True).agg(["sum", "size"])
             told = counts.assign(rest=counts["size"] - counts["sum"])[["sum", "rest"]]
             counts = counts[(disclosure.not_told(told, self._smallest) == "").all(axis=1)]
             for value, hits, n in counts.itertuples():
