@@ -45,12 +45,12 @@ class Moving:
 
     @part
     def shares(self) -> dict[str, dict[str, object]]:
-        """Of each channel the share of customers with a main one whose it was a year ago (`before`) and is `now`."""
+        """The share of customers whose main channel each was a year ago (`before`) and is `now`, rare ones left out."""
         counts = self.main.apply(pd.Series.value_counts).fillna(0)
         counts = counts[~disclosure.too_few(counts, self._smallest).any(axis=1)]
         if len(counts) < 2 or not self.main.notna().any().all():
             raise BankmineError("fewer than two channels are the main one of enough customers, now and a year ago")
-        shares = counts / self.main.notna().sum()
+        shares = counts / counts.sum()  # of all told of, so that nobody can subtract
         return {name: {"channel": readable(name)} | row.to_dict() for name, row in shares.iterrows()}
 
     @part
@@ -181,10 +181,13 @@ class Moving:
         if "age_years" in people:
             people = people.assign(age=age_bands(people["age_years"]))
         for name in [name for name in ("age", "city_tier", "region") if name in people][:2]:
-            group = disclosure.merged(people[name], self._smallest)
-            counts = (people["group"] != _LESS).groupby(group, observed=True).agg(["sum", "size"])
+            most = people["group"] != _LESS
+            merged = disclosure.merged(people.loc[most, name], self._smallest)  # of whom the branch serves enough
+            group = people[name].astype(object).map(dict(zip(people.loc[most, name], merged, strict=True)))
+            group = group.astype(merged.dtype) if merged.dtype == "category" else group
+            counts = most.groupby(group, observed=True).agg(["sum", "size"])
             told = counts.assign(rest=counts["size"] - counts["sum"])[["sum", "rest"]]
-            counts = counts[(disclosure.not_told(told, self._smallest, ()) == "").all(axis=1)]
+            counts = counts[(disclosure.not_told(told, self._smallest) == "").all(axis=1)]
             for value, hits, n in counts.itertuples():
                 found.append((f"{readable(name)}: {value}", n, hits / n, *wilson(hits, n)))
         if not found:
