@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeCV
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -210,13 +209,16 @@ def _told(value: float, error: float) -> dict[str, float]:
 
 
 def _regression(rows: Contrast) -> dict[str, float]:
-    """Regress outcomes on the arm and on what was known, as it is most often done: one effect for all."""
+    """Regress outcomes on the arm and on what was known, as it is most often done: one effect for all.
+
+    By what known columns leave of both (Frisch and Waugh, Econometrica 1, 1933), with errors by entity.
+    """
+    both = np.column_stack([rows.treated.to_numpy(float), rows.outcome.to_numpy(float)])
     directions = PCA(_NEARLY_ALL, svd_solver="full").fit_transform(trials.prepared(rows.known).to_numpy(float))
-    design = np.column_stack([rows.treated.to_numpy(float), np.ones(len(directions)), directions])
-    fitted = sm.OLS(rows.outcome.to_numpy(float), design).fit(
-        cov_type="cluster", cov_kwds={"groups": pd.factorize(rows.entity)[0]}
-    )
-    return _told(fitted.params[0], fitted.bse[0])
+    treated, outcome = (both - LinearRegression().fit(directions, both).predict(directions)).T
+    value = treated @ outcome / (treated @ treated)
+    pull = treated * (outcome - value * treated) / (treated @ treated)
+    return _told(value, clustered_error(pull, rows.entity))
 
 
 # --- how sure
