@@ -149,7 +149,7 @@ class Decide:
         values, entity = self._judged
         found = means(values, entity)
         ahead = means(values.sub(values[AS_NOW], axis=0), entity).add_prefix("ahead_")
-        return 1000 * found.join(ahead.rename(columns={"ahead_value": "ahead"}))
+        return 1000 * found.join(ahead.rename(columns={"ahead_value": "ahead"})).rename_axis("way")
 
     @part
     def policies_table(self) -> pd.DataFrame:
