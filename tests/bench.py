@@ -389,6 +389,7 @@ def main() -> None:
     if len(sys.argv) == 3:
         return contend(*sys.argv[1:])
     from bench_campaign import campaign_bench  # none for contenders, whose memory is measured
+    from bench_channels import channels_bench
     from bench_credit import credit_bench
     from bench_fraud import fraud_bench
     from bench_live import live_bench
@@ -406,6 +407,7 @@ def main() -> None:
     credit_bench()
     value_bench()
     campaign_bench()
+    channels_bench()
     return None
 
 

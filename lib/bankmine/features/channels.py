@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 
 import pandas as pd
 from ibis import _
@@ -15,6 +16,8 @@ from bankmine.features.customers import customer_tables
 OWN = tuple(channel for channel in CHANNELS if channel != "internal")
 FEWEST = 3
 """Of bookings, or of whatever else is counted, that a customer has at least, before most of them say something."""
+_DONE = 0.05
+"""Share of what is done in two channels that must be done in one before it can be done there at all."""
 
 
 def by_month(snapshot: Snapshot, since: datetime.date) -> pd.DataFrame:
@@ -41,3 +44,27 @@ def leading(counts: pd.DataFrame) -> pd.Series:
     """Return the column that leads each row: none where the row adds up to fewer than `FEWEST`, or two lead."""
     leads = counts.eq(counts.max(axis=1), axis=0)
     return counts.idxmax(axis=1).where((counts.sum(axis=1) >= FEWEST) & (leads.sum(axis=1) == 1))
+
+
+def could_move(
+    snapshot: Snapshot, since: datetime.date, there: str, elsewhere: str, beside: Collection[str]
+) -> pd.DataFrame:
+    """Count by `kind` what customers had done in one channel, `there`, of what is done `elsewhere` as well.
+
+    `could` leaves out who has nothing done elsewhere, or in channels `beside` it. Counted is money that leaves: what
+    comes in is the other end of it.
+    """
+    snapshot.require("transactions.channel", "transactions.kind")
+    owners = snapshot.accounts.select("account_id", "customer_id")
+    rows = snapshot.transactions.filter(_["at"] >= pd.Timestamp(since), _.direction == "out", _.kind.notnull())
+    rows = rows.filter(_.channel.isin((there, elsewhere, *beside))).inner_join(owners, "account_id")
+    others = rows.filter(_.channel != there).select("customer_id").distinct().mutate(others=True)
+    found = rows.left_join(others, "customer_id").group_by("kind").agg(
+        there=(_.channel == there).sum(), elsewhere=(_.channel == elsewhere).sum(),
+        could=((_.channel == there) & _.others.notnull()).sum(),
+    )  # fmt: skip
+    table = found.order_by("kind").to_pandas().set_index("kind")
+    table = table[(table["there"] > 0) & (table["elsewhere"] >= _DONE * (table["elsewhere"] + table["there"]))]
+    if table.empty:
+        raise BankmineError(f"nothing that is done by {there} is done by {elsewhere} as well")
+    return table

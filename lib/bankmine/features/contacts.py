@@ -34,7 +34,7 @@ def contacted(snapshot: Snapshot) -> pd.DataFrame:
     if lacks := snapshot.lacking(*NEEDED):
         raise BankmineError(f"contacts do not tell {' or '.join(c.partition('.')[2] for c in lacks)}")
     t = snapshot.contacts
-    stood = _stands(t)
+    stood = stands(t)
     t = t.filter(t.contacted_on <= ibis.literal(snapshot.as_of - datetime.timedelta(days=stood)), t.treated.notnull())
     columns = {"planned_share": None, "offered_rate": None, "revenue": 0.0, "cost": None, "offer": "", "channel": ""}
     t = t.mutate(**{n: t[n] if n in t.columns else ibis.literal(v, "float64" if v is None else None)
@@ -59,7 +59,29 @@ def contacted(snapshot: Snapshot) -> pd.DataFrame:
     return told.assign(day=pd.to_datetime(told["day"]))
 
 
-def _stands(contacts: ir.Table) -> int:
+def each_contact(snapshot: Snapshot) -> pd.DataFrame:
+    """Fetch contacts whose outcome is known, a row each: `customer_id`, `offer`, `channel`, `contacted_on`, what came.
+
+    That is `treated` (made, not held back), `responded` (1.0 or 0.0), `revenue` and `cost`, NaN where none is told;
+    `day` is the month end before, as of which customers are known. Contacts whose offer still stands are left out.
+    """
+    if lacks := snapshot.lacking(*NEEDED, "contacts.channel"):
+        raise BankmineError(f"contacts do not tell {' or '.join(c.partition('.')[2] for c in lacks)}")
+    t = snapshot.contacts
+    until = ibis.literal(snapshot.as_of - datetime.timedelta(days=stands(t)))
+    t = t.filter(t.contacted_on <= until, t.treated.notnull(), t.responded.notnull(), t.channel.notnull())
+    told = {n: t[n] if n in t.columns else ibis.null("float64") for n in ("revenue", "cost")}
+    offer = t.offer.fill_null("") if "offer" in t.columns else t.campaign
+    columns = ("contact_id", "customer_id", "channel", "contacted_on", "treated")
+    rows = t.select(*columns, offer=offer, responded=t.responded.cast("float64"), **told)
+    found = kept(snapshot, "each contact", [snapshot.as_of], rows.order_by("contacted_on", "contact_id").to_pandas)
+    if found.empty:
+        raise BankmineError("no contact is old enough for its outcome to be known")
+    on = pd.to_datetime(found["contacted_on"])
+    return found.assign(contacted_on=on, day=(on - pd.offsets.MonthEnd(1)).astype("datetime64[us]"))
+
+
+def stands(contacts: ir.Table) -> int:
     """Return the days that an offer stands: until it lapsed for those who did not respond; 0 where nobody tells."""
     if "responded_on" not in contacts.columns:
         return 0

@@ -10,6 +10,7 @@ import datetime
 import re
 from collections.abc import Collection
 
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
@@ -78,6 +79,24 @@ def all_known(snapshot: Snapshot, spine: ir.Table, keys: pd.DataFrame) -> pd.Dat
         return pd.concat(parts, axis=1)
 
     return kept(snapshot, "all that is known", keys, computed)
+
+
+def some_known(snapshot: Snapshot, keys: pd.DataFrame, only: Collection[str]) -> pd.DataFrame:
+    """Fetch the features named, and complaints, visits and contacts, of keys (`customer_id`, `day`) in any order.
+
+    Keys may come twice; the index of the rows is theirs. A fraction of the time of `all_known`.
+    """
+    wanted = keys[list(KEYS)].drop_duplicates().sort_values(list(KEYS), ignore_index=True)
+
+    def computed() -> pd.DataFrame:
+        spine = ibis.memtable(wanted.assign(day=wanted["day"].dt.date))
+        spine = spine.select("customer_id", day=spine.day.cast("date"))
+        parts = features(snapshot, spine, only), service(snapshot, spine)
+        return pd.concat([fetched(part, wanted) for part in parts], axis=1)
+
+    found = kept(snapshot, "some that is known", wanted, computed, tuple(only))
+    found = found.set_axis(pd.MultiIndex.from_frame(wanted))
+    return found.loc[pd.MultiIndex.from_frame(keys[list(KEYS)])].set_axis(keys.index)
 
 
 def fetched(part: ir.Table, keys: pd.DataFrame) -> pd.DataFrame:

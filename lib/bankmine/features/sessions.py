@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from bankmine.bank.contract import CHANNELS
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.spine import kept
@@ -25,6 +26,10 @@ PURPOSES = {
     "everyday banking": r"balance|statement|transfer|payment|bill|account|card",
 }
 """What pages are for, by words in their names; the first that fits."""
+FINISHED = ("fill", "submit", "send", "confirm")
+"""Actions that end a form."""
+_GIVEN_UP, _FAILED, _ERROR = r"cancel|abort|abandon|quit|discard", r"fail|error|declin|reject|denied|timeout", "error"
+"""Words in the names of actions, and pages, of what was broken off or went wrong."""
 KEYS = ["customer_id", "session", "at"]
 """Columns of counted sessions that are no pages."""
 SILENCE, CAP, PAGES, MOST = 1800, 20, 40, 10_000
@@ -96,6 +101,31 @@ def counted(snapshot: Snapshot, since: datetime.date) -> pd.DataFrame:
     rows = events.group_by("customer_id", "session").agg(at=events.at.min(), **measures)
     found = rows.order_by("customer_id", "at", "session").to_pandas()
     return found.rename(columns={f"p{i}": page for i, page in enumerate(pages)})
+
+
+def broken_off(snapshot: Snapshot, since: datetime.date) -> pd.DataFrame:
+    """Count sessions by customer and channel, and of them those in which something failed, or was broken off.
+
+    `sessions`; `failed` (an error, or an action that says so), `asked` (help or a chat), `single` (one view only);
+    `forms`, with an application form; and where actions are told `given_up` (one of them cancelled) and `unfinished`
+    (a form that was not sent in the same session). What things are is told by words in the names of pages and actions.
+    """
+    snapshot.require("events.channel")
+    rows, told = in_sessions(snapshot, since), ["failed", "asked", "single", "forms"]
+    page = rows.page.lower()
+    error, form = page.re_search(_ERROR), page.re_search(PURPOSES["applying"])
+    seen = {"failed": error, "asked": page.re_search(PURPOSES["getting help"]) & ~error, "forms": form}
+    if snapshot.has("events.action"):
+        action = rows.action.lower().fill_null("")
+        seen["failed"] = error | action.re_search(_FAILED)
+        seen |= {"given_up": action.re_search(_GIVEN_UP), "sent": form & action.isin(FINISHED)}
+    each = rows.group_by("customer_id", "session")
+    each = each.agg(channel=rows.channel.min(), single=rows.count() == 1, **{n: hit.any() for n, hit in seen.items()})
+    each = each.filter(each.channel.isin(CHANNELS))
+    if "sent" in seen:
+        each, told = each.mutate(unfinished=each.forms & ~each.sent), [*told, "given_up", "unfinished"]
+    counts = each.group_by("customer_id", "channel").agg(sessions=each.count(), **{n: each[n].sum() for n in told})
+    return counts.order_by("customer_id", "channel").to_pandas()
 
 
 def purpose_of(page: str) -> str:

@@ -102,8 +102,8 @@ def forest(found: pd.DataFrame, limit: float, none: float) -> Axes:
     """
     axis = plt.figure(figsize=(6.4, 1.4 + 0.3 * len(found))).subplots()
     place = np.arange(len(found))[::-1]
-    away = found["value"] - found["low"], found["high"] - found["value"]
-    axis.errorbar(found["value"], place, xerr=away, fmt="o", capsize=3)
+    value, low, high = found[["value", "low", "high"]].to_numpy(float).T
+    axis.errorbar(value, place, xerr=(value - low, high - value), fmt="o", capsize=3)
     axis.axvline(limit, color="0.3", linestyle="--", linewidth=1)
     axis.axvline(none, color="0.5", linestyle=":", linewidth=1)
     axis.set_yticks(place, found["name"])

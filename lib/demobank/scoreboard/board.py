@@ -20,7 +20,7 @@ from bankmine.features.spine import month_end_before, spine_of
 from bankmine.lacking import Lacking, part
 from bankmine.privacy.sealing import read_sealed
 from bankmine.report.handed_on import received
-from demobank.scoreboard import behaviour, campaign, churn, credit, customers, fraud, value
+from demobank.scoreboard import behaviour, campaign, channels, churn, credit, customers, fraud, value
 from demobank.scoreboard.truth import Score, Truth, require_passed, scoreboard
 
 _CLOSED = 3
@@ -130,6 +130,12 @@ class Board:
         names = ("campaign_checks", "campaign_effects", "uplift", "campaign_elasticity")
         return campaign.of_tables(self.truth, self.snapshot, *(self._read(campaign.CAMPAIGN, name) for name in names))
 
+    @part
+    def channels(self) -> list[Score]:
+        """Whether effects of channels are found that age hides, and the best channel of each customer."""
+        names = ("channel_effects", "channel_contrasts", "channel_for")
+        return channels.of_tables(self.truth, self.snapshot, *(self._read(channels.CHANNELS, name) for name in names))
+
     def _read(self, report: str, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         content = read_sealed(self.find(report, f"{name}.parquet", self.snapshot))
         return pd.read_parquet(io.BytesIO(content), columns=columns)
@@ -144,6 +150,7 @@ class Board:
             (behaviour.BEHAVIOUR, self.behaviour), (churn.CHURN, self.churn),
             (credit.CREDIT, self.credit),
             (fraud.FRAUD, self.fraud), (campaign.CAMPAIGN, self.campaign),
+            (channels.CHANNELS, self.channels),
         ]  # fmt: skip
 
     @property

@@ -11,11 +11,11 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.sessions import PURPOSES, in_sessions
+from bankmine.features.sessions import FINISHED, PURPOSES, in_sessions
 from bankmine.judging.intervals import share_by_cluster
 
-DAYS, _YEAR, _DONE = 30, 365, ("fill", "submit", "send", "confirm")
-"""Days in which a customer may come back and apply, days of sessions that are looked at, actions that end a form."""
+DAYS, _YEAR = 30, 365
+"""Days in which a customer may come back and apply, days of sessions that are looked at."""
 CAME, LOOKED, PRICED, FORM, FILLED, ELSE = STEPS = (
     "came", "looked at a product", "looked at a product and at rates", "opened the form", "filled it",
     "opened the form another way",
@@ -30,7 +30,7 @@ def steps_of(snapshot: Snapshot) -> ir.Table:
     """Lay out the sessions of a year: what each showed, whether a form comes in a later one soon, the last page."""
     rows = in_sessions(snapshot, snapshot.as_of - datetime.timedelta(days=_YEAR - 1))
     looked, priced, form = (rows.page.re_search(words) for words in _SHOWS.values())
-    done = form & (rows.action.isin(_DONE) if "action" in rows.columns else ibis.literal(False))
+    done = form & (rows.action.isin(FINISHED) if "action" in rows.columns else ibis.literal(False))
     sessions = rows.group_by("customer_id", "session").agg(
         at=rows.at.min(), looked=looked.any(), priced=priced.any(), form=form.any(), done=done.any(),
         last=rows.page.argmax(rows.at),
