@@ -21,6 +21,8 @@ MAIN = "ndcg_10"
 METRICS = ("map_3", "ndcg_5", MAIN, "hit_1", "hit_3")
 _SHOWN, _LONGEST = 3, 10
 _MOST, _ROUNDS = 50_000, 500
+_DIGITS = 12
+"""What is the same in all resamples is to be the same, whatever the order that it was summed up in."""
 
 
 def measured(lists: Mapping[str, np.ndarray], taken: csr_array, had: np.ndarray, entity: pd.Series) -> pd.DataFrame:
@@ -103,7 +105,7 @@ def _resampled(
     counts, own = draws(entities, _ROUNDS), (taken[who] > 0).tocsr()
     found = np.column_stack([_by_customer(listed[who], own) for listed in lists.values()])
     sums = np.stack([np.bincount(code, weights=each) for each in found.T], axis=1)
-    means = (counts.T @ sums) / (counts.T @ np.bincount(code))[:, None]
+    means = ((counts.T @ sums) / (counts.T @ np.bincount(code))[:, None]).round(_DIGITS)
     return dict(zip(lists, np.split(means, len(lists), axis=1), strict=True)), entities
 
 
