@@ -1,0 +1,117 @@
+"""History: which products customers of a bank had taken by a day, and which ones they took in the months after."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
+from bankmine.features.holdings import holders, openings
+from bankmine.lacking import part
+from bankmine.learning.recommenders import Scores, recommend, top
+
+AHEAD = 180
+"""Days in which a product is taken or not."""
+NEARLY_ALL = 0.95
+"""Share of customers who have had a product, from which recommending it says nothing."""
+_AGES, _YEARS, _YEAR = (18, 30, 45, 60), (1, 3, 8), 365.25
+_LONGEST = 10
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Customers with an open account on a day, and what they had taken by then."""
+
+    day: datetime.date
+    customers: pd.Index
+    had: csr_array
+    """Accounts opened up to the day, customers by products."""
+    recent: csr_array
+    """Of these, those of the last `AHEAD` days."""
+    segment: pd.Series
+    """Age and years with the bank, in bands."""
+
+    def scores(self) -> dict[str, Scores]:
+        """Learn the models that need no more than what customers have had."""
+        return recommend(self.had, self.recent, self.segment)
+
+    def lists(self, scores: dict[str, Scores], repeated: bool = False) -> dict[str, np.ndarray]:
+        """Return the list of each model and customer; without what the customer has had, unless that may come again."""
+        return {name: top(own, _LONGEST, None if repeated else self.had) for name, own in scores.items()}
+
+
+class History:
+    """Products that customers of a bank took, by day."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.source = snapshot
+
+    @part
+    def openings(self) -> pd.DataFrame:
+        """Accounts as of `holdings.openings`."""
+        return openings(self.source)
+
+    @part
+    def trivial(self) -> list[str]:
+        """Products that nearly all customers have had."""
+        found = self.openings.groupby("product")["customer_id"].nunique() / self.openings["customer_id"].nunique()
+        return found.index[found >= NEARLY_ALL].tolist()
+
+    @part
+    def products(self) -> list[str]:
+        """The others, in order of their names."""
+        found = sorted(set(self.openings["product"]) - set(self.trivial))
+        if not found:
+            only = ", ".join(self.trivial) or "no product"
+            raise BankmineError(f"customers hold {only} and nothing else: there is nothing to recommend")
+        return found
+
+    @part
+    def _people(self) -> pd.DataFrame:
+        told = [c for c in ("customer_id", "joined_on", "birth_date") if c in self.source.customers.columns]
+        people = self.source.customers.select(*told).to_pandas().drop_duplicates("customer_id")
+        return people.set_index("customer_id").apply(pd.to_datetime)
+
+    def at(self, day: datetime.date) -> Moment:
+        """Say who was a customer on a day and what each had taken by then."""
+        customers = holders(self.source, day).sort_values()
+        if customers.empty:
+            raise BankmineError(f"nobody had an account open on {day}")
+        segment = _banded(self._people.reindex(customers), pd.Timestamp(day))
+        before = pd.Timestamp(day) - pd.Timedelta(days=AHEAD)
+        return Moment(day, customers, self._opened(customers, pd.Timestamp.min, day),
+                      self._opened(customers, before, day), segment)  # fmt: skip
+
+    def taken(self, moment: Moment, repeated: bool = False) -> csr_array:
+        """Count what customers took in the `AHEAD` days after a moment, with or without what they had had before."""
+        until = pd.Timestamp(moment.day) + pd.Timedelta(days=AHEAD)
+        found = self._opened(moment.customers, moment.day, until)
+        return found if repeated else csr_array(found.toarray() * (moment.had.toarray() == 0))
+
+    @part
+    def repeats(self) -> int:
+        """How many accounts are of a product that the customer had had before."""
+        return int(self.openings.duplicated(["customer_id", "product"]).sum())
+
+    def _opened(self, customers: pd.Index, after: object, until: object) -> csr_array:
+        day = self.openings["day"]
+        rows = self.openings[(day > pd.Timestamp(after)) & (day <= pd.Timestamp(until))]
+        who, what = customers.get_indexer(rows["customer_id"]), pd.Index(self.products).get_indexer(rows["product"])
+        told = (who >= 0) & (what >= 0)
+        shape = len(customers), len(self.products)
+        return csr_array((np.ones(told.sum(), dtype=np.int32), (who[told], what[told])), shape)
+
+
+def _banded(people: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
+    """Name the segment of each customer, by what any clerk sees: age, where it is told, and years with the bank."""
+    edges = {"birth_date": _AGES, "joined_on": _YEARS}
+    parts = [
+        pd.cut((day - people[name]).dt.days / _YEAR, [-np.inf, *cuts, np.inf], right=False).astype(str)
+        for name, cuts in edges.items() if name in people
+    ]  # fmt: skip
+    return parts[0].str.cat(parts[1:], sep=" ")

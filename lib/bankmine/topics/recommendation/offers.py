@@ -1,0 +1,327 @@
+"""Offers: who may be offered what, what that is expected to earn, and when and through which channel to make it."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
+from bankmine.features.consent import ALLOWED, agreed, contact_allowed
+from bankmine.features.service import complaining
+from bankmine.judging import disclosure
+from bankmine.judging.intervals import shown
+from bankmine.judging.reasons import readable
+from bankmine.lacking import Lacking, optional, part
+from bankmine.study.charts import chart, titled
+from bankmine.study.received import Received, by_customer
+from bankmine.topics.recommendation.history import History, Moment
+from bankmine.topics.recommendation.products import Products
+from bankmine.topics.recommendation.rules_of_offers import MOVED, OfferRules, load_offers
+
+ANY_DAY, UNKNOWN = "any day", "not known"
+_CONTACTS = ("mobile", "online", "branch", "call_centre")
+"""Channels through which a customer can be spoken to; a cash machine says little."""
+_LIST = ["product", "chance", "gain", "gain_low", "gain_high", "when", "channel", "reason"]
+
+
+class Offers:
+    """Offers to customers of today: one each at most, the one that is expected to earn most."""
+
+    def __init__(self, snapshot: Snapshot, history: History, products: Products, received: Received | None) -> None:
+        self.source, self._history, self._products, self._received = snapshot, history, products, received
+        self.currency = snapshot.source.currency or "the source's currency"
+
+    @part
+    def rules(self) -> OfferRules:
+        """What is decided of offers."""
+        return load_offers(self.source.source.currency)
+
+    @part
+    def moment(self) -> Moment:
+        """Customers of today."""
+        return self._history.at(self.source.as_of)
+
+    @part
+    def chances(self) -> pd.DataFrame:
+        """Chance of each product to be taken within half a year, customers by products; NaN where it was had before."""
+        return self._products.chances(self.moment)
+
+    @part
+    def people(self) -> pd.DataFrame:
+        """What the bank knows of customers of today."""
+        people = self.source.customers.to_pandas().drop_duplicates("customer_id").set_index("customer_id")
+        return people.reindex(self.moment.customers)
+
+    @part
+    def known(self) -> pd.DataFrame:
+        """What features tell of them."""
+        return self._products.known_on(self.source.as_of).reindex(self.moment.customers)
+
+    # --- who may be offered what
+
+    @part
+    def refused_by_07(self) -> pd.Series:
+        """Whether 07 would refuse credit, or sees too high a chance of default; who has not applied lately it has not seen."""
+        scores = by_customer(self._received, "07_credit_scoring", "credit_scores", self.source)
+        bad = scores["decision"].eq("refuse") | scores["probability"].gt(self.rules.default_at_most)
+        return pd.Series(self.moment.customers.isin(bad.index[bad]), self.moment.customers)
+
+    @part
+    def complains(self) -> pd.Series:
+        """Whether a complaint is open."""
+        return pd.Series(self.moment.customers.isin(complaining(self.source)), self.moment.customers)
+
+    @part
+    def not_rested(self) -> pd.Series:
+        """Whether the last contact is too fresh."""
+        if "days_since_contact" not in self.known:
+            raise BankmineError("the source tells of no contacts")
+        return self.known["days_since_contact"].lt(self.rules.rest)
+
+    @part
+    def age_bars(self) -> pd.DataFrame:
+        """Whether the age bars from a product."""
+        if "age_years" not in self.known:
+            raise BankmineError("the source tells no ages")
+        return self.rules.too_young_or_old(self.known["age_years"])
+
+    @part
+    def credit_bars(self) -> pd.DataFrame:
+        """Whether 07 bars from credit."""
+        return self.rules.bars_credit(self.refused_by_07)
+
+    @part
+    def risk_bars(self) -> pd.DataFrame:
+        """Whether a product is riskier than the customer's own grade."""
+        if "risk_grade" not in self.people:
+            raise BankmineError("the source tells no grades of risk of customers (risk_grade): test before the sale")
+        return self.rules.too_risky(pd.to_numeric(self.people["risk_grade"]))
+
+    @part
+    def barred(self) -> dict[str, pd.DataFrame | Lacking]:
+        """By rule, in the order in which rules are asked, whom it bars from what; lacking where it cannot be told."""
+        nobody = pd.DataFrame(False, self.moment.customers, self._history.products)
+        had = self.chances.isna()
+        no_rules = nobody.assign(**{name: name not in self.rules.products for name in nobody})
+        consent = contact_allowed(self.people, self.source.unseen).ne(ALLOWED)
+        rules = {
+            "had it before": had, "may not be offered by data/offers.yml": no_rules,
+            "did not agree to offers or to personal treatment": consent, "a complaint is open": optional(self, "complains"),
+            f"contacted within {self.rules.rest} days": optional(self, "not_rested"), "too young or too old": optional(self, "age_bars"),
+            "credit: refused by 07, or too likely to default": optional(self, "credit_bars"), "riskier than the customer's grade": optional(self, "risk_bars"),
+        }  # fmt: skip
+        return {name: _spread(told, nobody) for name, told in rules.items()}
+
+    @part
+    def allowed(self) -> pd.DataFrame:
+        """Whether a product may be offered to a customer, by all rules that can be told."""
+        found = pd.DataFrame(True, self.moment.customers, self._history.products)
+        for told in self.barred.values():
+            found = found if isinstance(told, Lacking) else found & ~told
+        return found
+
+    @part
+    def removed(self) -> pd.DataFrame:
+        """How many of all offers that could be made each rule removes, in their order, and what is left."""
+        left = pd.DataFrame(True, self.moment.customers, self._history.products)
+        rows = {"all customers × products": {"offers": left.size, "remark": ""}}
+        for name, told in self.barred.items():
+            if isinstance(told, Lacking):
+                rows[name] = {"offers": 0, "remark": f"not asked: {told.why}"}
+            else:
+                rows[name] = {"offers": int((left & told).to_numpy().sum()), "remark": ""}
+                left &= ~told
+        pays = left & self._gain.gt(0)
+        rows["not expected to earn the contact"] = {"offers": int((left & ~pays).to_numpy().sum()), "remark": ""}
+        best = int(pays.any(axis=1).sum())
+        rows["another offer to the same customer earns more"] = {"offers": int(pays.to_numpy().sum()) - best, "remark": ""}
+        rows["offers made"] = {"offers": best, "remark": ""}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
+
+    @part
+    def removed_table(self) -> pd.DataFrame:
+        """The same as it is shown: no count of too few, nor what would tell it."""
+        return shown(disclosure.rows_told(self.removed, "offers", self._smallest, added_up=True), offers=",.0f")
+
+    @property
+    def _smallest(self) -> int:
+        return disclosure.smallest_group(self.source)
+
+    @property
+    def not_asked(self) -> dict[str, object] | Lacking | None:
+        """Rules that could not be asked, and why, for an alert; None where all were."""
+        found = self.barred
+        if isinstance(found, Lacking):
+            return found
+        told = [f"{name} ({own.why})" for name, own in found.items() if isinstance(own, Lacking)]
+        return {"count": len(told), "rules": "; ".join(told)} if told else None
+
+    # --- what offers earn
+
+    @part
+    def _gain(self) -> pd.DataFrame:
+        return self.rules.gain(self.chances)
+
+    @part
+    def made(self) -> pd.DataFrame:
+        """A row an offer, by customer, the highest gain first: `product`, `chance`, `gain` with its ends, when and how."""
+        gain = self._gain.where(self.allowed)
+        gain = gain[gain.gt(0).any(axis=1)]
+        if gain.empty:
+            raise BankmineError("no offer is expected to earn more than the contact costs, by data/offers.yml")
+        product = gain.idxmax(axis=1)
+        found = pd.DataFrame({"product": product, "chance": _picked(self.chances, product)})
+        for end in MOVED:
+            found[f"gain_{end}"] = _picked(self.rules.gain(self.chances.loc[gain.index], end), product)
+        found = found.rename(columns={"gain_believed": "gain"})
+        found["when"], found["channel"] = self.when.reindex(found.index), self.channel.reindex(found.index)
+        found["reason"] = _picked(self._products.reasons.reindex(found.index, fill_value=""), product)
+        return found.sort_values("gain", ascending=False, kind="stable")[_LIST].rename_axis("customer_id")
+
+    @part
+    def headline(self) -> dict[str, object]:
+        """How many offers to how many of the `customers`, what they are expected to bring, and who decides."""
+        found, by = self.made, self.by_product
+        first = "; ".join(f"{int(own['offers']):,} {readable(name)}" for name, own in by.iterrows() if own["offers"] > 0)
+        measured = "a trial measured" if self.rules.status == "trial" else "nobody has measured"
+        told = {"offers": len(found), "customers": len(self.moment.customers), "by_product": first, "measured": measured}
+        told |= {out: found[of].sum() for out, of in (("gain", "gain"), ("low", "gain_low"), ("high", "gain_high"))}
+        return told | {"moved": self.rules.moved["believed"], "owner": self.rules.owner, "currency": self.currency}
+
+    @part
+    def by_product(self) -> pd.DataFrame:
+        """Offers and what they are expected to earn, a row a product; without products offered to too few to tell of."""
+        found = self.made.groupby("product").agg(
+            offers=("gain", "size"), chance=("chance", "mean"), gain=("gain", "sum"), gain_low=("gain_low", "sum"),
+            gain_high=("gain_high", "sum"),
+        )  # fmt: skip
+        found = found.reindex(self._history.products).fillna({"offers": 0, "gain": 0, "gain_low": 0, "gain_high": 0})
+        return disclosure.rows_told(found.sort_values("gain", ascending=False), "offers", self._smallest, added_up=True)
+
+    @part
+    def by_product_table(self) -> pd.DataFrame:
+        """The same as it is shown."""
+        money = {"gain": f"gain, {self.currency}", "gain_low": "if it moves fewer", "gain_high": "if it moves more"}
+        found = self.by_product.rename(columns={"chance": "mean chance"} | money).rename(index=readable)
+        return shown(found, offers=",.0f", **{"mean chance": ".1%"} | dict.fromkeys(money.values(), ",.0f"))
+
+    @chart
+    def by_product_chart(self) -> Axes:
+        """Draw what the offers of each product are expected to earn, from what is thought possible at least to most."""
+        found = self.by_product.dropna().iloc[::-1]
+        names = [f"{readable(name)} ({int(own['offers']):,})" for name, own in found.iterrows()]
+        axis = pd.Series(found["gain"].to_numpy(), names).plot.barh(color="C0", zorder=2)
+        spread = [found["gain"] - found["gain_low"], found["gain_high"] - found["gain"]]
+        axis.errorbar(found["gain"], range(len(found)), xerr=spread, fmt="none", ecolor="0.35", zorder=3)
+        title = "What offers are expected to earn, by product (offers made); lines: from few to many moved"
+        return titled(axis, title, f"gain, {self.currency}", "")
+
+    @part
+    def first(self) -> pd.DataFrame:
+        """The list of offers as a page shows it, the highest gain first."""
+        found, money = self.made, f"gain, {self.currency}"
+        told = found[["product", "chance", "gain", "when", "channel", "reason"]].rename(columns={"gain": money})
+        told["product"], told["channel"] = told["product"].map(readable), told["channel"].map(readable)
+        return shown(told, chance=".1%", **{money: ",.2f"})
+
+    @part
+    def not_offered(self) -> dict[str, object]:
+        """Products that are offered to nobody, or to too few to tell of: `names`, for a finding."""
+        none = self.by_product.index[~self.by_product["offers"].gt(0)]
+        if none.empty:
+            raise BankmineError("each product is offered to somebody")
+        return {"names": ", ".join(map(readable, none))}
+
+    # --- when and how
+
+    @part
+    def _behaviour(self) -> pd.DataFrame:
+        return by_customer(self._received, "05_behaviour", "behaviour", self.source).reindex(self.moment.customers)
+
+    @part
+    def _by_12(self) -> pd.Series:
+        told = by_customer(self._received, "12_channels", "channel_for", self.source)
+        best = told.sort_values("net", ascending=False, kind="stable")
+        return best[~best.index.duplicated()]["channel"].reindex(self.moment.customers)
+
+    @part
+    def when(self) -> pd.Series:
+        """The day of the month on which each is usually paid, and the usual hour, by 05."""
+        found, told = optional(self, "_behaviour"), pd.Series("", self.moment.customers)
+        if isinstance(found, Lacking):
+            return told.replace("", ANY_DAY)
+        for name, words in (("payday", "from day {:.0f}, when paid"), ("favourite_hour", "about {:.0f}:00")):
+            own = found.get(name, pd.Series(float("nan"), found.index)).map(words.format, na_action="ignore")
+            told = told.str.cat(own.fillna(""), sep=", ").str.strip(", ")
+        return told.replace("", ANY_DAY)
+
+    @part
+    def channel(self) -> pd.Series:
+        """The channel that 12 says, or the main one by 05; not known where neither tells one to be spoken to through."""
+        by_12, by_05 = optional(self, "_by_12"), optional(self, "_behaviour")
+        if not isinstance(by_12, Lacking):
+            return by_12.fillna(UNKNOWN)
+        if isinstance(by_05, Lacking) or "favourite_channel" not in by_05:
+            return pd.Series(UNKNOWN, self.moment.customers)
+        return by_05["favourite_channel"].where(by_05["favourite_channel"].isin(_CONTACTS), UNKNOWN)
+
+    @part
+    def reached(self) -> dict[str, object]:
+        """Of the offers, to how many a day and a channel is told, and by which reports."""
+        timed, known = self.made["when"].ne(ANY_DAY), self.made["channel"].ne(UNKNOWN)
+        lacking = [
+            f"{of} told nothing ({found.why})" for of, name in (("05", "_behaviour"), ("12", "_by_12"))
+            if isinstance(found := optional(self, name), Lacking)
+        ]  # fmt: skip
+        told = {"offers": len(self.made), "timed": timed.mean(), "known": known.mean()}
+        return told | {"lacking": f"; {'; '.join(lacking)}" if lacking else ""}
+
+    @part
+    def channels(self) -> pd.DataFrame:
+        """Offers by channel, without counts of too few."""
+        found = self.made["channel"].map(readable).value_counts().rename("offers").to_frame()
+        return shown(disclosure.rows_told(found, "offers", self._smallest, added_up=True), offers=",.0f")
+
+    # --- the option without a profile
+
+    @part
+    def for_everybody(self) -> pd.DataFrame:
+        """What is shown to who agreed to offers and not to personal treatment: the same to all of an age.
+
+        Products with rules, in the order of how many customers took them in the last half year.
+        """
+        took = pd.Series(self.moment.recent.sum(axis=0), self._history.products)
+        named = took.reindex(self.rules.products).dropna().sort_values(ascending=False, kind="stable")
+        if named.empty:
+            raise BankmineError("data/offers.yml names no product that customers take")
+        ages = ["{} to {}".format(*self.rules.products[name].ages) for name in named.index]
+        found = pd.DataFrame({"taken in the last half year": named.to_numpy(), "shown at age": ages}, named.index.map(readable))
+        found = disclosure.rows_told(found, "taken in the last half year", self._smallest)
+        return shown(found.rename_axis("product"), **{"taken in the last half year": ",.0f"})
+
+    @part
+    def without_profile(self) -> dict[str, object]:
+        """How many agreed to offers and not to personal treatment, and what all of them are shown first."""
+        self.source.require("customers.marketing_consent", "customers.profiling_consent")
+        offers = agreed(self.source.customers, ["marketing_consent"]).to_pandas()["customer_id"]
+        both = agreed(self.source.customers, ["marketing_consent", "profiling_consent"]).to_pandas()["customer_id"]
+        here = self.moment.customers
+        count = pd.DataFrame({"customers": [int((here.isin(offers) & ~here.isin(both)).sum())]})
+        told = disclosure.told(count, disclosure.not_told(count, self._smallest, ()))["customers"][0]
+        return {"customers": told, "first": ", ".join(self.for_everybody.index[:3])}
+
+
+def _spread(told: pd.Series | pd.DataFrame | Lacking, nobody: pd.DataFrame) -> pd.DataFrame | Lacking:
+    """Give what a rule says of customers, or of some products, for all products."""
+    if isinstance(told, Lacking):
+        return told
+    if isinstance(told, pd.Series):
+        return nobody.apply(lambda _: told.astype(bool))
+    return told.reindex(columns=nobody.columns).fillna(False).astype(bool)
+
+
+def _picked(values: pd.DataFrame, product: pd.Series) -> pd.Series:
+    """Take of each customer the value of one product."""
+    rows, columns = values.index.get_indexer(product.index), values.columns.get_indexer(product)
+    return pd.Series(values.to_numpy()[rows, columns], product.index)
