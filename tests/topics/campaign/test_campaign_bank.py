@@ -14,9 +14,12 @@ from bankmine.bank.snapshot import open_source
 from bankmine.errors import BankmineError
 from bankmine.features import contacts
 from bankmine.features.consent import ALLOWED
-from bankmine.lacking import Lacking
+from bankmine.judging import disclosure, trials
+from bankmine.lacking import Lacking, optional
 from bankmine.topics import campaign
-from bankmine.topics.campaign.plan import load_rules
+from bankmine.topics.campaign.offers import Offers
+from bankmine.topics.campaign.plan import Plan
+from bankmine.topics.campaign.rules import load_rules
 from bankmine.topics.campaign.study import BankCampaigns
 from bankmine.topics.campaign.tried import BROKEN
 
@@ -38,7 +41,7 @@ def test_the_campaign_whose_customers_were_picked_is_refused(study):
     refused = study.tried.checks.index[study.tried.checks["verdict"] == BROKEN]
     assert list(refused) == ["fund_plan_2025_04"]
     assert "fund_plan_2025_04" not in study.moved.trials
-    assert "fund_plan_2025_04" not in study.plan.effects
+    assert "fund_plan_2025_04" not in study.offers.effects
 
 
 def test_nothing_is_lacking_but_segments_that_nobody_handed_on(study):
@@ -52,7 +55,7 @@ def test_the_plan_keeps_its_limits_and_asks_nobody_who_did_not_agree(study, smal
     made = plan[~plan["held_back"]]
     assert made["cost"].sum() <= rules.budget
     assert all(n <= rules.capacity[c] for c, n in made["channel"].value_counts().items())
-    open_to = study.plan.open_to.loc[plan.index]
+    open_to = study.offers.open_to.loc[plan.index]
     assert open_to["contact"].eq(ALLOWED).all()
     assert open_to["rested"].all()
     assert (plan["gain"] > 0).all()
@@ -77,9 +80,29 @@ def test_what_is_shown_is_what_is_handed_on(study, handed):
         assert one["effect"] == pytest.approx(100 * row["value"])
 
 
+def test_a_plan_that_does_not_know_whom_06_calls_says_so(study):
+    assert "06_churn" in study.offers.unasked["why"]
+    assert any("which is not known" in who for who in study.plan.left_out.index)
+    asked = Offers(study.source, study.tried, study.moved, study.offers.rules, lambda: study.plan.contacts.index[:5])
+    assert asked.unasked is None
+    assert not asked.gain.index.isin(study.plan.contacts.index[:5]).any()
+
+
+def test_no_offer_goes_to_too_few_to_be_judged_and_all_groups_are_compared(study):
+    sizes = study.plan.contacts.groupby("campaign").size()
+    assert (sizes >= 2 * trials.FEWEST).all()
+    scarce = Plan(study.offers, smallest=int(sizes.min()) + 1)
+    assert sizes.idxmin() not in set(optional(scarce, "contacts").get("campaign", []))
+    free = study.offers.gain.index
+    for table in study.plan.impact.values():
+        unknown = len(free) - table["rows"].sum()
+        assert unknown == 0 or unknown >= disclosure.smallest_group(study.source)
+        assert len(study.plan.contacts) - unknown <= table["approved"].sum() <= len(study.plan.contacts)
+
+
 def test_a_hidden_consent_bars_everybody(study):
     again = BankCampaigns(replace(study.source, unseen=frozenset({"customers.marketing_consent"})), None)
-    assert not again.plan.open_to["contact"].eq(ALLOWED).any()
+    assert not again.offers.open_to["contact"].eq(ALLOWED).any()
     assert "nobody is known to have agreed" in again.plan.contacts.why
 
 

@@ -19,8 +19,8 @@ from bankmine.judging.intervals import draws, interval, shown, wilson, with_inte
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, line, titled
-from bankmine.topics.campaign.plan import PlanRules
 from bankmine.topics.campaign.rows import RESPONDED, REVENUE
+from bankmine.topics.campaign.rules import PlanRules
 from bankmine.topics.campaign.tried import Tried
 
 _ROUNDS, _STEPS, _GRID = 200, 12, 61

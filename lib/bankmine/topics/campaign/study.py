@@ -17,10 +17,13 @@ from bankmine.lacking import Lacking, optional, part
 from bankmine.privacy.sealing import read_sealed
 from bankmine.study.heading import Headed
 from bankmine.topics.campaign.moved import Moved
+from bankmine.topics.campaign.offers import Offers
 from bankmine.topics.campaign.plan import Plan
 from bankmine.topics.campaign.prices import Prices
 from bankmine.topics.campaign.rows import BankRows, CampaignRows, TableRows
+from bankmine.topics.campaign.rules import load_rules
 from bankmine.topics.campaign.tried import Tried
+from bankmine.topics.campaign.ways import Ways
 
 Received = Callable[[str, str, Snapshot], Path]
 """Finds a file that a report of the same day handed on, as `report.handed_on.received`."""
@@ -88,8 +91,10 @@ class BankCampaigns(Campaigns):
     def __init__(self, snapshot: Snapshot, received: Received | None) -> None:
         super().__init__(snapshot, BankRows(snapshot))
         self._received = received
-        self.plan = Plan(snapshot, self.tried, self.moved, self._called)
-        self.prices = Prices(self.tried, self.plan.rules, self._segments, disclosure.smallest_group(snapshot))
+        rules, smallest = load_rules(snapshot.source.currency), disclosure.smallest_group(snapshot)
+        self.offers = Offers(snapshot, self.tried, self.moved, rules, self._called)
+        self.plan, self.ways = Plan(self.offers, smallest), Ways(self.offers)
+        self.prices = Prices(self.tried, rules, self._segments, smallest)
 
     def _of(self, report: str, name: str) -> pd.DataFrame:
         """Read what another report of the day handed on."""
@@ -109,5 +114,5 @@ class BankCampaigns(Campaigns):
 class TableCampaigns(Campaigns):
     """Campaigns of a flat table, which tells of nobody whom to contact next."""
 
-    plan = Lacking("a table tells of no customers of today")
+    offers = plan = ways = Lacking("a table tells of no customers of today")
     prices = Lacking("a table tells of no rates that were offered")
