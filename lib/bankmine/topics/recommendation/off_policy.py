@@ -95,11 +95,11 @@ class OffPolicy:
         found = []
         for policy in (LISTED, LOT, ALL, NONE):
             value, apart = drawn[policy], drawn[LISTED] - drawn[policy]
-            (low, high), (behind_low, behind_high) = interval(value), interval(apart)
+            low, high, ahead_low, ahead_high = (float(end) for end in (*interval(value), *interval(apart)))
             own = weight.get(policy)
             found.append({
                 "campaign": name, "policy": policy, "value": value[0], "low": low, "high": high, "ahead": apart[0],
-                "ahead_low": behind_low, "ahead_high": behind_high, "few": few,
+                "ahead_low": ahead_low, "ahead_high": ahead_high, "few": few,
                 "contacted": share[0] if policy in (LISTED, LOT) else float(policy == ALL),
                 "worth": np.nan if own is None else own.sum() ** 2 / (own**2).sum(), "customers": len(rows),
             })  # fmt: skip
