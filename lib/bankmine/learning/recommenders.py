@@ -44,6 +44,10 @@ class Scores:
         """Take scores that are there already."""
         return cls(matrix.shape, matrix.__getitem__)
 
+    def first(self, customers: int) -> Scores:
+        """Return the scores of the first so many customers."""
+        return Scores((customers, self.shape[1]), self.at)
+
 
 def recommend(
     history: csr_array, recent: csr_array | None = None, segment: pd.Series | None = None, seed: int = 0,
@@ -125,8 +129,8 @@ def _by_segment(taken: csr_array, segment: pd.Series, popular: np.ndarray) -> Sc
     return Scores(taken.shape, lambda rows: share[code[rows]])  # of no segment, -1, is the last row
 
 
-def _by_neighbours(history: csr_array, popular: np.ndarray) -> Scores:
-    """Score items by how like they are to those that a customer has had: cosine of who has had either.
+def alike(history: csr_array) -> csr_array:
+    """Return how like items are: the cosine of who has had either; of each column's item the hundred most like it.
 
     Source: Sarwar and others, Item-based Collaborative Filtering, WWW (2001).
     """
@@ -134,8 +138,12 @@ def _by_neighbours(history: csr_array, popular: np.ndarray) -> Scores:
     size = np.sqrt(np.maximum(had.sum(axis=0), 1.0))
     had.data /= size[had.indices]
     of = had.T.tocsr()
-    like = vstack([_nearest(of[rows] @ had) for rows in _runs(of.shape[0], of.shape[0])]).T.tocsr()
-    own = history > 0
+    return vstack([_nearest(of[rows] @ had) for rows in _runs(of.shape[0], of.shape[0])]).T.tocsr()
+
+
+def _by_neighbours(history: csr_array, popular: np.ndarray) -> Scores:
+    """Score items by how like they are to those that a customer has had."""
+    like, own = alike(history), history > 0
     return Scores(history.shape, lambda rows: (own[rows] @ like).toarray() + _SLIGHTLY * popular)
 
 
