@@ -227,11 +227,12 @@ class Offers:
 
     @part
     def not_offered(self) -> dict[str, object]:
-        """Products that are offered to nobody, or to too few to tell of: `names`, for a finding."""
+        """Products that are offered to nobody, or to too few to tell of: `names` and `why`."""
         none = self.by_product.index[~self.by_product["offers"].gt(0)]
         if none.empty:
             raise BankmineError("each product is offered to somebody")
-        return {"names": ", ".join(map(readable, none))}
+        why = "of all who may be offered it, too few would repay the contact, or another offer earns more"
+        return {"names": ", ".join(map(readable, none)), "why": why}
 
     # --- when and how
 

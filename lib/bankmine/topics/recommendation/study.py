@@ -9,6 +9,7 @@ import pandas as pd
 from bankmine.bank.flat import is_flat, open_unlabelled
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.judging import disclosure
+from bankmine.judging.reasons import readable
 from bankmine.judging.recommended import MAIN
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.recommenders import BY_SEGMENT, FACTORS, NEIGHBOURS, OWN, POPULAR
@@ -107,9 +108,16 @@ class BankRecommendations(Headed):
         """The simplest model that none beat on the earlier half year, how it did on the later one, and whether others do."""
         used, later = self._earlier.used, self.judged_new
         popular = later.each[POPULAR][MAIN]
-        told = "none is shown to beat it there, either" if later.used == used else f"there it would be {later.used}"
-        facts = later.each[used] | {"popular": popular, "earlier": self.products.earlier, "cut": self.products.cut}
-        return facts | {"told": told.replace("_", " "), "words": later.choice["words"], "customers": later.customers}
+        how = f"the simplest that none beat in the half year after {self.products.earlier}, nor later" 
+        if later.used != used:
+            how = f"unbeaten in the half year after {self.products.earlier}, though later it would be {readable(later.used)}"
+        facts = later.each[used] | {"popular": popular, "how": how, "cut": self.products.cut}
+        return facts | {"words": later.choice["words"], "customers": later.customers}
+
+    @part
+    def first(self) -> pd.DataFrame:
+        """The offers, as a page shows them."""
+        return self.offering.first
 
     @part
     def took(self) -> dict[str, object]:

@@ -14,7 +14,8 @@ from bankmine.bank.flat import Flat
 from bankmine.bank.flat_purchases import items_of
 from bankmine.errors import BankmineError
 from bankmine.judging import disclosure
-from bankmine.lacking import Lacking, part
+from bankmine.judging.recommended import MAIN
+from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import recommenders
 from bankmine.learning.recommenders import FACTORS, NEIGHBOURS, OWN, POPULAR, alike, recommend, top
 from bankmine.study.heading import Headed
@@ -60,8 +61,7 @@ class TableRecommendations(Headed):
         Days at the end by which recommendations are judged; 0 for the last fifth of all.
     """
 
-    by_segment = Lacking("a table of purchases tells of no segments")
-    boosted = Lacking("a table of purchases tells nothing of customers that a model could learn from")
+    products = offering = off_policy = Lacking("a table of purchases tells neither who customers are nor what is earned")
 
     def __init__(self, flat: Flat, item: str, horizon: int = 0) -> None:
         self.source = flat
@@ -163,6 +163,36 @@ class TableRecommendations(Headed):
             reason += known.items[_nearest_had(known.history, who, item)].to_numpy()
         told = {"item": known.items[item], "rank": rank + 1, "reason": reason.to_numpy()}
         return pd.DataFrame(told, known.customers[who].rename("customer_id"))
+
+    @part
+    def first(self) -> pd.DataFrame:
+        """What next for each, as a page shows it."""
+        return self.offers
+
+    @part
+    def choice(self) -> dict[str, object]:
+        """The simplest model that none is shown to beat on new items, and how it did."""
+        told = self.judged_new.choice
+        how = "the simplest that none beat by the same purchases that it is judged by"
+        return told | {"popular": self.judged_new.each[POPULAR][MAIN], "how": how, "cut": self.split_day}
+
+    @part
+    def took(self) -> dict[str, object]:
+        """Of customers known by the day of the split, the share that came back."""
+        known, told = self._split[0], self.taken
+        share, unseen = told["customers"] / len(known.customers), told["unseen"]
+        repeats = f"{unseen:.1%} of what these took nobody had had before, so that no model could name it"
+        return {"customers": len(known.customers), "took": share, "repeats": repeats, "cut": self.split_day}
+
+    @part
+    def handed_on(self) -> dict[str, pd.DataFrame]:
+        """What next for each, measures of all models, and all rules tested."""
+        rules = optional(self, "rules")
+        files = {
+            "offers": optional(self, "offers"), "recommendation_judged": optional(self, "recommendation_judged"),
+            "recommendation_rules": rules if isinstance(rules, Lacking) else optional(rules, "handed"),
+        }  # fmt: skip
+        return {name: frame for name, frame in files.items() if not isinstance(frame, Lacking)}
 
     # --- what goes with what
 
