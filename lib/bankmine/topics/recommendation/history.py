@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ from scipy.sparse import csr_array
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.holdings import holders, openings
+from bankmine.judging import disclosure
+from bankmine.judging.intervals import shown, wilson, with_interval
+from bankmine.judging.reasons import readable
 from bankmine.lacking import part
 from bankmine.learning.recommenders import Scores, recommend, top
 
@@ -92,6 +96,35 @@ class History:
         until = pd.Timestamp(moment.day) + pd.Timedelta(days=AHEAD)
         found = self._opened(moment.customers, moment.day, until)
         return found if repeated else csr_array(found.toarray() * (moment.had.toarray() == 0))
+
+    @part
+    def order(self) -> pd.DataFrame:
+        """Which of two products comes first: of customers who took both on different days, the share that took `first`.
+
+        `customers` and `share` with its interval, a row a pair of which one is first more often than chance explains.
+        """
+        days = self.openings.drop_duplicates(["customer_id", "product"])
+        days = days.pivot_table(index="customer_id", columns="product", values="day")[self.products]
+        rows = []
+        for first, then in permutations(self.products, 2):
+            n = int((days[first] != days[then])[days[[first, then]].notna().all(axis=1)].sum())
+            sooner = int((days[first] < days[then]).sum())
+            if n and (low := wilson(sooner, n)[0]) > 0.5:
+                rows.append((first, then, n, sooner / n, low, wilson(sooner, n)[1]))
+        if not rows:
+            raise BankmineError("of no two products one comes first more often than chance explains")
+        found = pd.DataFrame(rows, columns=["first", "then", "customers", "share", "low", "high"])
+        return found.sort_values("share", ascending=False, ignore_index=True)
+
+    @part
+    def order_table(self) -> pd.DataFrame:
+        """The same as it is shown, without pairs that too few took both of."""
+        found = self.order[self.order["customers"] >= disclosure.smallest_group(self.source)]
+        told = pd.DataFrame({
+            "first": found["first"].map(readable), "then": found["then"].map(readable), "took both": found["customers"],
+            "in this order": with_interval(found, "share", ".0%"),
+        })  # fmt: skip
+        return shown(told.set_index("first"), **{"took both": ",.0f"})
 
     @part
     def repeats(self) -> int:

@@ -135,7 +135,10 @@ class Offers:
         pays = left & self._gain.gt(0)
         rows["not expected to earn the contact"] = {"offers": int((left & ~pays).to_numpy().sum()), "remark": ""}
         best = int(pays.any(axis=1).sum())
-        rows["another offer to the same customer earns more"] = {"offers": int(pays.to_numpy().sum()) - best, "remark": ""}
+        rows["another offer to the same customer earns more"] = {
+            "offers": int(pays.to_numpy().sum()) - best,
+            "remark": "",
+        }
         rows["offers made"] = {"offers": best, "remark": ""}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
 
@@ -183,9 +186,16 @@ class Offers:
     def headline(self) -> dict[str, object]:
         """How many offers to how many of the `customers`, what they are expected to bring, and who decides."""
         found, by = self.made, self.by_product
-        first = "; ".join(f"{int(own['offers']):,} {readable(name)}" for name, own in by.iterrows() if own["offers"] > 0)
+        first = "; ".join(
+            f"{int(own['offers']):,} {readable(name)}" for name, own in by.iterrows() if own["offers"] > 0
+        )
         measured = "a trial measured" if self.rules.status == "trial" else "nobody has measured"
-        told = {"offers": len(found), "customers": len(self.moment.customers), "by_product": first, "measured": measured}
+        told = {
+            "offers": len(found),
+            "customers": len(self.moment.customers),
+            "by_product": first,
+            "measured": measured,
+        }
         told |= {out: found[of].sum() for out, of in (("gain", "gain"), ("low", "gain_low"), ("high", "gain_high"))}
         return told | {"moved": self.rules.moved["believed"], "owner": self.rules.owner, "currency": self.currency}
 
@@ -297,7 +307,9 @@ class Offers:
         if named.empty:
             raise BankmineError("data/offers.yml names no product that customers take")
         ages = ["{} to {}".format(*self.rules.products[name].ages) for name in named.index]
-        found = pd.DataFrame({"taken in the last half year": named.to_numpy(), "shown at age": ages}, named.index.map(readable))
+        found = pd.DataFrame(
+            {"taken in the last half year": named.to_numpy(), "shown at age": ages}, named.index.map(readable)
+        )
         found = disclosure.rows_told(found, "taken in the last half year", self._smallest)
         return shown(found.rename_axis("product"), **{"taken in the last half year": ",.0f"})
 

@@ -87,7 +87,9 @@ class Takes(Study):
 
     def _say(self) -> pd.DataFrame:
         applied, tuned = self.fitted[0], self.sample.at(self.split.tune)
-        found = pd.concat([applied.probability, pd.DataFrame({m: applied.chances(m, self.today) for m in self.recipes})])
+        found = pd.concat(
+            [applied.probability, pd.DataFrame({m: applied.chances(m, self.today) for m in self.recipes})]
+        )
         raw = scores({self.chosen: self.model}, tuned)[self.chosen].astype(float)
         chance = found.loc[self.today.target.index, self.chosen]
         likeliest = self.today.at((chance >= chance.quantile(1 - _LIKELIEST)).to_numpy())

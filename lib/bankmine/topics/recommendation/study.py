@@ -108,7 +108,7 @@ class BankRecommendations(Headed):
         """The simplest model that none beat on the earlier half year, how it did on the later one, and whether others do."""
         used, later = self._earlier.used, self.judged_new
         popular = later.each[POPULAR][MAIN]
-        how = f"the simplest that none beat in the half year after {self.products.earlier}, nor later" 
+        how = f"the simplest that none beat in the half year after {self.products.earlier}, nor later"
         if later.used != used:
             how = f"unbeaten in the half year after {self.products.earlier}, though later it would be {readable(later.used)}"
         facts = later.each[used] | {"popular": popular, "how": how, "cut": self.products.cut}
@@ -125,8 +125,17 @@ class BankRecommendations(Headed):
         moment = self.history.at(self.products.cut)
         took = int((self.history.taken(moment).sum(axis=1) > 0).sum())
         repeats = self.history.repeats
-        told = f"{repeats:,} accounts are of a product had before" if repeats else "nobody took a product twice: all are new"
-        return {"customers": len(moment.customers), "took": took / len(moment.customers), "repeats": told, "cut": moment.day}
+        told = (
+            f"{repeats:,} accounts are of a product had before"
+            if repeats
+            else "nobody took a product twice: all are new"
+        )
+        return {
+            "customers": len(moment.customers),
+            "took": took / len(moment.customers),
+            "repeats": told,
+            "cut": moment.day,
+        }
 
     # --- what goes with what
 
@@ -160,7 +169,7 @@ class BankRecommendations(Headed):
         """Whom to offer what, as a list to work through; what models said as they were judged, and all rules tested."""
         found = {
             "offers": optional(self.offering, "made"), "recommendation_judged": optional(self, "_figures"),
-            "recommendation_chances": optional(self, "_chances"),
+            "recommendation_chances": optional(self, "_chances"), "recommendation_order": optional(self.history, "order"),
         }  # fmt: skip
         rules = optional(self, "rules")
         found["recommendation_rules"] = rules if isinstance(rules, Lacking) else optional(rules, "handed")

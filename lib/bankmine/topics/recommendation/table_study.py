@@ -61,7 +61,9 @@ class TableRecommendations(Headed):
         Days at the end by which recommendations are judged; 0 for the last fifth of all.
     """
 
-    products = offering = off_policy = Lacking("a table of purchases tells neither who customers are nor what is earned")
+    products = offering = off_policy = history = Lacking(
+        "a table of purchases tells neither who customers are nor what is earned"
+    )
 
     def __init__(self, flat: Flat, item: str, horizon: int = 0) -> None:
         self.source = flat
