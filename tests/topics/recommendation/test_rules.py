@@ -119,6 +119,13 @@ def test_apriori_finds_the_same_sets(rules):
     assert mine == {own: support for own, support in same.items() if not {"fund", "savings"} <= own}
 
 
+def test_of_many_sets_the_most_frequent_are_tested(rules, monkeypatch):
+    monkeypatch.setattr("bankmine.judging.association._SETS", 6)
+    some = Rules(*products(), SPLIT, AS_OF, 10).sets
+    assert some["itemsets"].tolist() == rules.sets["itemsets"].head(len(some)).tolist()
+    assert 4 <= len(some) <= 6
+
+
 def test_of_unrelated_items_hardly_any_rule_is_found():
     rng = np.random.default_rng(3)
     had = rng.random((3000, 12)) < 0.3
@@ -151,6 +158,21 @@ def test_shares_of_too_few_customers_are_not_told():
     rows = Rules(taken, strata, SPLIT, AS_OF, 40).tested
     assert rows["customers"].min() >= 40
     assert rows["took_with"].isna().all()
+
+
+def test_a_rule_to_which_there_are_too_few_exceptions_is_not_told():
+    rng = np.random.default_rng(0)
+    had = rng.random((1000, 3)) < [0.3, 0.5, 0.4]
+    had[:, 0] &= had[:, 1] | (had.cumsum(axis=0)[:, 0] <= 15)  # some of the first 15 have the one without the other
+    who, what = had.nonzero()
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 365, len(who)), "D")
+    taken = pd.DataFrame({"customer_id": who, "item": np.array(list("abc"))[what], "day": day})
+    exceptions = int((had[:, 0] & ~had[:, 1]).sum())
+    assert 2 < exceptions < 16
+    told = {smallest: Rules(taken, pd.Series(0, range(1000)), SPLIT, AS_OF, smallest).sets["itemsets"].tolist()
+            for smallest in (exceptions, exceptions + 1)}  # fmt: skip
+    assert frozenset("ab") in told[exceptions]
+    assert frozenset("ab") not in told[exceptions + 1]
 
 
 def test_facts_are_words_and_numbers(rules):
