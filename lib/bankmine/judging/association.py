@@ -27,6 +27,8 @@ _FOUND, _SUPPORT, _FEWEST = 0.05, 0.01, 20
 """Level of significance; share of the customers and number of them that a rule is of, at least."""
 _CUSTOMERS, _ITEMS, _SETS, _LARGEST = 50_000, 60, 400, 3
 """Customers, items, sets of items and items of a set that are looked at, at most."""
+_BANDS = 5
+"""Bands of how long customers have had what an item needs."""
 _NEVER = np.iinfo(np.int32).max
 _WITH = " with "
 
@@ -165,10 +167,10 @@ class Association:
 
         `customers` had all of them, `support` is their share. `confidence`, `lift` with its interval and Fisher's exact
         `p_crude` are of all customers; it is `crude` that is found by these. `odds` with interval and `p` are within
-        strata, among those who have what an item needs, of a rule of three those of the part that adds less. `first`:
-        how often the consequent came last. `found`: more than chance, by `p` adjusted for the number of rules
-        (Benjamini and Hochberg). `again`: odds of taking the consequent in the time after, by those who had not, within
-        strata too; `held` where these are above 1.
+        strata, among those who have had what an item needs, and for as long; of a rule of three those of the part that
+        adds less. `first`: how often the consequent came last. `found`: more than chance, by `p` adjusted for the number
+        of rules (Benjamini and Hochberg). `again`: odds of taking the consequent in the time after, by those who had
+        not, within strata too, and the shares that did; `held` where these odds are above 1.
         """
         rows = pd.DataFrame([self._rule(sorted(own, key=str)) for own in self.sets["itemsets"]])
         had, n = self.had.sum(), len(self.had)
@@ -187,29 +189,41 @@ class Association:
         return order.reset_index(drop=True)
 
     def _rule(self, items: list[str]) -> dict[str, object]:
-        days, had = self._days[list(items)].to_numpy(), self.had[list(items)].to_numpy()
+        days, had = self._days[items].to_numpy(), self.had[items].to_numpy()
         whole = days[had.all(axis=1)]
         last = [(whole[:, [i]] > np.delete(whole, i, axis=1)).all(axis=1).mean() for i in range(len(items))]
         end = int(np.argmax(last))
         own, before = had[:, end], np.delete(had, end, axis=1)
-        could = self.had[[other for item, other in self.needs if item in items]].to_numpy().all(axis=1)
-        parts = [self._within(before, own, could, left_out) for left_out in range(before.shape[1])]
+        could, stratum = self._alike([other for item, other in self.needs if item in items])
+        parts = [self._within(before, own, could, stratum, left_out) for left_out in range(before.shape[1])]
         weakest = min(parts, key=lambda found: np.nan_to_num(found["low"]))
         names = [str(name) for i, name in enumerate(items) if i != end]
         found = {"antecedent": " and ".join(names), "consequent": items[end], "customers": len(whole)}
         found |= {"items": len(items), "before": before.all(axis=1).sum(), "first": last[end]}
         found |= dict(zip(("odds", "odds_low", "odds_high", "p"), weakest.values(), strict=True))
-        return found | self._again(before.all(axis=1), could & ~own, days[:, end])
+        asked = could & ~own
+        return found | self._again(before[asked].all(axis=1), days[asked, end], stratum[asked])
 
-    def _within(self, before: np.ndarray, own: np.ndarray, could: np.ndarray, left_out: int) -> dict[str, float]:
+    def _alike(self, needed: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Say who has what is needed, and who is alike: of a stratum, and with it for as long."""
+        could, since = self.had[needed].to_numpy().all(axis=1), self._days[needed].to_numpy()
+        if not needed:
+            return could, self._stratum
+        since = since.max(axis=1)
+        edges = np.quantile(since[could], np.arange(1, _BANDS) / _BANDS)
+        return could, self._stratum * _BANDS + np.searchsorted(edges, since)
+
+    def _within(
+        self, before: np.ndarray, own: np.ndarray, could: np.ndarray, stratum: np.ndarray, left_out: int
+    ) -> dict[str, float]:
         """Compare those who had all items before with those who lack one of them, within strata."""
         asked = could & np.delete(before, left_out, axis=1).all(axis=1)
-        return pooled(before[asked, left_out], own[asked], self._stratum[asked])
+        return pooled(before[asked, left_out], own[asked], stratum[asked])
 
-    def _again(self, before: np.ndarray, asked: np.ndarray, day: np.ndarray) -> dict[str, float]:
+    def _again(self, before: np.ndarray, day: np.ndarray, stratum: np.ndarray) -> dict[str, float]:
         """Compare, of those who could take the consequent and had not, who took it in the time after, within strata."""
-        took, before = day[asked] <= self._split + self.ahead, before[asked]
-        found, shares = pooled(before, took, self._stratum[asked]), {}
+        took = day <= self._split + self.ahead
+        found, shares = pooled(before, took, stratum), {}
         for name, group in (("with", took[before]), ("without", took[~before])):
             told = min(group.sum(), len(group) - group.sum()) >= self._smallest
             shares[f"took_{name}"] = group.mean() if told else np.nan
