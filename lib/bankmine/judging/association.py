@@ -168,9 +168,9 @@ class Association:
         `customers` had all of them, `support` is their share. `confidence`, `lift` with its interval and Fisher's exact
         `p_crude` are of all customers; it is `crude` that is found by these. `odds` with interval and `p` are within
         strata, among those who have had what an item needs, and for as long; of a rule of three those of the part that
-        adds less. `first`: how often the consequent came last. `found`: more than chance, by `p` adjusted for the number
-        of rules (Benjamini and Hochberg). `again`: odds of taking the consequent in the time after, by those who had
-        not, within strata too, and the shares that did; `held` where these odds are above 1.
+        adds less. `first`: how often the consequent came last. `found`: more than chance, by `p` adjusted for how many
+        rules there are (Benjamini and Hochberg). `again`: odds of taking the consequent in the time after, by those who
+        had not, within strata too, and the shares that did; `held` where these odds are above 1.
         """
         rows = pd.DataFrame([self._rule(sorted(own, key=str)) for own in self.sets["itemsets"]])
         had, n = self.had.sum(), len(self.had)
