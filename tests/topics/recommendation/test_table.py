@@ -112,6 +112,9 @@ def test_rules_are_of_the_most_frequent_items(study):
     assert study.rules.counts["customers"] == CUSTOMERS
     assert study.rules.day == study.split_day
     assert study.rules.counts["tested"] > 0
+    rows = purchases()
+    early = rows[rows["day"] <= pd.Timestamp(study.split_day)].drop_duplicates(["who", "what"])
+    assert study.rules.had.sum().to_dict() == early["what"].value_counts()[study.rules.had.columns].to_dict()
 
 
 def test_what_is_handed_on_is_what_is_shown(study):
