@@ -334,7 +334,7 @@ def _spread(told: pd.Series | pd.DataFrame | Lacking, nobody: pd.DataFrame) -> p
         return told
     if isinstance(told, pd.Series):
         return nobody.apply(lambda _: told.astype(bool))
-    return told.reindex(columns=nobody.columns).fillna(False).astype(bool)
+    return told.reindex(columns=nobody.columns, fill_value=False).astype(bool)
 
 
 def _picked(values: pd.DataFrame, product: pd.Series) -> pd.Series:
