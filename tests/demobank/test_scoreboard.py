@@ -15,7 +15,16 @@ from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.report.handed_on import STAGE, hand_on
 from bankmine.topics import (
-    behaviour, campaign, churn, credit, fraud, profiling, quality, recommendation, segmentation, value,
+    behaviour,
+    campaign,
+    churn,
+    credit,
+    fraud,
+    profiling,
+    quality,
+    recommendation,
+    segmentation,
+    value,
 )  # fmt: skip
 from demobank import generate
 from demobank.scoreboard.board import Board

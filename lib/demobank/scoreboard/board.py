@@ -150,7 +150,8 @@ class Board:
             (customers.SEGMENTS, self.segments), (value.VALUE, self.value),
             (behaviour.BEHAVIOUR, self.behaviour), (churn.CHURN, self.churn),
             (credit.CREDIT, self.credit),
-            (fraud.FRAUD, self.fraud), (recommendation.RECOMMENDATION, self.recommendation), (campaign.CAMPAIGN, self.campaign),
+            (fraud.FRAUD, self.fraud), (recommendation.RECOMMENDATION, self.recommendation),
+            (campaign.CAMPAIGN, self.campaign),
         ]  # fmt: skip
 
     @property

@@ -39,7 +39,7 @@ class OffPolicy:
         """Customers of each campaign that offered a product, one contact each."""
         rows = contacted(self.source)
         rows = rows[rows["offer"].isin(self._tried) & (rows["treated"] + rows["held"] == 1)]
-        found = {name: own for name, own in rows.groupby("campaign") if own["offer"].nunique() == 1}
+        found = dict(list(rows.groupby("campaign")))
         if not found:
             raise BankmineError("no campaign offered a product that data/offers.yml names under tried")
         return found

@@ -62,7 +62,7 @@ class Offers:
 
     @part
     def refused_by_07(self) -> pd.Series:
-        """Whether 07 would refuse credit, or sees too high a chance of default; who has not applied lately it has not seen."""
+        """Whether 07 would refuse credit, or sees too high a chance of default, of those who applied lately."""
         scores = by_customer(self._received, "07_credit_scoring", "credit_scores", self.source)
         bad = scores["decision"].eq("refuse") | scores["probability"].gt(self.rules.default_at_most)
         return pd.Series(self.moment.customers.isin(bad.index[bad]), self.moment.customers)
@@ -107,9 +107,12 @@ class Offers:
         consent = contact_allowed(self.people, self.source.unseen).ne(ALLOWED)
         rules = {
             "had it before": had, "may not be offered by data/offers.yml": no_rules,
-            "did not agree to offers or to personal treatment": consent, "a complaint is open": optional(self, "complains"),
-            f"contacted within {self.rules.rest} days": optional(self, "not_rested"), "too young or too old": optional(self, "age_bars"),
-            "credit: refused by 07, or too likely to default": optional(self, "credit_bars"), "riskier than the customer's grade": optional(self, "risk_bars"),
+            "did not agree to offers or to personal treatment": consent,
+            "a complaint is open": optional(self, "complains"),
+            f"contacted within {self.rules.rest} days": optional(self, "not_rested"),
+            "too young or too old": optional(self, "age_bars"),
+            "credit: refused by 07, or too likely to default": optional(self, "credit_bars"),
+            "riskier than the customer's grade": optional(self, "risk_bars"),
         }  # fmt: skip
         return {name: _spread(told, nobody) for name, told in rules.items()}
 
@@ -168,7 +171,7 @@ class Offers:
 
     @part
     def made(self) -> pd.DataFrame:
-        """A row an offer, by customer, the highest gain first: `product`, `chance`, `gain` with its ends, when and how."""
+        """A row an offer, by customer, the highest gain first: product, chance, gain with its ends, when and how."""
         gain = self._gain.where(self.allowed)
         gain = gain[gain.gt(0).any(axis=1)]
         if gain.empty:
@@ -201,7 +204,7 @@ class Offers:
 
     @part
     def by_product(self) -> pd.DataFrame:
-        """Offers and what they are expected to earn, a row a product; without products offered to too few to tell of."""
+        """Offers and what they are expected to earn, a row a product; without numbers of too few customers."""
         found = self.made.groupby("product").agg(
             offers=("gain", "size"), chance=("chance", "mean"), gain=("gain", "sum"), gain_low=("gain_low", "sum"),
             gain_high=("gain_high", "sum"),
@@ -269,7 +272,7 @@ class Offers:
 
     @part
     def channel(self) -> pd.Series:
-        """The channel that 12 says, or the main one by 05; not known where neither tells one to be spoken to through."""
+        """The channel that 12 says, or the main one by 05, if it is one to speak to a customer through."""
         by_12, by_05 = optional(self, "_by_12"), optional(self, "_behaviour")
         if not isinstance(by_12, Lacking):
             return by_12.fillna(UNKNOWN)

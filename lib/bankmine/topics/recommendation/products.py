@@ -1,7 +1,7 @@
 """Products: how likely each customer is to take each product within half a year, by one model a product.
 
-Rows are customers on month ends who have never had the product; most of them take nothing, and the chance says so. Where
-too few took a product to learn from, its chance is the share that took it lately in the customer's segment.
+Rows are customers on month ends who have never had the product; most of them take nothing, and the chance says so.
+Where too few took a product to learn from, its chance is the share that took it lately in the customer's segment.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Products:
         until = rows["day"] + pd.Timedelta(days=AHEAD)
         came = (day[rows.index] <= until).astype(float).where(until <= pd.Timestamp(self.source.as_of))
         known = self.known.loc[rows.index]
-        known = known.loc[:, known.nunique() > 1].astype(float)
+        known = known.loc[:, known.max() > known.min()].astype(float)
         event = f"{readable(product)} is taken within {AHEAD} days"
         return Takes(self.source, event, Sample(known, came, rows["customer_id"], rows["day"]))
 
@@ -199,22 +199,10 @@ class Products:
     def calibrated(self) -> pd.DataFrame:
         """A row a product: the model in use, how well it ranks, and how many were foretold to take it and did.
 
-        `foretold` and `came` are customers of the last half year, `came_low` and `came_high` the interval of how many could have
-        come by chance at the rate that came; `words` compares them.
+        `foretold` and `came` are customers of the half year judged; `came_low` and `came_high` are how many could have
+        come by chance at the rate that came, and `words` compare them.
         """
-        rows = {}
-        for name, model in self.models.items():
-            if name not in self.lacking:
-                judged = model.judged
-                chance, target = judged.probability[model.chosen], judged.rows.target
-                came, auc = int(target.sum()), judged.metric("auc")
-                low, high = (len(target) * end for end in wilson(came, len(target)))
-                foretold = chance.sum()
-                words = "too many" if foretold > high else "too few" if foretold < low else "about right"
-                rows[name] = {
-                    "model": model.chosen, "customers": len(target), "foretold": foretold, "came": came, "came_low": low,
-                    "came_high": high, "words": words, "auc": auc["value"], "auc_low": auc["low"], "auc_high": auc["high"],
-                }  # fmt: skip
+        rows = {name: _came(model.judged) for name, model in self.models.items() if name not in self.lacking}
         if not rows:
             raise BankmineError("; ".join(f"{readable(name)}: {why}" for name, why in self.lacking.items()))
         return pd.DataFrame(rows).T.infer_objects().rename_axis("product")
@@ -242,6 +230,17 @@ class Products:
     def unlearnt(self) -> dict[str, object] | Lacking | None:
         """Products without a model, for an alert: `names` and `why` of the first; None where all have one."""
         found = self.lacking
-        if isinstance(found, Lacking) or not found:
-            return None if not isinstance(found, Lacking) else found
-        return {"names": ", ".join(map(readable, found)), "why": next(iter(found.values()))}
+        if isinstance(found, Lacking):
+            return found
+        return {"names": ", ".join(map(readable, found)), "why": next(iter(found.values()))} if found else None
+
+
+def _came(judged: Judged) -> dict[str, object]:
+    """Set what the model in use foretold beside what came."""
+    chance, target = judged.probability[judged.chosen], judged.rows.target
+    foretold, came, auc = chance.sum(), int(target.sum()), judged.metric("auc")
+    low, high = (len(target) * end for end in wilson(came, len(target)))
+    words = "too many" if foretold > high else "too few" if foretold < low else "about right"
+    told = {"model": judged.chosen, "customers": len(target), "foretold": foretold, "words": words}
+    told |= {"came": came, "came_low": low, "came_high": high}
+    return told | {"auc": auc["value"], "auc_low": auc["low"], "auc_high": auc["high"]}

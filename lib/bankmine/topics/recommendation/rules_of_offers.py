@@ -74,9 +74,9 @@ def load_offers(currency: str, file: Path = REGISTER) -> OfferRules:
         numbers = [rules.contact, rules.rest, rules.default_at_most, *(own.worth for own in products.values())]
         wrong = [
             ([n for n in numbers if isinstance(n, bool) or not n >= 0], "amounts, days and chances must be from 0 on"),
-            (not 0 < moved[0] <= moved[1] <= moved[2] <= 1, "moved must rise from low to high, above 0 and to 1 at most"),
+            (not 0 < moved[0] <= moved[1] <= moved[2] <= 1, "moved must rise from low to high, within 0 and 1"),
             ([p for p, own in products.items() if not _ages(own.ages)], "ages are two whole numbers, from and to"),
-            ([p for p, own in products.items() if own.risk not in range(1, _GRADES + 1)], "risk is a grade from 1 to 5"),
+            ([p for p, own in products.items() if own.risk not in range(1, _GRADES + 1)], "risk is a grade, 1 to 5"),
             (sorted(set(rules.tried.values()) - set(products)), "an offer that was tried is of a product with rules"),
             (rules.status not in _STATUS, f"the status must be {' or '.join(_STATUS)}"),
             (not isinstance(rules.version, datetime.date), "the version must be a day"),

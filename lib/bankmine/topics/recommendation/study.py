@@ -25,7 +25,7 @@ from bankmine.topics.recommendation.table_study import TableRecommendations
 
 PRODUCT_MODELS = "product_models"
 NEW, ALL = (POPULAR, BY_SEGMENT, NEIGHBOURS, FACTORS), (POPULAR, BY_SEGMENT, OWN, NEIGHBOURS, FACTORS)
-"""Models of what a customer has never had, and of all that is taken, the simplest first; those of products come last."""
+"""Models of what a customer has never had, and of all that is taken, the simplest first."""
 _YEAR = datetime.timedelta(days=365)
 
 
@@ -105,12 +105,12 @@ class BankRecommendations(Headed):
 
     @part
     def choice(self) -> dict[str, object]:
-        """The simplest model that none beat on the earlier half year, how it did on the later one, and whether others do."""
+        """The simplest model that none beat on the earlier half year, and how it did on the later one."""
         used, later = self._earlier.used, self.judged_new
         popular = later.each[POPULAR][MAIN]
         how = f"the simplest that none beat in the half year after {self.products.earlier}, nor later"
         if later.used != used:
-            how = f"unbeaten in the half year after {self.products.earlier}, though later it would be {readable(later.used)}"
+            how = f"unbeaten in the half year after {self.products.earlier}; later it would be {readable(later.used)}"
         facts = later.each[used] | {"popular": popular, "how": how, "cut": self.products.cut}
         return facts | {"words": later.choice["words"], "customers": later.customers}
 
@@ -169,7 +169,8 @@ class BankRecommendations(Headed):
         """Whom to offer what, as a list to work through; what models said as they were judged, and all rules tested."""
         found = {
             "offers": optional(self.offering, "made"), "recommendation_judged": optional(self, "_figures"),
-            "recommendation_chances": optional(self, "_chances"), "recommendation_order": optional(self.history, "order"),
+            "recommendation_chances": optional(self, "_chances"),
+            "recommendation_order": optional(self.history, "order"),
         }  # fmt: skip
         rules = optional(self, "rules")
         found["recommendation_rules"] = rules if isinstance(rules, Lacking) else optional(rules, "handed")
