@@ -136,6 +136,7 @@ def test_large_tables_are_judged_by_some_customers(monkeypatch, tmp_path):
     monkeypatch.setattr("bankmine.topics.recommendation.table_study._JUDGED", ITEMS * 100)
     found = opened(tmp_path, purchases())
     assert found.taken["customers"] == 100
+    assert found.took["took"] == found.taken["back"] / CUSTOMERS > 0.9
     assert found.judged_all.customers == 100
     assert found.offers.index.nunique() == CUSTOMERS
 
