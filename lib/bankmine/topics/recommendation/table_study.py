@@ -110,11 +110,12 @@ class TableRecommendations(Headed):
 
     @part
     def taken(self) -> dict[str, object]:
-        """Customers who came back, `customers`, and the share of what they took that nobody had had, `unseen`."""
+        """Customers who came back, `back`, those of them who are judged by, and the share of items `unseen` before."""
         known, taken = self._split
         later = self._rows[self._rows["day"] > pd.Timestamp(self.split_day)]
-        later = later[later["customer_id"].isin(known.customers[: taken.shape[0]])]
-        told = {"customers": taken.shape[0], "items": len(known.items), "days": self.horizon, "day": self.split_day}
+        later = later[later["customer_id"].isin(known.customers)]
+        told = {"back": later["customer_id"].nunique(), "customers": taken.shape[0], "items": len(known.items)}
+        told |= {"days": self.horizon, "day": self.split_day}
         return told | {"unseen": 1 - later["item"].isin(known.items).mean()}
 
     @part
@@ -182,7 +183,7 @@ class TableRecommendations(Headed):
     def took(self) -> dict[str, object]:
         """Of customers known by the day of the split, the share that came back."""
         known, told = self._split[0], self.taken
-        share, unseen = told["customers"] / len(known.customers), told["unseen"]
+        share, unseen = told["back"] / len(known.customers), told["unseen"]
         repeats = f"{unseen:.1%} of what these took nobody had had before, so that no model could name it"
         return {"customers": len(known.customers), "took": share, "repeats": repeats, "cut": self.split_day}
 
