@@ -43,7 +43,7 @@ def of(bank: dict[str, pd.DataFrame], folder: Path) -> BankRecommendations:
 def test_nothing_is_lacking_but_what_nobody_handed_on(study):
     parts = [study, study.history, study.products, study.offering, study.off_policy, study.judged_new, study.rules]
     why = {name: told for own in parts for name, told in lacking(own).items()}
-    assert set(why) <= {"refused_by_07", "credit_bars", "risk_bars", "not_offered", "strongest"}
+    assert set(why) <= {"refused_by_07", "credit_bars", "risk_bars"}
 
 
 def test_moments_know_nothing_of_later_days(study):

@@ -19,7 +19,7 @@ from bankmine.features.contacts import contacted, known_before
 from bankmine.judging import trials
 from bankmine.judging.intervals import draws, interval, shown, with_interval
 from bankmine.judging.reasons import readable
-from bankmine.lacking import part
+from bankmine.lacking import Lacking, part
 from bankmine.learning.recommenders import NEIGHBOURS
 from bankmine.topics.recommendation.history import History
 
@@ -60,13 +60,14 @@ class OffPolicy:
         p = trials.balance(rows, trials.prepared(known_before(self.source, rows)))[1]
         return "those contacted differed before" if p < trials.SURELY else ""
 
-    @part
-    def refused(self) -> dict[str, object]:
-        """Campaigns that are no evidence, and why: `names`, for a finding."""
-        told = [f"{readable(name)} ({why})" for name, why in self.verdicts.items() if why]
-        if not told:
-            raise BankmineError("all campaigns that offered a product are trials")
-        return {"names": "; ".join(told)}
+    @property
+    def refused(self) -> dict[str, object] | Lacking | None:
+        """Campaigns that are no evidence, and why, as `names`; None where all are trials."""
+        found = self.verdicts
+        if isinstance(found, Lacking):
+            return found
+        told = [f"{readable(name)} ({why})" for name, why in found.items() if why]
+        return {"names": "; ".join(told)} if told else None
 
     @part
     def figures(self) -> pd.DataFrame:

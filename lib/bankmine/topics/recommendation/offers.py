@@ -238,14 +238,14 @@ class Offers:
         told["product"], told["channel"] = told["product"].map(readable), told["channel"].map(readable)
         return shown(told, chance=".1%", **{money: ",.2f"})
 
-    @part
-    def not_offered(self) -> dict[str, object]:
-        """Products that are offered to nobody, or to too few to tell of: `names` and `why`."""
-        none = self.by_product.index[~self.by_product["offers"].gt(0)]
-        if none.empty:
-            raise BankmineError("each product is offered to somebody")
+    @property
+    def not_offered(self) -> dict[str, object] | Lacking | None:
+        """Products that are offered to nobody, or to too few to tell of: `names`, and `why`; None where there is none."""
+        found = self.by_product
+        if isinstance(found, Lacking) or found["offers"].gt(0).all():
+            return found if isinstance(found, Lacking) else None
         why = "of all who may be offered it, too few would repay the contact, or another offer earns more"
-        return {"names": ", ".join(map(readable, none)), "why": why}
+        return {"names": ", ".join(map(readable, found.index[~found["offers"].gt(0)])), "why": why}
 
     # --- when and how
 
