@@ -14,12 +14,14 @@ from random_bank import random_bank
 from thin_banks import THIN, lacking
 
 from bankmine.bank.contract import DEBTS
+from bankmine.deciding.offers import load_offers
 from bankmine.errors import BankmineError
 from bankmine.features.consent import ALLOWED, contact_allowed
 from bankmine.lacking import Lacking
 from bankmine.topics import recommendation
+from bankmine.topics.recommendation import products
 from bankmine.topics.recommendation.history import AHEAD, History
-from bankmine.topics.recommendation.rules_of_offers import load_offers
+from bankmine.topics.recommendation.offers import Offers
 from bankmine.topics.recommendation.study import BankRecommendations
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -130,7 +132,7 @@ def test_credit_is_not_offered_to_whom_07_refuses(study, tmp_path):
             raise BankmineError(f"{report} has not run")
         return file
 
-    again = BankRecommendations(study.source, received).offering.made
+    again = Offers(study.source, study.products, received).made
     for customer in credit[:2]:
         assert customer not in again.index or again.loc[customer, "product"] not in DEBTS
     assert again.drop(credit[:2], errors="ignore").equals(made.drop(credit[:2]))
@@ -150,17 +152,17 @@ def test_day_and_channel_are_those_that_others_handed_on(study, tmp_path):
             raise BankmineError(f"{report} has not run")
         return tmp_path / name
 
-    made = BankRecommendations(study.source, received).offering.made
+    made = Offers(study.source, study.products, received).made
     assert made.loc[who[0], ["when", "channel"]].tolist() == ["any day", "not known"]
     assert made.loc[who[1], ["when", "channel"]].tolist() == ["from day 10, when paid, about 9:00", "mobile"]
     best.to_parquet(tmp_path / "channel_for.parquet")
-    assert BankRecommendations(study.source, received).offering.made.loc[who[1], "channel"] == "branch"
+    assert Offers(study.source, study.products, received).made.loc[who[1], "channel"] == "branch"
     assert "05 told nothing" in study.offering.reached["lacking"]
 
 
 def test_a_hidden_consent_bars_everybody_and_its_lack_nobody(study):
     hidden = replace(study.source, unseen=frozenset({"customers.marketing_consent"}))
-    assert "no offer is expected" in BankRecommendations(hidden, None).offering.made.why
+    assert "no offer is expected" in Offers(hidden, study.products, None).made.why
     told = study.offering.without_profile
     people = study.offering.people
     plain = people["marketing_consent"].eq(True) & ~people["profiling_consent"].eq(True)
@@ -191,6 +193,16 @@ def test_of_trials_only_those_count_and_the_rest_is_told_why(study):
     held = rows[rows["held"] == 1]
     assert own.loc["nobody", "value"] == pytest.approx(1000 * held["held_revenue"].mean())
     assert own.loc["everybody", "worth"] == pytest.approx((rows["treated"] == 1).sum())
+
+
+def test_of_a_large_bank_some_are_judged_and_all_of_today_are_scored(tmp_path, monkeypatch):
+    bank = random_bank(customers=300, bookings=6000)
+    whole = of(bank, tmp_path / "whole")
+    monkeypatch.setattr(products, "MOST", 60)
+    found = of(bank, tmp_path / "some")
+    assert len(found.products.moment(found.products.cut).customers) == 60
+    assert found.offering.chances.shape == whole.offering.chances.shape
+    assert found.judged_new.customers <= 60
 
 
 # --- bad input

@@ -81,9 +81,9 @@ class History:
         people = self.source.customers.select(*told).to_pandas().drop_duplicates("customer_id")
         return people.set_index("customer_id").apply(pd.to_datetime)
 
-    def at(self, day: datetime.date) -> Moment:
-        """Say who was a customer on a day and what each had taken by then."""
-        customers = holders(self.source, day).sort_values()
+    def at(self, day: datetime.date, among: pd.Index | None = None) -> Moment:
+        """Say who was a customer on a day, of all or among some, and what each had taken by then."""
+        customers = holders(self.source, day).sort_values() if among is None else among
         if customers.empty:
             raise BankmineError(f"nobody had an account open on {day}")
         segment = _banded(self._people.reindex(customers), pd.Timestamp(day))

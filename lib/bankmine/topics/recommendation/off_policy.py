@@ -1,9 +1,7 @@
 """Off-policy: whether contacting only those whom a list names would have done better, by campaigns that were trials.
 
-Who was contacted in a trial was drawn, so each customer for whom draw and policy agree speaks for those for whom they
-did not, by the inverse of the chance of the draw (Horvitz and Thompson, Journal of the American Statistical Association
-47, 1952), weights adding up to one (Hajek). Lists are those of the day before the campaign, by item neighbours: few
-campaigns lie so late that models of products could have been learnt before them.
+Lists are those of the day before the campaign, by item neighbours: few campaigns lie so late that models of products
+could have been learnt before them.
 """
 
 from __future__ import annotations
@@ -16,15 +14,15 @@ import pandas as pd
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.contacts import contacted, known_before
-from bankmine.judging import trials
-from bankmine.judging.intervals import draws, interval, shown, with_interval
+from bankmine.judging import off_policy, trials
+from bankmine.judging.intervals import shown, with_interval
+from bankmine.judging.off_policy import LISTED, LOT
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, part
 from bankmine.learning.recommenders import NEIGHBOURS
 from bankmine.topics.recommendation.history import History
 
-LISTED, LOT, ALL, NONE = "those on whose list it is", "as many at random", "everybody", "nobody"
-_SHOWN, _ROUNDS, _PER = 3, 500, 1000
+_SHOWN, _PER = 3, 1000
 
 
 class OffPolicy:
@@ -82,29 +80,10 @@ class OffPolicy:
         return pd.concat(rows).set_index(["campaign", "policy"])
 
     def _held_against(self, name: str, rows: pd.DataFrame) -> pd.DataFrame:
-        listed = self._listed(rows)
-        planned, treated = rows["planned"].to_numpy(float), rows["treated"].to_numpy(float)
-        cost = rows["treated_cost"].to_numpy(float)
-        money = (rows["treated_revenue"] + rows["held_revenue"]).to_numpy(float) - cost
-        chance = {LISTED: listed, ALL: np.ones(len(rows)), NONE: np.zeros(len(rows))}
-        weight = {p: c * treated / planned + (1 - c) * (1 - treated) / (1 - planned) for p, c in chance.items()}
-        counts = draws(len(rows), _ROUNDS)
-        drawn = {p: _PER * (counts.T @ (w * money)) / np.maximum(counts.T @ w, 1e-12) for p, w in weight.items()}
-        share = (counts.T @ listed) / counts.sum(axis=0)
-        drawn[LOT] = share * drawn[ALL] + (1 - share) * drawn[NONE]
-        few = min((listed * treated).sum(), (listed * (1 - treated)).sum()) < trials.FEWEST
-        found = []
-        for policy in (LISTED, LOT, ALL, NONE):
-            value, apart = drawn[policy], drawn[LISTED] - drawn[policy]
-            low, high, ahead_low, ahead_high = (float(end) for end in (*interval(value), *interval(apart)))
-            own = weight.get(policy)
-            found.append({
-                "campaign": name, "policy": policy, "value": value[0], "low": low, "high": high, "ahead": apart[0],
-                "ahead_low": ahead_low, "ahead_high": ahead_high, "few": few,
-                "contacted": share[0] if policy in (LISTED, LOT) else float(policy == ALL),
-                "worth": np.nan if own is None else own.sum() ** 2 / (own**2).sum(), "customers": len(rows),
-            })  # fmt: skip
-        return pd.DataFrame(found)
+        """Hold policies against a trial, in money net of contacts, of 1,000 customers."""
+        money = rows["treated_revenue"] + rows["held_revenue"] - rows["treated_cost"]
+        found = off_policy.values(self._listed(rows), rows["treated"] == 1, rows["planned"], _PER * money)
+        return found.reset_index().assign(campaign=name, customers=len(rows))
 
     def _listed(self, rows: pd.DataFrame) -> np.ndarray:
         """Say of each customer of a campaign whether the product was among the first of the list of the day before."""

@@ -1,4 +1,4 @@
-"""Offers: who may be offered what, what that is expected to earn, and when and through which channel to make it."""
+"""Offers: what those are expected to earn that may be made, and when and through which channel to make them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bankmine.bank.snapshot import Snapshot
+from bankmine.deciding.offers import MOVED
 from bankmine.errors import BankmineError
-from bankmine.features.consent import ALLOWED, agreed, contact_allowed
-from bankmine.features.service import complaining
+from bankmine.features.consent import agreed
 from bankmine.judging import disclosure
 from bankmine.judging.intervals import shown
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, titled
 from bankmine.study.received import Received, by_customer
-from bankmine.topics.recommendation.history import History, Moment
+from bankmine.topics.recommendation.eligible import Eligible
 from bankmine.topics.recommendation.products import Products
-from bankmine.topics.recommendation.rules_of_offers import MOVED, OfferRules, load_offers
 
 ANY_DAY, UNKNOWN = "any day", "not known"
 _CONTACTS = ("mobile", "online", "branch", "call_centre")
@@ -25,109 +24,17 @@ _CONTACTS = ("mobile", "online", "branch", "call_centre")
 _LIST = ["product", "chance", "gain", "gain_low", "gain_high", "when", "channel", "reason"]
 
 
-class Offers:
+class Offers(Eligible):
     """Offers to customers of today: one each at most, the one that is expected to earn most."""
 
-    def __init__(self, snapshot: Snapshot, history: History, products: Products, received: Received | None) -> None:
-        self.source, self._history, self._products, self._received = snapshot, history, products, received
+    def __init__(self, snapshot: Snapshot, products: Products, received: Received | None) -> None:
+        super().__init__(snapshot, products, received)
         self.currency = snapshot.source.currency or "the source's currency"
-
-    @part
-    def rules(self) -> OfferRules:
-        """What is decided of offers."""
-        return load_offers(self.source.source.currency)
-
-    @part
-    def moment(self) -> Moment:
-        """Customers of today."""
-        return self._history.at(self.source.as_of)
-
-    @part
-    def chances(self) -> pd.DataFrame:
-        """Chance of each product to be taken within half a year, customers by products; NaN where it was had before."""
-        return self._products.chances(self.moment)
-
-    @part
-    def people(self) -> pd.DataFrame:
-        """What the bank knows of customers of today."""
-        people = self.source.customers.to_pandas().drop_duplicates("customer_id").set_index("customer_id")
-        return people.reindex(self.moment.customers)
-
-    @part
-    def known(self) -> pd.DataFrame:
-        """What features tell of them."""
-        return self._products.known_on(self.source.as_of).reindex(self.moment.customers)
-
-    # --- who may be offered what
-
-    @part
-    def refused_by_07(self) -> pd.Series:
-        """Whether 07 would refuse credit, or sees too high a chance of default, of those who applied lately."""
-        scores = by_customer(self._received, "07_credit_scoring", "credit_scores", self.source)
-        bad = scores["decision"].eq("refuse") | scores["probability"].gt(self.rules.default_at_most)
-        return pd.Series(self.moment.customers.isin(bad.index[bad]), self.moment.customers)
-
-    @part
-    def complains(self) -> pd.Series:
-        """Whether a complaint is open."""
-        return pd.Series(self.moment.customers.isin(complaining(self.source)), self.moment.customers)
-
-    @part
-    def not_rested(self) -> pd.Series:
-        """Whether the last contact is too fresh."""
-        if "days_since_contact" not in self.known:
-            raise BankmineError("the source tells of no contacts")
-        return self.known["days_since_contact"].lt(self.rules.rest)
-
-    @part
-    def age_bars(self) -> pd.DataFrame:
-        """Whether the age bars from a product."""
-        if "age_years" not in self.known:
-            raise BankmineError("the source tells no ages")
-        return self.rules.too_young_or_old(self.known["age_years"])
-
-    @part
-    def credit_bars(self) -> pd.DataFrame:
-        """Whether 07 bars from credit."""
-        return self.rules.bars_credit(self.refused_by_07)
-
-    @part
-    def risk_bars(self) -> pd.DataFrame:
-        """Whether a product is riskier than the customer's own grade."""
-        if "risk_grade" not in self.people:
-            raise BankmineError("the source tells no grades of risk of customers (risk_grade): test before the sale")
-        return self.rules.too_risky(pd.to_numeric(self.people["risk_grade"]))
-
-    @part
-    def barred(self) -> dict[str, pd.DataFrame | Lacking]:
-        """By rule, in the order in which rules are asked, whom it bars from what; lacking where it cannot be told."""
-        nobody = pd.DataFrame(False, self.moment.customers, self._history.products)
-        had = self.chances.isna()
-        no_rules = nobody.assign(**{name: name not in self.rules.products for name in nobody})
-        consent = contact_allowed(self.people, self.source.unseen).ne(ALLOWED)
-        rules = {
-            "had it before": had, "may not be offered by data/offers.yml": no_rules,
-            "did not agree to offers or to personal treatment": consent,
-            "a complaint is open": optional(self, "complains"),
-            f"contacted within {self.rules.rest} days": optional(self, "not_rested"),
-            "too young or too old": optional(self, "age_bars"),
-            "credit: refused by 07, or too likely to default": optional(self, "credit_bars"),
-            "riskier than the customer's grade": optional(self, "risk_bars"),
-        }  # fmt: skip
-        return {name: _spread(told, nobody) for name, told in rules.items()}
-
-    @part
-    def allowed(self) -> pd.DataFrame:
-        """Whether a product may be offered to a customer, by all rules that can be told."""
-        found = pd.DataFrame(True, self.moment.customers, self._history.products)
-        for told in self.barred.values():
-            found = found if isinstance(told, Lacking) else found & ~told
-        return found
 
     @part
     def removed(self) -> pd.DataFrame:
         """How many of all offers that could be made each rule removes, in their order, and what is left."""
-        left = pd.DataFrame(True, self.moment.customers, self._history.products)
+        left = pd.DataFrame(True, self.moment.customers, self._products.history.products)
         rows = {"all customers × products": {"offers": left.size, "remark": ""}}
         for name, told in self.barred.items():
             if isinstance(told, Lacking):
@@ -209,7 +116,9 @@ class Offers:
             offers=("gain", "size"), chance=("chance", "mean"), gain=("gain", "sum"), gain_low=("gain_low", "sum"),
             gain_high=("gain_high", "sum"),
         )  # fmt: skip
-        found = found.reindex(self._history.products).fillna({"offers": 0, "gain": 0, "gain_low": 0, "gain_high": 0})
+        found = found.reindex(self._products.history.products).fillna(
+            {"offers": 0, "gain": 0, "gain_low": 0, "gain_high": 0}
+        )
         return disclosure.rows_told(found.sort_values("gain", ascending=False), "offers", self._smallest, added_up=True)
 
     @part
@@ -240,7 +149,7 @@ class Offers:
 
     @property
     def not_offered(self) -> dict[str, object] | Lacking | None:
-        """Products that are offered to nobody, or to too few to tell of: `names`, and `why`; None where there is none."""
+        """Products that are offered to nobody, or to too few to tell of: `names` and `why`; None without one."""
         found = self.by_product
         if isinstance(found, Lacking) or found["offers"].gt(0).all():
             return found if isinstance(found, Lacking) else None
@@ -305,7 +214,7 @@ class Offers:
 
         Products with rules, in the order of how many customers took them in the last half year.
         """
-        took = pd.Series(self.moment.recent.sum(axis=0), self._history.products)
+        took = pd.Series(self.moment.recent.sum(axis=0), self._products.history.products)
         named = took.reindex(self.rules.products).dropna().sort_values(ascending=False, kind="stable")
         if named.empty:
             raise BankmineError("data/offers.yml names no product that customers take")
@@ -326,15 +235,6 @@ class Offers:
         count = pd.DataFrame({"customers": [int((here.isin(offers) & ~here.isin(both)).sum())]})
         told = disclosure.told(count, disclosure.not_told(count, self._smallest, ()))["customers"][0]
         return {"customers": told, "first": ", ".join(self.for_everybody.index[:3])}
-
-
-def _spread(told: pd.Series | pd.DataFrame | Lacking, nobody: pd.DataFrame) -> pd.DataFrame | Lacking:
-    """Give what a rule says of customers, or of some products, for all products."""
-    if isinstance(told, Lacking):
-        return told
-    if isinstance(told, pd.Series):
-        return nobody.apply(lambda _: told.astype(bool))
-    return told.reindex(columns=nobody.columns, fill_value=False).astype(bool)
 
 
 def _picked(values: pd.DataFrame, product: pd.Series) -> pd.Series:

@@ -140,6 +140,10 @@ class Products:
         spine = spine.select("customer_id", day=spine.day.cast("date"))
         return all_known(self.source, spine, self._rows[list(KEYS)])
 
+    def moment(self, day: datetime.date) -> Moment:
+        """Return the customers of one of the days, and what each had taken by then."""
+        return self.history.at(day, pd.Index(self._rows.loc[self._rows["day"] == pd.Timestamp(day), "customer_id"]))
+
     def known_on(self, day: datetime.date) -> pd.DataFrame:
         """Return what was known of customers on one of the days, by customer."""
         rows = self._rows[self._rows["day"] == pd.Timestamp(day)]
@@ -232,7 +236,11 @@ class Products:
         found = self.lacking
         if isinstance(found, Lacking):
             return found
-        return {"names": ", ".join(map(readable, found)), "why": next(iter(found.values()))} if found else None
+        return (
+            {"names": ", ".join(map(readable, found)), "why": next(iter(found.values())).partition(":")[0]}
+            if found
+            else None
+        )
 
 
 def _came(judged: Judged) -> dict[str, object]:

@@ -68,7 +68,7 @@ class BankRecommendations(Headed):
         self.source = snapshot
         self.history = History(snapshot)
         self.products = Products(snapshot, self.history)
-        self.offering = Offers(snapshot, self.history, self.products, received)
+        self.offering = Offers(snapshot, self.products, received)
 
     @part
     def off_policy(self) -> OffPolicy:
@@ -80,19 +80,19 @@ class BankRecommendations(Headed):
     @part
     def _earlier(self) -> Compared:
         """Models on an earlier half year, by which they are chosen."""
-        return self._judged(self.history.at(self.products.earlier))
+        return self._judged(self.products.moment(self.products.earlier))
 
     @part
     def judged_new(self) -> Compared:
         """Models on products newly taken in the last half year."""
-        return self._judged(self.history.at(self.products.cut))
+        return self._judged(self.products.moment(self.products.cut))
 
     @part
     def judged_all(self) -> Compared:
         """Models on all products taken, new and repeated: the same where nobody took a product twice."""
         if not self.history.repeats:
             return self.judged_new
-        return self._judged(self.history.at(self.products.cut), repeated=True)
+        return self._judged(self.products.moment(self.products.cut), repeated=True)
 
     def _judged(self, moment: Moment, repeated: bool = False) -> Compared:
         scores = {n: own for n, own in moment.scores().items() if n in (ALL if repeated else NEW)}
@@ -106,10 +106,15 @@ class BankRecommendations(Headed):
     @part
     def choice(self) -> dict[str, object]:
         """The simplest model that none beat on the earlier half year, and how it did on the later one."""
-        used, later = self._earlier.used, self.judged_new
+        later, earlier = self.judged_new, optional(self, "_earlier")
+        used = later.used if isinstance(earlier, Lacking) else earlier.used
         popular = later.each[POPULAR][MAIN]
         how = f"the simplest that none beat in the half year after {self.products.earlier}, nor later"
-        if later.used != used:
+        if isinstance(earlier, Lacking):
+            how = (
+                "the simplest that none beat in the half year that it is judged by, as the one before tells too little"
+            )
+        elif later.used != used:
             how = f"unbeaten in the half year after {self.products.earlier}; later it would be {readable(later.used)}"
         facts = later.each[used] | {"popular": popular, "how": how, "cut": self.products.cut}
         return facts | {"words": later.choice["words"], "customers": later.customers}
@@ -122,7 +127,7 @@ class BankRecommendations(Headed):
     @part
     def took(self) -> dict[str, object]:
         """Of the `customers` with an account on the day judged, the share that took something new."""
-        moment = self.history.at(self.products.cut)
+        moment = self.products.moment(self.products.cut)
         took = int((self.history.taken(moment).sum(axis=1) > 0).sum())
         repeats = self.history.repeats
         told = (
@@ -158,7 +163,7 @@ class BankRecommendations(Headed):
     @part
     def _chances(self) -> pd.DataFrame:
         """Chances as they were judged, a row a customer and product, and whether it was taken."""
-        moment = self.history.at(self.products.cut)
+        moment = self.products.moment(self.products.cut)
         chance = self.products.chances(moment)
         took = pd.DataFrame(self.history.taken(moment).toarray() > 0, chance.index, chance.columns)
         long = chance.rename_axis("customer_id").melt(var_name="product", value_name="chance", ignore_index=False)
