@@ -157,7 +157,7 @@ def test_day_and_channel_are_those_that_others_handed_on(study, tmp_path):
     assert made.loc[who[1], ["when", "channel"]].tolist() == ["from day 10, when paid, about 9:00", "mobile"]
     best.to_parquet(tmp_path / "channel_for.parquet")
     assert Offers(study.source, study.products, received).made.loc[who[1], "channel"] == "branch"
-    assert "05 told nothing" in study.offering.reached["lacking"]
+    assert "nothing tells habits" in study.offering.reached["lacking"]
 
 
 def test_a_hidden_consent_bars_everybody_and_its_lack_nobody(study):

@@ -191,10 +191,10 @@ class Offers(Eligible):
 
     @part
     def reached(self) -> dict[str, object]:
-        """Of the offers, to how many a day and a channel is told, and by which reports."""
+        """To which share of the offers a day or hour and a channel is told, and what is lacking."""
         timed, known = self.made["when"].ne(ANY_DAY), self.made["channel"].ne(UNKNOWN)
         lacking = [
-            f"{of} told nothing ({found.why})" for of, name in (("05", "_behaviour"), ("12", "_by_12"))
+            f"nothing tells {of} ({found.why})" for of, name in (("habits", "_behaviour"), ("the best channel", "_by_12"))
             if isinstance(found := optional(self, name), Lacking)
         ]  # fmt: skip
         told = {"offers": len(self.made), "timed": timed.mean(), "known": known.mean()}
