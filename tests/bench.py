@@ -393,6 +393,7 @@ def main() -> None:
     from bench_credit import credit_bench
     from bench_fraud import fraud_bench
     from bench_live import live_bench
+    from bench_recommendation import recommendation_bench
     from bench_value import value_bench
 
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
@@ -407,6 +408,7 @@ def main() -> None:
     credit_bench()
     value_bench()
     campaign_bench()
+    recommendation_bench()
     channels_bench()
     return None
 

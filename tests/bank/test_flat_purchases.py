@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bankmine.bank.flat import open_unlabelled
-from bankmine.bank.flat_purchases import purchases_of
+from bankmine.bank.flat_purchases import items_of, purchases_of
 from bankmine.errors import BankmineError
 
 ROWS = "who,day,paid,note\n" + "".join(
@@ -60,3 +60,45 @@ def test_a_table_of_what_was_given_back_has_no_purchases(tmp_path):
     file.write_text("who,day,paid\n" + "".join(f"{i},2025-01-0{i + 1},-{i + 1}.5\n" for i in range(5)))
     with pytest.raises(BankmineError, match=r"No row of .* is a purchase. 5 rows of less than nothing"):
         purchases_of(open_unlabelled(str(file), "who", "day"), "paid")
+
+
+ITEMS = "who,day,what\n" + "".join(
+    f"00{i % 3},2025-0{i % 6 + 1}-1{i},{what}\n" for i, what in enumerate(["007", "=1+1", "", "<b>x</b>", "007", " a "])
+)
+
+
+@pytest.fixture
+def items(tmp_path):
+    file = tmp_path / "items.csv"
+    file.write_text(ITEMS)
+    return file
+
+
+def test_items_are_text_as_the_table_writes_it(items):
+    found = items_of(open_unlabelled(str(items), "who", "day"), "what")
+    assert list(found.rows["item"]) == ["007", "=1+1", "<b>x</b>", "007", "a"]
+    assert list(found.rows["customer_id"]) == ["000", "001", "000", "001", "002"]
+    assert list(found.rows["day"].astype(str)) == ["2025-01-10", "2025-02-11", "2025-04-13", "2025-05-14", "2025-06-15"]
+    assert found.remarks == ("1 rows without what left out",)
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        ("", "Say which column of .* tells what was bought: item=…"),
+        ("article", "item=.?article"),
+        ("who", "item=who: that is the column of id"),
+        ("day", "item=day: that is the column of time"),
+    ],
+)
+def test_an_item_that_is_not_told_or_not_there_is_asked_for(items, item, told):
+    with pytest.raises(BankmineError, match=told) as refused:
+        items_of(open_unlabelled(str(items), "who", "day"), item)
+    assert "\n" not in str(refused.value)
+
+
+def test_one_item_is_nothing_to_choose_from(tmp_path):
+    file = tmp_path / "one.csv"
+    file.write_text("who,day,what\n" + "".join(f"{i},2025-01-0{i + 1},tea\n" for i in range(5)))
+    with pytest.raises(BankmineError, match="fewer than two items"):
+        items_of(open_unlabelled(str(file), "who", "day"), "what")

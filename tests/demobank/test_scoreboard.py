@@ -14,7 +14,18 @@ import pytest
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.report.handed_on import STAGE, hand_on
-from bankmine.topics import behaviour, campaign, churn, credit, fraud, profiling, quality, segmentation, value
+from bankmine.topics import (
+    behaviour,
+    campaign,
+    churn,
+    credit,
+    fraud,
+    profiling,
+    quality,
+    recommendation,
+    segmentation,
+    value,
+)  # fmt: skip
 from demobank import generate
 from demobank.scoreboard.board import Board
 
@@ -24,7 +35,7 @@ DAY = "2025-12-31"
 CREDIT = "07_credit_scoring"
 REPORTS = {
     "01_data_quality", "02_profiling", "03_segmentation", "04_value", "05_behaviour", "06_churn", CREDIT, "08_fraud",
-    "11_campaign",
+    "10_recommendation", "11_campaign",
 }  # fmt: skip
 
 
@@ -39,7 +50,7 @@ def handed_on(bank, tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("handed on")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(STAGE, str(place))
-        for topic in (quality, profiling, segmentation, value, behaviour, churn, credit, campaign):
+        for topic in (quality, profiling, segmentation, value, behaviour, churn, credit, campaign, recommendation):
             hand_on(topic.study(str(bank), DAY))
         hand_on(fraud.study(str(bank), DAY, days=390, blocks=8))
     return place

@@ -1,10 +1,11 @@
-"""Flat purchases: a flat table whose rows are purchases of customers, each with its day and amount."""
+"""Flat purchases: a flat table whose rows are purchases of customers, each with its day, and its amount or item."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import ibis.expr.types as ir
+import pandas as pd
 import pyarrow as pa
 from ibis.util import gen_name
 
@@ -56,3 +57,36 @@ def purchases_of(flat: Flat, amount: str) -> FlatPurchases:
         "date": pa.array(flat.day[there].dt.date, pa.date32()),
     })  # fmt: skip
     return FlatPurchases(rows.con.create_table(gen_name("purchases"), table), tuple(remarks))
+
+
+@dataclass(frozen=True)
+class FlatItems:
+    """Items that customers of a flat table took."""
+
+    rows: pd.DataFrame
+    """`customer_id`, `item` and `day`, in the order of the table; items as it writes them."""
+    remarks: tuple[str, ...]
+    """What was left out, for the reader."""
+
+
+def items_of(flat: Flat, item: str) -> FlatItems:
+    """Read the rows of a table without an outcome as items that were taken.
+
+    Raises
+    ------
+    BankmineError
+        If `item` is not told, no column of its own, or no two items are told.
+    """
+    rows = flat.rows
+    if not item:
+        raise BankmineError(f"Say which column of {flat.title} tells what was bought: item=….")
+    refuse_unknown([item], rows.columns, "item")
+    if role := next((role for role in ("id", "time") if rows.roles[role] == item), ""):
+        raise BankmineError(f"item={item}: that is the column of {role}: say which one tells what was bought.")
+    told = rows.texts(item).set_axis(flat.entity.index)
+    there = told.notna() & flat.day.notna()
+    if told[there].nunique() < 2:
+        raise BankmineError(f"item={item}: fewer than two items are told, so there is nothing to choose from.")
+    found = pd.DataFrame({"customer_id": flat.entity.astype(str), "item": told, "day": flat.day.dt.normalize()})[there]
+    left_out = int((~there).sum())
+    return FlatItems(found, (f"{left_out:,} rows without {item} left out",) if left_out else ())

@@ -14,6 +14,7 @@ import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
+from bankmine.features.customers import all_known
 from bankmine.features.spine import KEYS, kept
 from bankmine.features.value import margin
 
@@ -126,3 +127,13 @@ def what_followed(snapshot: Snapshot, rows: pd.DataFrame) -> pd.DataFrame:
         return found.assign(left=(found["gone"] <= found["day"]).astype(float))[["margin", "left"]]
 
     return kept(snapshot, f"{AFTER} days after contacts", keys, computed).reindex(rows.index)
+
+
+def known_before(snapshot: Snapshot, rows: pd.DataFrame) -> pd.DataFrame:
+    """Fetch everything that features tell of customers on the day before their first contact, in the order of rows."""
+    keys = rows[["customer_id"]].assign(day=rows["day"] - pd.Timedelta(days=1))
+    wanted = keys.drop_duplicates().sort_values(list(KEYS), ignore_index=True)
+    spine = ibis.memtable(wanted.assign(day=wanted["day"].dt.date))
+    spine = spine.select("customer_id", day=spine.day.cast("date"))
+    found = all_known(snapshot, spine, wanted).set_axis(pd.MultiIndex.from_frame(wanted))
+    return found.loc[pd.MultiIndex.from_frame(keys)].set_axis(rows.index)

@@ -65,3 +65,10 @@ def holders(snapshot: Snapshot, day: datetime.date) -> pd.Index:
     if "closed_on" in rows.columns:
         rows = rows.filter(rows.closed_on.isnull() | (rows.closed_on > ibis.literal(day)))
     return pd.Index(rows.select("customer_id").distinct().to_pandas()["customer_id"])
+
+
+def openings(snapshot: Snapshot) -> pd.DataFrame:
+    """Fetch when each account was opened: `customer_id`, `product` and `day`, the oldest first."""
+    rows = snapshot.accounts.select("customer_id", "product", day="opened_on").to_pandas()
+    rows["day"] = pd.to_datetime(rows["day"])
+    return rows.sort_values(["day", "customer_id", "product"], ignore_index=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 from ibis import _
 
 from bankmine.bank.snapshot import Snapshot
@@ -32,6 +33,14 @@ def service(snapshot: Snapshot, spine: ir.Table) -> ir.Table:
         parts.append(_contacts(snapshot.contacts, spine))
     table = beside(spine.select(*KEYS), parts)
     return table.fill_null({c: 0 for c in table.columns if c not in KEYS and not c.startswith(_EMPTY)})
+
+
+def complaining(snapshot: Snapshot) -> pd.Index:
+    """Fetch the keys of customers of whom a complaint is open on the snapshot's day."""
+    snapshot.require("feedback.kind", "feedback.resolved_on")
+    told = snapshot.feedback
+    rows = told.filter(told.kind == "complaint", told.resolved_on.isnull())
+    return pd.Index(rows.select("customer_id").distinct().to_pandas()["customer_id"])
 
 
 def _complaints(feedback: ir.Table, spine: ir.Table) -> ir.Table:

@@ -217,8 +217,10 @@ def received(report: str, file: str, snapshot: Snapshot | Flat) -> Path:
         If the report did not run so, or handed on no such file; it says which report to run.
     """
     folder = _reports(snapshot) / str(snapshot.as_of)
-    failed = report in json.loads(os.environ.get(FAILED, "[]"))
-    if why := "failed in this run" if failed else obstacle(load_catalogue()[report], folder, snapshot):
+    failed, known = report in json.loads(os.environ.get(FAILED, "[]")), load_catalogue()
+    if report not in known:
+        raise BankmineError(f"there is no report {report} in this workspace")
+    if why := "failed in this run" if failed else obstacle(known[report], folder, snapshot):
         source = "" if _is_default(snapshot) else f" --source {shlex.quote(str(snapshot.source.folder))}"
         raise BankmineError(f"{report} {why}: bankmine run {report}{source} --as-of {snapshot.as_of}")
     if f"{report}/{file}" not in json.loads((folder / f"{report}.json").read_text("utf-8"))["files"]:

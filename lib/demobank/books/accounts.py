@@ -102,15 +102,37 @@ def draw_openings(world: World, streams: Streams) -> np.ndarray:
     opened = np.full((len(world), len(PRODUCTS)), NEVER, dtype=np.int64)
     opened[:, CURRENT] = world.joined
     ends = np.minimum(world.life.left, world.calendar.length)
-    for product, (constant, weights, years, after) in _TAKES.items():
-        score = constant + world.latents @ np.array(weights)
-        if product in _DRAWN_BY:
-            other, log_odds = _DRAWN_BY[product]
-            score += log_odds * (opened[:, other] < NEVER)
+    for product, (_, _, years, after) in _TAKES.items():
+        score = affinity(world.latents, opened < NEVER, product)
         day = opened[:, after] + 1 + (years * wait[:, product]).astype(np.int64)
         takes = (chance[:, product] < 1 / (1 + np.exp(-score))) & (opened[:, after] < NEVER) & (day < ends)
         opened[:, product] = np.where(takes & _old_enough(world.age, product, day), day, NEVER)
     return opened
+
+
+def affinity(latents: np.ndarray, holds: np.ndarray, product: int) -> np.ndarray:
+    """Return the log-odds that each customer ever takes a product, by traits and by the products that are taken."""
+    constant, weights, _, _ = _TAKES[product]
+    score = constant + latents @ np.array(weights)
+    if product in _DRAWN_BY:
+        other, log_odds = _DRAWN_BY[product]
+        score += log_odds * holds[:, other]
+    return score
+
+
+def true_chance(score: np.ndarray, waited: np.ndarray, product: int, days: int) -> np.ndarray:
+    """Return the chance that who has waited some days without a product takes it within more `days`; 0 if it cannot be.
+
+    `waited` is since the product that it follows, NaN without that one.
+    """
+    ever, mean = 1 / (1 + np.exp(-score)), 365 * _TAKES[product][2]
+    still, after = np.exp(-waited / mean), np.exp(-(waited + days) / mean)
+    return np.nan_to_num(ever * (still - after) / (1 - ever + ever * still))
+
+
+def follows(product: int) -> int:
+    """Return the product that one follows."""
+    return _TAKES[product][-1]
 
 
 def may_open(world: World, opened: np.ndarray, product: int, customer: np.ndarray, day: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from bankmine.features.spine import month_end_before, spine_of
 from bankmine.lacking import Lacking, part
 from bankmine.privacy.sealing import read_sealed
 from bankmine.report.handed_on import received
-from demobank.scoreboard import behaviour, campaign, channels, churn, credit, customers, fraud, value
+from demobank.scoreboard import behaviour, campaign, channels, churn, credit, customers, fraud, recommendation, value
 from demobank.scoreboard.truth import Score, Truth, require_passed, scoreboard
 
 _CLOSED = 3
@@ -125,6 +125,13 @@ class Board:
         return found + behaviour.next_step(self.truth, self.snapshot, judged)
 
     @part
+    def recommendation(self) -> list[Score]:
+        """Whether what goes together is found, in which order, and who is likely to take a product."""
+        names = (f"recommendation_{name}" for name in ("rules", "order", "chances"))
+        found = (self._read(recommendation.RECOMMENDATION, name) for name in names)
+        return recommendation.of_tables(self.truth, self.snapshot, *found)
+
+    @part
     def campaign(self) -> list[Score]:
         """Whether effects of campaigns are found, and no broken one is believed."""
         names = ("campaign_checks", "campaign_effects", "uplift", "campaign_elasticity")
@@ -149,7 +156,8 @@ class Board:
             (customers.SEGMENTS, self.segments), (value.VALUE, self.value),
             (behaviour.BEHAVIOUR, self.behaviour), (churn.CHURN, self.churn),
             (credit.CREDIT, self.credit),
-            (fraud.FRAUD, self.fraud), (campaign.CAMPAIGN, self.campaign),
+            (fraud.FRAUD, self.fraud), (recommendation.RECOMMENDATION, self.recommendation),
+            (campaign.CAMPAIGN, self.campaign),
             (channels.CHANNELS, self.channels),
         ]  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-import ibis
 import pandas as pd
 
 from bankmine.bank.flat import Flat
@@ -15,9 +14,7 @@ from bankmine.bank.flat_target import events
 from bankmine.bank.form_kinds import NUMBER
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
-from bankmine.features.contacts import contacted, what_followed
-from bankmine.features.customers import all_known
-from bankmine.features.spine import KEYS
+from bankmine.features.contacts import contacted, known_before, what_followed
 
 RESPONDED, REVENUE, MARGIN, LEFT = "responded", "revenue", "margin", "left"
 OUTCOMES = {
@@ -60,12 +57,7 @@ class BankRows:
 
     def known(self, rows: pd.DataFrame) -> pd.DataFrame:
         """As of `CampaignRows`: everything that features tell of the day before."""
-        keys = rows[["customer_id"]].assign(day=rows["day"] - pd.Timedelta(days=1))
-        wanted = keys.drop_duplicates().sort_values(list(KEYS), ignore_index=True)
-        spine = ibis.memtable(wanted.assign(day=wanted["day"].dt.date))
-        spine = spine.select("customer_id", day=spine.day.cast("date"))
-        found = all_known(self._snapshot, spine, wanted).set_axis(pd.MultiIndex.from_frame(wanted))
-        return found.loc[pd.MultiIndex.from_frame(keys)].set_axis(rows.index)
+        return known_before(self._snapshot, rows)
 
 
 class TableRows:

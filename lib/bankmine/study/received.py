@@ -1,0 +1,24 @@
+"""Received: what another report of the same day handed on, as a table by customer."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from bankmine.bank.snapshot import Snapshot
+from bankmine.errors import BankmineError
+from bankmine.privacy.sealing import read_sealed
+
+Received = Callable[[str, str, Snapshot], Path]
+"""Finds a file that a report of the same day handed on, as `report.handed_on.received`."""
+
+
+def by_customer(received: Received | None, report: str, name: str, snapshot: Snapshot) -> pd.DataFrame:
+    """Read a table that another report handed on, indexed by customer; an error tells where it is not there."""
+    if received is None:
+        raise BankmineError(f"{report} was not asked for its {name}")
+    content = read_sealed(received(report, f"{name}.parquet", snapshot))
+    return pd.read_parquet(io.BytesIO(content)).set_index("customer_id")
