@@ -41,6 +41,7 @@ class OfferRules:
     moved: Mapping[str, float]
     rest: int
     default_at_most: float
+    untested: int
     tried: Mapping[str, str]
     products: Mapping[str, ProductRules]
 
@@ -49,8 +50,9 @@ class OfferRules:
         return pd.DataFrame({name: ~age.between(*own.ages) for name, own in self.products.items()}, age.index)
 
     def too_risky(self, grade: pd.Series) -> pd.DataFrame:
-        """Say by customer and product whether the product is riskier than the customer's grade; an unknown one bars."""
-        return pd.DataFrame({name: ~grade.ge(own.risk) for name, own in self.products.items()}, grade.index)
+        """Say by customer and product whether the product is riskier than the customer's grade, if need be `untested`."""
+        grade = grade.fillna(self.untested)
+        return pd.DataFrame({name: grade < own.risk for name, own in self.products.items()}, grade.index)
 
     def bars_credit(self, barred: pd.Series) -> pd.DataFrame:
         """Bar customers from all products that are credit, and from no other."""
@@ -77,6 +79,7 @@ def load_offers(currency: str, file: Path = REGISTER) -> OfferRules:
             (not 0 < moved[0] <= moved[1] <= moved[2] <= 1, "moved must rise from low to high, within 0 and 1"),
             ([p for p, own in products.items() if not _ages(own.ages)], "ages are two whole numbers, from and to"),
             ([p for p, own in products.items() if own.risk not in range(1, _GRADES + 1)], "risk is a grade, 1 to 5"),
+            (rules.untested not in range(1, _GRADES + 1), "untested is a grade, 1 to 5"),
             (sorted(set(rules.tried.values()) - set(products)), "an offer that was tried is of a product with rules"),
             (rules.status not in _STATUS, f"the status must be {' or '.join(_STATUS)}"),
             (not isinstance(rules.version, datetime.date), "the version must be a day"),

@@ -45,7 +45,7 @@ def of(bank: dict[str, pd.DataFrame], folder: Path) -> BankRecommendations:
 def test_nothing_is_lacking_but_what_nobody_handed_on(study):
     parts = [study, study.history, study.products, study.offering, study.off_policy, study.judged_new, study.rules]
     why = {name: told for own in parts for name, told in lacking(own).items()}
-    assert set(why) <= {"refused_by_07", "credit_bars", "risk_bars"}
+    assert set(why) <= {"refused_by_07", "credit_bars"}
 
 
 def test_moments_know_nothing_of_later_days(study):
@@ -174,9 +174,16 @@ def test_a_grade_of_risk_bars_what_is_riskier(tmp_path):
     bank["customers"]["risk_grade"] = (np.arange(300) % 5 + 1).astype(str)
     found = of(bank, tmp_path)
     grade = found.offering.people["risk_grade"].astype(int)
-    barred = found.offering.barred["riskier than the customer's grade"]
+    barred = found.offering.barred["riskier than the customer's grade, or never tested"]
     assert barred["fund"].equals(grade < 3)
     assert not barred["savings"].any()
+
+
+def test_who_was_never_tested_is_offered_nothing_risky(study):
+    risky = [name for name, own in study.offering.rules.products.items() if own.risk > study.offering.rules.untested]
+    assert risky == ["fund"]
+    assert study.offering.risk_bars["fund"].all()
+    assert not study.offering.made["product"].isin(risky).any()
 
 
 def test_of_trials_only_those_count_and_the_rest_is_told_why(study):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from bankmine.bank.snapshot import Snapshot
@@ -80,10 +81,9 @@ class Eligible:
 
     @part
     def risk_bars(self) -> pd.DataFrame:
-        """Whether a product is riskier than the customer's own grade."""
-        if "risk_grade" not in self.people:
-            raise BankmineError("the source tells no grades of risk of customers (risk_grade): test before the sale")
-        return self.rules.too_risky(pd.to_numeric(self.people["risk_grade"]))
+        """Whether a product is riskier than the customer's own grade, or than may be offered to who has none."""
+        grade = self.people.get("risk_grade", pd.Series(np.nan, self.people.index))
+        return self.rules.too_risky(pd.to_numeric(grade))
 
     @part
     def barred(self) -> dict[str, pd.DataFrame | Lacking]:
@@ -99,7 +99,7 @@ class Eligible:
             f"contacted within {self.rules.rest} days": optional(self, "not_rested"),
             "too young or too old": optional(self, "age_bars"),
             "credit: refused by 07, or too likely to default": optional(self, "credit_bars"),
-            "riskier than the customer's grade": optional(self, "risk_bars"),
+            "riskier than the customer's grade, or never tested": self.risk_bars,
         }  # fmt: skip
         return {name: _spread(told, nobody) for name, told in rules.items()}
 
