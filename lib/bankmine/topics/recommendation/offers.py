@@ -195,11 +195,8 @@ class Offers(Eligible):
     def reached(self) -> dict[str, object]:
         """To which share of the offers a day or hour and a channel is told, and what is lacking."""
         timed, known = self.made["when"].ne(ANY_DAY), self.made["channel"].ne(UNKNOWN)
-        lacking = [
-            f"nothing tells {of} ({found.why})"
-            for of, name in (("habits", "_behaviour"), ("the best channel", "_by_12"))
-            if isinstance(found := optional(self, name), Lacking)
-        ]  # fmt: skip
+        asked = {"habits": optional(self, "_behaviour"), "the best channel": optional(self, "_by_12")}
+        lacking = [f"nothing tells {of} ({own.why})" for of, own in asked.items() if isinstance(own, Lacking)]
         told = {"offers": len(self.made), "timed": timed.mean(), "known": known.mean()}
         return told | {"lacking": f"; {'; '.join(lacking)}" if lacking else ""}
 
