@@ -50,7 +50,7 @@ class OfferRules:
         return pd.DataFrame({name: ~age.between(*own.ages) for name, own in self.products.items()}, age.index)
 
     def too_risky(self, grade: pd.Series) -> pd.DataFrame:
-        """Say by customer and product whether the product is riskier than the customer's grade, if need be `untested`."""
+        """Say by customer and product whether the product is riskier than the customer's grade, or `untested`."""
         grade = grade.fillna(self.untested)
         return pd.DataFrame({name: grade < own.risk for name, own in self.products.items()}, grade.index)
 

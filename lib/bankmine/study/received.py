@@ -1,4 +1,4 @@
-"""Received: what another report of the same day handed on, as a table by customer."""
+"""Received: what another report of the same day handed on, as a table."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Received = Callable[[str, str, Snapshot], Path]
 """Finds a file that a report of the same day handed on, as `report.handed_on.received`."""
 
 
-def by_customer(received: Received | None, report: str, name: str, snapshot: Snapshot) -> pd.DataFrame:
-    """Read a table that another report handed on, indexed by customer; an error tells where it is not there."""
+def received_table(received: Received | None, report: str, name: str, snapshot: Snapshot) -> pd.DataFrame:
+    """Read a table that another report handed on, indexed by its first column; an error tells where it is not there."""
     if received is None:
         raise BankmineError(f"{report} was not asked for its {name}")
-    content = read_sealed(received(report, f"{name}.parquet", snapshot))
-    return pd.read_parquet(io.BytesIO(content)).set_index("customer_id")
+    found = pd.read_parquet(io.BytesIO(read_sealed(received(report, f"{name}.parquet", snapshot))))
+    return found.set_index(found.columns[0]).drop(columns="as_of", errors="ignore")

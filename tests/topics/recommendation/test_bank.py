@@ -132,7 +132,7 @@ def test_credit_is_not_offered_to_whom_07_refuses(study, tmp_path):
             raise BankmineError(f"{report} has not run")
         return file
 
-    again = Offers(study.source, study.products, received).made
+    again = Offers(study.source, study.products, received, study._used).made
     for customer in credit[:2]:
         assert customer not in again.index or again.loc[customer, "product"] not in DEBTS
     assert again.drop(credit[:2], errors="ignore").equals(made.drop(credit[:2]))
@@ -152,17 +152,17 @@ def test_day_and_channel_are_those_that_others_handed_on(study, tmp_path):
             raise BankmineError(f"{report} has not run")
         return tmp_path / name
 
-    made = Offers(study.source, study.products, received).made
+    made = Offers(study.source, study.products, received, study._used).made
     assert made.loc[who[0], ["when", "channel"]].tolist() == ["any day", "not known"]
     assert made.loc[who[1], ["when", "channel"]].tolist() == ["from day 10, when paid, about 9:00", "mobile"]
     best.to_parquet(tmp_path / "channel_for.parquet")
-    assert Offers(study.source, study.products, received).made.loc[who[1], "channel"] == "branch"
+    assert Offers(study.source, study.products, received, study._used).made.loc[who[1], "channel"] == "branch"
     assert "nothing tells habits" in study.offering.reached["lacking"]
 
 
 def test_a_hidden_consent_bars_everybody_and_its_lack_nobody(study):
     hidden = replace(study.source, unseen=frozenset({"customers.marketing_consent"}))
-    assert "no offer is expected" in Offers(hidden, study.products, None).made.why
+    assert "no offer is expected" in Offers(hidden, study.products, None, study._used).made.why
     told = study.offering.without_profile
     people = study.offering.people
     plain = people["marketing_consent"].eq(True) & ~people["profiling_consent"].eq(True)

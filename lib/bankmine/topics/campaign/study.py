@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import io
-from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 
 from bankmine.bank.flat import Flat, is_flat, open_flat
 from bankmine.bank.snapshot import Snapshot, open_source
-from bankmine.errors import BankmineError
 from bankmine.judging import disclosure
 from bankmine.lacking import Lacking, optional, part
-from bankmine.privacy.sealing import read_sealed
 from bankmine.study.heading import Headed
+from bankmine.study.received import Received, received_table
 from bankmine.topics.campaign.moved import Moved
 from bankmine.topics.campaign.offers import Offers
 from bankmine.topics.campaign.plan import Plan
@@ -24,9 +20,6 @@ from bankmine.topics.campaign.rows import BankRows, CampaignRows, TableRows
 from bankmine.topics.campaign.rules import load_rules
 from bankmine.topics.campaign.tried import Tried
 from bankmine.topics.campaign.ways import Ways
-
-Received = Callable[[str, str, Snapshot], Path]
-"""Finds a file that a report of the same day handed on, as `report.handed_on.received`."""
 
 
 def study(
@@ -96,18 +89,11 @@ class BankCampaigns(Campaigns):
         self.plan, self.ways = Plan(self.offers, smallest), Ways(self.offers)
         self.prices = Prices(self.tried, rules, self._segments, smallest)
 
-    def _of(self, report: str, name: str) -> pd.DataFrame:
-        """Read what another report of the day handed on."""
-        if self._received is None:
-            raise BankmineError(f"{report} was not asked for its {name}")
-        content = read_sealed(self._received(report, f"{name}.parquet", self.source))
-        return pd.read_parquet(io.BytesIO(content)).set_index("customer_id")
-
     def _segments(self) -> pd.Series:
-        return self._of("03_segmentation", "segments")["segment"].astype(str)
+        return received_table(self._received, "03_segmentation", "segments", self.source)["segment"].astype(str)
 
     def _called(self) -> pd.Index:
-        scores = self._of("06_churn", "churn_scores")
+        scores = received_table(self._received, "06_churn", "churn_scores", self.source)
         return scores.index[scores["called"].astype(bool)]
 
 

@@ -44,6 +44,8 @@ class Compared:
         What was taken, for titles: "products newly taken up".
     baseline : str
         The model that others are held against.
+    chosen_by : Compared, optional
+        The same models on other rows, by which the one in use is chosen; without it these rows choose and judge.
 
     Raises
     ------
@@ -53,7 +55,7 @@ class Compared:
 
     def __init__(
         self, lists: Mapping[str, np.ndarray], taken: csr_array, had: np.ndarray, entity: pd.Series, what: str,
-        baseline: str,
+        baseline: str, chosen_by: Compared | None = None,
     ) -> None:  # fmt: skip
         self.customers = entity[(taken > 0).sum(axis=1) > 0].nunique()
         if self.customers < FEWEST:
@@ -61,7 +63,7 @@ class Compared:
                 f"{what}: {self.customers} customers took any in the time judged, fewer than {FEWEST}: "
                 f"take a longer one, or an earlier day"
             )
-        self.what, self.baseline = what, baseline
+        self.what, self.baseline, self._chosen_by = what, baseline, chosen_by
         self._judged, self._had = (lists, taken, entity), had
 
     @part
@@ -76,10 +78,15 @@ class Compared:
         found = against(*self._judged, self.baseline)
         return found[found["metric"] == MAIN].set_index("model")[["difference", "low", "high"]]
 
+    @property
+    def judges_alone(self) -> bool:
+        """Whether the rows that judge the model in use have chosen it, too."""
+        return self._chosen_by is None
+
     @part
     def used(self) -> str:
-        """The simplest model that none is shown to beat."""
-        return simplest_unbeaten(*self._judged)
+        """The simplest model that none is shown to beat, on other rows where there are some."""
+        return simplest_unbeaten(*self._judged) if self.judges_alone else self._chosen_by.used
 
     @part
     def each(self) -> dict[str, dict[str, object]]:

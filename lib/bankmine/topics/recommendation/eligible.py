@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -11,16 +13,19 @@ from bankmine.errors import BankmineError
 from bankmine.features.consent import ALLOWED, contact_allowed
 from bankmine.features.service import complaining
 from bankmine.lacking import Lacking, optional, part
-from bankmine.study.received import Received, by_customer
+from bankmine.study.received import Received, received_table
 from bankmine.topics.recommendation.history import Moment
-from bankmine.topics.recommendation.products import Products
+from bankmine.topics.recommendation.products import PRODUCT_MODELS, Products
 
 
 class Eligible:
     """Customers of today and the products that each may be offered."""
 
-    def __init__(self, snapshot: Snapshot, products: Products, received: Received | None) -> None:
-        self.source, self._products, self._received = snapshot, products, received
+    def __init__(
+        self, snapshot: Snapshot, products: Products, received: Received | None, used: Callable[[], str]
+    ) -> None:
+        """Offers follow the model in use, which `used` names: models of products, or else shares of segments."""
+        self.source, self._products, self._received, self._used = snapshot, products, received, used
 
     @part
     def rules(self) -> OfferRules:
@@ -35,7 +40,11 @@ class Eligible:
     @part
     def chances(self) -> pd.DataFrame:
         """Chance of each product to be taken within half a year, customers by products; NaN where it was had before."""
-        return self._products.chances(self.moment)
+        return self._products.chances(self.moment) if self._by_models else self._products.shares(self.moment)
+
+    @part
+    def _by_models(self) -> bool:
+        return self._used() == PRODUCT_MODELS
 
     @part
     def people(self) -> pd.DataFrame:
@@ -51,7 +60,7 @@ class Eligible:
     @part
     def refused_by_07(self) -> pd.Series:
         """Whether 07 would refuse credit, or sees too high a chance of default, of those who applied lately."""
-        scores = by_customer(self._received, "07_credit_scoring", "credit_scores", self.source)
+        scores = received_table(self._received, "07_credit_scoring", "credit_scores", self.source)
         bad = scores["decision"].eq("refuse") | scores["probability"].gt(self.rules.default_at_most)
         return pd.Series(self.moment.customers.isin(bad.index[bad]), self.moment.customers)
 
@@ -83,7 +92,7 @@ class Eligible:
     def risk_bars(self) -> pd.DataFrame:
         """Whether a product is riskier than the customer's own grade, or than may be offered to who has none."""
         grade = self.people.get("risk_grade", pd.Series(np.nan, self.people.index))
-        return self.rules.too_risky(pd.to_numeric(grade))
+        return self.rules.too_risky(pd.to_numeric(grade, errors="coerce"))
 
     @part
     def barred(self) -> dict[str, pd.DataFrame | Lacking]:

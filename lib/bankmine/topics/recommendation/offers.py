@@ -15,13 +15,14 @@ from bankmine.judging.intervals import shown
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, titled
-from bankmine.study.received import Received, by_customer
+from bankmine.study.received import Received, received_table
 from bankmine.topics.recommendation.eligible import Eligible
 from bankmine.topics.recommendation.products import Products
 
 ANY_DAY, UNKNOWN = "any day", "not known"
 _CONTACTS = ("mobile", "online", "sms", "branch", "call_centre")
 """Channels through which a customer can be spoken to; a cash machine says little."""
+_OF_SEGMENT = "taken of late by customers of the same age and years with the bank"
 _LIST = ["product", "chance", "gain", "gain_low", "gain_high", "when", "channel", "reason"]
 
 
@@ -90,7 +91,9 @@ class Offers(Eligible):
             found[f"gain_{end}"] = _picked(self.rules.gain(self.chances.loc[gain.index], end), product)
         found = found.rename(columns={"gain_believed": "gain"})
         found["when"], found["channel"] = self.when.reindex(found.index), self.channel.reindex(found.index)
-        found["reason"] = _picked(self._products.reasons.reindex(found.index, fill_value=""), product)
+        found["reason"] = _OF_SEGMENT
+        if self._by_models:
+            found["reason"] = _picked(self._products.reasons.reindex(found.index, fill_value=""), product)
         return found.sort_values("gain", ascending=False, kind="stable")[_LIST].rename_axis("customer_id")
 
     @part
@@ -161,12 +164,12 @@ class Offers(Eligible):
 
     @part
     def _behaviour(self) -> pd.DataFrame:
-        found = by_customer(self._received, "05_behaviour", "behaviour", self.source).reindex(self.moment.customers)
+        found = received_table(self._received, "05_behaviour", "behaviour", self.source).reindex(self.moment.customers)
         return found.assign(favourite_channel=found.get("favourite_channel"))
 
     @part
     def _by_12(self) -> pd.Series:
-        told = by_customer(self._received, "12_channels", "channel_for", self.source)
+        told = received_table(self._received, "12_channels", "channel_for", self.source)
         best = told.sort_values("net", ascending=False, kind="stable")
         return best[~best.index.duplicated()]["channel"].reindex(self.moment.customers)
 

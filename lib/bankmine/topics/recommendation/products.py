@@ -41,6 +41,7 @@ _TREES = {"n_estimators": 60, "max_depth": 3, "learning_rate": 0.08}
 _LIKELIEST = 0.2
 """Share of the rows scored of whom reasons are told: nobody else is likely to be made an offer."""
 LOGISTIC, BOOSTED = "logistic", "xgboost"
+PRODUCT_MODELS = "product_models"
 
 
 class Takes(Study):
@@ -171,13 +172,18 @@ class Products:
         said = {name: optional(model, "said") for name, model in self.models.items()}
         return {name: found.why for name, found in said.items() if isinstance(found, Lacking)}
 
+    def shares(self, moment: Moment) -> pd.DataFrame:
+        """Return the share of each one's segment that took each product of late; NaN where the customer has had it."""
+        share = recommend(moment.had, moment.recent, moment.segment, models=[BY_SEGMENT])[BY_SEGMENT]
+        found = pd.DataFrame(share.at(slice(None)), moment.customers, self.history.products)
+        return found.mask(moment.had.toarray() > 0)
+
     def chances(self, moment: Moment) -> pd.DataFrame:
         """Return the chance of each product, customers by products; NaN where the customer has had it.
 
         Of the earlier day, by which models are calibrated, they are those that the models gave before.
         """
-        share = recommend(moment.had, moment.recent, moment.segment, models=[BY_SEGMENT])[BY_SEGMENT]
-        found = pd.DataFrame(share.at(slice(None)), moment.customers, self.history.products)
+        found = self.shares(moment)
         for name, model in self.models.items():
             if name not in self.lacking:
                 rows = model.sample.day[model.sample.day == pd.Timestamp(moment.day)].index

@@ -9,7 +9,6 @@ import pandas as pd
 from bankmine.bank.flat import is_flat, open_unlabelled
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.judging import disclosure
-from bankmine.judging.reasons import readable
 from bankmine.judging.recommended import MAIN
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.recommenders import BY_SEGMENT, FACTORS, NEIGHBOURS, OWN, POPULAR
@@ -19,11 +18,10 @@ from bankmine.topics.recommendation.compared import Compared
 from bankmine.topics.recommendation.history import AHEAD, History, Moment
 from bankmine.topics.recommendation.off_policy import OffPolicy
 from bankmine.topics.recommendation.offers import Offers
-from bankmine.topics.recommendation.products import Products
+from bankmine.topics.recommendation.products import PRODUCT_MODELS, Products
 from bankmine.topics.recommendation.rules import Rules
 from bankmine.topics.recommendation.table_study import TableRecommendations
 
-PRODUCT_MODELS = "product_models"
 NEW, ALL = (POPULAR, BY_SEGMENT, NEIGHBOURS, FACTORS), (POPULAR, BY_SEGMENT, OWN, NEIGHBOURS, FACTORS)
 """Models of what a customer has never had, and of all that is taken, the simplest first."""
 _YEAR = datetime.timedelta(days=365)
@@ -68,7 +66,7 @@ class BankRecommendations(Headed):
         self.source = snapshot
         self.history = History(snapshot)
         self.products = Products(snapshot, self.history)
-        self.offering = Offers(snapshot, self.products, received)
+        self.offering = Offers(snapshot, self.products, received, self._used)
 
     @part
     def off_policy(self) -> OffPolicy:
@@ -84,8 +82,10 @@ class BankRecommendations(Headed):
 
     @part
     def judged_new(self) -> Compared:
-        """Models on products newly taken in the last half year."""
-        return self._judged(self.products.moment(self.products.cut))
+        """Models on products newly taken in the last half year; the one in use is chosen on an earlier one."""
+        earlier = optional(self, "_earlier")
+        moment = self.products.moment(self.products.cut)
+        return self._judged(moment, chosen_by=None if isinstance(earlier, Lacking) else earlier)
 
     @part
     def judged_all(self) -> Compared:
@@ -94,30 +94,29 @@ class BankRecommendations(Headed):
             return self.judged_new
         return self._judged(self.products.moment(self.products.cut), repeated=True)
 
-    def _judged(self, moment: Moment, repeated: bool = False) -> Compared:
+    def _judged(self, moment: Moment, repeated: bool = False, chosen_by: Compared | None = None) -> Compared:
         scores = {n: own for n, own in moment.scores().items() if n in (ALL if repeated else NEW)}
         if not repeated:  # a product that a customer has had has no chance to be taken newly
             scores[PRODUCT_MODELS] = self.products.scores(moment)
         taken, whose = self.history.taken(moment, repeated), pd.Series(moment.customers)
         what = f"products{'' if repeated else ' newly'} taken in the {AHEAD} days after {moment.day}"
         had, baseline = (moment.had > 0).sum(axis=0), OWN if repeated else POPULAR
-        return Compared(moment.lists(scores, repeated), taken, had, whose, what, baseline)
+        return Compared(moment.lists(scores, repeated), taken, had, whose, what, baseline, chosen_by)
 
     @part
     def choice(self) -> dict[str, object]:
-        """The simplest model that none beat on the earlier half year, and how it did on the later one."""
-        later, earlier = self.judged_new, optional(self, "_earlier")
-        used = later.used if isinstance(earlier, Lacking) else earlier.used
-        popular = later.each[POPULAR][MAIN]
-        how = f"the simplest that none beat in the half year after {self.products.earlier}, nor later"
-        if isinstance(earlier, Lacking):
-            how = (
-                "the simplest that none beat in the half year that it is judged by, as the one before tells too little"
-            )
-        elif later.used != used:
-            how = f"unbeaten in the half year after {self.products.earlier}; later it would be {readable(later.used)}"
-        facts = later.each[used] | {"popular": popular, "how": how, "cut": self.products.cut}
-        return facts | {"words": later.choice["words"], "customers": later.customers}
+        """The model in use, the simplest that none beat on the earlier half year, and how it did on the later one."""
+        later = self.judged_new
+        how = (
+            "the simplest that none beat in the half year that it is judged by, as the one before tells too little"
+            if later.judges_alone else f"the simplest that none beat in the half year after {self.products.earlier}"
+        )  # fmt: skip
+        return later.choice | {"popular": later.each[POPULAR][MAIN], "how": how, "cut": self.products.cut}
+
+    def _used(self) -> str:
+        """Name the model in use; where none can be judged, the simplest that tells a chance."""
+        judged = optional(self, "judged_new")
+        return BY_SEGMENT if isinstance(judged, Lacking) else judged.used
 
     @part
     def first(self) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import recommenders
 from bankmine.learning.recommenders import FACTORS, NEIGHBOURS, OWN, POPULAR, alike, recommend, top
 from bankmine.study.heading import Headed
-from bankmine.topics.recommendation.compared import Compared
+from bankmine.topics.recommendation.compared import FEWEST, Compared
 from bankmine.topics.recommendation.rules import Rules
 
 NEW = (POPULAR, NEIGHBOURS, FACTORS)
@@ -27,6 +27,8 @@ NEW = (POPULAR, NEIGHBOURS, FACTORS)
 ALL = (POPULAR, OWN, NEIGHBOURS, FACTORS)
 _SHOWN, _LOOKED = 3, 10
 _FIFTH, _BANDS = 5, 5
+_HALVES = 4 * FEWEST
+"""Customers who took something, from which on one half of them chooses a model and the other judges it."""
 _ITEMS, _JUDGED = 10_000, 60_000_000
 """Most frequent items that are chosen from, and scores that models are judged by, at most."""
 _REASON = {
@@ -135,10 +137,20 @@ class TableRecommendations(Headed):
     def _compared(
         self, models: Sequence[str], taken: csr_array, excluded: csr_array | None, what: str, baseline: str
     ) -> Compared:
+        """Hold models against what was taken; where enough took any, half of the customers choose, the others judge."""
         known, judged = self._split[0], taken.shape[0]
         lists = {name: top(self._learnt[name].first(judged), _LOOKED, excluded) for name in models}
-        who = pd.Series(known.customers[:judged])
-        return Compared(lists, taken, (known.history[:judged] > 0).sum(axis=0), who, what, baseline)
+        had, who = (known.history[:judged] > 0).sum(axis=0), pd.Series(known.customers[:judged])
+
+        def of(rows: np.ndarray, chosen_by: Compared | None = None) -> Compared:
+            own = {name: told[rows] for name, told in lists.items()}
+            return Compared(own, taken[rows], had, who.iloc[rows], what, baseline, chosen_by)
+
+        took = np.flatnonzero((taken > 0).sum(axis=1))
+        if len(took) < _HALVES:
+            return of(np.arange(judged))
+        chooses = np.isin(np.arange(judged), np.random.default_rng(0).permutation(took)[: len(took) // 2])
+        return of(np.flatnonzero(~chooses), of(np.flatnonzero(chooses)))
 
     @part
     def _learnt(self) -> dict[str, recommenders.Scores]:
@@ -176,7 +188,10 @@ class TableRecommendations(Headed):
     def choice(self) -> dict[str, object]:
         """The simplest model that none is shown to beat on new items, and how it did."""
         told = self.judged_new.choice
-        how = "the simplest that none beat by the same purchases that it is judged by"
+        how = (
+            "the simplest that none beat by the same purchases that it is judged by, which are too few for two halves"
+            if self.judged_new.judges_alone else "the simplest that none beat among the other half of customers"
+        )  # fmt: skip
         return told | {"popular": self.judged_new.each[POPULAR][MAIN], "how": how, "cut": self.split_day}
 
     @part

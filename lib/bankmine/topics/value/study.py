@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
-from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -23,9 +20,9 @@ from bankmine.judging import disclosure
 from bankmine.judging.amounts import Amounts, unsteadiness
 from bankmine.judging.intervals import shown
 from bankmine.lacking import Lacking, optional, part
-from bankmine.privacy.sealing import read_sealed
 from bankmine.study.buyers import Buyers
 from bankmine.study.charts import by_cohort, chart
+from bankmine.study.received import Received, received_table
 from bankmine.topics.value import worth
 from bankmine.topics.value.changes import changes
 from bankmine.topics.value.expected import Valued
@@ -35,9 +32,6 @@ from bankmine.topics.value.worth import NAIVE, PARTS, TREES, Look
 
 HALF, YEAR = 6, 12
 _TOP = ("premium", "preferred")
-
-Received = Callable[[str, str, Snapshot], Path]
-"""Finds a file that a report of the same day handed on, as `report.handed_on.received`."""
 
 
 def study(
@@ -170,11 +164,7 @@ class BankValue(Valued):
     # --- who holds the value, and whose is at risk
 
     def _of(self, report: str, name: str) -> pd.DataFrame:
-        """Read what another report of the day handed on."""
-        if self._received is None:
-            raise BankmineError(f"{report} was not asked for its {name}")
-        found = pd.read_parquet(io.BytesIO(read_sealed(self._received(report, f"{name}.parquet", self.source))))
-        return found.set_index(found.columns[0]).drop(columns="as_of")
+        return received_table(self._received, report, name, self.source)
 
     @part
     def _chance(self) -> pd.DataFrame:
