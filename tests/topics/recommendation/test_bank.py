@@ -22,6 +22,7 @@ from bankmine.topics import recommendation
 from bankmine.topics.recommendation import products
 from bankmine.topics.recommendation.history import AHEAD, History
 from bankmine.topics.recommendation.offers import Offers
+from bankmine.topics.recommendation.products import PRODUCT_MODELS
 from bankmine.topics.recommendation.study import BankRecommendations
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -287,3 +288,14 @@ def test_a_register_with_a_wrong_entry_is_refused(tmp_path, change, why):
     file.write_text(yaml.safe_dump({"CNY": own | yaml.safe_load(change)}))
     with pytest.raises(BankmineError, match=why):
         load_offers("CNY", file)
+
+
+def test_offers_follow_the_model_in_use(study):
+    by_models, plain = (
+        Offers(study.source, study.products, None, lambda u=used: u) for used in (PRODUCT_MODELS, "popularity")
+    )
+    assert plain.chances.equals(study.products.shares(plain.moment))
+    assert by_models.chances.equals(study.products.chances(plain.moment))
+    assert not plain.chances.equals(by_models.chances)
+    assert study.offering.chances.equals((by_models if study.judged_new.used == PRODUCT_MODELS else plain).chances)
+    assert plain.made["reason"].nunique() == 1

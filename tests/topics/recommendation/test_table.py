@@ -137,7 +137,18 @@ def test_large_tables_are_judged_by_some_customers(monkeypatch, tmp_path):
     found = opened(tmp_path, purchases())
     assert found.taken["customers"] == 100
     assert found.took["took"] == found.taken["back"] / CUSTOMERS > 0.9
-    assert found.judged_all.customers == 100
+    assert found.judged_all.customers == 50  # the other half chooses the model
+
+
+def test_few_customers_choose_and_judge_and_the_page_says_so(monkeypatch, tmp_path):
+    found = opened(tmp_path, purchases())
+    assert not found.judged_new.judges_alone
+    assert "other half" in found.choice["how"]
+    monkeypatch.setattr("bankmine.topics.recommendation.table_study._HALVES", 10 * CUSTOMERS)
+    alone = opened(tmp_path, purchases())
+    assert alone.judged_new.judges_alone
+    assert "too few for two halves" in alone.choice["how"]
+    assert alone.judged_new.customers > found.judged_new.customers
     assert found.offers.index.nunique() == CUSTOMERS
 
 

@@ -26,6 +26,7 @@ class Eligible:
     ) -> None:
         """Offers follow the model in use, which `used` names: models of products, or else shares of segments."""
         self.source, self._products, self._received, self._used = snapshot, products, received, used
+        self.currency = snapshot.source.currency or "the source's currency"
 
     @part
     def rules(self) -> OfferRules:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bankmine.bank.snapshot import Snapshot
 from bankmine.deciding.offers import MOVED
 from bankmine.errors import BankmineError
 from bankmine.features.consent import agreed
@@ -15,9 +14,8 @@ from bankmine.judging.intervals import shown
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, titled
-from bankmine.study.received import Received, received_table
+from bankmine.study.received import received_table
 from bankmine.topics.recommendation.eligible import Eligible
-from bankmine.topics.recommendation.products import Products
 
 ANY_DAY, UNKNOWN = "any day", "not known"
 _CONTACTS = ("mobile", "online", "sms", "branch", "call_centre")
@@ -28,10 +26,6 @@ _LIST = ["product", "chance", "gain", "gain_low", "gain_high", "when", "channel"
 
 class Offers(Eligible):
     """Offers to customers of today: one each at most, the one that is expected to earn most."""
-
-    def __init__(self, snapshot: Snapshot, products: Products, received: Received | None) -> None:
-        super().__init__(snapshot, products, received)
-        self.currency = snapshot.source.currency or "the source's currency"
 
     @part
     def removed(self) -> pd.DataFrame:
