@@ -100,14 +100,22 @@ class Compared:
 
     @part
     def choice(self) -> dict[str, object]:
-        """The model `used`, its measures, how many `customers` it was judged by, and why it is used, in `words`."""
+        """The model `used`, its measures, how many `customers` judged it, and how all compare, in `words`.
+
+        `beside` says how far it is ahead of the baseline, with its interval.
+        """
         low, high = self.ahead["low"], self.ahead["high"]
         how = np.select([low > 0, high < 0], ["better than", "worse than"], "not shown to differ from")
         told = [
             f"{', '.join(map(readable, own.index))}: {word} {readable(self.baseline)}"
             for word, own in self.ahead.groupby(how, sort=False)
         ]
-        return self.each[self.used] | {"customers": self.customers, "words": "; ".join(told)}
+        base, beside = readable(self.baseline), "the baseline itself"
+        if self.used != self.baseline:
+            ahead, low, high = self.ahead.loc[self.used]
+            so = "better than" if low > 0 else "worse than" if high < 0 else "not shown to be better than"
+            beside = f"{ahead:+.3f} ({low:+.3f} to {high:+.3f}) above {base}: {so} it in order"
+        return self.each[self.used] | {"customers": self.customers, "words": "; ".join(told), "beside": beside}
 
     @part
     def table(self) -> pd.DataFrame:

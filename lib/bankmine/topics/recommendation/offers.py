@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bankmine.deciding.offers import MOVED
+from bankmine.deciding.offers import BELIEVED, MOVED
 from bankmine.errors import BankmineError
 from bankmine.features.consent import agreed
 from bankmine.judging import disclosure
@@ -98,14 +98,11 @@ class Offers(Eligible):
             f"{int(own['offers']):,} {readable(name)}" for name, own in by.iterrows() if own["offers"] > 0
         )
         measured = "a trial measured" if self.rules.status == "trial" else "nobody has measured"
-        told = {
-            "offers": len(found),
-            "customers": len(self.moment.customers),
-            "by_product": first,
-            "measured": measured,
-        }
+        moved = self.rules.moved[BELIEVED]
+        told = {"offers": len(found), "by_product": first, "measured": measured, "moved": moved}
+        told |= {"more": (found["chance"] * moved).sum(), "customers": len(self.moment.customers)}
         told |= {out: found[of].sum() for out, of in (("gain", "gain"), ("low", "gain_low"), ("high", "gain_high"))}
-        return told | {"moved": self.rules.moved["believed"], "owner": self.rules.owner, "currency": self.currency}
+        return told | {"owner": self.rules.owner, "currency": self.currency}
 
     @part
     def by_product(self) -> pd.DataFrame:

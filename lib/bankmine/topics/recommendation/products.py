@@ -21,6 +21,7 @@ from bankmine.features.customers import all_known
 from bankmine.features.holdings import holders
 from bankmine.features.spine import KEYS
 from bankmine.judging.intervals import shown, wilson, with_interval
+from bankmine.judging.ranking import against, of
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import models, splits
@@ -210,9 +211,14 @@ class Products:
         """A row a product: the model in use, how well it ranks, and how many were foretold to take it and did.
 
         `foretold` and `came` are customers of the half year judged; `came_low` and `came_high` are how many could have
-        come by chance at the rate that came, and `words` compare them.
+        come by chance at the rate that came, and `words` compare them. `ahead` is the AUC above that of the share that
+        took it lately in the customer's segment.
         """
-        rows = {name: _came(model.judged) for name, model in self.models.items() if name not in self.lacking}
+        share = self.shares(self.moment(self.cut))
+        rows = {
+            name: _came(model.judged) | _ahead(model.judged, share[name])
+            for name, model in self.models.items() if name not in self.lacking
+        }  # fmt: skip
         if not rows:
             raise BankmineError("; ".join(f"{readable(name)}: {why}" for name, why in self.lacking.items()))
         return pd.DataFrame(rows).T.infer_objects().rename_axis("product")
@@ -225,6 +231,7 @@ class Products:
             "model": found["model"], "customers without it": found["customers"],
             "foretold to take it": found["foretold"], "took it": with_interval(found, "came", ",.0f"),
             "chances": found["words"], "AUC": with_interval(found, "auc", ".2f"),
+            "AUC above the segment's share": with_interval(found, "ahead", "+.2f"),
         })  # fmt: skip
         return shown(told.rename(index=readable), **{"foretold to take it": ",.0f"})
 
@@ -233,7 +240,13 @@ class Products:
         """How many of the last half year were foretold to take something (`foretold`) and did (`came`), and misses."""
         found, off = self.calibrated, self.calibrated["words"].ne("about right")
         names = "; ".join(f"{word}: {', '.join(map(readable, own.index))}" for word, own in found[off].groupby("words"))
-        told = {"foretold": found["foretold"].sum(), "came": int(found["came"].sum()), "cut": str(self.cut)}
+        better = int((found["ahead_low"] > 0).sum())
+        told = {
+            "better": better,
+            "foretold": found["foretold"].sum(),
+            "came": int(found["came"].sum()),
+            "cut": str(self.cut),
+        }
         return told | {"products": len(found), "right": int((~off).sum()), "misses": f" ({names})" if names else ""}
 
     @property
@@ -258,3 +271,11 @@ def _came(judged: Judged) -> dict[str, object]:
     told = {"model": judged.chosen, "customers": len(target), "foretold": foretold, "words": words}
     told |= {"came": came, "came_low": low, "came_high": high}
     return told | {"auc": auc["value"], "auc_low": auc["low"], "auc_high": auc["high"]}
+
+
+def _ahead(judged: Judged, share: pd.Series) -> dict[str, float]:
+    """Say how far the model in use ranks better than shares of segments, on the same rows."""
+    rows, model = judged.rows, judged.chosen
+    both = pd.DataFrame({BY_SEGMENT: share.reindex(rows.entity).to_numpy(), model: judged.probability[model]})
+    found = of(against(rows.target, both, BY_SEGMENT, rows.entity), model).loc["auc"]
+    return {"ahead": found["difference"], "ahead_low": found["low"], "ahead_high": found["high"]}

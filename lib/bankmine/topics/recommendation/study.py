@@ -9,7 +9,6 @@ import pandas as pd
 from bankmine.bank.flat import is_flat, open_unlabelled
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.judging import disclosure
-from bankmine.judging.recommended import MAIN
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.recommenders import BY_SEGMENT, FACTORS, NEIGHBOURS, OWN, POPULAR
 from bankmine.study.heading import Headed
@@ -111,7 +110,7 @@ class BankRecommendations(Headed):
             "the simplest that none beat in the half year that it is judged by, as the one before tells too little"
             if later.judges_alone else f"the simplest that none beat in the half year after {self.products.earlier}"
         )  # fmt: skip
-        return later.choice | {"popular": later.each[POPULAR][MAIN], "how": how, "cut": self.products.cut}
+        return later.choice | {"how": how, "cut": self.products.cut}
 
     def _used(self) -> str:
         """Name the model in use; where none can be judged, the simplest that tells a chance."""

@@ -14,7 +14,6 @@ from bankmine.bank.flat import Flat
 from bankmine.bank.flat_purchases import items_of
 from bankmine.errors import BankmineError
 from bankmine.judging import disclosure
-from bankmine.judging.recommended import MAIN
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning import recommenders
 from bankmine.learning.recommenders import FACTORS, NEIGHBOURS, OWN, POPULAR, alike, recommend, top
@@ -192,7 +191,7 @@ class TableRecommendations(Headed):
             "the simplest that none beat by the same purchases that it is judged by, which are too few for two halves"
             if self.judged_new.judges_alone else "the simplest that none beat among the other half of customers"
         )  # fmt: skip
-        return told | {"popular": self.judged_new.each[POPULAR][MAIN], "how": how, "cut": self.split_day}
+        return told | {"how": how, "cut": self.split_day}
 
     @part
     def took(self) -> dict[str, object]:
