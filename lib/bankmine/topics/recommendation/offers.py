@@ -142,14 +142,14 @@ class Offers(Eligible):
         told["product"], told["channel"] = told["product"].map(readable), told["channel"].map(readable)
         return shown(told, chance=".1%", **{money: ",.2f"})
 
-    @property
-    def not_offered(self) -> dict[str, object] | Lacking | None:
-        """Products that are offered to nobody, or to too few to tell of: `names` and `why`; None without one."""
-        found = self.by_product
-        if isinstance(found, Lacking) or found["offers"].gt(0).all():
-            return found if isinstance(found, Lacking) else None
-        why = "of all who may be offered it, too few would repay the contact, or another offer earns more"
-        return {"names": ", ".join(map(readable, found.index[~found["offers"].gt(0)])), "why": why}
+    @part
+    def not_offered(self) -> dict[str, object] | None:
+        """Products that are offered to nobody, or to too few to tell of: `names`, each with why; None without one."""
+        few = self.by_product.index[~self.by_product["offers"].gt(0)]
+        barred = ~self.allowed.any()
+        why = {True: "the rules bar all who lack it", False: "a contact costs more, or another offer earns more"}
+        told = [f"{readable(name)} ({why[bool(barred[name])]})" for name in few]
+        return {"names": "; ".join(told)} if told else None
 
     # --- when and how
 
