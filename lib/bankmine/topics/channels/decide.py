@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from bankmine.features.spine import spine_of
 from bankmine.judging import disclosure
 from bankmine.judging.intervals import means, of_belief, shown, with_interval
 from bankmine.judging.reasons import readable
+from bankmine.judging.trials import FEWEST
 from bankmine.judging.ways import brought
 from bankmine.lacking import part
 from bankmine.learning import arms
@@ -57,23 +59,27 @@ class Decide:
         known = self._effects.known.loc[rows.index]
         return arms.fit(known, _arm(rows), rows["responded"], rows["customer_id"], self._names(kind)), float(worth)
 
-    def _choose(self, kind: str, learnt: tuple[Arms, float], known: pd.DataFrame) -> pd.DataFrame:
+    def _choose(
+        self, kind: str, learnt: tuple[Arms, float], known: pd.DataFrame, tried: Collection[str] | None = None
+    ) -> pd.DataFrame:
         """Choose the `channel` of each row; what it brings above no contact is `net`, its cost off, with its ends.
 
-        That is the one that brings most of all customers together; another one, or no contact, only where that surely
-        brings more of this one: most contacts cost too little for less evidence to tell channels apart.
+        That is the one that brings most of all customers together, where it is expected to bring anything of this one;
+        another one of those `tried` only where that surely brings more: less evidence does not tell channels apart.
         """
         (model, worth), names = learnt, pd.Index(self._names(kind))
         costs = np.append(0.0, self._effects.costs(kind).to_numpy(float))
         whole = model.chances(known, draws=False)[0]
         best_of_all = int(((whole - whole[:, :1]) * worth - costs).sum(axis=0).argmax())
+        may = np.isin(names, list(names if tried is None else tried)) | (np.arange(len(names)) == best_of_all)
         parts = []
         for block in np.array_split(np.arange(len(known)), -(-len(known) // _BLOCK)):
             chances = model.chances(known.iloc[block])
             net, place = (chances - chances[..., :1]) * worth - costs, np.arange(len(block))
-            best = net[0].argmax(axis=1)
+            best = np.where(may, net[0], -np.inf).argmax(axis=1)
             ahead = net[1:, place, best] - net[1:, :, best_of_all]
-            arm = np.where((ahead > 0).mean(axis=0) >= CONFIDENCE, best, best_of_all)
+            usual = np.where(net[0, :, best_of_all] > 0, best_of_all, 0)
+            arm = np.where((ahead > 0).mean(axis=0) >= CONFIDENCE, best, usual)
             drawn = net[:, place, arm]
             low, high = of_belief(drawn[1:])
             told = {"channel": names[arm], "net": drawn[0], "low": low, "high": high}
@@ -100,7 +106,8 @@ class Decide:
         """The channel of each customer who may be contacted, by `kind`: `net` of one contact, with `low` and `high`."""
         parts = []
         for kind in self._effects.compared:
-            own = self._choose(kind, self._learnt(kind, self._effects.rows(kind)), self.people)
+            judged = self._tried if kind == self._effects.kind else [NONE]
+            own = self._choose(kind, self._learnt(kind, self._effects.rows(kind)), self.people, judged)
             parts.append(own.assign(kind=kind)[["kind", "channel", "net", "low", "high"]])
         return pd.concat(parts)
 
@@ -115,21 +122,42 @@ class Decide:
     # --- judged on later contacts
 
     @part
+    def _split(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Contacts of the kind looked at: the first, to learn from, and later ones of whom may be contacted today."""
+        rows = self._effects.rows(self._effects.kind)
+        first = rows["contacted_on"] <= rows["contacted_on"].quantile(_LEARNT)
+        later = rows[~first & rows["customer_id"].isin(self.people.index)]
+        if later.empty:
+            raise BankmineError("no contact is later than those learnt from, by which a choice could be judged")
+        return rows[first], later
+
+    @part
+    def _earlier(self) -> tuple[Arms, float]:
+        return self._learnt(self._effects.kind, self._split[0])
+
+    @part
+    def _chosen(self) -> pd.Series:
+        """The channel that the choice would have named for each later contact."""
+        known = self._effects.known.loc[self._split[1].index]
+        return self._choose(self._effects.kind, self._earlier, known)["channel"]
+
+    @part
+    def _tried(self) -> list[str]:
+        """Channels that the choice named for enough customers of later contacts to be judged by them."""
+        people = self._split[1]["customer_id"].groupby(self._chosen).nunique()
+        return [NONE, *people.index[people >= FEWEST]]
+
+    @part
     def _judged(self) -> tuple[pd.DataFrame, pd.Series]:
         """What ways of choosing bring a contact, a column each, on rows later than those learnt from, and whose."""
-        kind = self._effects.kind
-        rows, names = self._effects.rows(kind), self._names(kind)
-        first = rows["contacted_on"] <= rows["contacted_on"].quantile(_LEARNT)
-        earlier, later = rows[first], rows[~first]
-        if later.empty:
-            raise BankmineError("all contacts are of one day: none are left to judge a choice by")
-        model, worth = learnt = self._learnt(kind, earlier)
-        known = self._effects.known.loc[later.index]
+        (earlier, later), (model, worth) = self._split, self._earlier
+        kind, known = self._effects.kind, self._effects.known.loc[later.index]
+        names = self._names(kind)
         chances, arm = model.chances(known, draws=False)[0], pd.Index(names).get_indexer(_arm(later))
         costs = np.append(0.0, self._effects.costs(kind).to_numpy(float))
         got = later["revenue"].fillna(worth * later["responded"]).to_numpy(float) - costs[arm]
-        best = pd.Index(names).get_indexer(self._choose(kind, learnt, known)["channel"])
-        ways = {CHOSEN: best} | {_all(n): np.full(len(later), i) for i, n in enumerate(names)}
+        ways = {CHOSEN: pd.Index(names).get_indexer(self._chosen)}
+        ways |= {_all(n): np.full(len(later), i) for i, n in enumerate(names)}
         likely = self._likely(earlier, known, names[1:])
         found = brought(ways, arm, likely, chances * worth - costs, got).set_axis(later.index)
         made = later["treated"]
@@ -145,50 +173,55 @@ class Decide:
 
     @part
     def policies(self) -> pd.DataFrame:
-        """What 1,000 contacts bring by way of choosing, and how far that is `ahead` of the way they are made now."""
+        """What 1,000 contacts bring by way of choosing, and how far that is `ahead` of now, and `above` no contact."""
         values, entity = self._judged
-        found = means(values, entity)
-        ahead = means(values.sub(values[AS_NOW], axis=0), entity).add_prefix("ahead_")
-        return 1000 * found.join(ahead.rename(columns={"ahead_value": "ahead"})).rename_axis("way")
+        parts = [means(values, entity)]
+        for name, base in (("ahead", AS_NOW), ("above", _all(NONE))):
+            apart = means(values.sub(values[base], axis=0), entity)
+            parts.append(apart.rename(columns={"value": name, "low": f"{name}_low", "high": f"{name}_high"}))
+        return 1000 * pd.concat(parts, axis=1).rename_axis("way")
 
     @part
     def policies_table(self) -> pd.DataFrame:
         """The same as it is shown, with what is spent on contacts taken off."""
         told = {f"earns, {self.currency}": with_interval(self.policies, "value", ",.0f")}
         told["more than now"] = with_interval(self.policies, "ahead", "+,.0f").drop(AS_NOW)
+        told["more than no contact"] = with_interval(self.policies, "above", "+,.0f").drop(_all(NONE))
         return pd.DataFrame(told).loc[self.policies.index].fillna("").rename_axis("way of choosing")
 
     @chart
     def policies_chart(self) -> Axes:
-        """Draw what 1,000 contacts bring by way of choosing."""
-        found = self.policies.rename_axis("name").reset_index()
-        axis = forest(found, 0, self.policies.loc[AS_NOW, "value"])
-        title = "What 1,000 contacts earn, net of cost (95 %); dotted: as now"
-        return titled(axis, title, self.currency, "")
+        """Draw what ways of choosing bring above no contact, without those that lose for sure."""
+        found = self.policies.drop(_all(NONE))[["above", "above_low", "above_high"]]
+        found = found.set_axis(["value", "low", "high"], axis=1).rename_axis("name").reset_index()
+        axis = forest(found[(found["high"] > 0) | found["name"].eq(AS_NOW)], 0, 0)
+        title = "What 1,000 contacts bring above no contact (95 %)"
+        return titled(axis, title, f"{self.currency}, cost taken off", "")
 
     @part
     def headline(self) -> dict[str, object]:
-        """Which channel for how many, and what that brings a month more than now, judged on later contacts."""
+        """Which channel for how many, what that brings a month more than now, and whether contacting brings any."""
         kind, found = self._effects.kind, self.policies.loc[CHOSEN]
         rows = self._effects.rows(kind)
         since = rows["contacted_on"].max() - pd.Timedelta(days=_YEAR)
-        a_month = float((rows["treated"] & (rows["contacted_on"] > since)).sum() / _YEAR * MONTH)
+        here = rows["customer_id"].isin(self.people.index)
+        a_month = float((rows["treated"] & here & (rows["contacted_on"] > since)).sum() / _YEAR * MONTH)
         own = self.counts.loc[readable(kind)]
         told = {out: found[of] * a_month / 1000 for out, of in
-                (("more", "ahead"), ("low", "ahead_low"), ("high", "ahead_high"))}  # fmt: skip
+                (("more", "ahead"), ("low", "ahead_low"), ("high", "ahead_high"), ("above", "above"),
+                 ("above_low", "above_low"), ("above_high", "above_high"))}  # fmt: skip
         told |= {"contacts": a_month, "currency": self.currency, "kind": readable(kind), "customers": len(self.people)}
         shown_ = "" if told["low"] > 0 else ", not shown to be above 0"
-        return told | {"channels": "; ".join(f"{c}: {n:,}" for c, n in own.items()), "shown": shown_}
+        pays = "more" if told["above_low"] > 0 else "less" if told["above_high"] < 0 else "not shown to be more"
+        return told | {"channels": "; ".join(f"{c}: {n:,}" for c, n in own.items()), "shown": shown_, "pays": pays}
 
     @part
     def against(self) -> dict[str, object]:
-        """How the choice compares with everybody by the best single channel, per 1,000 contacts."""
+        """How the choice compares with everybody by the single channel that brings most, per 1,000 contacts."""
         values, entity = self._judged
         single = self.policies.drop([CHOSEN, AS_NOW])["value"].idxmax()
         found = means((values[[CHOSEN]].sub(values[single], axis=0)), entity).loc[CHOSEN] * 1000
-        words = (
-            "more" if found["low"] > 0 else "less" if found["high"] < 0 else "not told apart from it, which is simpler"
-        )
+        words = "more" if found["low"] > 0 else "less" if found["high"] < 0 else "not told apart; that is simpler"
         return dict(found) | {"single": single, "words": words, "currency": self.currency}
 
     # --- errands at the branch

@@ -32,7 +32,7 @@ TRIAL = "trial"
 ONE, MONTH = "one channel only: cannot be told", 30
 _ESTIMATES = {
     NAIVE: "as it looks", adjusted.REGRESSION: "regression", adjusted.WEIGHTED: "weighted",
-    DOUBLY_ROBUST: "like with like", TRIAL: "held back at random",
+    DOUBLY_ROBUST: "like with like", TRIAL: "held back, made alike",
 }  # fmt: skip
 
 
@@ -178,8 +178,8 @@ class Effects:
         if TRIAL not in own.index:
             return found | {"trial_words": "Nobody was held back at random"}
         value, low, high = own.loc[TRIAL, ["value", "low", "high"]]
-        apart = "told apart" if low > 0 or high < 0 else "not told apart"
-        return found | {"trial_words": f"Held back at random: {value:+.1f} ({low:+.1f} to {high:+.1f}), {apart}"}
+        words = f"By those held back at random, made as alike: {value:+.1f} ({low:+.1f} to {high:+.1f})"
+        return found | {"trial_words": words}
 
     @part
     def each_more(self) -> dict[str, dict[str, object]]:
@@ -191,9 +191,19 @@ class Effects:
         for channel, own in best.iterrows():
             more = costs[channel] - costs[self.base]
             ends = {"each": more / own["value"], "each_low": more / own["high"], "each_high": more / own["low"]}
+            ends["sure"] = self._also_by_trial(channel, more)
             names = {"name": readable(channel), "base": readable(self.base), "currency": self.currency}
             told_[channel] = ends | names
         return told_
+
+    def _also_by_trial(self, channel: str, more: float) -> str:
+        """Say what one more response costs by those held back."""
+        if TRIAL not in self.estimates.loc[channel].index:
+            return "nobody was held back to confirm it"
+        value, low = self.estimates.loc[(channel, TRIAL), ["value", "low"]]
+        if low <= 0:
+            return "those held back do not show that there is one more"
+        return f"by those held back {more / value:,.0f}, at most {more / low:,.0f}"
 
     @part
     def trial(self) -> pd.DataFrame:
@@ -218,18 +228,17 @@ class Effects:
         )
 
     @part
-    def losing(self) -> dict[str, dict[str, object]]:
-        """Channels whose contacts surely lose money, by those held back: what they `lost` a month, with its ends."""
-        own, told_ = self.trial[self.trial["net_high"] < 0], {}
+    def losing(self) -> dict[str, object]:
+        """Channels whose contacts surely lose money, by those held back: `names`, and what is `lost` a month in all."""
+        own = self.trial[self.trial["net_high"] < 0]
         if own.empty:
             raise BankmineError("those held back show of no channel that its contacts surely lose money")
         days = np.ptp(self.rows(self.kind)["contacted_on"]).days + 1
-        for name, row in own.iterrows():
-            a_month = row["contacts"] / days * MONTH
-            ends = (("lost", "net"), ("low", "net_high"), ("high", "net_low"))
-            told_[name] = {out: -row[of] * a_month for out, of in ends}
-            told_[name] |= {"name": name, "contacts": a_month, "currency": self.currency}
-        return told_
+        a_month = own["contacts"] / days * MONTH
+        lost = float(-(own["net"] * a_month).sum())
+        half = float(np.hypot.reduce((own["net_high"] - own["net_low"]) / 2 * a_month))
+        told = {"names": " and ".join(own.index), "kind": readable(self.kind), "contacts": a_month.sum()}
+        return told | {"lost": lost, "low": lost - half, "high": lost + half, "currency": self.currency}
 
     @part
     def pairs(self) -> dict[str, object]:
