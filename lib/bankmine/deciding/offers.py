@@ -15,8 +15,7 @@ from bankmine.registers import read_yaml
 from bankmine.workspace import WORKSPACE
 
 REGISTER = WORKSPACE / "data" / "offers.yml"
-BELIEVED = "believed"
-MOVED = ("low", BELIEVED, "high")
+LOW, BELIEVED, HIGH = MOVED = ("low", "believed", "high")
 _STATUS = ("assumption", "trial")
 _GRADES, _OLDEST = 5, 150
 
@@ -40,6 +39,7 @@ class OfferRules:
     contact: float
     moved: Mapping[str, float]
     rest: int
+    control: float
     default_at_most: float
     untested: int
     tried: Mapping[str, str]
@@ -83,6 +83,7 @@ def load_offers(currency: str, file: Path = REGISTER) -> OfferRules:
             (sorted(set(rules.tried.values()) - set(products)), "an offer that was tried is of a product with rules"),
             (rules.status not in _STATUS, f"the status must be {' or '.join(_STATUS)}"),
             (not isinstance(rules.version, datetime.date), "the version must be a day"),
+            (not 0 <= rules.control < 1, "control is a share, from 0 and below 1"),
         ]  # fmt: skip
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BankmineError(f"{file} is not a register of offers: {one_line(error)}") from None

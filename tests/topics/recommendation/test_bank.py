@@ -46,7 +46,7 @@ def of(bank: dict[str, pd.DataFrame], folder: Path) -> BankRecommendations:
 def test_nothing_is_lacking_but_what_nobody_handed_on(study):
     parts = [study, study.history, study.products, study.offering, study.off_policy, study.judged_new, study.rules]
     why = {name: told for own in parts for name, told in lacking(own).items()}
-    assert set(why) <= {"refused_by_07", "credit_bars"}
+    assert set(why) <= {"refused_by_07", "credit_bars", "scored", "all_table"}
 
 
 def test_moments_know_nothing_of_later_days(study):
@@ -105,7 +105,13 @@ def test_what_is_shown_is_what_is_handed_on(study, handed):
     told, offers = study.offering.headline, handed["offers"]
     assert told["offers"] == len(offers)
     assert told["gain"] == pytest.approx(offers["gain"].sum())
-    assert (told["low"], told["high"]) == pytest.approx((offers["gain_low"].sum(), offers["gain_high"].sum()))
+    assert told["low"] < told["gain"] < told["high"]
+    assert 0 <= told["loses"] < 1
+    held = handed["offers_held_back"]
+    assert told["held"] == len(held)
+    assert not set(held.index) & set(offers.index)
+    share = held["product"].value_counts() / study.offering.planned["product"].value_counts()
+    assert (share.dropna() >= study.offering.rules.control).all()
     removed = study.offering.removed["offers"]
     assert removed.iloc[1:].sum() == removed.iloc[0]
     assert removed.iloc[-1] == len(offers)
@@ -120,23 +126,36 @@ def test_what_is_shown_is_what_is_handed_on(study, handed):
         assert rows["took"].sum() == cal.loc[name, "came"]
 
 
-def test_credit_is_not_offered_to_whom_07_refuses(study, tmp_path):
-    made = study.offering.made
-    credit = made.index[made["product"].isin(DEBTS)]
+def test_credit_is_not_offered_to_whom_07_refuses_nor_where_07_is_silent(study, tmp_path):
+    assert not study.offering.planned["product"].isin(DEBTS).any()  # nobody asked 07
     file = tmp_path / "credit_scores.parquet"
-    scores = pd.DataFrame({"customer_id": credit, "decision": "grant", "probability": 0.01})
-    scores.loc[0, "decision"], scores.loc[1, "probability"] = "refuse", 0.5
-    scores.to_parquet(file)
 
     def received(report: str, name: str, _: object) -> Path:
         if name != file.name:
             raise BankmineError(f"{report} has not run")
         return file
 
-    again = Offers(study.source, study.products, received, study._used).made
-    for customer in credit[:2]:
-        assert customer not in again.index or again.loc[customer, "product"] not in DEBTS
-    assert again.drop(credit[:2], errors="ignore").equals(made.drop(credit[:2]))
+    def asked(**scores: list) -> Offers:
+        pd.DataFrame(scores).to_parquet(file)
+        return Offers(study.source, study.products, received, study._used)
+
+    free = asked(customer_id=["nobody"], decision=["grant"], probability=[0.01])
+    planned = free.planned
+    credit = planned.index[planned["product"].isin(DEBTS)]
+    assert len(credit) > 2
+    assert free.credit["scored"] == 0
+    again = asked(customer_id=credit[:2].tolist(), decision=["refuse", "grant"], probability=[0.01, 0.5])
+    own = again.planned.reindex(credit[:2])["product"]
+    assert not own.isin(DEBTS).any()
+    assert again.planned["product"].drop(credit[:2], errors="ignore").equals(planned["product"].drop(credit[:2]))
+
+
+def test_who_knows_no_ages_is_offered_nothing_and_told_why(tmp_path):
+    bank = random_bank(customers=300, bookings=6000)
+    bank["customers"] = bank["customers"].drop(columns="birth_date")
+    found = of(bank, tmp_path).offering
+    assert not found.allowed.any(axis=None)
+    assert "ages" in found.unasked["too young or too old"]
 
 
 def test_day_and_channel_are_those_that_others_handed_on(study, tmp_path):
@@ -175,7 +194,7 @@ def test_a_grade_of_risk_bars_what_is_riskier(tmp_path):
     bank["customers"]["risk_grade"] = (np.arange(300) % 5 + 1).astype(str)
     found = of(bank, tmp_path)
     grade = found.offering.people["risk_grade"].astype(int)
-    barred = found.offering.barred["riskier than the customer's grade, or never tested"]
+    barred = found.offering.barred["riskier than the customer's grade, 2 where never tested"]
     assert barred["fund"].equals(grade < 3)
     assert not barred["savings"].any()
 

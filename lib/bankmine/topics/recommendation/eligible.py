@@ -17,6 +17,8 @@ from bankmine.study.received import Received, received_table
 from bankmine.topics.recommendation.history import Moment
 from bankmine.topics.recommendation.products import PRODUCT_MODELS, Products
 
+AGE, CREDIT = "too young or too old", "credit: refused by 07, or too likely to default"
+
 
 class Eligible:
     """Customers of today and the products that each may be offered."""
@@ -96,7 +98,7 @@ class Eligible:
         return self.rules.too_risky(pd.to_numeric(grade, errors="coerce"))
 
     @part
-    def barred(self) -> dict[str, pd.DataFrame | Lacking]:
+    def _told(self) -> dict[str, pd.DataFrame | Lacking]:
         """By rule, in the order in which rules are asked, whom it bars from what; lacking where it cannot be told."""
         nobody = pd.DataFrame(False, self.moment.customers, self._products.history.products)
         had = self.chances.isna()
@@ -107,19 +109,41 @@ class Eligible:
             "did not agree to offers or to personal treatment": consent,
             "a complaint is open": optional(self, "complains"),
             f"contacted within {self.rules.rest} days": optional(self, "not_rested"),
-            "too young or too old": optional(self, "age_bars"),
-            "credit: refused by 07, or too likely to default": optional(self, "credit_bars"),
-            "riskier than the customer's grade, or never tested": self.risk_bars,
+            AGE: optional(self, "age_bars"), CREDIT: optional(self, "credit_bars"),
+            f"riskier than the customer's grade, {self.rules.untested} where never tested": self.risk_bars,
         }  # fmt: skip
         return {name: _spread(told, nobody) for name, told in rules.items()}
 
     @part
+    def unasked(self) -> dict[str, str]:
+        """Rules that cannot be told, and why."""
+        return {name: told.why for name, told in self._told.items() if isinstance(told, Lacking)}
+
+    @part
+    def barred(self) -> dict[str, pd.DataFrame]:
+        """By rule, whom it bars from what. Where age or credit cannot be told, nobody is offered what hangs on it."""
+        nobody = pd.DataFrame(False, self.moment.customers, self._products.history.products)
+        everybody = pd.Series(True, self.moment.customers)
+        unknown = {
+            AGE: _spread(self.rules.too_young_or_old(everybody.map({True: np.nan})), nobody),
+            CREDIT: _spread(self.rules.bars_credit(everybody), nobody),
+        }
+        return {
+            name: unknown.get(name, nobody) if isinstance(told, Lacking) else told for name, told in self._told.items()
+        }
+
+    @part
     def allowed(self) -> pd.DataFrame:
-        """Whether a product may be offered to a customer, by all rules that can be told."""
+        """Whether a product may be offered to a customer, by all rules."""
         found = pd.DataFrame(True, self.moment.customers, self._products.history.products)
         for told in self.barred.values():
-            found = found if isinstance(told, Lacking) else found & ~told
+            found &= ~told
         return found
+
+    @part
+    def scored(self) -> pd.Index:
+        """Customers whom 07 has scored."""
+        return received_table(self._received, "07_credit_scoring", "credit_scores", self.source).index
 
 
 def _spread(told: pd.Series | pd.DataFrame | Lacking, nobody: pd.DataFrame) -> pd.DataFrame | Lacking:

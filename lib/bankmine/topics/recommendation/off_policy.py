@@ -16,7 +16,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.contacts import contacted, known_before
 from bankmine.judging import off_policy, trials
 from bankmine.judging.intervals import shown, with_interval
-from bankmine.judging.off_policy import LISTED, LOT
+from bankmine.judging.off_policy import ALL, LISTED, LOT, NONE
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, part
 from bankmine.learning.recommenders import NEIGHBOURS
@@ -108,7 +108,11 @@ class OffPolicy:
         )  # fmt: skip
         told = {"name": readable(name), "words": words, "share": listed["contacted"], "worth": listed["worth"]}
         told |= {"ahead": lot["ahead"], "low": lot["ahead_low"], "high": lot["ahead_high"]}
-        return told | {"customers": int(listed["customers"]), "currency": self.currency}
+        sure = [
+            f"; {'more' if row['ahead'] > 0 else 'less'} than {policy} by {abs(row['ahead']):,.0f}"
+            for policy, row in own.loc[[ALL, NONE]].iterrows() if row["ahead_low"] > 0 or row["ahead_high"] < 0
+        ]  # fmt: skip
+        return told | {"customers": int(listed["customers"]), "currency": self.currency, "beside": "".join(sure)}
 
     @part
     def table(self) -> pd.DataFrame:

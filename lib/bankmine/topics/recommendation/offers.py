@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bankmine.deciding.offers import BELIEVED, MOVED
+from bankmine.bank.contract import DEBTS
+from bankmine.deciding.offers import BELIEVED, HIGH, LOW, MOVED
 from bankmine.errors import BankmineError
 from bankmine.features.consent import agreed
 from bankmine.judging import disclosure
-from bankmine.judging.intervals import shown
+from bankmine.judging.intervals import of_belief, shown
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, titled
@@ -21,6 +22,8 @@ ANY_DAY, UNKNOWN = "any day", "not known"
 _CONTACTS = ("mobile", "online", "sms", "branch", "call_centre")
 """Channels through which a customer can be spoken to; a cash machine says little."""
 _OF_SEGMENT = "taken of late by customers of the same age and years with the bank"
+_USUAL = "nothing stands out: worth the contact at a usual chance"
+_DRAWS = 10_000
 _LIST = ["product", "chance", "gain", "gain_low", "gain_high", "when", "channel", "reason"]
 
 
@@ -33,11 +36,9 @@ class Offers(Eligible):
         left = pd.DataFrame(True, self.moment.customers, self._products.history.products)
         rows = {"all customers × products": {"offers": left.size, "remark": ""}}
         for name, told in self.barred.items():
-            if isinstance(told, Lacking):
-                rows[name] = {"offers": 0, "remark": f"not asked: {told.why}"}
-            else:
-                rows[name] = {"offers": int((left & told).to_numpy().sum()), "remark": ""}
-                left &= ~told
+            remark = f"not known: {self.unasked[name]}" if name in self.unasked else ""
+            rows[name] = {"offers": int((left & told).to_numpy().sum()), "remark": remark}
+            left &= ~told
         pays = left & self._gain.gt(0)
         rows["not expected to earn the contact"] = {"offers": int((left & ~pays).to_numpy().sum()), "remark": ""}
         best = int(pays.any(axis=1).sum())
@@ -45,7 +46,10 @@ class Offers(Eligible):
             "offers": int(pays.to_numpy().sum()) - best,
             "remark": "",
         }
-        rows["offers made"] = {"offers": best, "remark": ""}
+        made = optional(self, "made")
+        count = 0 if isinstance(made, Lacking) else len(made)
+        rows["held back at random"] = {"offers": best - count, "remark": "to learn what offers move"}
+        rows["offers made"] = {"offers": count, "remark": ""}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
 
     @part
@@ -60,11 +64,10 @@ class Offers(Eligible):
     @property
     def not_asked(self) -> dict[str, object] | Lacking | None:
         """Rules that could not be asked, and why, for an alert; None where all were."""
-        found = self.barred
-        if isinstance(found, Lacking):
-            return found
-        told = [f"{name} ({own.why})" for name, own in found.items() if isinstance(own, Lacking)]
-        return {"count": len(told), "rules": "; ".join(told)} if told else None
+        found = self.unasked
+        if not found:
+            return found if isinstance(found, Lacking) else None
+        return {"count": len(found), "rules": "; ".join(f"{name} ({why})" for name, why in found.items())}
 
     # --- what offers earn
 
@@ -73,8 +76,12 @@ class Offers(Eligible):
         return self.rules.gain(self.chances)
 
     @part
-    def made(self) -> pd.DataFrame:
-        """A row an offer, by customer, the highest gain first: product, chance, gain with its ends, when and how."""
+    def planned(self) -> pd.DataFrame:
+        """A row an offer, by customer, the highest gain first: product, chance, gain with its ends, when and how.
+
+        `held_back` is a share of the offers of each product, drawn at random: what these customers take unasked is what
+        the others would have taken.
+        """
         gain = self._gain.where(self.allowed)
         gain = gain[gain.gt(0).any(axis=1)]
         if gain.empty:
@@ -87,8 +94,31 @@ class Offers(Eligible):
         found["when"], found["channel"] = self.when.reindex(found.index), self.channel.reindex(found.index)
         found["reason"] = _OF_SEGMENT
         if self._by_models:
-            found["reason"] = _picked(self._products.reasons.reindex(found.index, fill_value=""), product)
-        return found.sort_values("gain", ascending=False, kind="stable")[_LIST].rename_axis("customer_id")
+            reason = _picked(self._products.reasons.reindex(found.index, fill_value=""), product)
+            found["reason"] = reason.replace("", _USUAL)
+        drawn = pd.Series(np.random.default_rng(self.source.as_of.toordinal()).permutation(len(found)), found.index)
+        drawn = drawn.groupby(product)
+        found["held_back"] = drawn.rank() <= np.ceil(self.rules.control * drawn.transform("size"))
+        return found.sort_values("gain", ascending=False, kind="stable").rename_axis("customer_id")
+
+    @part
+    def made(self) -> pd.DataFrame:
+        """Offers that are made."""
+        return self.planned.loc[~self.planned["held_back"], _LIST]
+
+    @part
+    def held(self) -> pd.DataFrame:
+        """Offers that are held back."""
+        return self.planned.loc[self.planned["held_back"], _LIST]
+
+    @part
+    def _luck(self) -> np.ndarray:
+        """What offers may earn by luck, and by how many they move, which is believed to lie between two ends."""
+        rng, moved = np.random.default_rng(self.source.as_of.toordinal()), self.rules.moved
+        share = rng.triangular(*(moved[end] for end in MOVED), _DRAWS) if moved[LOW] < moved[HIGH] else moved[LOW]
+        own = self.made.groupby("product")["chance"].sum()
+        worth = np.array([self.rules.products[name].worth for name in own.index])
+        return rng.poisson(np.outer(share, own)) @ worth - self.rules.contact * len(self.made)
 
     @part
     def headline(self) -> dict[str, object]:
@@ -101,8 +131,16 @@ class Offers(Eligible):
         moved = self.rules.moved[BELIEVED]
         told = {"offers": len(found), "by_product": first, "measured": measured, "moved": moved}
         told |= {"more": (found["chance"] * moved).sum(), "customers": len(self.moment.customers)}
-        told |= {out: found[of].sum() for out, of in (("gain", "gain"), ("low", "gain_low"), ("high", "gain_high"))}
+        low, high = of_belief(self._luck)
+        told |= {"gain": found["gain"].sum(), "low": float(low), "high": float(high), "held": len(self.held)}
+        told["loses"] = float((self._luck < 0).mean())
         return told | {"owner": self.rules.owner, "currency": self.currency}
+
+    @part
+    def credit(self) -> dict[str, object] | None:
+        """How many offers are of `credit`, and how many of these customers 07 has `scored`; None where none is."""
+        whose = self.made.index[self.made["product"].isin(DEBTS)]
+        return {"credit": len(whose), "scored": int(whose.isin(self.scored).sum())} if len(whose) else None
 
     @part
     def by_product(self) -> pd.DataFrame:

@@ -43,6 +43,7 @@ _LIKELIEST = 0.2
 """Share of the rows scored of whom reasons are told: nobody else is likely to be made an offer."""
 LOGISTIC, BOOSTED = "logistic", "xgboost"
 PRODUCT_MODELS = "product_models"
+_SURE = 1.96
 
 
 class Takes(Study):

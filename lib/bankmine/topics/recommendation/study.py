@@ -8,6 +8,7 @@ import pandas as pd
 
 from bankmine.bank.flat import is_flat, open_unlabelled
 from bankmine.bank.snapshot import Snapshot, open_source
+from bankmine.errors import BankmineError
 from bankmine.judging import disclosure
 from bankmine.lacking import Lacking, optional, part
 from bankmine.learning.recommenders import BY_SEGMENT, FACTORS, NEIGHBOURS, OWN, POPULAR
@@ -93,6 +94,13 @@ class BankRecommendations(Headed):
             return self.judged_new
         return self._judged(self.products.moment(self.products.cut), repeated=True)
 
+    @part
+    def all_table(self) -> pd.DataFrame:
+        """Models on all products taken, as a page shows them, where these are others than the new ones."""
+        if not self.history.repeats:
+            raise BankmineError("nobody took a product twice, so these are the same as of what was newly taken")
+        return self.judged_all.table
+
     def _judged(self, moment: Moment, repeated: bool = False, chosen_by: Compared | None = None) -> Compared:
         scores = {n: own for n, own in moment.scores().items() if n in (ALL if repeated else NEW)}
         if not repeated:  # a product that a customer has had has no chance to be taken newly
@@ -171,7 +179,8 @@ class BankRecommendations(Headed):
     def handed_on(self) -> dict[str, pd.DataFrame]:
         """Whom to offer what, as a list to work through; what models said as they were judged, and all rules tested."""
         found = {
-            "offers": optional(self.offering, "made"), "recommendation_judged": optional(self, "_figures"),
+            "offers": optional(self.offering, "made"), "offers_held_back": optional(self.offering, "held"),
+            "recommendation_judged": optional(self, "_figures"),
             "recommendation_chances": optional(self, "_chances"),
             "recommendation_order": optional(self.history, "order"),
         }  # fmt: skip

@@ -133,6 +133,11 @@ class TableRecommendations(Headed):
         _, taken = self._split
         return self._compared(ALL, taken, None, "all items taken, new and repeated", OWN)
 
+    @part
+    def all_table(self) -> pd.DataFrame:
+        """Models on all items taken, as a page shows them."""
+        return self.judged_all.table
+
     def _compared(
         self, models: Sequence[str], taken: csr_array, excluded: csr_array | None, what: str, baseline: str
     ) -> Compared:
