@@ -36,6 +36,8 @@ def of_tables(
     missed = Measure(float(np.mean(misses)), np.nan, np.nan)
     found.append(Score(CHANNELS, "effects hidden by age", "missed by the plain difference", missed, (1, 1)))
     for contrast, what in (("app_bookings", "bookings"), ("app_margin", "margin")):
+        if (contrast, _ADJUSTED) not in own.index:  # too few took it up to tell, which a page says
+            continue
         measure = Measure(*own.loc[(contrast, _ADJUSTED)])
         bounds = tuple(map(float, around(0.0, measure)))
         told = f"on {what} of half a year"

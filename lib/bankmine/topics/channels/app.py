@@ -12,7 +12,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.customers import some_known
 from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions
 from bankmine.judging import adjusted, panel
-from bankmine.judging.adjusted import DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
+from bankmine.judging.adjusted import ALIKE, DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, line, titled
 from bankmine.study.compared import Compared, balance, compared, evidence, side_by_side, told
@@ -46,7 +46,11 @@ class App:
 
     @part
     def rows(self) -> pd.DataFrame:
-        """Customers in the months in which they might take up the app, as of `taken_up`."""
+        """Customers in the months in which they might take up the app, as of `taken_up`.
+
+        They joined after sessions began to be kept: of earlier ones nobody knows whether the first session that is seen
+        is the first one.
+        """
         own = self.panels[OWN_BOOKINGS]
         first = first_sessions(self.source, APP).reindex(own.index)
         told = self.source.customers.select("customer_id", "joined_on").to_pandas().drop_duplicates("customer_id")
@@ -54,7 +58,8 @@ class App:
         seen = first.min()
         if seen is pd.NaT:
             raise BankmineError("nobody ever opened the app: there is nothing to compare")
-        return panel.taken_up(first, joined, own.loc[:, max(seen, own.columns[0]) :] > 0, WINDOW)
+        whole = (joined >= seen).to_numpy()
+        return panel.taken_up(first[whole], joined[whole], own.loc[whole, max(seen, own.columns[0]) :] > 0, WINDOW)
 
     def _contrast(self, what: str, moved: int = 0) -> Contrast:
         """Compare what came after with what was known before, both `moved` by months; rows that tell too little go."""
@@ -106,7 +111,19 @@ class App:
     def _told(self, name: str) -> dict[str, object]:
         own = self.estimates.loc[name]
         verdict = "cannot be told from none" if _holds_none(own.loc[DOUBLY_ROBUST]) else "is told from none"
+        if failed := self._failed(name):
+            verdict = f"cannot be told: {failed}"
         return told(own) | {"verdict": verdict, "customers": int(self._compared[name].rows.treated.sum())}
+
+    def _failed(self, name: str) -> str:
+        """Say which check of an effect fails, '' where none does: what came before, the control, and balance."""
+        own, control = self.estimates.loc[name], self.estimates.loc["app_control"]
+        if PLACEBO in own.index and not _holds_none(own.loc[PLACEBO]):
+            return f"the same comparison finds {own.loc[PLACEBO, 'value']:+,.1f} before the app"
+        if not all(_holds_none(control.loc[way]) for way in (DOUBLY_ROBUST, CHANGE)):
+            return "bookings that start by themselves change, too"
+        apart = self._compared[name].balance["after"].abs().max()
+        return f"arms stay unlike, by {apart:.2f} standard deviations" if apart >= ALIKE else ""
 
     @part
     def checks(self) -> dict[str, object]:
@@ -115,7 +132,8 @@ class App:
         words = (
             "what moves bookings comes before the app" if not _holds_none(earlier) else "nothing moved before the app"
         )
-        beside = "do not change, as it should be" if _holds_none(control) else "change, too: something else is at work"
+        quiet = _holds_none(control) and _holds_none(self.estimates.loc[("app_control", CHANGE)])
+        beside = "do not change, as it should be" if quiet else "change, too: something else is at work"
         ends = {"placebo": earlier["value"], "low": earlier["low"], "high": earlier["high"]}
         return ends | {"words": words, "control": beside, "months": WINDOW}
 
