@@ -25,6 +25,19 @@ def first_sessions(snapshot: Snapshot, channel: str) -> pd.Series:
     return pd.to_datetime(told).dt.to_period("M")
 
 
+def seen_throughout(snapshot: Snapshot) -> pd.Index:
+    """Fetch the customers who joined after the first day of the log, so that no session of theirs is missing from it.
+
+    Of the others nobody can tell a first session from one after a pause: they may have had the app before the log.
+    """
+    start = snapshot.events.agg(first=_["at"].min().cast("date")).to_pandas()["first"].iloc[0]
+    if pd.isna(start):
+        raise BankmineError("no session is logged: who uses an app cannot be told")
+    joined = snapshot.customers.filter(_.joined_on.cast("date") > pd.Timestamp(start).date())
+    found = joined.select("customer_id").distinct().order_by("customer_id")
+    return pd.Index(found.to_pandas()["customer_id"])
+
+
 def by_month(snapshot: Snapshot) -> dict[str, pd.DataFrame]:
     """Fetch what customers do, a row a customer, a column a whole month; 0 where nothing is booked.
 

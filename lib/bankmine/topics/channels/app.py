@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import some_known
-from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions
+from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions, seen_throughout
 from bankmine.judging import adjusted, panel
 from bankmine.judging.adjusted import DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
+from bankmine.judging.trials import FEWEST
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, line, titled
 from bankmine.study.compared import Compared, balance, compared, evidence, side_by_side, told
@@ -34,7 +35,10 @@ _TOLD = {
 
 
 class App:
-    """Customers who first open the app after half a year without, against those who do not yet."""
+    """Customers who first open the app after half a year without, against those who do not yet.
+
+    Only those seen from their first day with the bank on: of others the first session logged need not be the first.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.source, self.currency = snapshot, snapshot.source.currency
@@ -54,7 +58,8 @@ class App:
         seen = first.min()
         if seen is pd.NaT:
             raise BankmineError("nobody ever opened the app: there is nothing to compare")
-        return panel.taken_up(first, joined, own.loc[:, max(seen, own.columns[0]) :] > 0, WINDOW)
+        there = own.loc[own.index.isin(seen_throughout(self.source)), max(seen, own.columns[0]) :] > 0
+        return panel.taken_up(first.reindex(there.index), joined.reindex(there.index), there, WINDOW)
 
     def _contrast(self, what: str, moved: int = 0) -> Contrast:
         """Compare what came after with what was known before, both `moved` by months; rows that tell too little go."""
@@ -73,6 +78,12 @@ class App:
 
     @part
     def _compared(self) -> dict[str, Compared]:
+        treated = int(self.rows["treated"].sum())
+        if treated < FEWEST:
+            raise BankmineError(
+                f"cannot be told: only {treated} customers are seen from their first day with the bank on and took up "
+                f"the app after half a year; at least {FEWEST} are needed"
+            )
         return {name: compared(self._contrast(what)) for name, what in CONTRASTS.items()}
 
     @part
