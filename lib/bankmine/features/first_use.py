@@ -11,7 +11,6 @@ import pandas as pd
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.spine import kept
-from bankmine.features.take_up import seen_throughout
 from bankmine.features.touches import BOOKING, SESSION, TICKET, by_customer
 
 _PANEL = 20_000
@@ -32,10 +31,12 @@ class Months:
     """Bookings and tickets by the channels of each name."""
 
 
-def first_use(snapshot: Snapshot, channel: str, months: int, counted: Mapping[str, Collection[str]]) -> Months:
+def first_use(
+    snapshot: Snapshot, channel: str, months: int, counted: Mapping[str, Collection[str]], who: pd.Index
+) -> Months:
     """Lay out the last whole months of a panel of customers, and find out when each began with a channel.
 
-    Only of `seen_throughout` customers: of the others the first use may lie before the log.
+    Only of customers `who` are seen throughout: of others the first use may lie before the log.
     """
     last = (pd.Timestamp(snapshot.as_of) + pd.Timedelta(days=1)).to_period("M") - 1
     size = snapshot.customers.count().to_pyarrow().as_py()
@@ -44,9 +45,9 @@ def first_use(snapshot: Snapshot, channel: str, months: int, counted: Mapping[st
     rows = kept(snapshot, f"{months} months by channel", [snapshot.as_of], panel.to_pandas)
     errands = rows[BOOKING] + rows[TICKET]
     rows = rows.assign(month=_number(rows["month"], last), errands=errands, done=errands + rows[SESSION])
-    rows = rows[(rows["month"] <= 0) & (rows["done"] > 0) & rows["customer_id"].isin(seen_throughout(snapshot))]
+    rows = rows[(rows["month"] <= 0) & (rows["done"] > 0) & rows["customer_id"].isin(who)]
     if rows.empty:
-        raise BankmineError("no customer who joined after the log of sessions began used a channel in a whole month")
+        raise BankmineError("no customer seen from the first day with the bank on used a channel in a whole month")
     begun, who = int(rows["month"].min()), pd.Index(rows["customer_id"].unique())
     joined = snapshot.customers.select("customer_id", "joined_on").to_pandas().set_index("customer_id")["joined_on"]
     first = rows[rows["channel"] == channel].groupby("customer_id")["month"].min().reindex(who).fillna(months)

@@ -7,7 +7,7 @@ import pytest
 from bank_fixtures import read
 from some_channels import LAST, snapshot, some
 
-from bankmine.features.take_up import OWN_BOOKINGS, by_month, first_sessions
+from bankmine.features.take_up import OWN_BOOKINGS, by_month, first_uses
 from bankmine.topics import channels
 from bankmine.topics.channels.app import App
 
@@ -26,7 +26,7 @@ def tables(small_bank):
 
 def test_nobody_is_compared_who_had_the_app_or_had_just_come(study, small_bank):
     rows, bank = study.app.rows, study.source
-    first = first_sessions(bank, "mobile")
+    first = first_uses(bank, "mobile")
     own = rows["customer_id"].map(first)
     assert (own.isna() | (own >= rows["month"])).all()
     assert (rows["treated"] == (own == rows["month"])).all()
@@ -51,7 +51,7 @@ def test_months_add_up_to_what_was_booked(study, small_bank):
 
 def test_what_is_compared_ends_before_the_month_of_the_app_begins(study):
     rows = study.app.rows
-    contrast = study.app._compared["app_bookings"].rows
+    contrast = study.app._contrast(OWN_BOOKINGS)
     panel = study.app.panels[OWN_BOOKINGS]
     one = rows.loc[contrast.known.index[contrast.treated.to_numpy(bool)][0]]
     before = panel.loc[one["customer_id"], one["month"] - 6 : one["month"] - 1].sum()

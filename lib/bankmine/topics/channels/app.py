@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import some_known
-from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions, seen_throughout
+from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_uses, seen_throughout
 from bankmine.judging import adjusted, panel
 from bankmine.judging.adjusted import DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
 from bankmine.judging.trials import FEWEST
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, line, titled
-from bankmine.study.compared import Compared, balance, compared, evidence, side_by_side, told
+from bankmine.study.compared import ALIKE, Compared, balance, compared, evidence, side_by_side, told
 from bankmine.topics.channels.effects import KNOWN
 
 APP = "mobile"
@@ -52,7 +52,7 @@ class App:
     def rows(self) -> pd.DataFrame:
         """Customers in the months in which they might take up the app, as of `taken_up`."""
         own = self.panels[OWN_BOOKINGS]
-        first = first_sessions(self.source, APP).reindex(own.index)
+        first = first_uses(self.source, APP).reindex(own.index)
         told = self.source.customers.select("customer_id", "joined_on").to_pandas().drop_duplicates("customer_id")
         joined = pd.to_datetime(told.set_index("customer_id")["joined_on"]).dt.to_period("M").reindex(own.index)
         seen = first.min()
@@ -116,8 +116,22 @@ class App:
 
     def _told(self, name: str) -> dict[str, object]:
         own = self.estimates.loc[name]
+        failing = self._failing(name)
         verdict = "cannot be told from none" if _holds_none(own.loc[DOUBLY_ROBUST]) else "is told from none"
+        verdict = f"cannot be told: {failing[0]}" if failing else verdict
         return told(own) | {"verdict": verdict, "customers": int(self._compared[name].rows.treated.sum())}
+
+    def _failing(self, name: str) -> list[str]:
+        """Say which checks of an effect fail, with their figures: before the app, the control, and likeness."""
+        own, found = self.estimates.loc[name], []
+        if PLACEBO in own.index and not _holds_none(own.loc[PLACEBO]):
+            found.append(f"{own.loc[PLACEBO, 'value']:+,.1f} already before the app")
+        for way in (DOUBLY_ROBUST, CHANGE):
+            control = self.estimates.loc[("app_control", way)]
+            if not _holds_none(control):
+                found.append(f"{control['value']:+,.1f} {OTHER_BOOKINGS}, which no app can change")
+        apart = self._compared[name].balance["after"].abs().max()
+        return found if apart < ALIKE else [*found, f"still {apart:.2f} standard deviations unlike before"]
 
     @part
     def checks(self) -> dict[str, object]:
