@@ -75,7 +75,7 @@ def test_touches_count_what_is_done_and_offered_apart(snapshot: Snapshot):
 
 
 def test_the_month_in_which_each_begins_with_a_channel(snapshot: Snapshot):
-    found = first_use(snapshot, "online", 3, {"branch": ("branch",)}, pd.Index(["a", "b", "c", "new"]))
+    found = first_use(snapshot, "online", 3, {"branch": ("branch",)})
     assert found.first.tolist()[0] == 2
     assert (found.first[1:] >= 3).all()
     assert found.errands["branch"].tolist() == [[0, 2, 0], [0, 0, 2], [0, 0, 0]]

@@ -31,13 +31,8 @@ class Months:
     """Bookings and tickets by the channels of each name."""
 
 
-def first_use(
-    snapshot: Snapshot, channel: str, months: int, counted: Mapping[str, Collection[str]], who: pd.Index
-) -> Months:
-    """Lay out the last whole months of a panel of customers, and find out when each began with a channel.
-
-    Only of customers `who` are seen throughout: of others the first use may lie before the log.
-    """
+def first_use(snapshot: Snapshot, channel: str, months: int, counted: Mapping[str, Collection[str]]) -> Months:
+    """Lay out the last whole months of a panel of customers, and find out when each began with a channel."""
     last = (pd.Timestamp(snapshot.as_of) + pd.Timedelta(days=1)).to_period("M") - 1
     size = snapshot.customers.count().to_pyarrow().as_py()
     panel = by_customer(snapshot, (last - (months - 1)).start_time.date(), min(1.0, _PANEL / max(size, 1)))
@@ -45,9 +40,9 @@ def first_use(
     rows = kept(snapshot, f"{months} months by channel", [snapshot.as_of], panel.to_pandas)
     errands = rows[BOOKING] + rows[TICKET]
     rows = rows.assign(month=_number(rows["month"], last), errands=errands, done=errands + rows[SESSION])
-    rows = rows[(rows["month"] <= 0) & (rows["done"] > 0) & rows["customer_id"].isin(who)]
+    rows = rows[(rows["month"] <= 0) & (rows["done"] > 0)]
     if rows.empty:
-        raise BankmineError("no customer seen from the first day with the bank on used a channel in a whole month")
+        raise BankmineError("no channel was used in a whole month")
     begun, who = int(rows["month"].min()), pd.Index(rows["customer_id"].unique())
     joined = snapshot.customers.select("customer_id", "joined_on").to_pandas().set_index("customer_id")["joined_on"]
     first = rows[rows["channel"] == channel].groupby("customer_id")["month"].min().reindex(who).fillna(months)

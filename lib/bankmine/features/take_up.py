@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ibis
 import pandas as pd
 from ibis import _
 
@@ -17,35 +16,13 @@ MOST = 60
 """Months looked at."""
 
 
-def first_uses(snapshot: Snapshot, channel: str) -> pd.Series:
-    """Fetch the month of the first session or booking of each customer in a channel, missing where there is none.
-
-    Bookings count, as who books through the app has it, whether or not a session is logged.
-    """
-    snapshot.require("events.channel", "transactions.channel")
-    booked = snapshot.transactions.inner_join(snapshot.accounts.select("account_id", "customer_id"), "account_id")
-    parts = [
-        rows.filter(rows.channel == channel).select("customer_id", when=rows["at"].cast("date"))
-        for rows in (snapshot.events, booked)
-    ]
-    own = ibis.union(*parts).group_by("customer_id").agg(first=_.when.min())
+def first_sessions(snapshot: Snapshot, channel: str) -> pd.Series:
+    """Fetch the month of the first session of each customer in a channel, missing where there is none."""
+    snapshot.require("events.channel")
+    own = snapshot.events.filter(_.channel == channel).group_by("customer_id").agg(first=_["at"].min().cast("date"))
     found = snapshot.customers.select("customer_id").distinct().left_join(own, "customer_id")
     told = found.select("customer_id", "first").order_by("customer_id").to_pandas().set_index("customer_id")["first"]
     return pd.to_datetime(told).dt.to_period("M")
-
-
-def seen_throughout(snapshot: Snapshot) -> pd.Index:
-    """Fetch the customers who joined after the first day of the log, so that no session of theirs is missing from it.
-
-    Of the others nobody can tell a first session from one after a pause: they may have had the app before the log.
-    """
-    snapshot.require("events.channel")
-    start = snapshot.events.agg(first=_["at"].min().cast("date")).to_pandas()["first"].iloc[0]
-    if pd.isna(start):
-        raise BankmineError("no session is logged: who uses an app cannot be told")
-    joined = snapshot.customers.filter(_.joined_on.cast("date") > pd.Timestamp(start).date())
-    found = joined.select("customer_id").distinct().order_by("customer_id")
-    return pd.Index(found.to_pandas()["customer_id"])
 
 
 def by_month(snapshot: Snapshot) -> dict[str, pd.DataFrame]:

@@ -35,10 +35,13 @@ def of_tables(
         misses.append(not naive["low"] <= row["all"] <= naive["high"])
     missed = Measure(float(np.mean(misses)), np.nan, np.nan)
     found.append(Score(CHANNELS, "effects hidden by age", "missed by the plain difference", missed, (1, 1)))
-    app = own[own.index.isin([("app_bookings", _ADJUSTED), ("app_margin", _ADJUSTED)])]
-    claimed = float(((app["low"] > 0) | (app["high"] < 0)).sum())  # none where too few took it up to be told of
-    what = "effects claimed, where none was planted"
-    found.append(Score(CHANNELS, "taking up the app does nothing", what, Measure(claimed, np.nan, np.nan), (0, 0)))
+    for contrast, what in (("app_bookings", "bookings"), ("app_margin", "margin")):
+        if (contrast, _ADJUSTED) not in own.index:  # too few took it up to tell, which a page says
+            continue
+        measure = Measure(*own.loc[(contrast, _ADJUSTED)])
+        bounds = tuple(map(float, around(0.0, measure)))
+        told = f"on {what} of half a year"
+        found.append(Score(CHANNELS, "taking up the app does nothing", told, measure, bounds, f"{what} of half a year"))
     return [*found, *_choice(truth, snapshot, channel_for)]
 
 

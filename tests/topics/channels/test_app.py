@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from bank_fixtures import read
 from some_channels import LAST, snapshot, some
 
-from bankmine.features.take_up import OWN_BOOKINGS, by_month, first_uses
+from bankmine.features.take_up import OWN_BOOKINGS, by_month, first_sessions
 from bankmine.topics import channels
 from bankmine.topics.channels.app import App
 
@@ -18,46 +19,23 @@ def study(small_bank):
     return channels.study(str(small_bank), LAST)
 
 
-def begun_late(tables):
-    """Let all have joined early in the log, two of three take up the app in 2024, and the third never."""
-    who = tables["customers"]["customer_id"].drop_duplicates().sort_values(ignore_index=True)
-    begin = pd.Series(
-        [pd.Timestamp(2024, 1 + i % 12, 1) if i % 3 else pd.Timestamp(2030, 1, 1) for i in who.index], who
-    )
-    owner = tables["accounts"].drop_duplicates("account_id").set_index("account_id")["customer_id"]
-    found = dict(tables)
-    for name in ("events", "transactions"):
-        rows = tables[name]
-        of = rows["customer_id"] if name == "events" else rows["account_id"].map(owner)
-        early = (rows["channel"] == "mobile") & (pd.to_datetime(rows["at"]) < of.map(begin))
-        found[name] = rows.assign(channel=rows["channel"].mask(early, "online"))
-    joined = pd.Timestamp("2023-02-01").date()
-    return found | {"customers": tables["customers"].assign(joined_on=joined)}
-
-
 @pytest.fixture(scope="module")
 def tables(small_bank):
-    return begun_late(some(small_bank))
+    return some(small_bank)
 
 
-@pytest.fixture(scope="module")
-def late(tables, tmp_path_factory):
-    return App(snapshot(tables, tmp_path_factory.mktemp("late")))
-
-
-def test_nobody_is_compared_who_had_the_app_or_had_just_come(late):
-    rows = late.rows
-    own = rows["customer_id"].map(first_uses(late.source, "mobile"))
+def test_nobody_is_compared_who_had_the_app_or_had_just_come(study, small_bank):
+    rows, bank = study.app.rows, study.source
+    first = first_sessions(bank, "mobile")
+    own = rows["customer_id"].map(first)
     assert (own.isna() | (own >= rows["month"])).all()
     assert (rows["treated"] == (own == rows["month"])).all()
-    assert rows["treated"].any()
-    assert rows["month"].min() >= pd.Period("2023-08")
-    assert rows["month"].max() <= pd.Period("2025-06")
-
-
-def test_nobody_is_compared_who_joined_before_the_log(tables, tmp_path):
-    early = tables["customers"].assign(joined_on=pd.Timestamp("2022-06-01").date())
-    assert "without it for 6 months" in App(snapshot(tables, tmp_path, customers=early)).rows.why
+    joined = pd.to_datetime(read(small_bank, "customers").set_index("customer_id")["joined_on"]).dt.to_period("M")
+    assert (rows["customer_id"].map(joined) <= rows["month"] - 6).all()
+    kept = pd.to_datetime(read(small_bank, "events")["at"]).min().to_period("M")
+    assert (rows["customer_id"].map(joined) >= kept).all()  # of who came before, the first session may not be known
+    assert rows["month"].max() == pd.Period("2025-06")
+    assert rows["month"].min() == pd.Period("2023-07")
 
 
 def test_months_add_up_to_what_was_booked(study, small_bank):
@@ -73,11 +51,11 @@ def test_months_add_up_to_what_was_booked(study, small_bank):
     assert found.to_numpy().sum() == counts.sum()
 
 
-def test_what_is_compared_ends_before_the_month_of_the_app_begins(late):
-    rows = late.rows
-    contrast = late._contrast(OWN_BOOKINGS)
-    panel = late.panels[OWN_BOOKINGS]
-    one = rows.loc[contrast.known.index[contrast.treated.to_numpy(bool)][0]]
+def test_what_is_compared_ends_before_the_month_of_the_app_begins(study):
+    rows = study.app.rows
+    contrast = study.app._contrast(OWN_BOOKINGS)
+    panel = study.app.panels[OWN_BOOKINGS]
+    one = rows.loc[contrast.known.index[0]]
     before = panel.loc[one["customer_id"], one["month"] - 6 : one["month"] - 1].sum()
     after = panel.loc[one["customer_id"], one["month"] + 1 : one["month"] + 6].sum()
     assert contrast.known.loc[one.name, f"{OWN_BOOKINGS}, 6 months"] == before
@@ -87,7 +65,9 @@ def test_what_is_compared_ends_before_the_month_of_the_app_begins(late):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
+        (lambda e: e[e["channel"] != "mobile"], "nobody ever opened the app"),
         (lambda e: e.drop(columns="channel"), "events.channel"),
+        (lambda e: e[e["at"] < pd.Timestamp("2023-05-01")], "nobody came into the arm"),
         (lambda e: e[e["at"] > pd.Timestamp("2025-11-01")], "without it for 6 months"),
     ],
 )
@@ -97,16 +77,12 @@ def test_an_app_that_nobody_took_up_says_so(tables, tmp_path, change, why):
     assert why in own.contrasts.why
 
 
-def test_too_few_who_took_it_up_are_told_with_their_number(tables, tmp_path):
-    who = tables["customers"]["customer_id"].drop_duplicates().sort_values(ignore_index=True)[:12]
-    few = tables["customers"][tables["customers"]["customer_id"].isin(who)]
-    own = App(snapshot(tables, tmp_path, customers=few))
-    assert f"only {own.rows['treated'].sum()} customers are seen" in own.contrasts.why
-
-
-def test_an_effect_whose_checks_fail_is_not_told(late):
-    for name in ("app_bookings", "app_margin"):
-        assert late.contrasts[name]["verdict"].startswith("cannot be told: ") == bool(late._failing(name))
+def test_three_who_took_it_up_are_too_few(tables, tmp_path):
+    events, first = tables["events"], tables["events"].groupby("customer_id")["at"].min()
+    late = first.index[first > pd.Timestamp("2023-07-01")][:3]
+    early = first.index[first < pd.Timestamp("2023-03-01")]
+    own = App(snapshot(tables, tmp_path, events=events[events["customer_id"].isin([*late, *early])]))
+    assert "at least 20 are needed" in own.estimates.why
 
 
 def test_a_month_that_is_not_over_is_left_out(tables, tmp_path):

@@ -10,13 +10,12 @@ from matplotlib.axes import Axes
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import some_known
-from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_uses, seen_throughout
+from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions
 from bankmine.judging import adjusted, panel
-from bankmine.judging.adjusted import DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
-from bankmine.judging.trials import FEWEST
+from bankmine.judging.adjusted import ALIKE, DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
 from bankmine.lacking import Lacking, optional, part
 from bankmine.study.charts import chart, line, titled
-from bankmine.study.compared import ALIKE, Compared, balance, compared, evidence, side_by_side, told
+from bankmine.study.compared import Compared, balance, compared, evidence, side_by_side, told
 from bankmine.topics.channels.effects import KNOWN
 
 APP = "mobile"
@@ -35,10 +34,7 @@ _TOLD = {
 
 
 class App:
-    """Customers who first open the app after half a year without, against those who do not yet.
-
-    Only those seen from their first day with the bank on: of others the first session logged need not be the first.
-    """
+    """Customers who first open the app after half a year without, against those who do not yet."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.source, self.currency = snapshot, snapshot.source.currency
@@ -50,16 +46,20 @@ class App:
 
     @part
     def rows(self) -> pd.DataFrame:
-        """Customers in the months in which they might take up the app, as of `taken_up`."""
+        """Customers in the months in which they might take up the app, as of `taken_up`.
+
+        They joined after sessions began to be kept: of earlier ones nobody knows whether the first session that is seen
+        is the first one.
+        """
         own = self.panels[OWN_BOOKINGS]
-        first = first_uses(self.source, APP).reindex(own.index)
+        first = first_sessions(self.source, APP).reindex(own.index)
         told = self.source.customers.select("customer_id", "joined_on").to_pandas().drop_duplicates("customer_id")
         joined = pd.to_datetime(told.set_index("customer_id")["joined_on"]).dt.to_period("M").reindex(own.index)
         seen = first.min()
         if seen is pd.NaT:
             raise BankmineError("nobody ever opened the app: there is nothing to compare")
-        there = own.loc[own.index.isin(seen_throughout(self.source)), max(seen, own.columns[0]) :] > 0
-        return panel.taken_up(first.reindex(there.index), joined.reindex(there.index), there, WINDOW)
+        whole = (joined >= seen).to_numpy()
+        return panel.taken_up(first[whole], joined[whole], own.loc[whole, max(seen, own.columns[0]) :] > 0, WINDOW)
 
     def _contrast(self, what: str, moved: int = 0) -> Contrast:
         """Compare what came after with what was known before, both `moved` by months; rows that tell too little go."""
@@ -78,12 +78,6 @@ class App:
 
     @part
     def _compared(self) -> dict[str, Compared]:
-        treated = int(self.rows["treated"].sum())
-        if treated < FEWEST:
-            raise BankmineError(
-                f"cannot be told: only {treated} customers are seen from their first day with the bank on and took up "
-                f"the app after half a year; at least {FEWEST} are needed"
-            )
         return {name: compared(self._contrast(what)) for name, what in CONTRASTS.items()}
 
     @part
@@ -116,22 +110,20 @@ class App:
 
     def _told(self, name: str) -> dict[str, object]:
         own = self.estimates.loc[name]
-        failing = self._failing(name)
         verdict = "cannot be told from none" if _holds_none(own.loc[DOUBLY_ROBUST]) else "is told from none"
-        verdict = f"cannot be told: {failing[0]}" if failing else verdict
+        if failed := self._failed(name):
+            verdict = f"cannot be told: {failed}"
         return told(own) | {"verdict": verdict, "customers": int(self._compared[name].rows.treated.sum())}
 
-    def _failing(self, name: str) -> list[str]:
-        """Say which checks of an effect fail, with their figures: before the app, the control, and likeness."""
-        own, found = self.estimates.loc[name], []
+    def _failed(self, name: str) -> str:
+        """Say which check of an effect fails, '' where none does: what came before, the control, and balance."""
+        own, control = self.estimates.loc[name], self.estimates.loc["app_control"]
         if PLACEBO in own.index and not _holds_none(own.loc[PLACEBO]):
-            found.append(f"{own.loc[PLACEBO, 'value']:+,.1f} already before the app")
-        for way in (DOUBLY_ROBUST, CHANGE):
-            control = self.estimates.loc[("app_control", way)]
-            if not _holds_none(control):
-                found.append(f"{control['value']:+,.1f} {OTHER_BOOKINGS}, which no app can change")
+            return f"the same comparison finds {own.loc[PLACEBO, 'value']:+,.1f} before the app"
+        if not all(_holds_none(control.loc[way]) for way in (DOUBLY_ROBUST, CHANGE)):
+            return "bookings that start by themselves change, too"
         apart = self._compared[name].balance["after"].abs().max()
-        return found if apart < ALIKE else [*found, f"still {apart:.2f} standard deviations unlike before"]
+        return f"arms stay unlike, by {apart:.2f} standard deviations" if apart >= ALIKE else ""
 
     @part
     def checks(self) -> dict[str, object]:

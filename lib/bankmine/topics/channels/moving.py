@@ -15,7 +15,6 @@ from bankmine.features import channels, touches
 from bankmine.features.customers import customer_tables
 from bankmine.features.first_use import first_use
 from bankmine.features.spine import kept, month_end_before
-from bankmine.features.take_up import seen_throughout
 from bankmine.features.value import margins
 from bankmine.judging import disclosure
 from bankmine.judging.event_study import BEGAN, DIFFERENCE, OTHERS, event_study
@@ -82,8 +81,7 @@ class Moving:
     @part
     def began(self) -> dict[str, pd.DataFrame]:
         """Errands by month before and after the first use of the app: at `counters`, and in `all`, cards aside."""
-        errands = {"counters": ("branch", "atm"), "all": touches.SERVED_BY}
-        rows = first_use(self.source, _APP, _MONTHS, errands, seen_throughout(self.source))
+        rows = first_use(self.source, _APP, _MONTHS, {"counters": ("branch", "atm"), "all": touches.SERVED_BY})
         found = {n: event_study(count, rows.first, rows.since, rows.active) for n, count in rows.errands.items()}
         if min(table["customers"].min() for table in found.values()) < self._smallest:
             raise BankmineError("too few customers began with the app, or did not, to be told of")

@@ -43,7 +43,8 @@ _LIKELIEST = 0.2
 """Share of the rows scored of whom reasons are told: nobody else is likely to be made an offer."""
 LOGISTIC, BOOSTED = "logistic", "xgboost"
 PRODUCT_MODELS = "product_models"
-_SURE = 1.96
+_TWO_SIDED = 1.96
+"""Standard errors of an interval of 95 %."""
 
 
 class Takes(Study):
@@ -241,14 +242,14 @@ class Products:
         """How many of the last half year were foretold to take something (`foretold`) and did (`came`), and misses."""
         found, off = self.calibrated, self.calibrated["words"].ne("about right")
         names = "; ".join(f"{word}: {', '.join(map(readable, own.index))}" for word, own in found[off].groupby("words"))
-        better = int((found["ahead_low"] > 0).sum())
-        told = {
-            "better": better,
-            "foretold": found["foretold"].sum(),
-            "came": int(found["came"].sum()),
-            "cut": str(self.cut),
-        }
-        return told | {"products": len(found), "right": int((~off).sum()), "misses": f" ({names})" if names else ""}
+        judged = [model.judged for name, model in self.models.items() if name not in self.lacking]
+        chance = pd.concat([one.probability[one.chosen] for one in judged])
+        came, foretold = int(found["came"].sum()), found["foretold"].sum()
+        half = _TWO_SIDED * np.sqrt((chance * (1 - chance)).sum())
+        in_all = "too many" if foretold - came > half else "too few" if came - foretold > half else "about right"
+        told = {"foretold": foretold, "came": came, "in_all": in_all, "cut": str(self.cut), "products": len(found)}
+        told |= {"better": int((found["ahead_low"] > 0).sum()), "right": int((~off).sum())}
+        return told | {"misses": f" ({names})" if names else ""}
 
     @property
     def unlearnt(self) -> dict[str, object] | Lacking | None:
