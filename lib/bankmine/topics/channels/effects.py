@@ -281,9 +281,10 @@ class Effects:
         """Draw what each channel adds above the cheapest: as it looks, like with like, and by the trial."""
         found = (self.estimates * 100).reset_index()
         found = found[found["estimate"].isin([NAIVE, DOUBLY_ROBUST, TRIAL])]
-        names = [f"{readable(c)}, {_ESTIMATES[e]}" for c, e in zip(found["channel"], found["estimate"], strict=True)]
+        short = {NAIVE: "as it looks", DOUBLY_ROBUST: "alike", TRIAL: "held back"}
+        names = [f"{readable(c)}, {short[e]}" for c, e in zip(found["channel"], found["estimate"], strict=True)]
         axis = forest(found.assign(name=names), 0, 0)
-        title = f"Share that responds, against a contact by {readable(self.base)} (95 %)"
+        title = f"More that respond than by {readable(self.base)} (95 %)"
         return titled(axis, title, "percentage points", "")
 
     @part

@@ -63,7 +63,7 @@ class Compared:
                 f"{what}: {self.customers} customers took any in the time judged, fewer than {FEWEST}: "
                 f"take a longer one, or an earlier day"
             )
-        self.what, self.baseline, self._chosen_by = what, baseline, chosen_by
+        self.baseline, self._chosen_by = baseline, chosen_by
         self._judged, self._had = (lists, taken, entity), had
 
     @part
@@ -135,5 +135,5 @@ class Compared:
         found = self.figures[self.figures["metric"] == MAIN].assign(name=lambda t: t["model"].map(readable))
         base = float(found.loc[found["model"] == self.baseline, "value"].iloc[0])
         axis = forest(found, base, base)
-        title = f"How well lists are ordered: {self.what} (95 %); dashed: {readable(self.baseline)}"
+        title = f"Order of lists (95 %); dashed: {readable(self.baseline)}"
         return titled(axis, title, "NDCG@10, 1 where the items taken head every list", "")

@@ -169,7 +169,7 @@ class Offers(Eligible):
         axis = pd.Series(found["gain"].to_numpy(), names).plot.barh(color="C0", zorder=2)
         spread = [found["gain"] - found["gain_low"], found["gain_high"] - found["gain"]]
         axis.errorbar(found["gain"], range(len(found)), xerr=spread, fmt="none", ecolor="0.35", zorder=3)
-        title = "What offers are expected to earn, by product (offers made); lines: from few to many moved"
+        title = "Gain by product (offers made); lines: few to many moved"
         return titled(axis, title, f"gain, {self.currency}", "")
 
     @part
