@@ -41,7 +41,7 @@ class Compared:
     entity : pd.Series
         The customer of each row.
     what : str
-        What was taken, for titles: "products newly taken up".
+        What was taken, for who reads that too few took any: "products newly taken up".
     baseline : str
         The model that others are held against.
     chosen_by : Compared, optional
