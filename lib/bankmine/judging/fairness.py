@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from bankmine.errors import BankmineError
 from bankmine.judging.calibration import calibration
-from bankmine.judging.intervals import around, clustered_error, wilson_clustered
+from bankmine.judging.disclosure import merged, with_unknown
+from bankmine.judging.intervals import around, clustered_error, wilson_clustered, with_interval
 
 FOUR_FIFTHS = 0.8
 FEWER, MORE = "fewer events than foretold", "more events than foretold"
@@ -154,6 +156,27 @@ def protected_groups(protected: pd.DataFrame) -> dict[str, pd.Series]:
         if 2 <= groups.nunique() <= _MOST:
             found["age band" if many else str(name)] = groups
     return found
+
+
+def exposure(chosen: pd.Series, people: pd.DataFrame, smallest: int) -> dict[str, pd.DataFrame]:
+    """Compare by attribute how often customers are chosen with the largest group, as of `adverse_impact`.
+
+    `chosen` and `people`, whose columns are the attributes, are by customer; groups below `smallest` are merged.
+    """
+    whose, found = pd.Series(chosen.index, chosen.index), {}
+    for name, group in protected_groups(people).items():
+        told = with_unknown(merged(group, smallest), smallest)
+        found[name] = adverse_impact(chosen, told, whose, str(told.mode()[0]))
+    if not found:
+        raise BankmineError("nothing is told by which groups of those chosen could be compared")
+    return found
+
+
+def exposure_shown(found: dict[str, pd.DataFrame], of: str, chosen: str) -> pd.DataFrame:
+    """Lay `exposure` out: how many there are, the share chosen, its ratio to the largest group's, the verdict."""
+    table = pd.concat(found, names=["attribute"])
+    told = {of: table["rows"], chosen: with_interval(table, "share", ".1%")}
+    return pd.DataFrame(told | {"impact ratio": with_interval(table, "ratio", ".2f"), "verdict": table["verdict"]})
 
 
 def two_groups(groups: dict[str, pd.Series], approved: pd.Series) -> tuple[str, pd.Series] | None:

@@ -318,3 +318,12 @@ def test_offers_follow_the_model_in_use(study):
     assert not plain.chances.equals(by_models.chances)
     assert study.offering.chances.equals((by_models if study.judged_new.used == PRODUCT_MODELS else plain).chances)
     assert plain.made["reason"].nunique() == 1
+
+
+def test_all_groups_are_told_how_often_they_are_offered_something(study):
+    may = study.offering.allowed.any(axis=1).sum()
+    assert set(study.offering.exposure) == {"age band", "gender", "city_tier"}
+    for table in study.offering.exposure.values():
+        assert may - table["rows"].sum() == 0 or may - table["rows"].sum() >= study.offering._smallest
+        assert table["approved"].sum() <= len(study.offering.planned)
+    assert study.offering.exposure["gender"].loc["female", "approved"] > 0

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from bankmine.deciding.budget import BUDGET, Allocation, allocate
 from bankmine.errors import BankmineError
 from bankmine.features.consent import ALLOWED
-from bankmine.judging import disclosure, fairness, trials
-from bankmine.judging.intervals import draws, interval, shown, with_interval
+from bankmine.judging import fairness, trials
+from bankmine.judging.intervals import draws, interval, shown
 from bankmine.judging.reasons import readable
 from bankmine.lacking import part
 from bankmine.learning.sample import codes
@@ -153,23 +153,15 @@ class Plan:
 
     @part
     def impact(self) -> dict[str, pd.DataFrame]:
-        """How often each group by age and gender, of those who may be contacted, is on the plan: `adverse_impact`."""
+        """How often each group by age and gender, of those who may be contacted, is on the plan: as of `exposure`."""
         open_to = self._offers.gain.index
-        groups, least = fairness.protected_groups(self._offers.protected.loc[open_to]), self._smallest
-        groups = {n: disclosure.with_unknown(disclosure.merged(g, least), least) for n, g in groups.items()}
-        if not groups:
-            raise BankmineError("no age or gender is told, by which those on the plan could be compared")
-        planned, whose = pd.Series(open_to.isin(self.contacts.index), open_to), pd.Series(open_to, open_to)
-        return {n: fairness.adverse_impact(planned, g, whose, str(g.mode()[0])) for n, g in groups.items()}
+        planned = pd.Series(open_to.isin(self.contacts.index), open_to)
+        return fairness.exposure(planned, self._offers.protected.loc[open_to], self._smallest)
 
     @part
     def impact_table(self) -> pd.DataFrame:
         """The same as it is shown."""
-        found = pd.concat(self.impact, names=["attribute"])
-        told = found[["rows"]].rename(columns={"rows": "may be contacted"}).assign(**{
-            "on the plan": with_interval(found, "share", ".1%"), "impact ratio": with_interval(found, "ratio", ".2f"),
-        })  # fmt: skip
-        return told.assign(verdict=found["verdict"])
+        return fairness.exposure_shown(self.impact, "may be contacted", "on the plan")
 
     # --- budget
 

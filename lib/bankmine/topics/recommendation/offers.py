@@ -10,7 +10,7 @@ from bankmine.bank.contract import DEBTS
 from bankmine.deciding.offers import BELIEVED, HIGH, LOW, MOVED
 from bankmine.errors import BankmineError
 from bankmine.features.consent import agreed
-from bankmine.judging import disclosure
+from bankmine.judging import disclosure, fairness
 from bankmine.judging.intervals import of_belief, shown
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
@@ -141,6 +141,19 @@ class Offers(Eligible):
         """How many offers are of `credit`, and how many of these customers 07 has `scored`; None where none is."""
         whose = self.made.index[self.made["product"].isin(DEBTS)]
         return {"credit": len(whose), "scored": int(whose.isin(self.scored).sum())} if len(whose) else None
+
+    @part
+    def exposure(self) -> dict[str, pd.DataFrame]:
+        """How often each group by age, gender and size of city, of those who may be offered anything, is offered it."""
+        here = self.allowed.index[self.allowed.any(axis=1)]
+        known = self.known.reindex(columns=["age_years"]).join(self.people.reindex(columns=["gender", "city_tier"]))
+        offered = pd.Series(here.isin(self.planned.index), here)
+        return fairness.exposure(offered, known.loc[here].dropna(axis=1, how="all"), self._smallest)
+
+    @part
+    def exposure_table(self) -> pd.DataFrame:
+        """The same as it is shown."""
+        return fairness.exposure_shown(self.exposure, "may be offered something", "offered it")
 
     @part
     def by_product(self) -> pd.DataFrame:
