@@ -26,6 +26,8 @@ CONFIDENCE = 0.95
 BY_CHANCE = 0.001
 """Chance that an estimate without any error but sampling misses the bounds of `around`."""
 _RESAMPLES = 200
+_LARGE = 100
+"""From which on decimals say nothing."""
 
 
 class Truth:
@@ -200,9 +202,10 @@ def scoreboard(scores: list[Score]) -> pd.DataFrame:
 
 
 def _estimate(*found: float) -> str:
-    """Write an estimate with its interval: counts, as of days, as such."""
+    """Write an estimate with its interval: counts, as of days, as such, and large amounts without decimals."""
     counts = found[0] > 1 and all(value == round(value) for value in found if np.isfinite(value))
-    return with_bounds(*found, ".0f" if counts else ".3f", " to ")
+    large = np.nanmax(np.abs(found)) >= _LARGE
+    return with_bounds(*found, ".0f" if counts or large else ".3f", " to ")
 
 
 def require_passed(scores: list[Score]) -> None:

@@ -178,7 +178,7 @@ class Effects:
         if TRIAL not in own.index:
             return found | {"trial_words": "Nobody was held back at random"}
         value, low, high = own.loc[TRIAL, ["value", "low", "high"]]
-        words = f"By those held back at random, made as alike: {value:+.1f} ({low:+.1f} to {high:+.1f})"
+        words = f"By those held back, made alike: {value:+.1f} ({low:+.1f} to {high:+.1f})"
         return found | {"trial_words": words}
 
     @part
