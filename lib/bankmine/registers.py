@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,3 +84,22 @@ def entries(told: object, kind: type[Entry], file: Path, what: str) -> list[Entr
     if twice := sorted({i for i in ids if ids.count(i) > 1}):
         raise BankmineError(f"{file}: the id {twice[0]} comes twice.")
     return found
+
+
+def undated(version: object, status: object, known: Collection[str]) -> list[tuple[object, str]]:
+    """Say, for `refuse`, what is wrong with the version and the status of what a register assumes."""
+    return [
+        (status not in known, f"the status must be {' or '.join(known)}"),
+        (not isinstance(version, datetime.date), "the version must be a day"),
+    ]
+
+
+def refuse(file: Path, section: str, wrong: Iterable[tuple[object, str]]) -> None:
+    """Raise an error that tells the first thing that is wrong with a section of a register, and which entries are.
+
+    Each is what is wrong, nothing where it is not, as a list of entries, and what must be.
+    """
+    for which, what in wrong:
+        if which:
+            names = f" ({', '.join(map(str, which))})" if isinstance(which, list) else ""
+            raise BankmineError(f"{file}, section {section}: {what}{names}.")

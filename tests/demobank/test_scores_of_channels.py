@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from scored import handed_on
 
-from bankmine.bank.snapshot import open_source
 from bankmine.topics import channels as topic
-from demobank import generate
 from demobank.scoreboard.channels import of_tables
-from demobank.scoreboard.truth import Truth
 
 pytestmark = pytest.mark.seeds
 NAMES = ("channel_effects", "channel_contrasts", "channel_for")
@@ -17,10 +15,7 @@ VALUES = ["value", "low", "high"]
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
-    bank = generate(tmp_path_factory.mktemp("channels") / "bank", customers=3000, months=36, seed=11)
-    told = topic.study(str(bank), "2025-12-31").handed_on
-    snapshot = open_source(str(bank)).as_of("2025-12-31")
-    return Truth(snapshot.source), snapshot, [told[name].reset_index() for name in NAMES]
+    return handed_on(topic, NAMES, tmp_path_factory.mktemp("channels"), customers=3000)
 
 
 def failed(truth, snapshot, tables) -> set[str]:

@@ -12,7 +12,6 @@ from random_bank import random_bank
 from bankmine.bank.snapshot import Snapshot, open_source
 from bankmine.errors import BankmineError
 from bankmine.features import touches
-from bankmine.features.first_use import first_use
 from bankmine.features.touches import BEGUN, NOTHING, TAKEN
 
 LAST = dt.date(2025, 3, 31)
@@ -72,14 +71,6 @@ def test_touches_count_what_is_done_and_offered_apart(snapshot: Snapshot):
     served = touches.serving(snapshot, dt.date(2025, 1, 1)).to_pandas().set_index("customer_id")
     assert served.loc["b"].to_dict() == {"mobile": 1, "online": 0, "branch": 2, "call_centre": 0}
     assert served.loc["c"].sum() == 0
-
-
-def test_the_month_in_which_each_begins_with_a_channel(snapshot: Snapshot):
-    found = first_use(snapshot, "online", 3, {"branch": ("branch",)})
-    assert found.first.tolist()[0] == 2
-    assert (found.first[1:] >= 3).all()
-    assert found.errands["branch"].tolist() == [[0, 2, 0], [0, 0, 2], [0, 0, 0]]
-    assert found.active.tolist() == [[False, True, True], [True, False, True], [False, False, True]]
 
 
 def test_a_source_that_tells_no_channel_says_so(tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bankmine.bank.contract import DEBTS
 from bankmine.errors import BankmineError, one_line
-from bankmine.registers import read_yaml
+from bankmine.registers import read_yaml, refuse, undated
 from bankmine.workspace import WORKSPACE
 
 REGISTER = WORKSPACE / "data" / "offers.yml"
@@ -81,16 +81,12 @@ def load_offers(currency: str, file: Path = REGISTER) -> OfferRules:
             ([p for p, own in products.items() if own.risk not in range(1, _GRADES + 1)], "risk is a grade, 1 to 5"),
             (rules.untested not in range(1, _GRADES + 1), "untested is a grade, 1 to 5"),
             (sorted(set(rules.tried.values()) - set(products)), "an offer that was tried is of a product with rules"),
-            (rules.status not in _STATUS, f"the status must be {' or '.join(_STATUS)}"),
-            (not isinstance(rules.version, datetime.date), "the version must be a day"),
             (not 0 <= rules.control < 1, "control is a share, from 0 and below 1"),
+            *undated(rules.version, rules.status, _STATUS),
         ]  # fmt: skip
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BankmineError(f"{file} is not a register of offers: {one_line(error)}") from None
-    if found := [(which, why) for which, why in wrong if which]:
-        which, why = found[0]
-        of = f" ({', '.join(map(str, which))})" if isinstance(which, list) else ""
-        raise BankmineError(f"{file}, section {name}: {why}{of}.")
+    refuse(file, name, wrong)
     return rules
 
 

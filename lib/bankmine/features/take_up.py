@@ -11,7 +11,9 @@ from bankmine.features.channels import OWN
 from bankmine.features.spine import kept
 from bankmine.features.value import monthly_margin, rules_of, whole_months
 
-OWN_BOOKINGS, OTHER_BOOKINGS, MARGIN = "own bookings", "bookings that start by themselves", "margin"
+OWN_BOOKINGS, COUNTERS = "own bookings", "bookings at branch and cash machine"
+OTHER_BOOKINGS, MARGIN = "bookings that start by themselves", "margin"
+_BOOKED = {OWN_BOOKINGS: OWN, COUNTERS: ("branch", "atm"), OTHER_BOOKINGS: ("internal",)}
 MOST = 60
 """Months looked at."""
 
@@ -28,7 +30,7 @@ def first_sessions(snapshot: Snapshot, channel: str) -> pd.Series:
 def by_month(snapshot: Snapshot) -> dict[str, pd.DataFrame]:
     """Fetch what customers do, a row a customer, a column a whole month; 0 where nothing is booked.
 
-    Bookings that a customer started, those that start by themselves, and the margin of the bank.
+    Bookings that a customer started, those at the counters, those that start by themselves, and the bank's margin.
     """
     snapshot.require("transactions.channel")
     months = whole_months(snapshot, pd.Period(snapshot.as_of, "M") - int(not _month_is_over(snapshot)), MOST)
@@ -38,7 +40,7 @@ def by_month(snapshot: Snapshot) -> dict[str, pd.DataFrame]:
         owners = snapshot.accounts.select("account_id", "customer_id")
         rows = snapshot.transactions.filter(_["at"] >= pd.Timestamp(since)).inner_join(owners, "account_id")
         booked = rows.group_by(group=rows.customer_id, month=rows["at"].truncate("M").cast("date")).agg(
-            **{OWN_BOOKINGS: rows.channel.isin(OWN).sum(), OTHER_BOOKINGS: (rows.channel == "internal").sum()}
+            **{what: rows.channel.isin(channels).sum() for what, channels in _BOOKED.items()}
         )
         everybody = snapshot.customers.select("customer_id", group=snapshot.customers.customer_id)
         earned = monthly_margin(snapshot, everybody, since).to_pandas()
@@ -55,7 +57,7 @@ def by_month(snapshot: Snapshot) -> dict[str, pd.DataFrame]:
     return {
         what: found.pivot_table(index="group", columns="month", values=what, aggfunc="sum")
         .reindex(index=people, columns=months).fillna(0.0).astype(float)
-        for what in (OWN_BOOKINGS, OTHER_BOOKINGS, MARGIN)
+        for what in (*_BOOKED, MARGIN)
     }  # fmt: skip
 
 

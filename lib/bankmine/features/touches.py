@@ -73,10 +73,9 @@ def made(snapshot: Snapshot) -> ir.Table:
     return rows.mutate(channel=(rows.channel.isin(often) | rows.channel.isnull()).ifelse(rows.channel, "other"))
 
 
-def by_customer(snapshot: Snapshot, since: datetime.date, share: float = 1.0) -> ir.Table:
-    """Count the touches of each customer, or of a panel, by `month` and `channel`: a column a kind, 0 for none."""
+def by_customer(snapshot: Snapshot, since: datetime.date) -> ir.Table:
+    """Count the touches of each customer by `month` and `channel`: a column a kind, 0 for none."""
     rows = touches(snapshot, since)
-    rows = rows if share >= 1 else rows.filter(drawn(rows.customer_id, share))
     counts = {kind: rows.n.sum(where=rows.kind == kind).fill_null(0) for kind in KINDS}
     return rows.group_by("customer_id", "channel", month=rows.date.truncate("M")).agg(**counts)
 

@@ -39,7 +39,7 @@ def bookings(snapshot: Snapshot) -> pd.DataFrame:
 
 def test_nothing_is_lacking_of_a_bank_that_tells_all(use: Use):
     assert lacking(use) | lacking(use.waiting) == {}
-    assert set(lacking(use.moving)) <= {"began", "began_facts", "counters_chart", "all_chart", "branch_only"}
+    assert set(lacking(use.moving)) <= {"branch_only"}
 
 
 def test_use_by_month_is_what_the_tables_hold(use: Use, bookings: pd.DataFrame, snapshot: Snapshot):

@@ -21,7 +21,7 @@ from bankmine.judging import disclosure
 from bankmine.judging.intervals import shown, wilson_clustered, with_interval
 from bankmine.lacking import part
 from bankmine.learning.sample import Sample
-from bankmine.registers import read_yaml
+from bankmine.registers import read_yaml, refuse, undated
 from bankmine.study.question import BY_RISK
 from bankmine.study.study import Study
 from bankmine.workspace import WORKSPACE
@@ -160,11 +160,8 @@ def load_offers(currency: str, file: Path = REGISTRY) -> OfferRules:
     except (TypeError, ValueError, KeyError) as error:
         raise BankmineError(f"{file} is not a register of offers: {one_line(error)}") from None
     wrong = [
-        (numbers, f"{', '.join(map(repr, numbers))} must be a number above 0"),
+        (numbers, "each must be a number above 0"),
         (not rising, "moved must rise from low to high, to 1 at most"),
-        (rules.status not in STATUS, f"the status must be {' or '.join(STATUS)}"),
-        (not isinstance(rules.version, datetime.date), "the version must be a day"),
     ]
-    if told := [what for is_wrong, what in wrong if is_wrong]:
-        raise BankmineError(f"{file}, section {currency}: {told[0]}.")
+    refuse(file, currency, [*wrong, *undated(rules.version, rules.status, STATUS)])
     return rules

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features.customers import some_known
-from bankmine.features.take_up import MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions
+from bankmine.features.take_up import COUNTERS, MARGIN, OTHER_BOOKINGS, OWN_BOOKINGS, by_month, first_sessions
 from bankmine.judging import adjusted, panel
 from bankmine.judging.adjusted import ALIKE, DOUBLY_ROBUST, NAIVE, REGRESSION, TREATED, WEIGHTED, Contrast
 from bankmine.lacking import Lacking, optional, part
@@ -25,7 +25,9 @@ BEFORE, AFTER = range(-WINDOW, 0), range(1, WINDOW + 1)
 EARLIER = -WINDOW - 1
 """Months by which the placebo in time is moved, so that it looks at those before the app alone."""
 CHANGE, PLACEBO = "change against change", "before the app"
-CONTRASTS = {"app_bookings": OWN_BOOKINGS, "app_margin": MARGIN, "app_control": OTHER_BOOKINGS}
+CONTRASTS = {
+    "app_bookings": OWN_BOOKINGS, "app_counters": COUNTERS, "app_margin": MARGIN, "app_control": OTHER_BOOKINGS,
+}  # fmt: skip
 """Effects by name, the last one a control: bookings that start by themselves, which no app can change."""
 _TOLD = {
     NAIVE: "as it looks", REGRESSION: "regression", WEIGHTED: "weighted", DOUBLY_ROBUST: "like with like",
@@ -108,6 +110,11 @@ class App:
         units = {"app_bookings": "bookings of their own", "app_margin": f"{self.currency} of margin"}
         return {name: {"what": what} | self._told(name) for name, what in units.items()}
 
+    @part
+    def counters(self) -> dict[str, object]:
+        """Whether they come less often to branch and cash machine: as of `contrasts`."""
+        return self._told("app_counters")
+
     def _told(self, name: str) -> dict[str, object]:
         own = self.estimates.loc[name]
         verdict = "cannot be told from none" if _holds_none(own.loc[DOUBLY_ROBUST]) else "is told from none"
@@ -130,7 +137,7 @@ class App:
         """What shows where the app can have done nothing: before it, and in bookings that start by themselves."""
         earlier, control = self._placebo.loc["app_bookings"], self.estimates.loc[("app_control", DOUBLY_ROBUST)]
         words = (
-            "what moves bookings comes before the app" if not _holds_none(earlier) else "nothing moved before the app"
+            "what moves bookings comes before the app" if not _holds_none(earlier) else "none is shown before the app"
         )
         quiet = _holds_none(control) and _holds_none(self.estimates.loc[("app_control", CHANGE)])
         beside = "do not change, as it should be" if quiet else "change, too: something else is at work"
@@ -155,19 +162,28 @@ class App:
     @part
     def months(self) -> pd.DataFrame:
         """Own bookings month by month around the first session, above others and since the half-year before."""
-        own = self._compared["app_bookings"]
+        return self._by_month("app_bookings")
+
+    @part
+    def months_at_counters(self) -> pd.DataFrame:
+        """The same of bookings at branch and cash machine."""
+        return self._by_month("app_counters")
+
+    def _by_month(self, name: str) -> pd.DataFrame:
+        own = self._compared[name]
         lags = [*range(2 * BEFORE[0], 0), *AFTER]
-        counts = panel.lagged(self.panels[OWN_BOOKINGS], self.rows.loc[own.rows.known.index], lags)
+        counts = panel.lagged(self.panels[CONTRASTS[name]], self.rows.loc[own.rows.known.index], lags)
         return panel.by_lag(own.rows, counts, BEFORE, adjusted.weights(own.rows, own.models["chance"]))
 
     @chart
     def months_chart(self) -> Axes:
         """Draw the event study; a lead that is not 0 is a difference that was there before the app."""
-        axis = line(self.months, "lag", "value")
-        axis.axhline(0, color="0.6", linewidth=0.8)
-        axis.axvline(0, color="0.5", linestyle=":")
-        title = "Own bookings a month above others alike, against the half-year before (95 %)"
-        return titled(axis, title, "months since the app was first opened", "bookings a month")
+        return _around_the_first(self.months, "Own bookings")
+
+    @chart
+    def counters_chart(self) -> Axes:
+        """Draw the event study of bookings at branch and cash machine."""
+        return _around_the_first(self.months_at_counters, "Bookings at branch and cash machine")
 
     @chart
     def chances_chart(self) -> Axes:
@@ -182,3 +198,11 @@ class App:
 
 def _holds_none(told: pd.Series) -> bool:
     return bool(told["low"] <= 0 <= told["high"])
+
+
+def _around_the_first(months: pd.DataFrame, what: str) -> Axes:
+    axis = line(months, "lag", "value")
+    axis.axhline(0, color="0.6", linewidth=0.8)
+    axis.axvline(0, color="0.5", linestyle=":")
+    title = f"{what} a month above others alike, against the half-year before (95 %)"
+    return titled(axis, title, "months since the app was first opened", "bookings a month")

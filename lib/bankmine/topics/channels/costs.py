@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from bankmine.errors import BankmineError, one_line
-from bankmine.registers import read_yaml
+from bankmine.registers import read_yaml, refuse, undated
 from bankmine.workspace import WORKSPACE
 
 REGISTRY = WORKSPACE / "data" / "channels.yml"
@@ -43,13 +43,8 @@ def load_costs(currency: str, file: Path = REGISTRY) -> ChannelCosts:
     except (TypeError, ValueError, KeyError) as error:
         raise BankmineError(f"{file} is not a register of costs of channels: {one_line(error)}") from None
     falling = [c for f in frames.values() for c, row in f.iterrows() if not 0 <= row[LOW] <= row[BELIEVED] <= row[HIGH]]
-    wrong = [
-        (falling, f"the costs of {', '.join(falling)} must rise from {LOW} to {HIGH}, from 0 on"),
-        (costs.status not in STATUS, f"the status must be {' or '.join(STATUS)}"),
-        (not isinstance(costs.version, datetime.date), "the version must be a day"),
-    ]
-    if told := [what for is_wrong, what in wrong if is_wrong]:
-        raise BankmineError(f"{file}, section {currency}: {told[0]}.")
+    rising = f"costs must rise from {LOW} to {HIGH}, from 0 on"
+    refuse(file, currency, [(falling, rising), *undated(costs.version, costs.status, STATUS)])
     return costs
 
 

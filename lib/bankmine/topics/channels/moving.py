@@ -1,4 +1,4 @@
-"""Moving between channels: who has a new main one, who begins with the app, who has the branch only."""
+"""Moving between channels: who has a new main one, and who has the branch only."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import datetime
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from bankmine.bank.snapshot import Snapshot
 from bankmine.errors import BankmineError
 from bankmine.features import channels, touches
 from bankmine.features.customers import customer_tables
-from bankmine.features.first_use import first_use
 from bankmine.features.spine import kept, month_end_before
 from bankmine.features.value import margins
 from bankmine.judging import disclosure
-from bankmine.judging.event_study import BEGAN, DIFFERENCE, OTHERS, event_study
 from bankmine.judging.fairness import age_bands
 from bankmine.judging.intervals import shown, wilson, with_interval
 from bankmine.judging.reasons import readable
@@ -75,52 +72,6 @@ class Moving:
         told = disclosure.told(shares, disclosure.not_told(self._counts, self._smallest))
         told = told.rename(index=readable, columns=readable)
         return heat(told, "Main channel a year ago (rows) and now (columns): share of a row", tilted=True)
-
-    # --- who begins with the app
-
-    @part
-    def began(self) -> dict[str, pd.DataFrame]:
-        """Errands by month before and after the first use of the app: at `counters`, and in `all`, cards aside."""
-        rows = first_use(self.source, _APP, _MONTHS, {"counters": ("branch", "atm"), "all": touches.SERVED_BY})
-        found = {n: event_study(count, rows.first, rows.since, rows.active) for n, count in rows.errands.items()}
-        if min(table["customers"].min() for table in found.values()) < self._smallest:
-            raise BankmineError("too few customers began with the app, or did not, to be told of")
-        return found
-
-    def _began_chart(self, of: str, what: str) -> Axes:
-        found = self.began[of].dropna(subset="month")
-        axis = sns.lineplot(found, x="month", y="value", hue="who", style="who", markers=True)
-        for _who, own in found.groupby("who"):
-            axis.fill_between(own["month"], own["low"], own["high"], color="0.5", alpha=0.2)
-        axis.axvline(0, color="0.5", linestyle=":", linewidth=1)
-        axis.set_ylim(0, None)
-        axis.get_legend().set_title("")
-        return titled(axis, f"{what} around the first month in the app (95 %)", "months since", "a customer and month")
-
-    @chart
-    def counters_chart(self) -> Axes:
-        """Draw errands at branch and cash machine around the first month in the app, beside who did not begin."""
-        return self._began_chart("counters", "Errands at branch and cash machine")
-
-    @chart
-    def all_chart(self) -> Axes:
-        """Draw all errands around the first month in the app, beside who did not begin."""
-        return self._began_chart("all", "All errands, card payments aside,")
-
-    @part
-    def began_facts(self) -> dict[str, object]:
-        """How errands at counters and in all change after the first month, beside the others: `counters`, `all`."""
-        told: dict[str, object] = {}
-        for name, found in self.began.items():
-            change = found[found["month"].isna()].set_index("who")
-            more = change.loc[DIFFERENCE]
-            told |= {name: more["value"], f"{name}_low": more["low"], f"{name}_high": more["high"]}
-            told |= {f"{name}_began": change.loc[BEGAN, "value"], f"{name}_others": change.loc[OTHERS, "value"]}
-            told["customers"] = int(more["customers"])
-        words = "whether they come less often to the counters cannot be told from so few"
-        if told["counters_high"] < 0 or told["counters_low"] > 0:
-            words = "they come " + ("less" if told["counters_high"] < 0 else "more") + " often to the counters"
-        return told | {"words": words}
 
     # --- who is served by the branch only
 

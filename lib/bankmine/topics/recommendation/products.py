@@ -20,7 +20,7 @@ from bankmine.errors import BankmineError
 from bankmine.features.customers import all_known
 from bankmine.features.holdings import holders
 from bankmine.features.spine import KEYS
-from bankmine.judging.intervals import shown, wilson, with_interval
+from bankmine.judging.intervals import around, shown, wilson, with_interval
 from bankmine.judging.ranking import against, of
 from bankmine.judging.reasons import readable
 from bankmine.lacking import Lacking, optional, part
@@ -43,8 +43,6 @@ _LIKELIEST = 0.2
 """Share of the rows scored of whom reasons are told: nobody else is likely to be made an offer."""
 LOGISTIC, BOOSTED = "logistic", "xgboost"
 PRODUCT_MODELS = "product_models"
-_TWO_SIDED = 1.96
-"""Standard errors of an interval of 95 %."""
 
 
 class Takes(Study):
@@ -245,8 +243,8 @@ class Products:
         judged = [model.judged for name, model in self.models.items() if name not in self.lacking]
         chance = pd.concat([one.probability[one.chosen] for one in judged])
         came, foretold = int(found["came"].sum()), found["foretold"].sum()
-        half = _TWO_SIDED * np.sqrt((chance * (1 - chance)).sum())
-        in_all = "too many" if foretold - came > half else "too few" if came - foretold > half else "about right"
+        low, high = around(came, np.sqrt((chance * (1 - chance)).sum()))
+        in_all = "too many" if foretold > high else "too few" if foretold < low else "about right"
         told = {"foretold": foretold, "came": came, "in_all": in_all, "cut": str(self.cut), "products": len(found)}
         told |= {"better": int((found["ahead_low"] > 0).sum()), "right": int((~off).sum())}
         return told | {"misses": f" ({names})" if names else ""}
